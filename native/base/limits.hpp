@@ -1,0 +1,72 @@
+// SPDX-License-Identifier: Apache-2.0
+// Every queue, buffer and wait of the data plane has its bound here. Units are in the names.
+// Values marked "default" can be set through EngineOptions; the others are fixed.
+#pragma once
+#include <cstddef>
+#include <cstdint>
+
+namespace spliced::limits {
+
+// RFC 8446 5.1: a TLS record carries at most 2^14 bytes of plaintext.
+inline constexpr size_t kRecordPlaintextBytes = 16384;
+
+// Connections and listeners.
+inline constexpr uint32_t kConnectionsMaxDefault = 512;
+inline constexpr uint32_t kConnectionsMaxCeiling = 65535;
+inline constexpr uint32_t kListenersMax = 8;
+inline constexpr int kListenBacklog = 511;
+
+// One request head (request line and header fields), RFC 9112 3 and 5.
+inline constexpr size_t kHeadBytesMax = 8192;
+inline constexpr size_t kTargetBytesMax = 4096;
+inline constexpr size_t kHeaderFieldsMax = 64;
+inline constexpr size_t kPathBytesMax = 1024;
+
+// Input: one buffer holds the rest of one head and what was pipelined behind it.
+inline constexpr size_t kInputBytes = 16384;
+static_assert(kInputBytes >= 2 * kHeadBytesMax, "a full head must fit beside the next one");
+
+// Output: a response head and a small body leave in one record.
+inline constexpr size_t kOutputBytes = kRecordPlaintextBytes;
+inline constexpr size_t kBuffersKeptMax = 64;
+
+// One piece of a file on its way: a pipe's default capacity (fs/pipe.c: 16 pages), four full
+// records. The cap on one call keeps the kernel's unbounded tx_list bounded (net/tls/tls_sw.c).
+inline constexpr size_t kPieceBytes = 65536;
+static_assert(kPieceBytes % kRecordPlaintextBytes == 0, "middle pieces must end on a record");
+inline constexpr uint32_t kPipesKeptMax = 64;
+inline constexpr int kPiecesPerTurn = 4;  // then the next connection has its turn
+
+// Bytes that may be pending in the TLS layer of one connection before its transfer pauses.
+inline constexpr uint64_t kPendingWindowBytesDefault = 256 * 1024;
+
+// Records under one key. RFC 8446 5.5: 2^24.5 full records for AES-GCM; we end a connection before
+// 2^24, with a margin for what one response adds after the check.
+inline constexpr uint64_t kRecordsPerKeyMax = (1ull << 24) - (1ull << 16);
+
+// Open files that are kept, and the small bodies kept in memory beside them.
+inline constexpr size_t kFilesKeptMax = 64;
+inline constexpr size_t kSmallBodyBytesMax = 15 * 1024;  // a head and this body fit in one record
+static_assert(kSmallBodyBytesMax + 1024 <= kOutputBytes);
+
+// Waits, in milliseconds.
+inline constexpr uint32_t kHandshakeTimeoutMsDefault = 10'000;
+inline constexpr uint32_t kHeadTimeoutMsDefault = 15'000;
+inline constexpr uint32_t kIdleTimeoutMsDefault = 60'000;
+inline constexpr uint32_t kStallTimeoutMsDefault = 30'000;  // no byte acknowledged for so long
+inline constexpr uint32_t kDrainTimeoutMsDefault = 600'000;  // a whole drain, progress or not
+inline constexpr uint32_t kLingerTimeoutMsDefault = 5'000;  // for the peer's FIN, after our own
+inline constexpr uint32_t kStopTimeoutMsDefault = 30'000;
+inline constexpr uint32_t kTickMs = 10;  // nothing signals an empty backlog: look this often
+inline constexpr uint32_t kSweepMs = 100;
+inline constexpr uint32_t kAcceptPauseMs = 100;  // after EMFILE, ENFILE, ENOBUFS or ENOMEM
+
+// Session-ticket keys (RFC 5077 5.5): a key encrypts for one period and decrypts for two.
+inline constexpr uint64_t kTicketKeyPeriodMs = 12ull * 3600 * 1000;
+
+// Ring sizes.
+inline constexpr unsigned kRingEntries = 512;
+inline constexpr unsigned kRingCompletions = 4096;
+inline constexpr unsigned kRingWorkersMax = 4;
+
+}  // namespace spliced::limits
