@@ -65,6 +65,12 @@ Received receive_record(int socket, char* out, size_t capacity) {
   return {Io::Done, RecordType::ApplicationData, static_cast<size_t>(result), 0};
 }
 
+Received receive_plain(int socket, char* out, size_t capacity) {
+  const Moved got =
+      verdict(retry([&] { return ::recv(socket, out, capacity, MSG_DONTWAIT); }));
+  return {got.io, RecordType::ApplicationData, got.bytes, got.error};
+}
+
 Moved send_bytes(int socket, const char* data, size_t bytes, bool more) {
   const int flags = MSG_DONTWAIT | MSG_NOSIGNAL | (more ? MSG_MORE : 0);
   return verdict(retry([&] { return ::send(socket, data, bytes, flags); }));

@@ -35,6 +35,9 @@ struct Received {
 // One recvmsg on a kernel-TLS socket: data, or one control record, never both.
 Received receive_record(int socket, char* out, size_t capacity);
 
+// One recv on any socket: bytes, whatever they are.
+Received receive_plain(int socket, char* out, size_t capacity);
+
 // Plaintext to the socket. `more`: the record may stay open for what follows (MSG_MORE).
 Moved send_bytes(int socket, const char* data, size_t bytes, bool more);
 

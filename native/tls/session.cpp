@@ -231,6 +231,7 @@ os::Received Session::read(char* out, size_t capacity) {
   errno = 0;
   size_t bytes = 0;
   const int result = SSL_read_ex(ssl_, out, capacity, &bytes);
+  if (unsent_bytes() > 0) (void)flush();  // the answer to a KeyUpdate
   if (result == 1) return {os::Io::Done, os::RecordType::ApplicationData, bytes, 0};
   switch (SSL_get_error(ssl_, result)) {
     case SSL_ERROR_WANT_READ:
