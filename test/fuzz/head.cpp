@@ -41,13 +41,18 @@ void check_complete(std::string_view input, const HeadResult& result, const Requ
   INVARIANT(head.has_body == (head.chunked || head.content_length > 0));
   INVARIANT(!(head.chunked && head.minor_version == 0));
   // Only CRLF ends a line, and no line but the first may be empty or folded.
+  size_t lines = 0;
   for (size_t i = 0; i < result.consumed; ++i) {
+    if (input[i] == '\n') ++lines;
     if (input[i] == '\n') INVARIANT(i > 0 && input[i - 1] == '\r');
     if (input[i] == '\r') INVARIANT(input[i + 1] == '\n');
     if (input[i] == '\n' && i + 1 < result.consumed) {
       INVARIANT(input[i + 1] != ' ' && input[i + 1] != '\t');
     }
   }
+  // The request line, the fields, the empty line; maybe one more before them.
+  const size_t leading = input.substr(0, 2) == "\r\n" ? 1 : 0;
+  INVARIANT(lines <= leading + 1 + limits::kHeaderFieldsMax + 1);
 }
 
 void check_same(const HeadResult& a, const RequestHead& x, const HeadResult& b,

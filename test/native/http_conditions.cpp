@@ -80,6 +80,7 @@ TEST_CASE("conditions: GET and HEAD") {
            Row{"If-None-Match: parts of a tag", kAbsent, kAbsent, "\"a\", \"b\"", kAbsent, kSend},
            Row{"If-None-Match: longer", kAbsent, kAbsent, "\"a,b,c\"", kAbsent, kSend},
            Row{"If-None-Match: empty", kAbsent, kAbsent, "", kAbsent, kSend},
+           Row{"If-None-Match: tag not closed", kAbsent, kAbsent, "\"x ,\"a,b\"", kAbsent, kSend},
            Row{"If-None-Match: space in a tag", kAbsent, kAbsent, "\"a b\"", kAbsent, kSend},
 
            // RFC 9110 13.1.3
