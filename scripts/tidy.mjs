@@ -15,10 +15,10 @@ const sourceName =
 const nativeRooms = {
   base: [],
   os: ['base'],
-  ring: ['base', 'os'],
+  ring: ['base', 'os', 'files'],
   http: ['base'],
   tls: ['base', 'os'],
-  files: ['base', 'os', 'http'],
+  files: ['base', 'os'],
   conn: ['base', 'os', 'ring', 'http', 'tls', 'files'],
   engine: ['base', 'os', 'ring', 'http', 'tls', 'files', 'conn'],
   seam: ['base', 'os', 'engine'],
