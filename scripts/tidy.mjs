@@ -18,7 +18,7 @@ const nativeRooms = {
   ring: ['base', 'os', 'files'],
   http: ['base'],
   tls: ['base', 'os'],
-  files: ['base', 'os'],
+  files: ['base', 'os', 'http'],
   conn: ['base', 'os', 'ring', 'http', 'tls', 'files'],
   engine: ['base', 'os', 'ring', 'http', 'tls', 'files', 'conn'],
   seam: ['base', 'os', 'engine'],
