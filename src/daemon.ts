@@ -185,8 +185,6 @@ export async function runDaemon(
   const supervisor = createSupervisor(process.env, (error) =>
     log.warn({ event: 'notify_failed', reason: reasonOf(error) }),
   );
-  // Node ends when nothing holds its event loop; the engine's thread may not count as something.
-  const keepAlive = setInterval(() => {}, 2 ** 30);
   let stopRenewal = (): void => {};
   try {
     engine.start((batch) => events.take(batch));
@@ -223,7 +221,6 @@ export async function runDaemon(
     return outcome.aborted === 0;
   } finally {
     stopRenewal();
-    clearInterval(keepAlive);
     engine.close();
   }
 }

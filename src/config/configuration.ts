@@ -33,7 +33,7 @@ export interface Configuration {
 export type CommandOptions = Record<string, string | string[] | boolean | undefined>;
 
 const listenersMax = 8;
-const hourMs = 3_600_000;
+const timeoutMsMax = 24 * 3_600_000;
 
 interface Bounded {
   min: number;
@@ -143,45 +143,51 @@ export const schema = {
   pendingWindowBytes: bounded(
     'SPLICED_PENDING_WINDOW_BYTES',
     256 * 1024,
-    16 * 1024,
-    64 * 1024 * 1024,
+    64 * 1024,
+    1024 * 1024 * 1024,
     'bytes pending in the TLS layer of a connection before its transfer pauses',
   ),
   handshakeTimeoutMs: bounded(
     'SPLICED_HANDSHAKE_TIMEOUT_MS',
     10_000,
-    10,
-    hourMs,
+    1,
+    timeoutMsMax,
     'for the whole TLS handshake',
   ),
-  headTimeoutMs: bounded('SPLICED_HEAD_TIMEOUT_MS', 15_000, 10, hourMs, 'for a request head'),
-  idleTimeoutMs: bounded('SPLICED_IDLE_TIMEOUT_MS', 60_000, 10, hourMs, 'between two requests'),
+  headTimeoutMs: bounded('SPLICED_HEAD_TIMEOUT_MS', 15_000, 1, timeoutMsMax, 'for a request head'),
+  idleTimeoutMs: bounded(
+    'SPLICED_IDLE_TIMEOUT_MS',
+    60_000,
+    1,
+    timeoutMsMax,
+    'between two requests',
+  ),
   stallTimeoutMs: bounded(
     'SPLICED_STALL_TIMEOUT_MS',
     30_000,
-    10,
-    hourMs,
+    1,
+    timeoutMsMax,
     'without one byte acknowledged by the peer',
   ),
   drainTimeoutMs: bounded(
     'SPLICED_DRAIN_TIMEOUT_MS',
     600_000,
-    10,
-    24 * hourMs,
+    1,
+    timeoutMsMax,
     'for a whole drain, with progress or without',
   ),
   lingerTimeoutMs: bounded(
     'SPLICED_LINGER_TIMEOUT_MS',
     5_000,
-    10,
-    hourMs,
+    1,
+    timeoutMsMax,
     "for the peer's end of stream, after our own",
   ),
   stopTimeoutMs: bounded(
     'SPLICED_STOP_TIMEOUT_MS',
     30_000,
     0,
-    hourMs,
+    timeoutMsMax,
     'for active responses when the server stops',
   ),
 } as const;
