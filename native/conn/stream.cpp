@@ -32,9 +32,9 @@ os::Moved stream_send_output(Services& s, Connection& c, bool more) {
   return flushed;
 }
 
-os::Moved stream_splice(Services& s, Connection& c, bool more) {
+os::Moved stream_splice(Services& s, Connection& c, size_t bytes) {
   const os::Moved moved =
-      os::pipe_to_socket(c.pipe.read_end.get(), c.socket, c.pipe_bytes, more);
+      os::pipe_to_socket(c.pipe.read_end.get(), c.socket, bytes, /*more=*/true);
   if (moved.io == os::Io::WouldBlock) c.writable = false;
   if (moved.io != os::Io::Done) return moved;
   c.pipe_bytes -= moved.bytes;
