@@ -99,6 +99,10 @@ async function tapSuite(directories, { jobs, timeoutS, onLine, wanted }) {
   const sources = listFiles(...directories).filter(
     (path) => path.endsWith('.test.ts') && wanted.every((part) => path.includes(part)),
   );
+  if (sources.length === 0) {
+    const failures = wanted.length === 0 ? [`${directories.join(', ')}: no test files`] : [];
+    return { ...newTally(), failures };
+  }
   const compiled = await compileTests(projectDir, sources);
   return runTapFiles(compiled, { cwd: projectDir, jobs, timeoutS, onLine });
 }
@@ -169,5 +173,9 @@ await runScript(async () => {
     if (failures.length > 0 && output) console.log(output.slice(-outputCharsMax));
     tallies.push(tally);
   }
-  return report(addUp(tallies));
+  const total = addUp(tallies);
+  if (total.passed + total.failures.length + total.skipped.length === 0) {
+    total.failures.push(`no test file has "${wanted.join('" and "')}" in its name`);
+  }
+  return report(total);
 });
