@@ -158,7 +158,7 @@ await runScript(async () => {
     static: staticSuite,
     native: nativeSuite,
     unit: () =>
-      tapSuite(['test/unit', 'test/cli', 'test/contract'], { jobs: 2, timeoutS: 60, wanted }),
+      tapSuite(['test/unit', 'test/cli', 'test/contract'], { jobs: 2, timeoutS: 120, wanted }),
     guest: () => guestSuite(mustNotSkip, wanted),
   };
   const tallies = [];
