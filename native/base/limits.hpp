@@ -61,6 +61,7 @@ inline constexpr uint32_t kStopTimeoutMsDefault = 30'000;
 // Nothing signals an empty backlog: look this often, and less often while nothing moves.
 inline constexpr uint32_t kTickMs = 10;
 inline constexpr uint32_t kTickMsMax = 160;
+inline constexpr uint32_t kIdleTickMs = 40;  // after a response: the next request is the better sign
 inline constexpr uint32_t kSweepMs = 100;
 inline constexpr uint32_t kAcceptPauseMs = 100;  // after EMFILE, ENFILE, ENOBUFS or ENOMEM
 

@@ -177,6 +177,7 @@ void run_ticks(Services& s) {
       c.ticking = false;
       c.tick_due_ms = 0;
       c.writable = true;  // POLLOUT is TCP's alone, and a hint
+      if (c.offloaded) observe(s, c);
       run(s, c);
     }
   }

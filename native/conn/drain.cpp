@@ -55,6 +55,13 @@ void observe(Services& s, Connection& c) {
       !os::tcp_counters(c.socket, tcp))
     return;
   if (tcp.closed) c.peer_hung_up = true;
+  // Before 6.5 the TLS layer hands a record's fragments to TCP with MSG_SENDPAGE_NOTLAST. With a
+  // small send buffer the last one can be left unpushed with nothing in flight: then no
+  // acknowledgement will ever wake the socket (seen on 6.1 with tcp_wmem at 4 KiB).
+  if (tcp.unpushed) {
+    os::push_pending(c.socket);
+    s.figures.pushes.add();
+  }
   const bool consistent = c.ledger.observe(sequence, tcp.accepted, tcp.acked);
   if (!consistent && !tcp.closed) s.figures.ledger_contradictions.add();
   report_pending(s, c, c.ledger.pending());

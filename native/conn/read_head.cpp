@@ -123,8 +123,13 @@ void make_room(Connection& c) {
   c.input.begin = 0;
 }
 
-// Nothing to read for now.
+// Nothing to read for now. The last response may still be with the cipher: ticks go on until it is
+// known to be TCP's.
 Turn rest(Services& s, Connection& c) {
+  if (c.offloaded && c.ledger.pending_at_most() > 0) {
+    if (c.tick_interval_ms == 0) c.tick_interval_ms = limits::kIdleTickMs;
+    s.tick(c);
+  }
   if (!c.input.empty()) return Turn::Wait;
   c.input.release(s.buffers);
   if (!s.stopping) return Turn::Wait;

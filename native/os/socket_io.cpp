@@ -125,7 +125,13 @@ bool tcp_counters(int socket, TcpCounters& out) {
   out.accepted = info.tcpi_bytes_sent - info.tcpi_bytes_retrans + info.tcpi_notsent_bytes;
   out.acked = info.tcpi_bytes_acked;
   out.closed = info.tcpi_state == kTcpClose;
+  out.unpushed = info.tcpi_unacked == 0 && info.tcpi_notsent_bytes > 0;
   return true;
+}
+
+void push_pending(int socket) {
+  const int on = 1;
+  ::setsockopt(socket, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
 }
 
 int unacknowledged_bytes(int socket) {

@@ -59,8 +59,12 @@ struct TcpCounters {
   uint64_t accepted = 0;  // bytes that TCP owns or has sent, each once
   uint64_t acked = 0;     // bytes that the peer's TCP has acknowledged
   bool closed = false;    // the connection is gone (TCP_CLOSE)
+  bool unpushed = false;  // bytes wait to be sent, and nothing is in flight that would send them
 };
 bool tcp_counters(int socket, TcpCounters& out);
+
+// Makes TCP send what the window allows (setting TCP_NODELAY calls tcp_push_pending_frames).
+void push_pending(int socket);
 
 // Bytes that the peer has not acknowledged, our FIN included (SIOCOUTQ). Negative on error.
 int unacknowledged_bytes(int socket);

@@ -53,7 +53,12 @@ class EventQueue : public std::enable_shared_from_this<EventQueue> {
           if (batch.empty()) return;
           Napi::Array list = Napi::Array::New(env, batch.size());
           for (uint32_t i = 0; i < batch.size(); i++) list.Set(i, to_javascript(env, batch[i]));
-          callback.Call({list});
+          try {
+            callback.Call({list});
+          } catch (const Napi::Error& error) {
+            // Node-API swallows what a thread-safe function's callback throws; we must not.
+            napi_fatal_exception(env, error.Value());
+          }
         });
   }
 
@@ -163,6 +168,7 @@ class EngineObject : public Napi::ObjectWrap<EngineObject> {
     closed_ = true;
     const bool started = events_ != nullptr;
     shut_down();
+    engine_.reset();  // the root and the certificates go now, not with the garbage collector
     if (started) Unref();
   }
 
