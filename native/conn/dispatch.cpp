@@ -149,6 +149,9 @@ void on_completion(Services& s, const ring::Completion& completion) {
     on_watch(s, *c, completion);
   } else {
     if (token.kind == ring::Kind::FillPipe) c->filling = false;
+    // Nobody waits for the file any more: it was given up while the disk was asked.
+    const bool unwanted = c->state == State::Join && token.kind == ring::Kind::OpenFile;
+    if (unwanted && completion.result >= 0) os::close_fd(completion.result);
     c->async_result = completion.result;
     c->async_done = true;
   }
