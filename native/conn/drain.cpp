@@ -78,6 +78,15 @@ void begin_close(Services& s, Connection& c) {
   enter(s, c, State::CloseNotify);
 }
 
+bool over_window(Services& s, Connection& c) {
+  if (c.ledger.pending_at_most() <= s.options.pending_window_bytes) return false;
+  observe(s, c);
+  // Nothing of a peer that is gone will ever be less pending: the send that follows says why.
+  if (c.peer_hung_up || c.ledger.pending() <= s.options.pending_window_bytes) return false;
+  s.figures.pauses.add();
+  return true;
+}
+
 Turn close_notify(Services& s, Connection& c) {
   SPLICED_ASSERT(c.output.empty() && c.pipe_bytes == 0);
   if (!c.writable) return Turn::Wait;

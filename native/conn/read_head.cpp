@@ -46,9 +46,10 @@ Turn on_alert(Services& s, Connection& c, const char* payload, size_t bytes) {
 Turn on_handshake_message(Services& s, Connection& c, uint8_t message) {
   if (c.cipher->version == tls::Version::Tls12) {
     // Renegotiation is declined, and the connection goes on (RFC 5246 7.2.2).
-    if (message != alert::kMessageClientHello) return refuse(s, c, alert::kUnexpectedMessage);
+    if (message != alert::kMessageClientHello || over_window(s, c))
+      return refuse(s, c, alert::kUnexpectedMessage);
     const os::Moved moved = stream_alert(s, c, alert::kWarning, alert::kNoRenegotiation);
-    if (moved.io == os::Io::Done) return Turn::Again;
+    if (moved.io == os::Io::Done) return Turn::Yield;
     return refuse(s, c, alert::kUnexpectedMessage);
   }
   // The peer's next records are under a key that the kernel cannot be given before Linux 6.14.
