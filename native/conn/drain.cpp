@@ -13,20 +13,24 @@ namespace spliced::conn {
 namespace {
 
 // The peer's TCP is gone. It may have left as soon as it had its last response: then all that is
-// missing is our farewell, the close_notify record and the FIN.
+// missing is our farewell, the close_notify record and the FIN. One that said goodbye may have left
+// without an acknowledgement, but cannot have had what TCP never took.
 Ending ending_by_peer(Services& s, Connection& c) {
   constexpr uint64_t kFarewellBytes = 2 + 29 + 1;
-  uint64_t missing = 0;
+  uint64_t missing = 0, untaken = 0;
   if (c.offloaded) {
     observe(s, c);
     missing = c.ledger.unacked();
+    untaken = c.ledger.pending_at_most();
   } else {
     os::TcpCounters tcp;
     (void)os::tcp_counters(c.socket, tcp);
     const uint64_t in_tcp = tcp.accepted > tcp.acked ? tcp.accepted - tcp.acked : 0;
-    missing = c.session->unsent_bytes() + in_tcp;
+    untaken = c.session->unsent_bytes();
+    missing = untaken + in_tcp;
   }
-  return c.peer_done || missing <= kFarewellBytes ? Ending::Drained : Ending::PeerGone;
+  const uint64_t decisive = c.peer_done ? untaken : missing;
+  return decisive <= kFarewellBytes ? Ending::Drained : Ending::PeerGone;
 }
 
 // Reads and drops what the peer still sends, so that the close does not turn into a reset.
@@ -39,7 +43,14 @@ os::Io discard_input(Services& s, Connection& c) {
     const os::Received got =
         c.offloaded ? os::receive_record(c.socket, c.input.data(), BufferPool::kBytes)
                     : os::receive_plain(c.socket, c.input.data(), BufferPool::kBytes);
-    if (got.io == os::Io::WouldBlock) c.readable = false;
+    // A record that cannot be opened (sent after a KeyUpdate, say) cannot be discarded either, and a
+    // close above it is a reset: wait for the acknowledgements instead, on_deadline looks.
+    const bool stuck = got.io == os::Io::Failed &&
+                       ending_of_send_error(got.error) != Ending::PeerGone;
+    if (got.io == os::Io::WouldBlock || stuck) {
+      c.readable = false;
+      return os::Io::WouldBlock;
+    }
     if (got.io != os::Io::Done) return got.io;
   }
   return os::Io::Done;
@@ -67,6 +78,15 @@ void observe(Services& s, Connection& c) {
   report_pending(s, c, c.ledger.pending());
 }
 
+bool over_window(Services& s, Connection& c) {
+  if (c.ledger.pending_at_most() <= s.options.pending_window_bytes) return false;
+  observe(s, c);
+  // Nothing of a peer that is gone will ever be less pending: the send that follows says why.
+  if (c.peer_hung_up || c.ledger.pending() <= s.options.pending_window_bytes) return false;
+  s.figures.pauses.add();
+  return true;
+}
+
 void report_pending(Services& s, Connection& c, uint64_t bytes) {
   s.figures.pending_bytes.add(bytes - c.reported_pending);  // modulo 2^64: may be less
   c.reported_pending = bytes;
@@ -76,15 +96,6 @@ void report_pending(Services& s, Connection& c, uint64_t bytes) {
 void begin_close(Services& s, Connection& c) {
   c.drain_began_ms = s.now_ms;
   enter(s, c, State::CloseNotify);
-}
-
-bool over_window(Services& s, Connection& c) {
-  if (c.ledger.pending_at_most() <= s.options.pending_window_bytes) return false;
-  observe(s, c);
-  // Nothing of a peer that is gone will ever be less pending: the send that follows says why.
-  if (c.peer_hung_up || c.ledger.pending() <= s.options.pending_window_bytes) return false;
-  s.figures.pauses.add();
-  return true;
 }
 
 Turn close_notify(Services& s, Connection& c) {
@@ -111,7 +122,7 @@ Turn settle(Services& s, Connection& c) {
   uint64_t pending = 0;
   if (c.offloaded) {
     observe(s, c);
-    pending = c.ledger.pending();
+    pending = c.ledger.pending_at_most();  // had the kernel not answered, still the truth
   } else {
     const os::Moved moved = c.session->flush();
     if (moved.io == os::Io::Failed) c.peer_hung_up = true;
