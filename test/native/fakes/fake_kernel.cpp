@@ -152,6 +152,10 @@ int unacknowledged_bytes(int socket) {
   return s != nullptr ? s->unacknowledged() : -1;
 }
 
+void push_pending(int socket) {
+  if (fakes::Socket* s = kernel().use(socket, "push_pending")) s->push_pending();
+}
+
 void half_close(int socket) {
   if (fakes::Socket* s = kernel().use(socket, "half_close")) s->half_close();
 }

@@ -87,7 +87,7 @@ void Socket::peer_resets() {
 }
 
 size_t Socket::peer_takes(size_t bytes_max) {
-  if (reset_) return 0;
+  if (reset_ || unpushed_) return 0;
   const size_t bytes = std::min(bytes_max, queued_in_tcp());
   acked_ += bytes;
   if (fin_sent_ && acked_ == wire_.size()) fin_acked_ = true;
@@ -143,6 +143,7 @@ void Socket::push() {
     const size_t bytes = std::min(room(), record.bytes.size() - record.pushed);
     wire_.append(record.bytes, record.pushed, bytes);
     record.pushed += bytes;
+    unpushed_ = leaves_unpushed;
     if (record.pushed < record.bytes.size()) break;
     records_.pop_front();
   }
@@ -231,6 +232,7 @@ bool Socket::counters(os::TcpCounters& out) const {
   out.accepted = wire_.size() + (fin_sent_ ? 1 : 0);
   out.acked = acked_ + (fin_acked_ ? 1 : 0);
   out.closed = reset_;
+  out.unpushed = unpushed_;
   return true;
 }
 
@@ -247,6 +249,7 @@ int Socket::unacknowledged() const {
 void Socket::half_close() {
   if (reset_ || severed_ || fin_sent_) return;
   fin_sent_ = true;
+  unpushed_ = false;  // a FIN pushes what is before it
   if (pending_in_tls() > 0) {
     fin_overtook_ = true;
     lose_tls();
@@ -270,6 +273,7 @@ void Socket::close() {
   const bool ordinary = !reset_ && !severed_ && incoming_.empty();
   if (ordinary) {
     fin_sent_ = true;  // what TCP has goes out by itself
+    unpushed_ = false;
     return;
   }
   if (!reset_) lost_in_tcp_ += queued_in_tcp();

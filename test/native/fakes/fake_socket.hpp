@@ -27,6 +27,7 @@ class Socket {
   size_t take_at_most = SIZE_MAX;  // plaintext that one call takes
   bool figures_fail = false;       // getsockopt answers with an error
   bool peer_is_loopback = false;
+  bool leaves_unpushed = false;    // what TCP takes waits for push_pending, as it can before 6.5
 
   // ---- The peer and its network. ----
   void peer_sends(const std::string& plaintext,
@@ -74,6 +75,7 @@ class Socket {
   bool counters(os::TcpCounters& out) const;
   bool sequence(bool transmit, uint64_t& out) const;
   int unacknowledged() const;
+  void push_pending() { unpushed_ = false; }
   void half_close();
   void sever();
   void close();
@@ -108,6 +110,7 @@ class Socket {
   std::string wire_;  // every byte that TCP took, in order; [0, acked_) has arrived
   size_t acked_ = 0;
   bool fin_sent_ = false, fin_acked_ = false, fin_overtook_ = false;
+  bool unpushed_ = false;
   bool no_space_seen_ = false;  // SOCK_NOSPACE: somebody waits for POLLOUT
 
   std::deque<Incoming> incoming_;
