@@ -3,6 +3,8 @@
 // wait until the ledger says that TCP has every byte -> our FIN -> the peer's FIN, bounded -> join.
 // A FIN before the backlog is empty overtakes it; a close before that throws it away
 // (net/tls/tls_sw.c: tls_sw_release_resources_tx tries once and frees the rest).
+#include <utility>
+
 #include "base/assert.hpp"
 #include "conn/dispatch.hpp"
 #include "conn/send_failure.hpp"
@@ -82,7 +84,8 @@ bool over_window(Services& s, Connection& c) {
   if (c.ledger.pending_at_most() <= s.options.pending_window_bytes) return false;
   observe(s, c);
   // Nothing of a peer that is gone will ever be less pending: the send that follows says why.
-  if (c.peer_hung_up || c.ledger.pending() <= s.options.pending_window_bytes) return false;
+  if (c.peer_hung_up || std::exchange(c.socket_error, false)) return false;
+  if (c.ledger.pending() <= s.options.pending_window_bytes) return false;
   s.figures.pauses.add();
   return true;
 }
