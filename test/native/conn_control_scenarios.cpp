@@ -81,6 +81,45 @@ TEST_CASE("what ends a connection, and the alert that says why") {
   }
 }
 
+TEST_CASE("an error of the TLS layer is no reset: what TCP has is not destroyed") {
+  World world;
+  world.site.write("ten", 10);
+  const Peer peer = connect(world, kTls13);
+  peer.get("/ten");
+  world.turns();
+  peer.socket().cipher_completes_all();
+  peer.says_goodbye();
+  world.turns();
+  REQUIRE(world.state(peer) == State::Settle);
+  peer.socket().cipher_fails();
+  world.advance(5000);
+  CHECK(world.ending(peer) == Ending::Aborted);
+  CHECK(world.settle_accounts() == "");
+}
+
+TEST_CASE("a refusal stays one when the stop cuts it short") {
+  for (bool handshake : {false, true}) {
+    for (bool delivered : {false, true}) {
+      CAPTURE(handshake);
+      CAPTURE(delivered);
+      World world;
+      const Peer peer = world.connect([&](Socket&, TlsScript& script) {
+        if (handshake) script.handshake = {tls::Handshake::Failed};
+      });
+      world.turns();
+      if (!handshake) peer.socket().peer_breaks(EBADMSG);
+      world.turns();
+      REQUIRE(world.state(peer) == State::Linger);
+      if (delivered) peer.socket().peer_takes();
+      conn::abort_all(*world.services);
+      world.turns();
+      CHECK(world.ending(peer) == (handshake ? Ending::NotServed : Ending::PeerGone));
+      CHECK(world.figures.drained.get() + world.figures.aborted.get() == 0);
+      CHECK(world.settle_accounts() == "");
+    }
+  }
+}
+
 TEST_CASE("renegotiation is declined and the connection goes on (RFC 5246 7.2.2)") {
   World world;
   world.site.write("ten", 10);

@@ -74,6 +74,7 @@ void FakeRing::cancel(int fd, Token token) {
   }
   if (it->second.socket != fd) kernel_.violations.add("cancel under another operation's descriptor");
   it->second.cancelled = true;
+  if (ends_already(token.pack())) return;  // nothing is left to cancel: ENOENT, and no second end
   if (hold_cancels) {
     held_cancels_.push_back(token.pack());
   } else {
@@ -138,10 +139,16 @@ void FakeRing::finish_short(size_t index, size_t bytes) {
 
 void FakeRing::fail(size_t index, int error) { complete(take_held(index), -error, false); }
 
+bool FakeRing::ends_already(uint64_t key) const {
+  return std::any_of(queue_.begin(), queue_.end(), [&](const Completion& waiting) {
+    return waiting.token.pack() == key && !waiting.more;
+  });
+}
+
 void FakeRing::end_watch(int fd, int result) {
   for (const auto& [key, operation] : active_) {
     if (operation.socket != fd || operation.cancelled || operation.token.kind != Kind::Watch) continue;
-    complete(operation, result, false);
+    if (!ends_already(key)) complete(operation, result, false);
     return;
   }
 }

@@ -67,6 +67,7 @@ class FakeRing final : public ring::Ring {
   };
 
   void begin(Operation operation);
+  bool ends_already(uint64_t key) const;
   void on_event(int fd, int events);
   void on_close(int fd);
   void complete(const Operation& operation, int32_t result, bool more);

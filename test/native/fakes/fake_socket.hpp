@@ -60,6 +60,7 @@ class Socket {
   bool severed() const { return severed_; }
   bool closed() const { return closed_; }
   bool peer_left() const { return reset_by_peer_; }
+  bool cipher_failed() const { return cipher_failed_; }
   uint64_t records_sent() const { return sequence_ - first_sequence_; }
   void records_are_at(uint64_t sequence) { sequence_ = first_sequence_ = sequence; }
   void records_received_are_at(uint64_t sequence) { receive_sequence_ = sequence; }
