@@ -55,10 +55,16 @@ os::Moved stream_alert(Services& s, Connection& c, uint8_t level, uint8_t descri
   return moved;
 }
 
-os::Moved stream_close_notify(Services& s, Connection& c) {
-  if (c.offloaded) return stream_alert(s, c, alert::kWarning, alert::kCloseNotify);
-  const os::Moved moved = c.session->close_notify();
-  if (moved.io == os::Io::Done) s.figures.alerts_sent.add();
+os::Moved stream_farewell(Services& s, Connection& c) {
+  os::Moved moved;
+  if (c.offloaded) {
+    const bool closing = c.farewell == alert::kCloseNotify;
+    moved = stream_alert(s, c, closing ? alert::kWarning : alert::kFatal, c.farewell);
+  } else {
+    moved = c.session->close_notify();
+    if (moved.io == os::Io::Done) s.figures.alerts_sent.add();
+  }
+  c.farewell_sent = moved.io == os::Io::Done;
   return moved;
 }
 

@@ -18,6 +18,7 @@ os::Moved stream_splice(Services& s, Connection& c, size_t bytes);
 
 // An alert as one record (RFC 8446 6). Best effort in user space, where OpenSSL sends its own.
 os::Moved stream_alert(Services& s, Connection& c, uint8_t level, uint8_t description);
-os::Moved stream_close_notify(Services& s, Connection& c);
+// The last record: close_notify, or the alert that c.farewell names.
+os::Moved stream_farewell(Services& s, Connection& c);
 
 }  // namespace spliced::conn

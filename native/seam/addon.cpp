@@ -141,7 +141,13 @@ class EngineObject : public Napi::ObjectWrap<EngineObject> {
     // before Node destroys what they push to.
     napi_add_env_cleanup_hook(info.Env(), on_exit, this);
     Ref();  // running: not for the garbage collector
-    engine.start([queue = events_](engine::Event event) { queue->push(std::move(event)); });
+    engine::Failure failure;
+    const bool started = engine.start(
+        [queue = events_](engine::Event event) { queue->push(std::move(event)); }, failure);
+    if (started) return;
+    shut_down();
+    Unref();
+    throw_with_code(info.Env(), failure.code, failure.message);
   }
 
   Napi::Value stats(const Napi::CallbackInfo& info) {

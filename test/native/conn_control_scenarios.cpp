@@ -134,13 +134,25 @@ TEST_CASE("renegotiation is declined and the connection goes on (RFC 5246 7.2.2)
   CHECK(world.settle_accounts() == "");
 }
 
-TEST_CASE("a flood of renegotiations is bounded as everything else is") {
+TEST_CASE("a warning is ignored in TLS 1.2, and there is none in TLS 1.3") {
+  for (size_t cipher : {kTls12, kTls13}) {
+    World world;
+    const Peer peer = connect(world, cipher);
+    peer.alert(alert::kWarning, 112);  // unrecognized_name
+    world.turns();
+    CHECK((world.state(peer) == State::ReadHead) == (cipher == kTls12));
+    CHECK(world.settle_accounts() == "");
+  }
+}
+
+TEST_CASE("renegotiation is declined once; whoever asks again is refused") {
   World world;
   const Peer peer = connect(world, kTls12);
   peer.socket().send_buffer_bytes = 1 << 20;
   for (int i = 0; i < 20'000; i++) peer.handshake_message(1);
-  world.advance(100);
-  CHECK(peer.socket().pending_in_tls_max() <= 65536 + 65536);
+  world.run_to_end(peer);
+  CHECK(peer.alerts() == Alerts{alert::kNoRenegotiation, alert::kUnexpectedMessage});
+  CHECK(world.ending(peer) == Ending::PeerGone);
   CHECK(world.settle_accounts() == "");
 }
 
@@ -158,13 +170,16 @@ TEST_CASE("the peer's close_notify is answered, after the responses") {
   CHECK(world.settle_accounts() == "");
 }
 
-TEST_CASE("other alerts end the connection at once") {
+TEST_CASE("other alerts end the connection; what was answered before is still drained") {
   for (uint8_t description : {uint8_t{20}, uint8_t{40}, uint8_t{80}}) {
     World world;
+    world.site.write("ten", 10);
     const Peer peer = connect(world, kTls13);
+    peer.get("/ten");
     peer.alert(alert::kFatal, description);
-    world.turns();
-    CHECK(world.state(peer) == State::Free);
+    world.run_to_end(peer);
+    CHECK(peer.responses().size() == 1);
+    CHECK(peer.alerts() == Alerts{alert::kCloseNotify});
     CHECK(world.ending(peer) == Ending::PeerGone);
     CHECK(world.settle_accounts() == "");
   }

@@ -152,6 +152,10 @@ int unacknowledged_bytes(int socket) {
   return s != nullptr ? s->unacknowledged() : -1;
 }
 
+void clear_error(int socket) {
+  if (fakes::Socket* s = kernel().use(socket, "clear_error")) s->clear_error();
+}
+
 void push_pending(int socket) {
   if (fakes::Socket* s = kernel().use(socket, "push_pending")) s->push_pending();
 }
@@ -170,7 +174,7 @@ bool peer_is_loopback(int socket) {
 }
 
 // The closer without its thread. What is held is closed by stop().
-void Closer::start() {}
+bool Closer::start() { return true; }
 
 void Closer::close(int fd) {
   backlog_.fetch_add(1);

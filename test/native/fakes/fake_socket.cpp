@@ -137,7 +137,7 @@ void Socket::close_record(uint8_t type) {
 }
 
 void Socket::push() {
-  if (fin_sent_ || reset_ || severed_ || closed_) return;
+  if (fin_sent_ || reset_ || severed_ || closed_ || error_ != 0) return;
   while (!records_.empty() && records_.front().encrypted && room() > 0) {
     Record& record = records_.front();
     const size_t bytes = std::min(room(), record.bytes.size() - record.pushed);
@@ -152,7 +152,7 @@ void Socket::push() {
 int Socket::send_error() const {
   if (reset_by_peer_ && !reset_told_) return ECONNRESET;
   if (reset_ || severed_ || fin_sent_) return EPIPE;
-  return cipher_failed_ ? EBADMSG : 0;
+  return cipher_failed_ ? EBADMSG : error_;
 }
 
 os::Moved Socket::send_plain(const char* data, size_t bytes) {
@@ -212,8 +212,10 @@ os::Received Socket::receive(char* out, size_t capacity) {
   while (!incoming_.empty() && incoming_.front().type == type && bytes <= capacity) {
     Incoming& next = incoming_.front();
     if (next.error != 0) {  // it stays: the record is never opened
-      if (bytes == 0) return {os::Io::Failed, {}, 0, next.error};
-      break;
+      if (bytes > 0) break;
+      error_ = next.error;  // tls_err_abort
+      edge(readiness() | POLLERR);
+      return {os::Io::Failed, {}, 0, next.error};
     }
     const size_t part = std::min(capacity - bytes, next.bytes.size());
     std::memcpy(out + bytes, next.bytes.data(), part);

@@ -76,6 +76,7 @@ class Socket {
   bool counters(os::TcpCounters& out) const;
   bool sequence(bool transmit, uint64_t& out) const;
   int unacknowledged() const;
+  void clear_error() { error_ = 0; }
   void push_pending() { unpushed_ = false; }
   void half_close();
   void sever();
@@ -116,6 +117,7 @@ class Socket {
 
   std::deque<Incoming> incoming_;
   bool peer_fin_ = false, reset_ = false, reset_by_peer_ = false, reset_told_ = false;
+  int error_ = 0;  // sk_err: every send fails until somebody has been told
   bool severed_ = false, closed_ = false, cipher_failed_ = false;
 };
 

@@ -23,7 +23,7 @@ struct Live {
 std::map<int, TlsScript> scripts;
 std::map<int, Live> sessions;
 
-constexpr uint32_t kOverheadBytes = 22;
+uint32_t overhead(int fd) { return tls::kCiphers[scripts[fd].cipher].record_overhead_bytes(); }
 
 }  // namespace
 
@@ -35,7 +35,7 @@ size_t live_sessions() { return sessions.size(); }
 
 namespace spliced::tls {
 
-using fakes::kOverheadBytes;
+using fakes::overhead;
 using fakes::scripts;
 using fakes::sessions;
 
@@ -53,6 +53,7 @@ std::unique_ptr<Session> Session::start(std::shared_ptr<const ContextGeneration>
 Session::~Session() { sessions.erase(socket_); }
 
 bool Session::resumed() const { return scripts[socket_].resumed; }
+const CipherSpec* Session::cipher() const { return &kCiphers[scripts[socket_].cipher]; }
 size_t Session::unsent_bytes() const { return sessions[socket_].output.size(); }
 
 os::Moved Session::flush() {
@@ -70,7 +71,7 @@ Handshake Session::handshake() {
   fakes::Live& live = sessions[socket_];
   if (!live.begun)
     live.output = fakes::wire::record(fakes::wire::kHandshake,
-                                      std::string(script.handshake_bytes, 'h'), kOverheadBytes);
+                                      std::string(script.handshake_bytes, 'h'), overhead(socket_));
   live.begun = true;
   const os::Moved moved = flush();
   if (moved.io == os::Io::WouldBlock) return Handshake::NeedWrite;
@@ -86,7 +87,7 @@ Handshake Session::handshake() {
   if (verdict != Handshake::Failed) return verdict;
   failure_ = script.failure;
   const char alert[] = {2, 40};
-  live.output = fakes::wire::record(fakes::wire::kAlert, {alert, 2}, kOverheadBytes);
+  live.output = fakes::wire::record(fakes::wire::kAlert, {alert, 2}, overhead(socket_));
   (void)flush();
   return verdict;
 }
@@ -106,7 +107,7 @@ os::Moved Session::write(const char* data, size_t bytes) {
   for (size_t at = 0; at < bytes; at += kRecordBytes)
     sessions[socket_].output +=
         fakes::wire::record(fakes::wire::kApplicationData,
-                            {data + at, std::min(kRecordBytes, bytes - at)}, kOverheadBytes);
+                            {data + at, std::min(kRecordBytes, bytes - at)}, overhead(socket_));
   const os::Moved after = flush();
   if (after.io == os::Io::Failed) return after;
   return {os::Io::Done, bytes, 0};
@@ -116,7 +117,7 @@ os::Moved Session::close_notify() {
   fakes::Live& live = sessions[socket_];
   const char alert[] = {1, 0};
   if (!live.said_goodbye)
-    live.output += fakes::wire::record(fakes::wire::kAlert, {alert, 2}, kOverheadBytes);
+    live.output += fakes::wire::record(fakes::wire::kAlert, {alert, 2}, overhead(socket_));
   live.said_goodbye = true;
   return flush();
 }
