@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Scenarios: control records, records that cannot be opened, and the limit of records under one key.
+// Scenarios: control records, records that cannot be opened, and the limit of records under one
+// key.
 #include <errno.h>
 #include <unistd.h>
 

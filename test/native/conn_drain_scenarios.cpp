@@ -28,7 +28,8 @@ Peer asynchronous(World& world, size_t send_buffer_bytes = 16'384) {
 
 }  // namespace
 
-TEST_CASE("brake: with a cipher that stands still, no more than the window and a piece is pending") {
+TEST_CASE(
+    "brake: with a cipher that stands still, no more than the window and a piece is pending") {
   World world;
   world.site.write("huge", 3'000'000);
   const Peer peer = asynchronous(world, 1 << 20);

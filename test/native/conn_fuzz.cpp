@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // A seeded simulation: random requests, socket buffers, cipher delays, disks, peers, deadlines and
 // stops, in a random order of completions. After every step and at the end the invariants of
-// `Simulation::check_step` and `check_connection` hold. A failure prints its seed; run it again with
+// `Simulation::check_step` and `check_connection` hold. A failure prints its seed; run it again
+// with
 //   build/native-tests/conn_fuzz --seed=N      (or more of them: --seeds=N)
 #include <errno.h>
 #include <poll.h>
@@ -23,9 +24,9 @@ using conn::Ending;
 namespace {
 
 struct Planned {
-  std::string bytes;   // of the request
+  std::string bytes;  // of the request
   int status = 200;
-  std::string body;    // of the whole response, as long as nobody touches the file
+  std::string body;  // of the whole response, as long as nobody touches the file
   bool head = false;
   bool touchable = false;  // the file may be cut or replaced meanwhile
 };
@@ -95,8 +96,8 @@ class Simulation {
       case 3:
         if (content.size() > 10 && !planned.touchable) {
           const size_t first = random_.below(content.size());
-          planned.bytes = Peer::request(
-              "GET", "/" + name, fields + "Range: bytes=" + std::to_string(first) + "-\r\n");
+          planned.bytes = Peer::request("GET", "/" + name,
+                                        fields + "Range: bytes=" + std::to_string(first) + "-\r\n");
           planned.status = 206;
           planned.body = content.substr(first);
           break;
@@ -280,8 +281,8 @@ class Simulation {
     }
   }
 
-  // A prefix. Bytes that a truncation cut off while they were in the pipe may be zero: the pipe has the
-  // page cache's own pages.
+  // A prefix. Bytes that a truncation cut off while they were in the pipe may be zero: the pipe has
+  // the page cache's own pages.
   static bool resembles(const std::string& content, const std::string& body) {
     if (body.size() > content.size()) return false;
     for (size_t i = 0; i < body.size(); i++)
@@ -320,13 +321,15 @@ class Simulation {
     }
     bool goodbye = false;
     for (const wire::Record& record : sent.records)
-      goodbye = goodbye || (record.type == wire::kAlert && record.payload == std::string("\1\0", 2));
+      goodbye =
+          goodbye || (record.type == wire::kAlert && record.payload == std::string("\1\0", 2));
     if (goodbye && !whole) faults_ += who + "close_notify behind a response that is not whole\n";
     if (world_.ending(client.peer) != Ending::Drained) return;
     if (!whole) faults_ += who + "drained, but a response is not whole\n";
     if (socket.peer_left() || socket.cipher_failed()) return;  // then without a farewell
     if (!goodbye) faults_ += who + "drained without close_notify\n";
-    if (socket.lost_in_tls() + socket.lost_in_tcp() > 0) faults_ += who + "drained, but bytes are lost\n";
+    if (socket.lost_in_tls() + socket.lost_in_tcp() > 0)
+      faults_ += who + "drained, but bytes are lost\n";
   }
 
   Random random_;

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Scenarios: what is answered, in which order and from where. Kernel TLS and user space side by side.
+// Scenarios: what is answered, in which order and from where. Kernel TLS and user space side by
+// side.
 #include <ostream>
 #include <string>
 
@@ -108,7 +109,8 @@ TEST_CASE("the statuses, with and without a body") {
                200, true, ""},
            Row{"range behind the end", Peer::request("GET", "/ten", "Range: bytes=10-\r\n"), 416,
                false, nullptr},
-           Row{"not modified", Peer::request("GET", "/ten", "If-None-Match: *\r\n"), 304, false, ""},
+           Row{"not modified", Peer::request("GET", "/ten", "If-None-Match: *\r\n"), 304, false,
+               ""},
            Row{"precondition", Peer::request("GET", "/ten", "If-Match: \"x\"\r\n"), 412, false,
                nullptr},
            Row{"missing", Peer::request("GET", "/eleven"), 404, false, nullptr},

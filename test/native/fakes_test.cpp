@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The fakes themselves: that they lose what the kernel would lose and see what must not happen. These
-// are the controls that show that the tests built on them can fail.
+// The fakes themselves: that they lose what the kernel would lose and see what must not happen.
+// These are the controls that show that the tests built on them can fail.
 #include <poll.h>
 #include <unistd.h>
 

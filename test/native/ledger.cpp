@@ -113,7 +113,8 @@ TEST_CASE("ledger: what was handed since the last look may be pending") {
 }
 
 TEST_CASE("ledger: pending_at_most bounds what the kernel can make of the calls") {
-  // `calls` of `bytes` each, every one of which ends its last record: the most records there can be.
+  // `calls` of `bytes` each, every one of which ends its last record: the most records there can
+  // be.
   for (uint64_t bytes : {1u, 2u, 16383u, 16384u, 16385u, 32768u, 65535u, 65536u}) {
     for (uint64_t calls : {1u, 2u, 7u}) {
       CAPTURE(bytes);

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// See fake_kernel.hpp. The functions of os/socket_io.hpp and os/closer.hpp over simulated sockets, and files::open_beneath.
+// See fake_kernel.hpp. The functions of os/socket_io.hpp and os/closer.hpp over simulated sockets,
+// and files::open_beneath.
 #include "fakes/fake_kernel.hpp"
 
 #include <errno.h>
@@ -18,8 +19,12 @@ std::unique_ptr<Kernel> present = std::make_unique<Kernel>();
 
 }  // namespace
 
-Kernel& kernel() { return *present; }
-void new_kernel() { present = std::make_unique<Kernel>(); }
+Kernel& kernel() {
+  return *present;
+}
+void new_kernel() {
+  present = std::make_unique<Kernel>();
+}
 
 int Kernel::open_socket() {
   const int fd = next_++;
@@ -174,7 +179,9 @@ bool peer_is_loopback(int socket) {
 }
 
 // The closer without its thread. What is held is closed by stop().
-bool Closer::start() { return true; }
+bool Closer::start() {
+  return true;
+}
 
 void Closer::close(int fd) {
   backlog_.fetch_add(1);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// The link-time replacement of os/socket_io.cpp, os/closer.cpp and files/open_beneath.cpp. Sockets are simulated, under
-// descriptor numbers that no process has and that are never used twice; files and pipes are real.
-// A descriptor that is used after its close, or that never was, is a violation.
+// The link-time replacement of os/socket_io.cpp, os/closer.cpp and files/open_beneath.cpp. Sockets
+// are simulated, under descriptor numbers that no process has and that are never used twice; files
+// and pipes are real. A descriptor that is used after its close, or that never was, is a violation.
 #pragma once
 #include <functional>
 #include <map>

@@ -39,7 +39,8 @@ void FakeRing::begin(Operation operation) {
   if (active_.count(key) != 0)
     kernel_.violations.add("an operation was submitted twice under one token");
   active_[key] = operation;
-  const bool file = operation.token.kind == Kind::OpenFile || operation.token.kind == Kind::FillPipe;
+  const bool file =
+      operation.token.kind == Kind::OpenFile || operation.token.kind == Kind::FillPipe;
   if (!file) return;
   held_.push_back(operation);
   if (!hold_file_operations) finish(held_.size() - 1);
@@ -72,7 +73,8 @@ void FakeRing::cancel(int fd, Token token) {
     kernel_.violations.add("cancel of an operation that the ring does not have");
     return;
   }
-  if (it->second.socket != fd) kernel_.violations.add("cancel under another operation's descriptor");
+  if (it->second.socket != fd)
+    kernel_.violations.add("cancel under another operation's descriptor");
   it->second.cancelled = true;
   if (ends_already(token.pack())) return;  // nothing is left to cancel: ENOENT, and no second end
   if (hold_cancels) {
@@ -137,7 +139,9 @@ void FakeRing::finish_short(size_t index, size_t bytes) {
   complete(operation, perform(operation), false);
 }
 
-void FakeRing::fail(size_t index, int error) { complete(take_held(index), -error, false); }
+void FakeRing::fail(size_t index, int error) {
+  complete(take_held(index), -error, false);
+}
 
 bool FakeRing::ends_already(uint64_t key) const {
   return std::any_of(queue_.begin(), queue_.end(), [&](const Completion& waiting) {
@@ -147,7 +151,8 @@ bool FakeRing::ends_already(uint64_t key) const {
 
 void FakeRing::end_watch(int fd, int result) {
   for (const auto& [key, operation] : active_) {
-    if (operation.socket != fd || operation.cancelled || operation.token.kind != Kind::Watch) continue;
+    if (operation.socket != fd || operation.cancelled || operation.token.kind != Kind::Watch)
+      continue;
     if (!ends_already(key)) complete(operation, result, false);
     return;
   }
@@ -155,7 +160,8 @@ void FakeRing::end_watch(int fd, int result) {
 
 void FakeRing::on_event(int fd, int events) {
   for (const auto& [key, operation] : active_) {
-    if (operation.socket != fd || operation.cancelled || operation.token.kind != Kind::Watch) continue;
+    if (operation.socket != fd || operation.cancelled || operation.token.kind != Kind::Watch)
+      continue;
     for (Completion& waiting : queue_) {
       if (waiting.token.pack() != key) continue;
       if (!waiting.more) return;  // it ends; what is ready is told to the watch that follows

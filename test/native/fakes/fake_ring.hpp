@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// A ring whose completions come when the test says so, in the order that it chooses. File operations
-// are done for real, but only at their completion: until then the path and the descriptors must stay
-// as they were, which is checked. Socket events come from the fake kernel.
+// A ring whose completions come when the test says so, in the order that it chooses. File
+// operations are done for real, but only at their completion: until then the path and the
+// descriptors must stay as they were, which is checked. Socket events come from the fake kernel.
 #pragma once
 #include <sys/types.h>
 
@@ -30,8 +30,8 @@ class FakeRing final : public ring::Ring {
   void promote_in_queue(size_t index);
   size_t held() const { return held_.size(); }
   ring::Kind held_kind(size_t index) const { return held_[index].token.kind; }
-  void finish(size_t index = 0);                // does the operation and completes it
-  void fail(size_t index, int error);           // completes it with an error instead
+  void finish(size_t index = 0);                  // does the operation and completes it
+  void fail(size_t index, int error);             // completes it with an error instead
   void finish_short(size_t index, size_t bytes);  // FillPipe: moves no more than that
   void release_cancels();
   void end_watch(int fd, int result);  // multishot poll may end by itself: with events, or an error

@@ -47,7 +47,9 @@ void Socket::edge(int events) {
   if (on_edge && !closed_) on_edge(events);
 }
 
-void Socket::note_pending() { pending_max_ = std::max(pending_max_, pending_in_tls()); }
+void Socket::note_pending() {
+  pending_max_ = std::max(pending_max_, pending_in_tls());
+}
 
 void Socket::lose_tls() {
   lost_in_tls_ += pending_in_tls();

@@ -5,9 +5,9 @@
 //
 //   plaintext -> open record -> records (cipher at work) -> TCP queue -> the peer
 //
-// Rules taken from net/tls/tls_sw.c: rec_seq advances when a record goes to the cipher; records leave
-// in order; with an asynchronous cipher the layer takes without bound while TCP has room; a close
-// pushes what TCP has room for, once, and frees the rest; a FIN overtakes what has not left.
+// Rules taken from net/tls/tls_sw.c: rec_seq advances when a record goes to the cipher; records
+// leave in order; with an asynchronous cipher the layer takes without bound while TCP has room; a
+// close pushes what TCP has room for, once, and frees the rest; a FIN overtakes what has not left.
 #pragma once
 #include <cstddef>
 #include <cstdint>
@@ -27,7 +27,7 @@ class Socket {
   size_t take_at_most = SIZE_MAX;  // plaintext that one call takes
   bool figures_fail = false;       // getsockopt answers with an error
   bool peer_is_loopback = false;
-  bool leaves_unpushed = false;    // what TCP takes waits for push_pending, as it can before 6.5
+  bool leaves_unpushed = false;  // what TCP takes waits for push_pending, as it can before 6.5
 
   // ---- The peer and its network. ----
   void peer_sends(const std::string& plaintext,

@@ -23,13 +23,21 @@ struct Live {
 std::map<int, TlsScript> scripts;
 std::map<int, Live> sessions;
 
-uint32_t overhead(int fd) { return tls::kCiphers[scripts[fd].cipher].record_overhead_bytes(); }
+uint32_t overhead(int fd) {
+  return tls::kCiphers[scripts[fd].cipher].record_overhead_bytes();
+}
 
 }  // namespace
 
-TlsScript& tls_script(int fd) { return scripts[fd]; }
-void forget_tls_scripts() { scripts.clear(); }
-size_t live_sessions() { return sessions.size(); }
+TlsScript& tls_script(int fd) {
+  return scripts[fd];
+}
+void forget_tls_scripts() {
+  scripts.clear();
+}
+size_t live_sessions() {
+  return sessions.size();
+}
 
 }  // namespace spliced::fakes
 
@@ -50,11 +58,19 @@ std::unique_ptr<Session> Session::start(std::shared_ptr<const ContextGeneration>
   return session;
 }
 
-Session::~Session() { sessions.erase(socket_); }
+Session::~Session() {
+  sessions.erase(socket_);
+}
 
-bool Session::resumed() const { return scripts[socket_].resumed; }
-const CipherSpec* Session::cipher() const { return &kCiphers[scripts[socket_].cipher]; }
-size_t Session::unsent_bytes() const { return sessions[socket_].output.size(); }
+bool Session::resumed() const {
+  return scripts[socket_].resumed;
+}
+const CipherSpec* Session::cipher() const {
+  return &kCiphers[scripts[socket_].cipher];
+}
+size_t Session::unsent_bytes() const {
+  return sessions[socket_].output.size();
+}
 
 os::Moved Session::flush() {
   std::string& output = sessions[socket_].output;

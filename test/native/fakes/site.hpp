@@ -18,7 +18,7 @@ class Site {
   std::string path(const std::string& name) const { return directory_ + "/" + name; }
   // Bytes that differ everywhere, so that a piece in the wrong place is seen.
   static std::string content(const std::string& name, size_t bytes);
-  std::string write(const std::string& name, size_t bytes);  // in place; its content
+  std::string write(const std::string& name, size_t bytes);           // in place; its content
   void replace(const std::string& name, const std::string& content);  // by rename
   void truncate(const std::string& name, size_t bytes);
 

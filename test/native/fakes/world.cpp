@@ -61,8 +61,7 @@ void World::on_close(int fd) {
   const conn::Connection* c = find(fd);
   if (c == nullptr) return;  // shed
   endings_[fd] = c->ending;
-  if (c->inflight != 0)
-    kernel().violations.add("a socket was closed with operations in flight");
+  if (c->inflight != 0) kernel().violations.add("a socket was closed with operations in flight");
   const Socket& socket = kernel().at(fd);
   if (c->ending != conn::Ending::Drained) return;
   if (socket.lost_in_tls() > 0 || (socket.pending_in_tls() > 0 && !socket.peer_left()))
@@ -139,7 +138,9 @@ conn::Ending World::ending(const Peer& peer) const {
   return it != endings_.end() ? it->second : conn::Ending::None;
 }
 
-bool World::all_free() const { return services->free_slots.size() == services->slots.size(); }
+bool World::all_free() const {
+  return services->free_slots.size() == services->slots.size();
+}
 
 void World::check_figures(std::string& faults) const {
   const auto expect = [&](const char* what, uint64_t is, uint64_t wanted) {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// A whole data plane without network, OpenSSL or threads: the product's conn/, files/ and http/ over
-// the fakes, a directory of files, and a clock that moves when the test says so. What is asked of
-// every connection, whatever its test is about, is asked here: see `settle_accounts`.
+// A whole data plane without network, OpenSSL or threads: the product's conn/, files/ and http/
+// over the fakes, a directory of files, and a clock that moves when the test says so. What is asked
+// of every connection, whatever its test is about, is asked here: see `settle_accounts`.
 #pragma once
 #include <memory>
 #include <string>
@@ -25,7 +25,8 @@ class World {
 
   static conn::Options small_options();  // few slots, short deadlines, a window of 64 KiB
 
-  // A connection that the product has accepted, its handshake not begun. `prepare` may write scripts.
+  // A connection that the product has accepted, its handshake not begun. `prepare` may write
+  // scripts.
   template <class Prepare>
   Peer connect(Prepare prepare) {
     const int fd = kernel().open_socket();
