@@ -153,6 +153,16 @@ void World::check_figures(std::string& faults) const {
   expect("the sum of by_state", states, services->options.connections_max);
   expect("by_state[free]", figures.by_state[0].get(), services->options.connections_max);
   expect("open", figures.open.get(), 0);
+  uint64_t drained = 0, aborted = 0, gone = 0;
+  for (const auto& [fd, ending] : endings_) {
+    if (ending == conn::Ending::None) faults += "a connection ended without a verdict\n";
+    drained += ending == conn::Ending::Drained ? 1 : 0;
+    aborted += ending == conn::Ending::Aborted ? 1 : 0;
+    gone += ending == conn::Ending::PeerGone ? 1 : 0;
+  }
+  expect("drained", figures.drained.get(), drained);
+  expect("aborted", figures.aborted.get(), aborted);
+  expect("peer_gone", figures.peer_gone.get(), gone);
   expect("pending_bytes", figures.pending_bytes.get(), 0);
   expect("stale_completions", figures.stale_completions.get(), 0);
   expect("ledger_contradictions", figures.ledger_contradictions.get(), 0);
