@@ -186,6 +186,7 @@ bool Closer::start() {
 void Closer::close(int fd) {
   backlog_.fetch_add(1);
   queue_.push_back(fd);
+  if (kernel().on_handover) kernel().on_handover(fd);
   if (!kernel().hold_closes) stop();
 }
 

@@ -31,8 +31,9 @@ class Kernel {
   Residency residency = Residency::Resident;
   bool names_resident = true;  // RESOLVE_CACHED finds every directory entry
   std::function<void(int fd, int events)> on_edge;
-  std::function<void(int fd)> on_close;  // before it takes effect
-  bool hold_closes = false;              // the closer has not come to it yet
+  std::function<void(int fd)> on_close;     // before it takes effect
+  std::function<void(int fd)> on_handover;  // the product gave it to the closer
+  bool hold_closes = false;                 // the closer has not come to it yet
   Violations violations;
 
  private:

@@ -36,11 +36,7 @@ World::World(conn::Options options) {
   forget_tls_scripts();
   descriptors_before_ = open_descriptors();
   ring = std::make_unique<FakeRing>(kernel());
-  const auto ring_sees_close = kernel().on_close;
-  kernel().on_close = [this, ring_sees_close](int fd) {
-    ring_sees_close(fd);
-    on_close(fd);
-  };
+  kernel().on_handover = [this](int fd) { on_handover(fd); };
   files = std::make_unique<files::FileCache>(site.root(), figures.files);
   services = std::make_unique<conn::Services>(options, *ring, *files, closer, figures, support);
   services->status_json = [this] { return status_page; };
@@ -57,7 +53,7 @@ Peer World::admit(int fd) {
   return Peer(fd);
 }
 
-void World::on_close(int fd) {
+void World::on_handover(int fd) {
   const conn::Connection* c = find(fd);
   if (c == nullptr) return;  // shed
   endings_[fd] = c->ending;

@@ -65,7 +65,7 @@ class World {
 
  private:
   Peer admit(int fd);
-  void on_close(int fd);
+  void on_handover(int fd);
   void check_figures(std::string& faults) const;
 
   size_t descriptors_before_ = 0;
