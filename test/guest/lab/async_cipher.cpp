@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // Makes kernel TLS encrypt asynchronously, as with a crypto engine: instantiates the template
-// cryptd(gcm(aes)) through AF_ALG, which then outranks the plain gcm(aes). The bind may answer EEXIST
-// or ENOENT and have worked all the same, so /proc/crypto decides. Prints the driver that a user of
-// gcm(aes) gets now; exit code 1 with a reason when it is not asynchronous.
+// cryptd(gcm(aes)) through AF_ALG, which then outranks the plain gcm(aes). The bind may answer
+// EEXIST or ENOENT and have worked all the same, so /proc/crypto decides. Prints the driver that a
+// user of gcm(aes) gets now; exit code 1 with a reason when it is not asynchronous.
 #include <errno.h>
 #include <linux/if_alg.h>
 #include <string.h>
