@@ -396,7 +396,7 @@ void print_row(const Size& size, const char* method, const std::vector<Sample>& 
     mib += size.bytes / 1048576.0 * sample.transfers;
   }
   const double rate = median(rates);
-  printf("%s\t%s\t%.1f\t%.0f\t%.1f\t%.1f\t%.0f\n", size.name, method, rate * size.bytes / 1048576.0,
+  printf("%s\t%s\t%.2f\t%.1f\t%.1f\t%.1f\t%.0f\n", size.name, method, rate * size.bytes / 1048576.0,
          rate, busy_s / mib * 1000, own_s / mib * 1000, samples[0].records_per_response);
   fflush(stdout);
 }
