@@ -46,6 +46,7 @@ inline constexpr uint64_t kRecordsPerKeyMax = (1ull << 24) - (1ull << 16);
 
 // Open files that are kept, and the small bodies kept in memory beside them.
 inline constexpr size_t kFilesKeptMax = 64;
+inline constexpr int64_t kSettledFileS = 2;  // a younger change may share its time stamp with the next
 inline constexpr size_t kSmallBodyBytesMax = 15 * 1024;  // a head and this body fit in one record
 static_assert(kSmallBodyBytesMax + 1024 <= kOutputBytes);
 
@@ -57,7 +58,9 @@ inline constexpr uint32_t kStallTimeoutMsDefault = 30'000;  // no byte acknowled
 inline constexpr uint32_t kDrainTimeoutMsDefault = 600'000;  // a whole drain, progress or not
 inline constexpr uint32_t kLingerTimeoutMsDefault = 5'000;  // for the peer's FIN, after our own
 inline constexpr uint32_t kStopTimeoutMsDefault = 30'000;
-inline constexpr uint32_t kTickMs = 10;  // nothing signals an empty backlog: look this often
+// Nothing signals an empty backlog: look this often, and less often while nothing moves.
+inline constexpr uint32_t kTickMs = 10;
+inline constexpr uint32_t kTickMsMax = 160;
 inline constexpr uint32_t kSweepMs = 100;
 inline constexpr uint32_t kAcceptPauseMs = 100;  // after EMFILE, ENFILE, ENOBUFS or ENOMEM
 

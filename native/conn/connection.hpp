@@ -1,0 +1,74 @@
+// SPDX-License-Identifier: Apache-2.0
+// One connection's slot. Its memory stays where it is while the kernel may point into it; `inflight`
+// counts what the ring still holds, and the slot is freed only at 0 (join.cpp). Only enter() writes
+// `state`.
+#pragma once
+#include <cstdint>
+#include <memory>
+#include <string>
+
+#include "conn/buffer.hpp"
+#include "conn/ledger.hpp"
+#include "conn/state.hpp"
+#include "files/file_cache.hpp"
+#include "os/pipe_pool.hpp"
+#include "tls/session.hpp"
+
+namespace spliced::conn {
+
+struct Connection {
+  // Identity.
+  uint32_t slot = 0;
+  uint32_t generation = 0;
+  State state = State::Free;
+  Ending ending = Ending::None;
+  int socket = -1;  // owned; closed by os::Closer through join.cpp alone
+
+  // What the ring holds.
+  uint32_t inflight = 0;
+  bool watching = false;
+  bool filling = false;
+
+  // Edge-triggered hints: "try", cleared by WouldBlock.
+  bool readable = true;
+  bool writable = true;
+  bool peer_hung_up = false;  // POLLERR or POLLHUP was seen
+  bool peer_done = false;     // it said goodbye between two requests
+
+  // TLS. Either `session` or, after promotion, the kernel (`cipher`, `ledger`).
+  std::unique_ptr<tls::Session> session;
+  bool offloaded = false;
+  const tls::CipherSpec* cipher = nullptr;
+  Ledger ledger;
+  uint64_t receive_sequence_at_most = 0;
+
+  // The request being read, and what was pipelined behind it.
+  Span input;
+  size_t head_bytes = 0;  // OpenFile: the complete head at the front of `input`
+
+  // The response being sent.
+  Span output;
+  files::FilePtr file;
+  std::string path;  // OpenFile: the kernel reads it until the completion
+  int32_t async_result = 0;
+  bool async_done = false;
+  uint64_t body_offset = 0;     // of the next byte that goes into the pipe or the output buffer
+  uint64_t body_remaining = 0;  // bytes that are not in the pipe or the output buffer yet
+  os::Pipe pipe;
+  size_t pipe_bytes = 0;
+  bool keep_alive = false;
+
+  // Time, in milliseconds of base::now_ms().
+  uint64_t deadline_ms = 0;  // 0: none
+  uint64_t progress_ms = 0;  // when the peer's TCP last acknowledged something new
+  uint64_t acked_mark = 0;
+  uint64_t drain_began_ms = 0;
+  uint64_t tick_due_ms = 0;
+  uint32_t tick_interval_ms = 0;
+  bool ticking = false;
+  bool ready = false;
+
+  uint64_t reported_pending = 0;  // this connection's share of Figures::pending_bytes
+};
+
+}  // namespace spliced::conn

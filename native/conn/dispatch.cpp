@@ -1,0 +1,230 @@
+// SPDX-License-Identifier: Apache-2.0
+// Read this first: the table of edges, the loop that runs a connection until it must wait, and the
+// ways in which something brings it back.
+#include "conn/dispatch.hpp"
+
+#include <poll.h>
+
+#include "base/assert.hpp"
+#include "conn/stream.hpp"
+#include "os/fd.hpp"
+#include "os/socket_io.hpp"
+
+namespace spliced::conn {
+namespace {
+
+constexpr uint16_t bit(State state) { return static_cast<uint16_t>(1u << static_cast<unsigned>(state)); }
+
+// From (row) to (bits). Every state may end in Join: that is an abort.
+constexpr uint16_t kEdges[kStates] = {
+    /* Free        */ bit(State::Handshake),
+    /* Handshake   */ bit(State::ReadHead) | bit(State::Linger) | bit(State::Join),
+    /* ReadHead    */ bit(State::OpenFile) | bit(State::Respond) | bit(State::CloseNotify) |
+        bit(State::Settle) | bit(State::Join),
+    /* OpenFile    */ bit(State::Respond) | bit(State::Join),
+    /* Respond     */ bit(State::Splice) | bit(State::ReadHead) | bit(State::CloseNotify) |
+        bit(State::Join),
+    /* Splice      */ bit(State::ReadHead) | bit(State::CloseNotify) | bit(State::Join),
+    /* CloseNotify */ bit(State::Settle) | bit(State::Join),
+    /* Settle      */ bit(State::Linger) | bit(State::Join),
+    /* Linger      */ bit(State::Join),
+    /* Join        */ bit(State::Free),
+};
+
+Turn step(Services& s, Connection& c) {
+  switch (c.state) {
+    case State::Handshake:
+      return handshake(s, c);
+    case State::ReadHead:
+      return read_head(s, c);
+    case State::OpenFile:
+      return open_file(s, c);
+    case State::Respond:
+      return respond(s, c);
+    case State::Splice:
+      return splice(s, c);
+    case State::CloseNotify:
+      return close_notify(s, c);
+    case State::Settle:
+      return settle(s, c);
+    case State::Linger:
+      return linger(s, c);
+    case State::Join:
+      return join(s, c);
+    case State::Free:
+      break;
+  }
+  return Turn::Wait;
+}
+
+void run(Services& s, Connection& c) {
+  for (;;) {
+    const Turn turn = step(s, c);
+    if (turn == Turn::Wait) return;
+    if (turn == Turn::Yield) {
+      if (!c.ready) s.ready.push_back(c.slot);
+      c.ready = true;
+      return;
+    }
+  }
+}
+
+uint64_t first_deadline(const Services& s, State state) {
+  const Options& o = s.options;
+  switch (state) {
+    case State::Handshake:
+      return s.now_ms + o.handshake_timeout_ms;
+    case State::ReadHead:
+      return s.now_ms + o.idle_timeout_ms;
+    case State::Linger:
+      return s.now_ms + o.linger_timeout_ms;
+    case State::Free:
+    case State::Join:
+      return 0;
+    default:
+      return s.now_ms + o.stall_timeout_ms;
+  }
+}
+
+void on_watch(Services& s, Connection& c, const ring::Completion& completion) {
+  if (!completion.more) c.watching = false;
+  if (completion.result < 0) {
+    // Our own cancel, or the ring could not watch: without readiness there is no way to go on.
+    if (c.state != State::Join) abort(s, c, Ending::Aborted);
+    return;
+  }
+  const int events = completion.result;
+  if (events & (POLLIN | POLLRDHUP | POLLHUP | POLLERR)) c.readable = true;
+  if (events & (POLLOUT | POLLHUP | POLLERR)) c.writable = true;
+  if (events & (POLLHUP | POLLERR)) c.peer_hung_up = true;
+  if (!completion.more && c.state != State::Join) {
+    s.ring.watch(c.socket, token_of(c, ring::Kind::Watch));
+    c.watching = true;
+    c.inflight++;
+  }
+}
+
+}  // namespace
+
+const char* const kStateNames[kStates] = {"free",    "handshake", "read_head",    "open_file",
+                                          "respond", "splice",    "close_notify", "settle",
+                                          "linger",  "join"};
+
+ring::Token token_of(const Connection& c, ring::Kind kind) { return {kind, c.slot, c.generation}; }
+
+void enter(Services& s, Connection& c, State next) {
+  SPLICED_ASSERT(kEdges[static_cast<size_t>(c.state)] & bit(next));
+  s.figures.by_state[static_cast<size_t>(c.state)].sub();
+  s.figures.by_state[static_cast<size_t>(next)].add();
+  c.state = next;
+  c.progress_ms = s.now_ms;
+  c.tick_interval_ms = 0;
+  c.tick_due_ms = 0;
+  c.writable = true;  // until the socket says otherwise
+  s.set_deadline(c, first_deadline(s, next));
+}
+
+void prepare_slots(Services& s) {
+  for (uint32_t i = s.options.connections_max; i-- > 0;) {
+    s.slots[i].slot = i;
+    s.free_slots.push_back(i);
+  }
+  s.figures.by_state[static_cast<size_t>(State::Free)].set(s.options.connections_max);
+}
+
+void on_completion(Services& s, const ring::Completion& completion) {
+  const ring::Token token = completion.token;
+  Connection* c = token.slot < s.slots.size() ? &s.slots[token.slot] : nullptr;
+  if (c == nullptr || c->state == State::Free || c->generation != token.generation) {
+    s.figures.stale_completions.add();
+    if (token.kind == ring::Kind::OpenFile && completion.result >= 0)
+      os::close_fd(completion.result);
+    return;
+  }
+  if (!completion.more) {
+    SPLICED_ASSERT(c->inflight > 0);
+    c->inflight--;
+  }
+  if (token.kind == ring::Kind::Watch) {
+    on_watch(s, *c, completion);
+  } else {
+    if (token.kind == ring::Kind::FillPipe) c->filling = false;
+    c->async_result = completion.result;
+    c->async_done = true;
+  }
+  run(s, *c);
+}
+
+void run_ready(Services& s) {
+  std::vector<uint32_t> turn;
+  turn.swap(s.ready);
+  for (uint32_t slot : turn) {
+    s.slots[slot].ready = false;
+    run(s, s.slots[slot]);
+  }
+}
+
+void run_ticks(Services& s) {
+  std::vector<uint32_t> turn;
+  turn.swap(s.ticking);
+  for (uint32_t slot : turn) {
+    Connection& c = s.slots[slot];
+    if (c.tick_due_ms == 0) {
+      c.ticking = false;  // the state that asked is over
+    } else if (c.tick_due_ms > s.now_ms) {
+      s.ticking.push_back(slot);
+    } else {
+      c.ticking = false;
+      c.tick_due_ms = 0;
+      c.writable = true;  // POLLOUT is TCP's alone, and a hint
+      run(s, c);
+    }
+  }
+}
+
+void run_deadlines(Services& s) {
+  if (s.now_ms < s.next_deadline_ms) return;
+  s.next_deadline_ms = UINT64_MAX;
+  for (Connection& c : s.slots) {
+    if (c.deadline_ms == 0) continue;
+    if (c.deadline_ms <= s.now_ms) {
+      on_deadline(s, c);
+      run(s, c);
+    }
+    if (c.deadline_ms != 0 && c.deadline_ms < s.next_deadline_ms)
+      s.next_deadline_ms = c.deadline_ms;
+  }
+}
+
+void begin_stop(Services& s) {
+  s.stopping = true;
+  for (Connection& c : s.slots) {
+    if (c.state == State::Handshake) abort(s, c, Ending::NotServed);
+    // A request that has arrived already is still answered: read_head looks, then closes.
+    if (c.state == State::ReadHead) c.readable = true;
+    if (c.state != State::Free) run(s, c);
+  }
+}
+
+void abort_all(Services& s) {
+  for (Connection& c : s.slots) {
+    if (c.state == State::Free || c.state == State::Join) continue;
+    const bool idle = c.state == State::Handshake || c.state == State::ReadHead;
+    const bool delivered = c.state == State::Linger && os::unacknowledged_bytes(c.socket) == 0;
+    abort(s, c, delivered ? Ending::Drained : idle ? Ending::NotServed : Ending::Aborted);
+    run(s, c);
+  }
+}
+
+int next_timeout_ms(const Services& s) {
+  if (!s.ready.empty()) return 0;
+  uint64_t due = s.next_deadline_ms;
+  for (uint32_t slot : s.ticking) {
+    const uint64_t tick = s.slots[slot].tick_due_ms;
+    if (tick != 0 && tick < due) due = tick;
+  }
+  if (due == UINT64_MAX) return -1;
+  return due <= s.now_ms ? 0 : static_cast<int>(due - s.now_ms < 60'000 ? due - s.now_ms : 60'000);
+}
+
+}  // namespace spliced::conn

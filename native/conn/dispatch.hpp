@@ -1,0 +1,42 @@
+// SPDX-License-Identifier: Apache-2.0
+// The entry points of conn/ for engine/, and the functions of the states for dispatch.cpp.
+#pragma once
+#include "conn/services.hpp"
+
+namespace spliced::conn {
+
+// For engine/.
+void prepare_slots(Services& s);
+void admit(Services& s, int socket);  // takes the socket, or sheds it
+void on_completion(Services& s, const ring::Completion& completion);
+void run_ready(Services& s);      // connections that yielded
+void run_ticks(Services& s);      // connections whose tick is due
+void run_deadlines(Services& s);  // connections whose deadline has passed
+void begin_stop(Services& s);     // closes idle connections; the others end after their response
+void abort_all(Services& s);
+int next_timeout_ms(const Services& s);  // -1: nothing is due
+
+// For the states.
+void enter(Services& s, Connection& c, State next);
+void abort(Services& s, Connection& c, Ending ending);  // sever, then join
+void begin_close(Services& s, Connection& c);           // the ordinary end: drain
+Turn finish_response(Services& s, Connection& c);
+void observe(Services& s, Connection& c);               // ask the kernel, bring the ledger up to date
+void report_pending(Services& s, Connection& c, uint64_t bytes);
+ring::Token token_of(const Connection& c, ring::Kind kind);
+
+// One function a state, in its own file.
+Turn handshake(Services& s, Connection& c);
+Turn read_head(Services& s, Connection& c);
+Turn open_file(Services& s, Connection& c);
+Turn respond(Services& s, Connection& c);
+Turn splice(Services& s, Connection& c);
+Turn close_notify(Services& s, Connection& c);
+Turn settle(Services& s, Connection& c);
+Turn linger(Services& s, Connection& c);
+Turn join(Services& s, Connection& c);
+
+// deadline.cpp: what a state does when its time is over.
+void on_deadline(Services& s, Connection& c);
+
+}  // namespace spliced::conn

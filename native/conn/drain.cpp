@@ -1,0 +1,110 @@
+// SPDX-License-Identifier: Apache-2.0
+// The close that loses nothing, in the only order that works: close_notify as the last record ->
+// wait until the ledger says that TCP has every byte -> our FIN -> the peer's FIN, bounded -> join.
+// A FIN before the backlog is empty overtakes it; a close before that throws it away
+// (net/tls/tls_sw.c: tls_sw_release_resources_tx tries once and frees the rest).
+#include "base/assert.hpp"
+#include "conn/dispatch.hpp"
+#include "conn/send_failure.hpp"
+#include "conn/stream.hpp"
+#include "tls/ktls.hpp"
+
+namespace spliced::conn {
+namespace {
+
+// Reads and drops what the peer still sends, so that the close does not turn into a reset.
+// True: the peer is done, orderly or not.
+bool discard_input(Services& s, Connection& c) {
+  c.input.begin = c.input.end = 0;
+  c.input.hold(s.buffers);
+  for (int i = 0; c.readable && i < limits::kPiecesPerTurn; i++) {
+    // A raw receive: whatever the records are, they end here.
+    const os::Received got =
+        c.offloaded ? os::receive_record(c.socket, c.input.data(), BufferPool::kBytes)
+                    : os::receive_plain(c.socket, c.input.data(), BufferPool::kBytes);
+    if (got.io == os::Io::WouldBlock) c.readable = false;
+    if (got.io == os::Io::Eof || got.io == os::Io::Failed) return true;
+  }
+  return false;
+}
+
+}  // namespace
+
+void observe(Services& s, Connection& c) {
+  uint64_t sequence = 0;
+  os::TcpCounters tcp;
+  // The sequence first: see Ledger::observe.
+  if (!tls::ktls::next_sequence(c.socket, tls::ktls::Direction::Transmit, *c.cipher, sequence) ||
+      !os::tcp_counters(c.socket, tcp))
+    return;
+  if (tcp.closed) c.peer_hung_up = true;
+  const bool consistent = c.ledger.observe(sequence, tcp.accepted, tcp.acked);
+  if (!consistent && !tcp.closed) s.figures.ledger_contradictions.add();
+  report_pending(s, c, c.ledger.pending());
+}
+
+void report_pending(Services& s, Connection& c, uint64_t bytes) {
+  s.figures.pending_bytes.add(bytes - c.reported_pending);  // modulo 2^64: may be less
+  c.reported_pending = bytes;
+  s.figures.pending_bytes_max.raise_to(bytes);
+}
+
+void begin_close(Services& s, Connection& c) {
+  c.drain_began_ms = s.now_ms;
+  enter(s, c, State::CloseNotify);
+}
+
+Turn close_notify(Services& s, Connection& c) {
+  SPLICED_ASSERT(c.output.empty() && c.pipe_bytes == 0);
+  if (!c.writable) return Turn::Wait;
+  const os::Moved moved = stream_close_notify(s, c);
+  if (moved.io == os::Io::WouldBlock) {
+    s.tick(c);
+    return Turn::Wait;
+  }
+  if (moved.io != os::Io::Done) {
+    // EPIPE and the like: is anything of the responses still ours? settle() knows.
+    if (ending_of_send_error(moved.error) != Ending::PeerGone) {
+      abort(s, c, Ending::Aborted);
+      return Turn::Again;
+    }
+    c.peer_hung_up = true;
+  }
+  enter(s, c, State::Settle);
+  return Turn::Again;
+}
+
+Turn settle(Services& s, Connection& c) {
+  uint64_t pending = 0;
+  if (c.offloaded) {
+    observe(s, c);
+    pending = c.ledger.pending();
+  } else {
+    const os::Moved moved = c.session->flush();
+    if (moved.io == os::Io::Failed) c.peer_hung_up = true;
+    pending = c.session->unsent_bytes();
+    report_pending(s, c, pending);
+  }
+  if (c.peer_hung_up) {
+    abort(s, c, c.peer_done ? Ending::Drained : Ending::PeerGone);
+    return Turn::Again;
+  }
+  if (pending > 0) {
+    s.tick(c);
+    return Turn::Wait;
+  }
+  os::half_close(c.socket);
+  enter(s, c, State::Linger);
+  return Turn::Again;
+}
+
+Turn linger(Services& s, Connection& c) {
+  if (!discard_input(s, c)) return c.readable ? Turn::Yield : Turn::Wait;
+  c.input.release(s.buffers);
+  // The peer is done. What TCP still has goes out by itself after an ordinary close.
+  if (c.ending == Ending::None) c.ending = Ending::Drained;
+  enter(s, c, State::Join);
+  return Turn::Again;
+}
+
+}  // namespace spliced::conn

@@ -1,0 +1,40 @@
+// SPDX-License-Identifier: Apache-2.0
+// Everything that the data plane counts. Written by the engine thread, read by any. The names are
+// those of the status page (engine/status.cpp).
+#pragma once
+#include <cstddef>
+#include <cstdint>
+
+#include "base/counter.hpp"
+#include "conn/state.hpp"
+#include "files/file_cache.hpp"
+#include "tls/promote.hpp"
+
+namespace spliced::conn {
+
+inline constexpr uint16_t kStatuses[] = {200, 206, 304, 400, 404, 405, 408, 412,
+                                         414, 416, 431, 500, 503, 505};
+inline constexpr size_t kStatusCount = sizeof kStatuses / sizeof *kStatuses;
+
+struct Figures {
+  using Counter = base::Counter;
+  Counter accepted, shed, open, by_state[kStates];
+  Counter requests, by_status[kStatusCount];
+  Counter plaintext_sent_bytes, spliced_bytes, received_bytes;
+  Counter handshakes_full, handshakes_resumed, handshake_failures[tls::kHandshakeFailures];
+  Counter alerts_sent, control_records, record_limit_closes;
+  Counter promoted[tls::kCipherSpecs], fallbacks[tls::kFallbacks];
+  Counter pending_bytes, pending_bytes_max, pauses;
+  Counter drained, aborted, peer_gone, drain_last_ms, drain_max_ms;
+  Counter stale_completions;       // never expected: a completion for a slot's earlier owner
+  Counter ledger_contradictions;   // never expected: TCP has more than we handed over
+  files::Counters files;
+
+  void count_status(uint16_t status) {
+    requests.add();
+    for (size_t i = 0; i < kStatusCount; i++)
+      if (kStatuses[i] == status) by_status[i].add();
+  }
+};
+
+}  // namespace spliced::conn

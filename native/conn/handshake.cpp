@@ -1,0 +1,104 @@
+// SPDX-License-Identifier: Apache-2.0
+// From an accepted socket to a connection that can read requests: takes the slot, runs OpenSSL's
+// handshake, and at its end lets the kernel take over (tls/promote.cpp) or says why not.
+#include "base/assert.hpp"
+#include "conn/dispatch.hpp"
+#include "os/socket_io.hpp"
+#include "tls/ktls.hpp"
+#include "tls/promote.hpp"
+
+namespace spliced::conn {
+namespace {
+
+void count_fallback(Services& s, tls::Fallback reason) {
+  s.figures.fallbacks[static_cast<size_t>(reason)].add();
+}
+
+void commit(Services& s, Connection& c, const tls::Promotion& promotion) {
+  os::TcpCounters tcp;
+  (void)os::tcp_counters(c.socket, tcp);
+  Ledger::Base base;
+  base.record_overhead_bytes = promotion.cipher->record_overhead_bytes();
+  base.sequence = promotion.transmit_sequence;
+  base.tcp_accepted = tcp.accepted;
+  base.tcp_acked = tcp.acked;
+  c.ledger = Ledger(base);
+  c.receive_sequence_at_most = promotion.receive_sequence;
+  c.offloaded = true;
+  c.cipher = promotion.cipher;
+  c.session.reset();
+  s.figures.promoted[promotion.cipher - tls::kCiphers].add();
+}
+
+Turn established(Services& s, Connection& c) {
+  (c.session->resumed() ? s.figures.handshakes_resumed : s.figures.handshakes_full).add();
+  const tls::Promotion promotion =
+      tls::promote(c.socket, *c.session, s.kernel, s.options.offload_wanted);
+  switch (promotion.outcome) {
+    case tls::Promotion::Outcome::Kernel:
+      commit(s, c, promotion);
+      break;
+    case tls::Promotion::Outcome::UserSpace:
+      count_fallback(s, promotion.fallback);
+      break;
+    case tls::Promotion::Outcome::Broken:
+      count_fallback(s, promotion.fallback);
+      abort(s, c, Ending::NotServed);
+      return Turn::Again;
+  }
+  c.readable = true;  // what came behind the client's Finished raised its edge already
+  enter(s, c, State::ReadHead);
+  return Turn::Again;
+}
+
+void shed(Services& s, int socket) {
+  s.figures.shed.add();
+  os::sever(socket);
+  s.closer.close(socket);
+}
+
+}  // namespace
+
+void admit(Services& s, int socket) {
+  s.figures.accepted.add();
+  const size_t open = s.options.connections_max - s.free_slots.size();
+  if (s.stopping || s.free_slots.empty() || open + s.closer.backlog() >= s.options.connections_max)
+    return shed(s, socket);
+  auto session = tls::Session::start(s.generation, socket);
+  if (!session) return shed(s, socket);
+  Connection& c = s.slots[s.free_slots.back()];
+  s.free_slots.pop_back();
+  c.socket = socket;
+  c.session = std::move(session);
+  s.figures.open.add();
+  enter(s, c, State::Handshake);
+  // Its first completion, which comes at once (the socket is writable), starts the handshake.
+  s.ring.watch(socket, token_of(c, ring::Kind::Watch));
+  c.watching = true;
+  c.inflight++;
+}
+
+Turn handshake(Services& s, Connection& c) {
+  switch (c.session->handshake()) {
+    case tls::Handshake::Done:
+      return established(s, c);
+    case tls::Handshake::NeedRead:
+    case tls::Handshake::NeedWrite:
+      return Turn::Wait;
+    case tls::Handshake::Failed:
+      break;
+  }
+  const tls::HandshakeFailure reason = c.session->failure();
+  s.figures.handshake_failures[static_cast<size_t>(reason)].add();
+  c.ending = Ending::NotServed;
+  if (reason == tls::HandshakeFailure::PeerClosed) {
+    abort(s, c, Ending::NotServed);
+    return Turn::Again;
+  }
+  // The alert is on its way: an orderly FIN behind it, so that no reset overtakes it.
+  os::half_close(c.socket);
+  enter(s, c, State::Linger);
+  return Turn::Again;
+}
+
+}  // namespace spliced::conn

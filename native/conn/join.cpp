@@ -1,0 +1,64 @@
+// SPDX-License-Identifier: Apache-2.0
+// The end of every connection: nothing is submitted any more, what the ring holds comes back, and
+// only then is the socket handed to the closer and the slot freed.
+#include "base/assert.hpp"
+#include "conn/dispatch.hpp"
+#include "os/socket_io.hpp"
+
+namespace spliced::conn {
+namespace {
+
+void count_ending(Services& s, const Connection& c) {
+  Figures& f = s.figures;
+  if (c.ending == Ending::Drained) f.drained.add();
+  if (c.ending == Ending::Aborted) f.aborted.add();
+  if (c.ending == Ending::PeerGone) f.peer_gone.add();
+  if (c.drain_began_ms == 0) return;
+  const uint64_t took_ms = s.now_ms - c.drain_began_ms;
+  f.drain_last_ms.set(took_ms);
+  f.drain_max_ms.raise_to(took_ms);
+}
+
+// Everything but the slot's identity and its places in the queues goes back to its first value.
+void reset(Connection& c) {
+  Connection fresh;
+  fresh.slot = c.slot;
+  fresh.generation = c.generation + 1;
+  fresh.state = c.state;
+  fresh.ticking = c.ticking;
+  fresh.ready = c.ready;
+  c = std::move(fresh);
+}
+
+}  // namespace
+
+void abort(Services& s, Connection& c, Ending ending) {
+  if (c.state == State::Join) return;
+  os::sever(c.socket);
+  c.ending = ending;
+  enter(s, c, State::Join);
+}
+
+Turn join(Services& s, Connection& c) {
+  if (c.watching) {
+    s.ring.cancel(c.socket, token_of(c, ring::Kind::Watch));
+    c.watching = false;  // its last completion is still counted in `inflight`
+  }
+  if (c.inflight > 0) return Turn::Wait;
+  SPLICED_ASSERT(!c.filling);
+  c.session.reset();
+  s.closer.close(c.socket);
+  c.socket = -1;
+  if (c.pipe) s.pipes.give(std::move(c.pipe), false);
+  c.input.release(s.buffers);
+  c.output.release(s.buffers);
+  report_pending(s, c, 0);
+  count_ending(s, c);
+  s.figures.open.sub();
+  enter(s, c, State::Free);
+  reset(c);
+  s.free_slots.push_back(c.slot);
+  return Turn::Wait;
+}
+
+}  // namespace spliced::conn

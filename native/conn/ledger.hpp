@@ -1,0 +1,71 @@
+// SPDX-License-Identifier: Apache-2.0
+// How we know what is pending in the TLS layer: the plaintext that was handed over plus what the
+// records add, less what TCP has. Pure arithmetic; whoever asks the kernel passes the figures in.
+//
+//   pending = plaintext + overhead * (rec_seq - first) - (accepted by TCP - base)
+//
+// rec_seq advances when a record goes to the cipher (net/tls/tls_sw.c: tls_push_record), so with an
+// asynchronous cipher this counts what the engine still works on, which nothing else shows. The
+// plaintext of an open (MSG_MORE) record counts as pending until it is closed and sent.
+#pragma once
+#include <cstdint>
+
+namespace spliced::conn {
+
+class Ledger {
+ public:
+  struct Base {
+    uint32_t record_overhead_bytes = 0;
+    uint64_t sequence = 0;      // of the first record under the kernel's key
+    uint64_t tcp_accepted = 0;  // os::TcpCounters at the moment of promotion
+    uint64_t tcp_acked = 0;
+  };
+
+  Ledger() = default;
+  explicit Ledger(const Base& base) : base_(base), sequence_(base.sequence) {}
+
+  // Plaintext that a successful call took, payloads of control records included.
+  void handed(uint64_t bytes) {
+    plaintext_ += bytes;
+    unobserved_ += bytes;
+    // Each call closes at most one record beyond the full ones.
+    records_at_most_ += bytes / kRecordBytes + 1;
+  }
+
+  // The sequence must have been read before the TCP figures, on the thread that sends: then it
+  // cannot move in between, and TCP's figures can only grow. False when the kernel's figures
+  // contradict ours (pending would be negative); pending() is 0 then.
+  bool observe(uint64_t next_sequence, uint64_t tcp_accepted, uint64_t tcp_acked) {
+    sequence_ = next_sequence;
+    records_at_most_ = 0;
+    unobserved_ = 0;
+    acked_ = tcp_acked - base_.tcp_acked;
+    const uint64_t expected = plaintext_ + base_.record_overhead_bytes * records();
+    const uint64_t in_tcp = tcp_accepted - base_.tcp_accepted;
+    pending_ = expected >= in_tcp ? expected - in_tcp : 0;
+    return expected >= in_tcp;
+  }
+
+  uint64_t pending() const { return pending_; }  // at the last observation
+  // No more than this is pending now; worth a system call only when it exceeds the window.
+  uint64_t pending_at_most() const {
+    return pending_ + unobserved_ + records_at_most_ * base_.record_overhead_bytes;
+  }
+  uint64_t records() const { return sequence_ - base_.sequence; }  // at the last observation
+  uint64_t sequence_at_most() const { return sequence_ + records_at_most_; }
+  uint64_t acked() const { return acked_; }  // bytes on the wire, at the last observation
+  uint64_t plaintext() const { return plaintext_; }
+
+ private:
+  static constexpr uint64_t kRecordBytes = 16384;
+
+  Base base_;
+  uint64_t plaintext_ = 0;
+  uint64_t unobserved_ = 0;
+  uint64_t records_at_most_ = 0;
+  uint64_t sequence_ = 0;
+  uint64_t pending_ = 0;
+  uint64_t acked_ = 0;
+};
+
+}  // namespace spliced::conn

@@ -1,0 +1,82 @@
+// SPDX-License-Identifier: Apache-2.0
+// See open_file.hpp. Two phases: c.file is null while the path is opened, set while the small body
+// is read.
+#include "conn/open_file.hpp"
+
+#include "base/clock.hpp"
+#include "conn/dispatch.hpp"
+#include "conn/request.hpp"
+#include "os/socket_io.hpp"
+
+namespace spliced::conn {
+namespace {
+
+// A file that changed within the resolution of its time stamps could change again unseen: such a
+// body is not kept.
+bool worth_keeping(const files::File& file) {
+  return file.size() > 0 && file.size() <= limits::kSmallBodyBytesMax && !file.body &&
+         file.identity.changed_s + limits::kSettledFileS < base::wall_s();
+}
+
+bool read_if_resident(files::File& file) {
+  if (!file.residency_known) return false;
+  std::unique_ptr<char[]> body(new char[file.size()]);
+  const os::Moved got = os::read_cached(file.fd.get(), 0, body.get(), file.size());
+  if (got.io == os::Io::Failed) file.residency_known = false;
+  if (got.io != os::Io::Done || got.bytes != file.size()) return false;
+  file.body = std::move(body);
+  return true;
+}
+
+// What the ring put into the pipe becomes the body, if it is all of it.
+void take_body(Services& s, Connection& c) {
+  const size_t size = c.file->size();
+  bool whole = c.async_result == static_cast<int32_t>(size);
+  if (whole) {
+    std::unique_ptr<char[]> body(new char[size]);
+    const os::Moved got = os::pipe_to_memory(c.pipe.read_end.get(), body.get(), size);
+    whole = got.io == os::Io::Done && got.bytes == size;
+    if (whole) c.file->body = std::move(body);
+  }
+  s.pipes.give(std::move(c.pipe), whole);
+}
+
+}  // namespace
+
+void begin_open(Services& s, Connection& c) {
+  c.async_done = false;
+  enter(s, c, State::OpenFile);
+  s.ring.open_file(s.files.root(), c.path.c_str(), token_of(c, ring::Kind::OpenFile));
+  c.inflight++;
+}
+
+bool ensure_small_body(Services& s, Connection& c, const files::FilePtr& file) {
+  if (!worth_keeping(*file) || read_if_resident(*file)) return true;
+  c.pipe = s.pipes.take();
+  if (!c.pipe) return true;
+  c.file = file;
+  c.async_done = false;
+  if (c.state != State::OpenFile) enter(s, c, State::OpenFile);
+  s.ring.fill_pipe(file->fd.get(), 0, c.pipe.write_end.get(), file->size(),
+                   token_of(c, ring::Kind::FillPipe));
+  s.figures.files.cold_fills.add();
+  c.filling = true;
+  c.inflight++;
+  return false;
+}
+
+Turn open_file(Services& s, Connection& c) {
+  if (!c.async_done) return Turn::Wait;
+  c.async_done = false;
+  if (c.file) {
+    take_body(s, c);
+    resume_request(s, c, {files::Found::Verdict::File, std::move(c.file)});
+    return Turn::Again;
+  }
+  const files::Found found = s.files.adopt(c.path, c.async_result);
+  if (found.file && !ensure_small_body(s, c, found.file)) return Turn::Wait;
+  resume_request(s, c, found);
+  return Turn::Again;
+}
+
+}  // namespace spliced::conn

@@ -1,0 +1,16 @@
+// SPDX-License-Identifier: Apache-2.0
+// Where a request waits for the disk: the open of a path that is not in the directory cache, and the
+// first read of a small body. For request.cpp.
+#pragma once
+#include "conn/services.hpp"
+
+namespace spliced::conn {
+
+// ReadHead -> OpenFile: opens c.path off the engine thread.
+void begin_open(Services& s, Connection& c);
+
+// True: the body of a small file is in memory, or it is to be spliced; go on. False: it is being
+// read, in State::OpenFile.
+bool ensure_small_body(Services& s, Connection& c, const files::FilePtr& file);
+
+}  // namespace spliced::conn

@@ -1,0 +1,57 @@
+// SPDX-License-Identifier: Apache-2.0
+// Sends the response head, with a small body in the same record; then the body's splice, the next
+// request, or the drain.
+#include <errno.h>
+
+#include "conn/dispatch.hpp"
+#include "conn/stream.hpp"
+#include "conn/send_failure.hpp"
+
+namespace spliced::conn {
+
+Turn respond(Services& s, Connection& c) {
+  if (!c.writable) return Turn::Wait;
+  const os::Moved moved = stream_send_output(s, c, /*more=*/c.body_remaining > 0);
+  if (moved.io == os::Io::WouldBlock) {
+    s.tick(c);
+    return Turn::Wait;
+  }
+  if (moved.io != os::Io::Done) {
+    abort(s, c, ending_of_send_error(moved.error));
+    return Turn::Again;
+  }
+  if (c.body_remaining == 0) return finish_response(s, c);
+  enter(s, c, State::Splice);
+  return Turn::Again;
+}
+
+Turn finish_response(Services& s, Connection& c) {
+  c.file.reset();
+  if (c.pipe) s.pipes.give(std::move(c.pipe), c.pipe_bytes == 0);
+  const bool limit = c.offloaded && c.ledger.sequence_at_most() >= limits::kRecordsPerKeyMax;
+  if (limit) s.figures.record_limit_closes.add();
+  if (limit || !c.keep_alive) {
+    begin_close(s, c);
+  } else {
+    enter(s, c, State::ReadHead);
+    c.readable = true;
+  }
+  return Turn::Again;
+}
+
+Ending ending_of_send_error(int error) {
+  switch (error) {
+    case EPIPE:
+    case ECONNRESET:
+    case ECONNABORTED:
+    case ETIMEDOUT:
+    case ENOTCONN:
+    case EHOSTUNREACH:
+    case ENETUNREACH:
+      return Ending::PeerGone;
+    default:
+      return Ending::Aborted;  // EBADMSG: the cipher failed (net/tls/tls_sw.c: tls_encrypt_done)
+  }
+}
+
+}  // namespace spliced::conn

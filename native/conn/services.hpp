@@ -1,0 +1,87 @@
+// SPDX-License-Identifier: Apache-2.0
+// What the states share: the ring, the pools, the figures, the clock of this turn. One object an
+// engine, made by engine/, used on the engine thread alone.
+#pragma once
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/limits.hpp"
+#include "conn/connection.hpp"
+#include "conn/figures.hpp"
+#include "files/file_cache.hpp"
+#include "http/date.hpp"
+#include "os/closer.hpp"
+#include "os/pipe_pool.hpp"
+#include "ring/ring.hpp"
+#include "tls/context.hpp"
+#include "tls/probe.hpp"
+
+namespace spliced::conn {
+
+struct Options {
+  uint32_t connections_max = limits::kConnectionsMaxDefault;
+  uint64_t pending_window_bytes = limits::kPendingWindowBytesDefault;
+  uint32_t handshake_timeout_ms = limits::kHandshakeTimeoutMsDefault;
+  uint32_t head_timeout_ms = limits::kHeadTimeoutMsDefault;
+  uint32_t idle_timeout_ms = limits::kIdleTimeoutMsDefault;
+  uint32_t stall_timeout_ms = limits::kStallTimeoutMsDefault;
+  uint32_t drain_timeout_ms = limits::kDrainTimeoutMsDefault;
+  uint32_t linger_timeout_ms = limits::kLingerTimeoutMsDefault;
+  bool offload_wanted = true;
+};
+
+struct Services {
+  Services(const Options& o, ring::Ring& r, files::FileCache& f, os::Closer& c, Figures& g,
+           const tls::KernelSupport& k)
+      : options(o), ring(r), files(f), closer(c), figures(g), kernel(k), slots(o.connections_max) {}
+
+  const Options options;
+  ring::Ring& ring;
+  files::FileCache& files;
+  os::Closer& closer;
+  Figures& figures;
+  const tls::KernelSupport& kernel;
+  os::PipePool pipes;
+  BufferPool buffers;
+  std::shared_ptr<const tls::ContextGeneration> generation;  // for new connections
+  std::function<std::string()> status_json;
+
+  std::vector<Connection> slots;  // never resized: the kernel points into them
+  std::vector<uint32_t> free_slots;
+  std::vector<uint32_t> ready;    // Turn::Yield: to be run again in the next turn
+  std::vector<uint32_t> ticking;  // waiting for tick_due_ms
+  uint64_t next_deadline_ms = UINT64_MAX;  // no deadline is earlier
+  uint64_t now_ms = 0;
+  bool stopping = false;
+
+  void set_deadline(Connection& c, uint64_t at_ms) {
+    c.deadline_ms = at_ms;
+    if (at_ms != 0 && at_ms < next_deadline_ms) next_deadline_ms = at_ms;
+  }
+
+  // Brings the connection back after its interval, which doubles while nothing moves.
+  void tick(Connection& c) {
+    if (c.tick_interval_ms == 0) c.tick_interval_ms = limits::kTickMs;
+    c.tick_due_ms = now_ms + c.tick_interval_ms;
+    if (c.tick_interval_ms < limits::kTickMsMax) c.tick_interval_ms *= 2;
+    if (!c.ticking) ticking.push_back(c.slot);
+    c.ticking = true;
+  }
+
+  // The Date field's value (RFC 9110 6.6.1), formatted once a second.
+  std::string_view date(int64_t wall_s) {
+    if (wall_s != date_s_) date_text_ = http::format_date(wall_s);
+    date_s_ = wall_s;
+    return date_text_.view();
+  }
+
+ private:
+  int64_t date_s_ = INT64_MIN;
+  http::DateText date_text_{};
+};
+
+}  // namespace spliced::conn

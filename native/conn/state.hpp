@@ -1,0 +1,40 @@
+// SPDX-License-Identifier: Apache-2.0
+// The life of a connection. dispatch.cpp has the table of allowed edges; each state has its file.
+#pragma once
+#include <cstddef>
+#include <cstdint>
+
+namespace spliced::conn {
+
+enum class State : uint8_t {
+  Free,         // the slot has no connection
+  Handshake,    // handshake.cpp: OpenSSL talks; at its end promote.cpp of tls/ is asked
+  ReadHead,     // read_head.cpp: idle, or a request head is incomplete
+  OpenFile,     // open_file.cpp: the disk is asked
+  Respond,      // respond.cpp: the head, and a small body with it, goes out
+  Splice,       // splice.cpp: the rest of the body goes from the page cache to the socket
+  CloseNotify,  // drain.cpp: the last record
+  Settle,       // drain.cpp: until the ledger says that TCP has every byte
+  Linger,       // drain.cpp: our FIN is out; until the peer's, bounded
+  Join,         // join.cpp: until the kernel holds nothing of this connection
+};
+inline constexpr size_t kStates = 10;
+extern const char* const kStateNames[kStates];
+
+// What a state's function answers.
+enum class Turn : uint8_t {
+  Again,  // the state changed, or there is more to do at once
+  Wait,   // a completion, a tick or a deadline brings it back
+  Yield,  // it could go on, but others have their turn first
+};
+
+// How a connection ended; counted when its slot is freed.
+enum class Ending : uint8_t {
+  None,
+  Drained,     // every byte was accepted by TCP, and the close was ordinary
+  Aborted,     // given up by us with bytes undelivered: deadline, error, stop
+  PeerGone,    // the peer reset or closed before it had everything
+  NotServed,   // never got as far as a response
+};
+
+}  // namespace spliced::conn

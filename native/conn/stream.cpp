@@ -1,0 +1,65 @@
+// SPDX-License-Identifier: Apache-2.0
+// See stream.hpp.
+#include "conn/stream.hpp"
+
+#include "conn/alert.hpp"
+
+namespace spliced::conn {
+
+os::Received stream_read(Connection& c, char* out, size_t capacity) {
+  const os::Received got = c.offloaded ? os::receive_record(c.socket, out, capacity)
+                                       : c.session->read(out, capacity);
+  if (got.io == os::Io::WouldBlock) c.readable = false;
+  return got;
+}
+
+os::Moved stream_send_output(Services& s, Connection& c, bool more) {
+  while (!c.output.empty()) {
+    const os::Moved moved = c.offloaded
+                                ? os::send_bytes(c.socket, c.output.data(), c.output.size(), more)
+                                : c.session->write(c.output.data(), c.output.size());
+    if (moved.io == os::Io::WouldBlock) c.writable = false;
+    if (moved.io != os::Io::Done) return moved;
+    c.output.begin += moved.bytes;
+    c.ledger.handed(moved.bytes);
+    c.tick_interval_ms = 0;
+    s.figures.plaintext_sent_bytes.add(moved.bytes);
+  }
+  c.output.release(s.buffers);
+  if (c.offloaded) return {};
+  const os::Moved flushed = c.session->flush();
+  if (flushed.io == os::Io::WouldBlock) c.writable = false;
+  return flushed;
+}
+
+os::Moved stream_splice(Services& s, Connection& c, bool more) {
+  const os::Moved moved =
+      os::pipe_to_socket(c.pipe.read_end.get(), c.socket, c.pipe_bytes, more);
+  if (moved.io == os::Io::WouldBlock) c.writable = false;
+  if (moved.io != os::Io::Done) return moved;
+  c.pipe_bytes -= moved.bytes;
+  c.ledger.handed(moved.bytes);
+  c.tick_interval_ms = 0;
+  s.figures.plaintext_sent_bytes.add(moved.bytes);
+  s.figures.spliced_bytes.add(moved.bytes);
+  return moved;
+}
+
+os::Moved stream_alert(Services& s, Connection& c, uint8_t level, uint8_t description) {
+  const uint8_t payload[2] = {level, description};
+  const os::Moved moved = os::send_control(c.socket, os::RecordType::Alert, payload, sizeof payload);
+  if (moved.io == os::Io::WouldBlock) c.writable = false;
+  if (moved.io != os::Io::Done) return moved;
+  c.ledger.handed(sizeof payload);
+  s.figures.alerts_sent.add();
+  return moved;
+}
+
+os::Moved stream_close_notify(Services& s, Connection& c) {
+  if (c.offloaded) return stream_alert(s, c, alert::kWarning, alert::kCloseNotify);
+  const os::Moved moved = c.session->close_notify();
+  if (moved.io == os::Io::Done) s.figures.alerts_sent.add();
+  return moved;
+}
+
+}  // namespace spliced::conn

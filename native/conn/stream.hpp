@@ -1,0 +1,22 @@
+// SPDX-License-Identifier: Apache-2.0
+// Plaintext in and out of a connection, whether the kernel or OpenSSL encrypts it. The only place
+// where the two differ for the states, beside splice.cpp.
+#pragma once
+#include "conn/services.hpp"
+#include "os/socket_io.hpp"
+
+namespace spliced::conn {
+
+os::Received stream_read(Connection& c, char* out, size_t capacity);
+
+// Sends c.output. Done when it is empty; otherwise WouldBlock or Failed. `more`: a body follows.
+os::Moved stream_send_output(Services& s, Connection& c, bool more);
+
+// The kernel's pipe to the socket, counted in the ledger.
+os::Moved stream_splice(Services& s, Connection& c, bool more);
+
+// An alert as one record (RFC 8446 6). Best effort in user space, where OpenSSL sends its own.
+os::Moved stream_alert(Services& s, Connection& c, uint8_t level, uint8_t description);
+os::Moved stream_close_notify(Services& s, Connection& c);
+
+}  // namespace spliced::conn

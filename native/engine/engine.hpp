@@ -1,0 +1,110 @@
+// SPDX-License-Identifier: Apache-2.0
+// One engine: listeners, one thread with its ring, its connections and their TLS. Created, started
+// and stopped by seam/ on the Node thread; everything else happens on the engine's own.
+#pragma once
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "conn/services.hpp"
+#include "os/listener.hpp"
+#include "tls/context.hpp"
+
+namespace spliced::engine {
+
+struct Options {
+  std::string root;
+  std::vector<os::ListenAddress> listeners;
+  std::vector<tls::CertificatePem> certificates;
+  ring::Backend ring = ring::Backend::Auto;
+  conn::Options connections;
+};
+
+// Why an engine could not be made: a stable code (EROOT, ELISTEN, ECERTIFICATE) and one sentence.
+struct Failure {
+  const char* code = "";
+  std::string message;
+};
+
+struct Event {
+  enum class Type : uint8_t { Started, Stopped, Failed };
+  Type type;
+  std::string backend;  // Started
+  std::string reason;   // Started, Failed
+  uint64_t drained = 0, aborted = 0, duration_ms = 0;  // Stopped
+};
+
+class Engine {
+ public:
+  using OnEvent = std::function<void(Event)>;  // called on the engine thread
+
+  // Null, with `failure` filled, when the root, an address or a certificate cannot be used.
+  static std::unique_ptr<Engine> create(const Options& options, Failure& failure);
+  ~Engine() { close(); }
+
+  std::vector<os::ListenAddress> listeners() const;
+  void start(OnEvent on_event);  // once
+  // A new generation for the connections to come; false leaves everything as it was.
+  bool replace_certificates(const std::vector<tls::CertificatePem>& pems, Failure& failure);
+  // Graceful stop; called again with less time, it shortens the wait.
+  void stop(uint32_t timeout_ms);
+  // Idempotent: gives up what is left and joins the threads. No event is sent after it returns.
+  void close();
+  std::string status_json() const;  // any thread
+
+ private:
+  explicit Engine(const Options& options);
+
+  struct ListenerState {
+    os::Listener listener;
+    bool accepting = false;  // the ring holds an accept
+    uint64_t rearm_ms = 0;   // 0: none is due
+  };
+
+  // What the Node thread asks for; the latest wins, so there is no queue to bound.
+  struct Mailbox {
+    std::mutex mutex;
+    std::optional<uint64_t> stop_by_ms;
+    std::shared_ptr<const tls::ContextGeneration> generation;
+    ring::Ring* ring = nullptr;  // to wake; null while the thread does not run
+  };
+
+  void run();
+  void serve(ring::Ring& ring, conn::Services& s);
+  void take_mail(conn::Services& s);
+  void begin_stop(conn::Services& s);
+  void on_accept(conn::Services& s, const ring::Completion& completion);
+  void arm(ring::Ring& ring, size_t index);
+  void rearm_due(conn::Services& s);
+  int timeout_ms(const conn::Services& s) const;
+  bool finished(const conn::Services& s) const;
+  void wake_with(const std::function<void(Mailbox&)>& change);
+
+  const Options options_;
+  os::Fd root_;
+  tls::KernelSupport kernel_;
+  tls::TicketKeys tickets_;
+  conn::Figures figures_;
+  std::shared_ptr<const tls::ContextGeneration> generation_;
+  std::vector<ListenerState> listeners_;
+  os::Closer closer_;
+  OnEvent on_event_;
+  Mailbox mailbox_;
+  std::atomic<const char*> backend_{""};
+  std::string ring_detail_;  // written before backend_ is set
+  uint64_t started_ms_;
+
+  // Of the stop, on the engine thread.
+  std::optional<uint64_t> stop_by_ms_;
+  uint64_t stop_began_ms_ = 0;
+  uint64_t drained_before_ = 0, aborted_before_ = 0;
+  bool aborted_all_ = false;
+
+  std::thread thread_;
+};
+
+}  // namespace spliced::engine

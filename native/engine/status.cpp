@@ -1,0 +1,167 @@
+// SPDX-License-Identifier: Apache-2.0
+// The snapshot that stats() returns and /.spliced/status serves. Reads counters that the engine
+// thread writes: each figure is exact, figures read at the same time may differ by one event.
+#include <string.h>
+
+#include <initializer_list>
+
+#include "base/clock.hpp"
+#include "engine/engine.hpp"
+#include "engine/json.hpp"
+#include "os/crypto_drivers.hpp"
+
+#ifndef SPLICED_VERSION
+#define SPLICED_VERSION "0.0.0"
+#endif
+
+namespace spliced::engine {
+namespace {
+
+using base::Counter;
+
+void write_names(JsonWriter& json, const Counter* values, const char* const* names, size_t count) {
+  for (size_t i = 0; i < count; i++) json.number(names[i], values[i].get());
+}
+
+void write_ciphers(JsonWriter& json, const tls::KernelSupport& kernel) {
+  json.open_array("ciphers");
+  const char* seen = "";
+  for (const tls::CipherSpec& spec : tls::kCiphers) {
+    if (spec.name == std::string_view(seen)) continue;  // ECDSA and RSA suites share the AEAD
+    seen = spec.name;
+    const tls::CipherSupport& support = kernel.of(spec);
+    json.open()
+        .text("version", tls::version_name(spec.version))
+        .text("cipher", spec.name)
+        .boolean("tx", support.transmit)
+        .boolean("rx", support.receive)
+        .text("error", support.error != 0 ? ::strerror(support.error) : "")
+        .close();
+  }
+  json.close_array();
+}
+
+// The driver that the kernel's crypto API would give a new gcm(aes) today.
+void write_driver(JsonWriter& json) {
+  const auto driver = os::preferred_driver(os::read_proc_crypto(), "gcm(aes)");
+  if (!driver) {
+    json.raw("driver", "null");
+    return;
+  }
+  json.open("driver")
+      .text("algorithm", "gcm(aes)")
+      .text("name", driver->name)
+      .integer("priority", driver->priority)
+      .boolean("async", driver->async)
+      .close();
+}
+
+void write_promoted(JsonWriter& json, const conn::Figures& f) {
+  json.open("promoted");
+  for (size_t i = 0; i < tls::kCipherSpecs; i++) {
+    const tls::CipherSpec& spec = tls::kCiphers[i];
+    uint64_t count = f.promoted[i].get();
+    const bool pair = i + 1 < tls::kCipherSpecs && tls::kCiphers[i + 1].name == spec.name;
+    if (pair) count += f.promoted[++i].get();
+    const std::string name = std::string(tls::version_name(spec.version)) + " " + spec.name;
+    if (count > 0) json.number(name, count);
+  }
+  json.close();
+}
+
+void write_connections(JsonWriter& json, const conn::Figures& f) {
+  json.open("connections")
+      .number("accepted", f.accepted.get())
+      .number("shed", f.shed.get())
+      .number("open", f.open.get())
+      .open("byState");
+  write_names(json, f.by_state + 1, conn::kStateNames + 1, conn::kStates - 1);
+  json.close().close();
+  json.open("requests").number("total", f.requests.get()).open("byStatus");
+  for (size_t i = 0; i < conn::kStatusCount; i++) {
+    const uint64_t count = f.by_status[i].get();
+    if (count > 0) json.number(std::to_string(conn::kStatuses[i]), count);
+  }
+  json.close().close();
+  json.open("bytes")
+      .number("plaintextSent", f.plaintext_sent_bytes.get())
+      .number("spliced", f.spliced_bytes.get())
+      .number("received", f.received_bytes.get())
+      .close();
+}
+
+void write_tls(JsonWriter& json, const conn::Figures& f) {
+  json.open("tls")
+      .open("handshakes")
+      .number("full", f.handshakes_full.get())
+      .number("resumed", f.handshakes_resumed.get())
+      .close()
+      .open("failures");
+  write_names(json, f.handshake_failures, tls::kHandshakeFailureNames, tls::kHandshakeFailures);
+  json.close()
+      .number("alertsSent", f.alerts_sent.get())
+      .number("controlRecords", f.control_records.get())
+      .number("recordLimitCloses", f.record_limit_closes.get())
+      .close();
+}
+
+uint64_t draining(const conn::Figures& f) {
+  uint64_t count = 0;
+  for (conn::State state : {conn::State::CloseNotify, conn::State::Settle, conn::State::Linger})
+    count += f.by_state[static_cast<size_t>(state)].get();
+  return count;
+}
+
+void write_drains(JsonWriter& json, const conn::Figures& f, uint64_t window_bytes) {
+  json.open("pending")
+      .number("bytes", f.pending_bytes.get())
+      .number("bytesMax", f.pending_bytes_max.get())
+      .number("windowBytes", window_bytes)
+      .number("pauses", f.pauses.get())
+      .number("contradictions", f.ledger_contradictions.get())
+      .close();
+  json.open("drains")
+      .number("drained", f.drained.get())
+      .number("aborted", f.aborted.get())
+      .number("peerGone", f.peer_gone.get())
+      .number("inProgress", draining(f))
+      .number("lastMs", f.drain_last_ms.get())
+      .number("maxMs", f.drain_max_ms.get())
+      .close();
+  json.open("files")
+      .number("open", f.files.open.get())
+      .number("hits", f.files.hits.get())
+      .number("misses", f.files.misses.get())
+      .number("coldFills", f.files.cold_fills.get())
+      .close();
+}
+
+}  // namespace
+
+std::string Engine::status_json() const {
+  JsonWriter json;
+  const char* backend = backend_.load(std::memory_order_acquire);
+  json.open()
+      .text("version", SPLICED_VERSION)
+      .number("uptimeMs", base::now_ms() - started_ms_)
+      .open("ring")
+      .text("backend", backend)
+      .text("detail", *backend != 0 ? ring_detail_ : "")
+      .close();
+  json.open("offload")
+      .text("mode", options_.connections.offload_wanted ? "auto" : "off")
+      .text("kernel", kernel_.attachable ? "available" : kernel_.reason);
+  write_ciphers(json, kernel_);
+  write_driver(json);
+  write_promoted(json, figures_);
+  json.open("fallbacks");
+  write_names(json, figures_.fallbacks, tls::kFallbackNames, tls::kFallbacks);
+  json.close().close();
+  write_connections(json, figures_);
+  write_tls(json, figures_);
+  write_drains(json, figures_, options_.connections.pending_window_bytes);
+  json.close();
+  return json.take();
+}
+
+}  // namespace spliced::engine

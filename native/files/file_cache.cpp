@@ -1,0 +1,89 @@
+// SPDX-License-Identifier: Apache-2.0
+// See file_cache.hpp.
+#include "files/file_cache.hpp"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
+
+#include "base/limits.hpp"
+#include "files/open_beneath.hpp"
+#include "http/date.hpp"
+#include "http/media_type.hpp"
+
+namespace spliced::files {
+namespace {
+
+bool identify(int directory, const char* path, int flags, Identity& out, uint16_t& mode) {
+  struct statx s {};
+  if (::statx(directory, path, flags, STATX_BASIC_STATS, &s) != 0) return false;
+  out.device = makedev(s.stx_dev_major, s.stx_dev_minor);
+  out.inode = s.stx_ino;
+  out.size = s.stx_size;
+  out.modified_s = s.stx_mtime.tv_sec;
+  out.modified_ns = s.stx_mtime.tv_nsec;
+  out.changed_s = s.stx_ctime.tv_sec;
+  out.changed_ns = s.stx_ctime.tv_nsec;
+  mode = s.stx_mode;
+  return true;
+}
+
+std::string strong_etag(const Identity& id) {
+  char text[80];
+  snprintf(text, sizeof text, "\"%" PRIx64 "-%" PRIx64 "-%" PRIx64 ".%08" PRIx32 "\"", id.inode,
+           id.size, static_cast<uint64_t>(id.modified_s), id.modified_ns);
+  return text;
+}
+
+}  // namespace
+
+Found FileCache::find(const std::string& path) {
+  const auto known = entries_.find(path);
+  if (known != entries_.end()) {
+    Identity now;
+    uint16_t mode = 0;
+    if (identify(root_, path.c_str(), 0, now, mode) && now == known->second.file->identity) {
+      known->second.used = ++uses_;
+      counters_.hits.add();
+      return {Found::Verdict::File, known->second.file};
+    }
+    entries_.erase(known);
+    counters_.open.set(entries_.size());
+  }
+  counters_.misses.add();
+  const int fd = open_beneath(root_, path.c_str(), Lookup::Resident);
+  if (fd == -EAGAIN) return {Found::Verdict::NeedOpen, nullptr};
+  return adopt(path, fd);
+}
+
+Found FileCache::adopt(const std::string& path, int opened) {
+  if (opened == -EMFILE || opened == -ENFILE || opened == -ENOMEM)
+    return {Found::Verdict::Overloaded, nullptr};
+  if (opened < 0) return {Found::Verdict::Missing, nullptr};
+  auto file = std::make_shared<File>();
+  file->fd = os::Fd(opened);
+  uint16_t mode = 0;
+  if (!identify(opened, "", AT_EMPTY_PATH, file->identity, mode) || !S_ISREG(mode))
+    return {Found::Verdict::Missing, nullptr};
+  file->etag = strong_etag(file->identity);
+  file->last_modified = http::format_date(file->identity.modified_s).view();
+  file->media_type = http::media_type(path);
+  keep(path, file);
+  return {Found::Verdict::File, file};
+}
+
+void FileCache::keep(const std::string& path, const FilePtr& file) {
+  if (entries_.size() >= limits::kFilesKeptMax) {
+    auto oldest = entries_.begin();
+    for (auto it = entries_.begin(); it != entries_.end(); ++it)
+      if (it->second.used < oldest->second.used) oldest = it;
+    entries_.erase(oldest);
+  }
+  entries_[path] = {file, ++uses_};
+  counters_.open.set(entries_.size());
+}
+
+}  // namespace spliced::files

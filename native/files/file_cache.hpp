@@ -1,0 +1,84 @@
+// SPDX-License-Identifier: Apache-2.0
+// Open regular files beneath the root with what a response needs of them, and small bodies in
+// memory. An entry is used only while the path still names the same file (device, inode, size,
+// mtime and ctime), which one statx tells. Engine thread only.
+#pragma once
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+
+#include "base/counter.hpp"
+#include "os/fd.hpp"
+
+struct statx;
+
+namespace spliced::files {
+
+struct Identity {
+  uint64_t device = 0, inode = 0, size = 0;
+  int64_t modified_s = 0, changed_s = 0;
+  uint32_t modified_ns = 0, changed_ns = 0;
+  bool operator==(const Identity& o) const {
+    return device == o.device && inode == o.inode && size == o.size && modified_s == o.modified_s &&
+           modified_ns == o.modified_ns && changed_s == o.changed_s && changed_ns == o.changed_ns;
+  }
+};
+
+struct File {
+  os::Fd fd;
+  Identity identity;
+  std::string etag;           // strong, with its quotes (RFC 9110 8.8.3)
+  std::string last_modified;  // IMF-fixdate
+  std::string_view media_type;
+  // Small files: the whole body, once it has been read; null until then and for large ones.
+  std::unique_ptr<char[]> body;
+  // The file system tells whether a page is resident (RWF_NOWAIT); found out at the first read.
+  bool residency_known = true;
+
+  uint64_t size() const { return identity.size; }
+};
+
+using FilePtr = std::shared_ptr<File>;
+
+struct Counters {
+  base::Counter open, hits, misses, cold_fills;
+};
+
+struct Found {
+  enum class Verdict : uint8_t {
+    File,
+    Missing,     // no regular file of that name, or not for us
+    Overloaded,  // out of descriptors or memory
+    NeedOpen,    // find() only
+  };
+  Verdict verdict;
+  FilePtr file;
+};
+
+class FileCache {
+ public:
+  FileCache(int root, Counters& counters) : root_(root), counters_(counters) {}
+
+  int root() const { return root_; }
+  // Never waits for the disk beyond one statx of a path that was resident when it was opened.
+  // NeedOpen: the caller opens asynchronously and comes back with adopt().
+  Found find(const std::string& path);
+  // Takes a descriptor (or a negative errno) from an open of `path`.
+  Found adopt(const std::string& path, int opened);
+
+ private:
+  struct Entry {
+    FilePtr file;
+    uint64_t used = 0;
+  };
+  void keep(const std::string& path, const FilePtr& file);
+
+  int root_;
+  Counters& counters_;
+  uint64_t uses_ = 0;
+  std::unordered_map<std::string, Entry> entries_;
+};
+
+}  // namespace spliced::files

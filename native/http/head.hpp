@@ -1,0 +1,53 @@
+// SPDX-License-Identifier: Apache-2.0
+// Parses one HTTP/1.x request head, strictly (RFC 9110, RFC 9112). Called by conn's read_head with
+// all bytes received so far, each time more arrive; limits.hpp bounds a head, so starting again
+// from its first byte is affordable. Anything ambiguous is refused rather than repaired: what two
+// parsers read differently is how requests are smuggled. No I/O, no allocation, no exceptions.
+#pragma once
+#include <cstddef>
+#include <cstdint>
+#include <string_view>
+
+namespace spliced::http {
+
+enum class Outcome : uint8_t { Incomplete, Complete, Rejected };
+
+enum class Method : uint8_t { Get, Head, Other };
+
+// Views into the input of parse_head: valid as long as those bytes stay where they are. A field
+// that is absent has data() == nullptr; one that is present with an empty value has not.
+struct RequestHead {
+  Method method = Method::Other;
+  std::string_view method_token;
+  std::string_view target;
+  std::string_view host;
+  uint8_t minor_version = 0;     // the x of HTTP/1.x; above 1 it is served as 1.1 (RFC 9110 2.5)
+  bool keep_alive = false;       // the peer lets the connection persist (RFC 9112 9.3)
+  bool has_body = false;         // body bytes follow the head (RFC 9112 6.3)
+  bool chunked = false;          // ... framed by the chunked coding
+  bool expect_continue = false;  // RFC 9110 10.1.1
+  uint64_t content_length = 0;   // 0 when the field is absent
+
+  // If several lines carry If-Match or If-None-Match, these are the first: see conditions.hpp.
+  std::string_view if_match;
+  std::string_view if_none_match;
+  std::string_view if_modified_since;
+  std::string_view if_unmodified_since;
+  std::string_view range;
+  std::string_view if_range;
+};
+
+struct HeadResult {
+  Outcome outcome;
+  size_t consumed;  // Complete: bytes of the head, an empty line before it included; otherwise 0
+  uint16_t status;  // Rejected: the status to answer with, then close; otherwise 0
+  const char* why;  // Rejected: one static sentence for the log; otherwise nullptr
+};
+
+// `out` is valid when the result is Complete. When it is Rejected, `out` has what was read before
+// the fault: the method, if the request line had one, so that the answer to a HEAD can go without a
+// body. A result other than Incomplete does not change when more bytes follow, save that a
+// rejection may find another reason.
+[[nodiscard]] HeadResult parse_head(std::string_view input, RequestHead& out);
+
+}  // namespace spliced::http

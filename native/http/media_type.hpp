@@ -1,0 +1,14 @@
+// SPDX-License-Identifier: Apache-2.0
+// The media type (RFC 9110 8.3) of a file by its extension. Called when a file is opened. Only
+// types registered with IANA; what has none, such as firmware images, is application/octet-stream.
+// Text is UTF-8, except where the type's own definition fixes the encoding (JSON).
+#pragma once
+#include <string_view>
+
+namespace spliced::http {
+
+// `path` as resolve_target made it. The extension is what follows the last dot of the last segment
+// if something precedes that dot; upper and lower case are the same. Static storage.
+std::string_view media_type(std::string_view path);
+
+}  // namespace spliced::http

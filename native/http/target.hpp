@@ -1,0 +1,47 @@
+// SPDX-License-Identifier: Apache-2.0
+// Turns a request target (RFC 9112 3.2) into a path relative to the served root. Called by conn for
+// GET and HEAD before a file is opened. It decodes once and only here; openat2 with RESOLVE_BENEATH
+// is the second wall, not the first. No I/O: whether the path names a file is not known here.
+#pragma once
+#include <cstddef>
+#include <cstdint>
+#include <string_view>
+
+#include "base/limits.hpp"
+
+namespace spliced::http {
+
+// A path of at most kPathBytesMax bytes, always terminated, for openat2 and for lookups.
+class PathBuffer {
+ public:
+  std::string_view view() const { return {bytes_, size_}; }
+  const char* c_str() const { return bytes_; }
+  size_t size() const { return size_; }
+
+  // False, and nothing is changed, if it does not fit.
+  [[nodiscard]] bool append(std::string_view text);
+  [[nodiscard]] bool append(char c) { return append(std::string_view(&c, 1)); }
+  // Keeps the first `size` bytes, which must be there.
+  void truncate(size_t size);
+
+ private:
+  size_t size_ = 0;
+  char bytes_[limits::kPathBytesMax + 1] = {};
+};
+
+struct TargetResult {
+  uint16_t status;  // 0: `out` has the path; otherwise the status to answer with
+  const char* why;  // a static sentence for the log, nullptr if status is 0
+};
+
+// Accepts origin-form and absolute-form (http, https); drops the query. The path has no leading
+// "/", no empty segment, no "." or ".." segment, no NUL and no control character; one that ends in
+// "/" gets "index.html".
+//   400: another form, a fragment, a bad escape, an encoded control character, ".." above the root.
+//   404: an empty segment, or %2F inside one: no file of ours can have such a name. Neither is
+//        folded into another path, so that a file has one address.
+//   414: the path is longer than kPathBytesMax.
+// `out` is empty if the status is not 0.
+[[nodiscard]] TargetResult resolve_target(std::string_view target, PathBuffer& out);
+
+}  // namespace spliced::http

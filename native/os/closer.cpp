@@ -1,0 +1,50 @@
+// SPDX-License-Identifier: Apache-2.0
+// See closer.hpp.
+#include "os/closer.hpp"
+
+#include "os/fd.hpp"
+#include "os/thread.hpp"
+
+namespace spliced::os {
+
+void Closer::start() {
+  stopping_ = false;
+  thread_ = start_thread("spliced-close", [this] { run(); });
+}
+
+void Closer::stop() {
+  if (!thread_.joinable()) return;
+  {
+    std::lock_guard<std::mutex> lock(mutex_);
+    stopping_ = true;
+  }
+  changed_.notify_one();
+  thread_.join();
+}
+
+void Closer::close(int fd) {
+  backlog_.fetch_add(1, std::memory_order_relaxed);
+  {
+    std::lock_guard<std::mutex> lock(mutex_);
+    queue_.push_back(fd);
+  }
+  changed_.notify_one();
+}
+
+void Closer::run() {
+  std::unique_lock<std::mutex> lock(mutex_);
+  for (;;) {
+    changed_.wait(lock, [this] { return stopping_ || !queue_.empty(); });
+    if (queue_.empty()) return;
+    std::vector<int> batch;
+    batch.swap(queue_);
+    lock.unlock();
+    for (int fd : batch) {
+      close_fd(fd);
+      backlog_.fetch_sub(1, std::memory_order_relaxed);
+    }
+    lock.lock();
+  }
+}
+
+}  // namespace spliced::os

@@ -1,0 +1,155 @@
+// SPDX-License-Identifier: Apache-2.0
+// See socket_io.hpp. EINTR cannot happen on the engine's threads (all signals are blocked) but is
+// retried all the same.
+#include "os/socket_io.hpp"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/sockios.h>
+#include <linux/tls.h>
+#include <linux/tcp.h>
+#include <netinet/in.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
+#include <sys/uio.h>
+#include <unistd.h>
+
+#ifndef SOL_TLS
+#define SOL_TLS 282
+#endif
+
+namespace spliced::os {
+namespace {
+
+constexpr int kTcpClose = 7;  // TCP_CLOSE, include/net/tcp_states.h
+
+Moved verdict(ssize_t result) {
+  if (result > 0) return {Io::Done, static_cast<size_t>(result), 0};
+  if (result == 0) return {Io::Eof, 0, 0};
+  if (errno == EAGAIN || errno == EWOULDBLOCK) return {Io::WouldBlock, 0, 0};
+  return {Io::Failed, 0, errno};
+}
+
+template <class Call>
+ssize_t retry(Call call) {
+  ssize_t result;
+  do result = call();
+  while (result < 0 && errno == EINTR);
+  return result;
+}
+
+}  // namespace
+
+Received receive_record(int socket, char* out, size_t capacity) {
+  alignas(cmsghdr) char control[CMSG_SPACE(sizeof(uint8_t))];
+  iovec part{out, capacity};
+  msghdr message{};
+  message.msg_iov = &part;
+  message.msg_iovlen = 1;
+  message.msg_control = control;
+  message.msg_controllen = sizeof control;
+  const ssize_t result = retry([&] { return ::recvmsg(socket, &message, MSG_DONTWAIT); });
+  if (result < 0) {
+    if (errno == EAGAIN) return {Io::WouldBlock, {}, 0, 0};
+    return {Io::Failed, {}, 0, errno};
+  }
+  const cmsghdr* header = CMSG_FIRSTHDR(&message);
+  if (header != nullptr && header->cmsg_level == SOL_TLS && header->cmsg_type == TLS_GET_RECORD_TYPE) {
+    uint8_t type;
+    memcpy(&type, CMSG_DATA(header), sizeof type);
+    return {Io::Done, static_cast<RecordType>(type), static_cast<size_t>(result), 0};
+  }
+  if (result == 0) return {Io::Eof, {}, 0, 0};
+  return {Io::Done, RecordType::ApplicationData, static_cast<size_t>(result), 0};
+}
+
+Received receive_plain(int socket, char* out, size_t capacity) {
+  const Moved got =
+      verdict(retry([&] { return ::recv(socket, out, capacity, MSG_DONTWAIT); }));
+  return {got.io, RecordType::ApplicationData, got.bytes, got.error};
+}
+
+Moved send_bytes(int socket, const char* data, size_t bytes, bool more) {
+  const int flags = MSG_DONTWAIT | MSG_NOSIGNAL | (more ? MSG_MORE : 0);
+  return verdict(retry([&] { return ::send(socket, data, bytes, flags); }));
+}
+
+Moved send_control(int socket, RecordType type, const void* payload, size_t bytes) {
+  alignas(cmsghdr) char control[CMSG_SPACE(sizeof(uint8_t))] = {};
+  iovec part{const_cast<void*>(payload), bytes};
+  msghdr message{};
+  message.msg_iov = &part;
+  message.msg_iovlen = 1;
+  message.msg_control = control;
+  message.msg_controllen = sizeof control;
+  cmsghdr* header = CMSG_FIRSTHDR(&message);
+  header->cmsg_level = SOL_TLS;
+  header->cmsg_type = TLS_SET_RECORD_TYPE;
+  header->cmsg_len = CMSG_LEN(sizeof(uint8_t));
+  memcpy(CMSG_DATA(header), &type, sizeof type);
+  const ssize_t result =
+      retry([&] { return ::sendmsg(socket, &message, MSG_DONTWAIT | MSG_NOSIGNAL); });
+  if (result < 0 && errno == EINPROGRESS) return {Io::Done, bytes, 0};
+  return verdict(result);
+}
+
+Moved file_to_pipe(int file, uint64_t offset, int pipe_write_end, size_t bytes) {
+  loff_t at = static_cast<loff_t>(offset);
+  return verdict(retry(
+      [&] { return ::splice(file, &at, pipe_write_end, nullptr, bytes, SPLICE_F_NONBLOCK); }));
+}
+
+Moved pipe_to_socket(int pipe_read_end, int socket, size_t bytes, bool more) {
+  const unsigned flags = SPLICE_F_NONBLOCK | (more ? SPLICE_F_MORE : 0);
+  return verdict(
+      retry([&] { return ::splice(pipe_read_end, nullptr, socket, nullptr, bytes, flags); }));
+}
+
+Moved pipe_to_memory(int pipe_read_end, char* out, size_t bytes) {
+  return verdict(retry([&] { return ::read(pipe_read_end, out, bytes); }));
+}
+
+Moved read_cached(int file, uint64_t offset, char* out, size_t bytes) {
+  iovec part{out, bytes};
+  return verdict(retry(
+      [&] { return ::preadv2(file, &part, 1, static_cast<off_t>(offset), RWF_NOWAIT); }));
+}
+
+bool tcp_counters(int socket, TcpCounters& out) {
+  tcp_info info{};
+  socklen_t length = sizeof info;
+  if (::getsockopt(socket, IPPROTO_TCP, TCP_INFO, &info, &length) != 0) return false;
+  // bytes_sent counts retransmissions too (net/ipv4/tcp.c: tcp_get_info; Linux 4.19).
+  out.accepted = info.tcpi_bytes_sent - info.tcpi_bytes_retrans + info.tcpi_notsent_bytes;
+  out.acked = info.tcpi_bytes_acked;
+  out.closed = info.tcpi_state == kTcpClose;
+  return true;
+}
+
+int unacknowledged_bytes(int socket) {
+  int bytes = 0;
+  return ::ioctl(socket, SIOCOUTQ, &bytes) == 0 ? bytes : -1;
+}
+
+void half_close(int socket) { ::shutdown(socket, SHUT_WR); }
+
+void sever(int socket) {
+  const linger reset{1, 0};
+  ::shutdown(socket, SHUT_RDWR);
+  ::setsockopt(socket, SOL_SOCKET, SO_LINGER, &reset, sizeof reset);
+}
+
+bool peer_is_loopback(int socket) {
+  sockaddr_storage address{};
+  socklen_t length = sizeof address;
+  if (::getpeername(socket, reinterpret_cast<sockaddr*>(&address), &length) != 0) return false;
+  if (address.ss_family == AF_INET)
+    return ntohl(reinterpret_cast<sockaddr_in*>(&address)->sin_addr.s_addr) >> 24 == IN_LOOPBACKNET;
+  const in6_addr& v6 = reinterpret_cast<sockaddr_in6*>(&address)->sin6_addr;
+  if (IN6_IS_ADDR_V4MAPPED(&v6)) return v6.s6_addr[12] == IN_LOOPBACKNET;
+  return address.ss_family == AF_INET6 && IN6_IS_ADDR_LOOPBACK(&v6);
+}
+
+}  // namespace spliced::os

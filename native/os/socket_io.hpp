@@ -1,0 +1,73 @@
+// SPDX-License-Identifier: Apache-2.0
+// The system calls of the data path, one function each, all non-blocking. Sockets are O_NONBLOCK
+// always: with blocking flags the kernel's tx work sleeps holding tx_lock (net/tls/tls_sw.c).
+// Native tests link test/native/fakes/socket_io.cpp in place of socket_io.cpp.
+#pragma once
+#include <cstddef>
+#include <cstdint>
+
+namespace spliced::os {
+
+enum class Io : uint8_t { Done, WouldBlock, Eof, Failed };
+
+// What one call moved. `bytes` counts only for Done; `error` is an errno, only for Failed.
+struct Moved {
+  Io io = Io::Done;
+  size_t bytes = 0;
+  int error = 0;
+};
+
+// TLS ContentType (RFC 8446 5.1), as the kernel reports it in TLS_GET_RECORD_TYPE.
+enum class RecordType : uint8_t {
+  ChangeCipherSpec = 20,
+  Alert = 21,
+  Handshake = 22,
+  ApplicationData = 23,
+};
+
+struct Received {
+  Io io = Io::Done;
+  RecordType type = RecordType::ApplicationData;
+  size_t bytes = 0;  // Done with 0 bytes: an empty record (RFC 8446 5.1 allows them)
+  int error = 0;
+};
+
+// One recvmsg on a kernel-TLS socket: data, or one control record, never both.
+Received receive_record(int socket, char* out, size_t capacity);
+
+// One recv on any socket: bytes, whatever they are.
+Received receive_plain(int socket, char* out, size_t capacity);
+
+// Plaintext to the socket. `more`: the record may stay open for what follows (MSG_MORE).
+Moved send_bytes(int socket, const char* data, size_t bytes, bool more);
+
+// One whole control record. EINPROGRESS is Done: the record was taken (asynchronous cipher).
+Moved send_control(int socket, RecordType type, const void* payload, size_t bytes);
+
+// Page cache to pipe. May block on the disk: only for ranges that read_cached found resident.
+Moved file_to_pipe(int file, uint64_t offset, int pipe_write_end, size_t bytes);
+// Pipe to socket. `more` as for send_bytes; never on the last piece of a body.
+Moved pipe_to_socket(int pipe_read_end, int socket, size_t bytes, bool more);
+Moved pipe_to_memory(int pipe_read_end, char* out, size_t bytes);
+
+// Reads only what is in the page cache (RWF_NOWAIT): WouldBlock when it is not, and Failed with
+// EOPNOTSUPP where the file system cannot tell (overlayfs, squashfs, older tmpfs).
+Moved read_cached(int file, uint64_t offset, char* out, size_t bytes);
+
+// TCP's own figures (struct tcp_info), as the ledger needs them.
+struct TcpCounters {
+  uint64_t accepted = 0;  // bytes that TCP owns or has sent, each once
+  uint64_t acked = 0;     // bytes that the peer's TCP has acknowledged
+  bool closed = false;    // the connection is gone (TCP_CLOSE)
+};
+bool tcp_counters(int socket, TcpCounters& out);
+
+// Bytes that the peer has not acknowledged, our FIN included (SIOCOUTQ). Negative on error.
+int unacknowledged_bytes(int socket);
+
+void half_close(int socket);  // our FIN
+// Gives the connection up: no more sends, and the close that follows resets it (SO_LINGER 0).
+void sever(int socket);
+bool peer_is_loopback(int socket);
+
+}  // namespace spliced::os

@@ -1,0 +1,167 @@
+// SPDX-License-Identifier: Apache-2.0
+// The epoll backend, for kernels and policies that have no io_uring: readiness by edge-triggered
+// epoll, accepts done here, file operations by the FileWorker.
+#include <errno.h>
+#include <poll.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <vector>
+
+#include "ring/backends.hpp"
+#include "ring/file_worker.hpp"
+
+namespace spliced::ring {
+namespace {
+
+static_assert(EPOLLIN == POLLIN && EPOLLOUT == POLLOUT && EPOLLRDHUP == POLLRDHUP &&
+              EPOLLERR == POLLERR && EPOLLHUP == POLLHUP);
+
+constexpr int kEventsPerWait = 128;
+constexpr int kAcceptsPerWait = 64;
+
+class Epoll final : public Ring {
+ public:
+  bool initialise(std::string& detail);
+
+  void accept(int listener, Token token) override {
+    accepting_.push_back({listener, token});
+    // Level-triggered: a listener that was left with connections is reported again.
+    add(listener, EPOLLIN, token);
+  }
+
+  void watch(int socket, Token token) override {
+    add(socket, EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET, token);
+  }
+
+  void cancel(int fd, Token token) override {
+    ::epoll_ctl(epoll_.get(), EPOLL_CTL_DEL, fd, nullptr);
+    forget_listener(token);
+    ready_.push_back({token, -ECANCELED, false});
+  }
+
+  void open_file(int root, const char* path, Token token) override {
+    FileJob job;
+    job.token = token;
+    job.fd = root;
+    job.path = path;
+    worker_.submit(job);
+  }
+
+  void fill_pipe(int file, uint64_t offset, int pipe, size_t bytes, Token token) override {
+    worker_.submit({token, file, nullptr, offset, pipe, bytes});
+  }
+
+  size_t wait(int timeout_ms, Completion* out, size_t capacity) override;
+
+  void wake() override {
+    const uint64_t one = 1;
+    [[maybe_unused]] ssize_t ignored = ::write(wake_.get(), &one, sizeof one);
+  }
+
+ private:
+  struct Accepting {
+    int listener;
+    Token token;
+  };
+
+  void add(int fd, uint32_t events, Token token);
+  void on_event(const epoll_event& event);
+  void accept_some(const Accepting& from);
+  void forget_listener(Token token);
+
+  os::Fd epoll_, wake_;
+  std::vector<Accepting> accepting_;
+  std::vector<Completion> ready_;
+  FileWorker worker_;  // last: joined before what it writes to is closed
+};
+
+bool Epoll::initialise(std::string& detail) {
+  epoll_ = os::Fd(::epoll_create1(EPOLL_CLOEXEC));
+  wake_ = os::Fd(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
+  if (!epoll_ || !wake_) {
+    detail = std::string("epoll: ") + ::strerror(errno);
+    return false;
+  }
+  add(wake_.get(), EPOLLIN, Token{});
+  worker_.start(wake_.get());
+  return true;
+}
+
+void Epoll::add(int fd, uint32_t events, Token token) {
+  epoll_event event{};
+  event.events = events;
+  event.data.u64 = token.pack();
+  // Out of memory or of watches: the operation ends with the error, as it would on the ring.
+  if (::epoll_ctl(epoll_.get(), EPOLL_CTL_ADD, fd, &event) != 0) {
+    forget_listener(token);
+    ready_.push_back({token, -errno, false});
+  }
+}
+
+void Epoll::forget_listener(Token token) {
+  for (size_t i = 0; i < accepting_.size(); i++) {
+    if (accepting_[i].token.pack() != token.pack()) continue;
+    accepting_.erase(accepting_.begin() + static_cast<std::ptrdiff_t>(i));
+    return;
+  }
+}
+
+void Epoll::accept_some(const Accepting& from) {
+  for (int i = 0; i < kAcceptsPerWait; i++) {
+    const int fd = ::accept4(from.listener, nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC);
+    if (fd >= 0) {
+      ready_.push_back({from.token, fd, true});
+      continue;
+    }
+    if (errno == EAGAIN) return;
+    if (errno == EINTR || errno == ECONNABORTED) continue;
+    // Out of descriptors or memory: end the accept; the engine pauses and arms it again.
+    const int error = errno;
+    ::epoll_ctl(epoll_.get(), EPOLL_CTL_DEL, from.listener, nullptr);
+    ready_.push_back({from.token, -error, false});
+    forget_listener(from.token);
+    return;
+  }
+}
+
+void Epoll::on_event(const epoll_event& event) {
+  const Token token = Token::unpack(event.data.u64);
+  if (token.kind == Kind::Internal) {
+    uint64_t count;
+    [[maybe_unused]] ssize_t ignored = ::read(wake_.get(), &count, sizeof count);
+    worker_.take_completions(ready_);
+    return;
+  }
+  if (token.kind == Kind::Watch) {
+    ready_.push_back({token, static_cast<int32_t>(event.events), true});
+    return;
+  }
+  for (size_t i = 0; i < accepting_.size(); i++) {
+    if (accepting_[i].token.pack() == event.data.u64) return accept_some(Accepting(accepting_[i]));
+  }
+}
+
+size_t Epoll::wait(int timeout_ms, Completion* out, size_t capacity) {
+  epoll_event events[kEventsPerWait];
+  const int n =
+      ::epoll_wait(epoll_.get(), events, kEventsPerWait, ready_.empty() ? timeout_ms : 0);
+  for (int i = 0; i < n; i++) on_event(events[i]);
+  const size_t count = ready_.size() < capacity ? ready_.size() : capacity;
+  for (size_t i = 0; i < count; i++) out[i] = ready_[i];
+  ready_.erase(ready_.begin(), ready_.begin() + static_cast<std::ptrdiff_t>(count));
+  return count;
+}
+
+}  // namespace
+
+std::unique_ptr<Ring> open_epoll(std::string& detail) {
+  auto ring = std::make_unique<Epoll>();
+  if (!ring->initialise(detail)) return nullptr;
+  return ring;
+}
+
+}  // namespace spliced::ring

@@ -1,0 +1,220 @@
+// SPDX-License-Identifier: Apache-2.0
+// The io_uring backend. SINGLE_ISSUER | DEFER_TASKRUN where the kernel has them (6.1): completions
+// are then run only inside wait(), so none interrupts a system call of the data path.
+#include <errno.h>
+#include <fcntl.h>
+#include <liburing.h>
+#include <poll.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#include "base/assert.hpp"
+#include "base/limits.hpp"
+#include "files/open_beneath.hpp"
+#include "os/fd.hpp"
+#include "ring/backends.hpp"
+
+// Constants that older liburing headers (Ubuntu 22.04's 2.1) do not have.
+#ifndef IORING_SETUP_COOP_TASKRUN
+#define IORING_SETUP_COOP_TASKRUN (1U << 8)
+#endif
+#ifndef IORING_SETUP_SINGLE_ISSUER
+#define IORING_SETUP_SINGLE_ISSUER (1U << 12)
+#endif
+#ifndef IORING_SETUP_DEFER_TASKRUN
+#define IORING_SETUP_DEFER_TASKRUN (1U << 13)
+#endif
+#ifndef IORING_ACCEPT_MULTISHOT
+#define IORING_ACCEPT_MULTISHOT (1U << 0)
+#endif
+
+namespace spliced::ring {
+namespace {
+
+constexpr short kWatched = POLLIN | POLLOUT | POLLRDHUP;
+
+class Uring final : public Ring {
+ public:
+  Uring() = default;
+  Uring(const Uring&) = delete;
+  Uring& operator=(const Uring&) = delete;
+  ~Uring() override {
+    if (initialised_) ::io_uring_queue_exit(&ring_);
+  }
+
+  bool initialise(std::string& detail);
+
+  void accept(int listener, Token token) override {
+    io_uring_sqe* sqe = next();
+    ::io_uring_prep_accept(sqe, listener, nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC);
+    if (multishot_accept_) sqe->ioprio |= IORING_ACCEPT_MULTISHOT;
+    sqe->user_data = token.pack();
+  }
+
+  void watch(int socket, Token token) override {
+    io_uring_sqe* sqe = next();
+    ::io_uring_prep_poll_add(sqe, socket, kWatched);
+    sqe->len = IORING_POLL_ADD_MULTI;
+    sqe->user_data = token.pack();
+  }
+
+  void cancel(int, Token token) override {
+    io_uring_sqe* sqe = next();
+    ::io_uring_prep_rw(IORING_OP_ASYNC_CANCEL, sqe, -1, reinterpret_cast<void*>(token.pack()), 0, 0);
+    sqe->addr = token.pack();  // 64 bits on 32-bit machines too
+    sqe->user_data = Token{}.pack();
+  }
+
+  void open_file(int root, const char* path, Token token) override {
+    io_uring_sqe* sqe = next();
+    ::io_uring_prep_openat2(sqe, root, path, const_cast<open_how*>(&files::kOpenBeneath));
+    sqe->user_data = token.pack();
+  }
+
+  void fill_pipe(int file, uint64_t offset, int pipe_write_end, size_t bytes,
+                 Token token) override {
+    io_uring_sqe* sqe = next();
+    ::io_uring_prep_splice(sqe, file, static_cast<int64_t>(offset), pipe_write_end, -1,
+                           static_cast<unsigned>(bytes), 0);
+    sqe->user_data = token.pack();
+  }
+
+  size_t wait(int timeout_ms, Completion* out, size_t capacity) override;
+
+  void wake() override {
+    const uint64_t one = 1;
+    [[maybe_unused]] ssize_t ignored = ::write(wake_.get(), &one, sizeof one);
+  }
+
+ private:
+  io_uring_sqe* next();
+  void watch_wake();
+  // False for completions that are the backend's own business.
+  bool translate(const io_uring_cqe& cqe, Completion& out);
+
+  io_uring ring_{};
+  bool initialised_ = false;
+  bool multishot_accept_ = true;
+  os::Fd wake_;
+};
+
+std::string refusal(int error) {
+  const std::string name = ::strerror(error);
+  switch (error) {
+    case ENOSYS:
+      return "io_uring_setup: ENOSYS: this kernel is built without io_uring";
+    case EPERM:
+      return "io_uring_setup: EPERM: forbidden by kernel.io_uring_disabled or a seccomp filter";
+    case ENOMEM:
+      return "io_uring_setup: ENOMEM: RLIMIT_MEMLOCK is too small for this kernel";
+    default:
+      return "io_uring_setup: " + name;
+  }
+}
+
+bool Uring::initialise(std::string& detail) {
+  wake_ = os::Fd(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
+  if (!wake_) {
+    detail = std::string("eventfd: ") + ::strerror(errno);
+    return false;
+  }
+  struct Attempt {
+    unsigned flags;
+    const char* name;
+  };
+  const Attempt attempts[] = {
+      {IORING_SETUP_SINGLE_ISSUER | IORING_SETUP_DEFER_TASKRUN, "single_issuer, defer_taskrun"},
+      {IORING_SETUP_COOP_TASKRUN, "coop_taskrun"},
+      {0, "plain"},
+  };
+  int result = -EINVAL;
+  for (const Attempt& attempt : attempts) {
+    io_uring_params params{};
+    params.flags = attempt.flags | IORING_SETUP_CQSIZE | IORING_SETUP_CLAMP;
+    params.cq_entries = limits::kRingCompletions;
+    result = ::io_uring_queue_init_params(limits::kRingEntries, &ring_, &params);
+    if (result == 0) {
+      detail = attempt.name;
+      break;
+    }
+    if (result != -EINVAL) break;
+  }
+  if (result != 0) {
+    detail = refusal(-result);
+    return false;
+  }
+  initialised_ = true;
+  // 5.13 brought this feature bit and multishot poll.
+  if ((ring_.features & IORING_FEAT_RSRC_TAGS) == 0) {
+    detail = "the kernel is older than 5.13: no multishot poll";
+    return false;
+  }
+  unsigned workers[2] = {limits::kRingWorkersMax, limits::kRingWorkersMax};
+  ::io_uring_register_iowq_max_workers(&ring_, workers);  // 5.15; a bound, not a need
+  watch_wake();
+  return true;
+}
+
+io_uring_sqe* Uring::next() {
+  io_uring_sqe* sqe = ::io_uring_get_sqe(&ring_);
+  if (sqe == nullptr) {
+    ::io_uring_submit(&ring_);
+    sqe = ::io_uring_get_sqe(&ring_);
+  }
+  SPLICED_ASSERT(sqe != nullptr);
+  return sqe;
+}
+
+void Uring::watch_wake() {
+  io_uring_sqe* sqe = next();
+  ::io_uring_prep_poll_add(sqe, wake_.get(), POLLIN);
+  sqe->len = IORING_POLL_ADD_MULTI;
+  sqe->user_data = Token{Kind::Internal, 1, 0}.pack();
+}
+
+bool Uring::translate(const io_uring_cqe& cqe, Completion& out) {
+  const bool more = (cqe.flags & IORING_CQE_F_MORE) != 0;
+  out = {Token::unpack(cqe.user_data), cqe.res, more};
+  if (out.token.kind == Kind::Internal) {
+    if (out.token.slot == 1) {
+      uint64_t count;
+      [[maybe_unused]] ssize_t ignored = ::read(wake_.get(), &count, sizeof count);
+      if (!more) watch_wake();
+    }
+    return false;
+  }
+  if (out.token.kind == Kind::Accept && cqe.res == -EINVAL && multishot_accept_) {
+    multishot_accept_ = false;  // before 5.19: the engine re-arms after each connection
+    out.result = -EAGAIN;
+  }
+  return true;
+}
+
+size_t Uring::wait(int timeout_ms, Completion* out, size_t capacity) {
+  __kernel_timespec timeout{};
+  timeout.tv_sec = timeout_ms / 1000;
+  timeout.tv_nsec = (timeout_ms % 1000) * 1'000'000ll;
+  io_uring_cqe* first = nullptr;
+  ::io_uring_submit_and_wait_timeout(&ring_, &first, 1, timeout_ms < 0 ? nullptr : &timeout, nullptr);
+  size_t count = 0;
+  unsigned seen = 0, head;
+  io_uring_cqe* cqe;
+  io_uring_for_each_cqe(&ring_, head, cqe) {
+    if (count == capacity) break;
+    seen++;
+    if (translate(*cqe, out[count])) count++;
+  }
+  ::io_uring_cq_advance(&ring_, seen);
+  return count;
+}
+
+}  // namespace
+
+std::unique_ptr<Ring> open_uring(std::string& detail) {
+  auto ring = std::make_unique<Uring>();
+  if (!ring->initialise(detail)) return nullptr;
+  return ring;
+}
+
+}  // namespace spliced::ring

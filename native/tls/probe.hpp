@@ -1,0 +1,27 @@
+// SPDX-License-Identifier: Apache-2.0
+// What this kernel can encrypt, found out once at start by trying each cipher on a loopback
+// connection of our own. The promotion consults it; status and doctor show it.
+#pragma once
+#include <string>
+
+#include "tls/cipher.hpp"
+
+namespace spliced::tls {
+
+struct CipherSupport {
+  bool transmit = false;
+  bool receive = false;
+  int error = 0;  // errno of the first refusal
+};
+
+struct KernelSupport {
+  bool attachable = false;       // TCP_ULP "tls" is accepted
+  std::string reason;            // when not: one sentence that says what to do
+  CipherSupport by_cipher[kCipherSpecs];
+
+  const CipherSupport& of(const CipherSpec& spec) const { return by_cipher[&spec - kCiphers]; }
+};
+
+KernelSupport probe_kernel();
+
+}  // namespace spliced::tls

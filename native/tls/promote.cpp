@@ -1,0 +1,62 @@
+// SPDX-License-Identifier: Apache-2.0
+// See promote.hpp.
+#include "tls/promote.hpp"
+
+#include <errno.h>
+
+#include "tls/ktls.hpp"
+
+namespace spliced::tls {
+namespace {
+
+Promotion stay(Fallback reason, const CipherSpec* cipher) {
+  return {Promotion::Outcome::UserSpace, reason, cipher, 0, 0};
+}
+
+// Nothing may have been attached for this to be true of `validate`: it only looks.
+bool validate(const CipherSpec* cipher, const Session& session, const KernelSupport& kernel,
+              bool wanted, Fallback& reason) {
+  if (!wanted) {
+    reason = Fallback::OffByConfiguration;
+  } else if (!kernel.attachable) {
+    reason = Fallback::KernelHasNoTls;
+  } else if (cipher == nullptr || !kernel.of(*cipher).transmit || !kernel.of(*cipher).receive) {
+    reason = Fallback::CipherRefused;
+  } else if (!session.quiescent()) {
+    reason = Fallback::NotQuiescent;
+  } else {
+    return true;
+  }
+  return false;
+}
+
+}  // namespace
+
+const char* const kFallbackNames[kFallbacks] = {
+    "off_by_configuration", "kernel_has_no_tls", "cipher_refused",
+    "peer_closed",          "not_quiescent",     "install_failed"};
+
+Promotion promote(int socket, const Session& session, const KernelSupport& kernel, bool wanted) {
+  const CipherSpec* cipher = session.cipher();
+  Fallback reason = Fallback::InstallFailed;
+  if (!validate(cipher, session, kernel, wanted, reason)) return stay(reason, cipher);
+
+  TrafficKeys transmit, receive;
+  if (!session.export_keys(*cipher, transmit, receive))
+    return stay(Fallback::InstallFailed, cipher);
+  const int attached = ktls::attach(socket);
+  if (attached != 0) {
+    // The socket left ESTABLISHED: the client has half-closed already.
+    const bool gone = attached == ENOTCONN;
+    return stay(gone ? Fallback::PeerClosed : Fallback::InstallFailed, cipher);
+  }
+  // An attached socket without keys passes everything through (net/tls/tls_main.c: TLS_BASE), so
+  // OpenSSL can still go on. After TLS_TX there is no way back.
+  if (ktls::install(socket, ktls::Direction::Transmit, *cipher, transmit) != 0)
+    return stay(Fallback::InstallFailed, cipher);
+  if (ktls::install(socket, ktls::Direction::Receive, *cipher, receive) != 0)
+    return {Promotion::Outcome::Broken, Fallback::InstallFailed, cipher, 0, 0};
+  return {Promotion::Outcome::Kernel, reason, cipher, transmit.sequence, receive.sequence};
+}
+
+}  // namespace spliced::tls

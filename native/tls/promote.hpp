@@ -1,0 +1,39 @@
+// SPDX-License-Identifier: Apache-2.0
+// Moves a connection from OpenSSL to the kernel in three phases: validate every precondition, each
+// with its reason; install (the system calls); commit, which cannot fail. When validation refuses,
+// the connection is served by OpenSSL and the reason is counted.
+#pragma once
+#include <cstdint>
+
+#include "tls/probe.hpp"
+#include "tls/session.hpp"
+
+namespace spliced::tls {
+
+enum class Fallback : uint8_t {
+  OffByConfiguration,
+  KernelHasNoTls,
+  CipherRefused,
+  PeerClosed,
+  NotQuiescent,
+  InstallFailed,
+};
+inline constexpr size_t kFallbacks = 6;
+extern const char* const kFallbackNames[kFallbacks];
+
+struct Promotion {
+  enum class Outcome : uint8_t {
+    Kernel,     // the kernel has both directions; free the session
+    UserSpace,  // nothing has changed for the connection; `fallback` says why
+    Broken,     // one direction is in the kernel and the other is not: give the connection up
+  };
+  Outcome outcome;
+  Fallback fallback = Fallback::InstallFailed;
+  const CipherSpec* cipher = nullptr;
+  uint64_t transmit_sequence = 0;
+  uint64_t receive_sequence = 0;
+};
+
+Promotion promote(int socket, const Session& session, const KernelSupport& kernel, bool wanted);
+
+}  // namespace spliced::tls

@@ -1,0 +1,105 @@
+// SPDX-License-Identifier: Apache-2.0
+// See ticket_keys.hpp.
+#include "tls/ticket_keys.hpp"
+
+#include <openssl/core_names.h>
+#include <openssl/crypto.h>
+#include <openssl/evp.h>
+#include <openssl/params.h>
+#include <openssl/rand.h>
+#include <openssl/ssl.h>
+
+#include <cstring>
+#include <initializer_list>
+
+#include "base/clock.hpp"
+#include "base/limits.hpp"
+
+namespace spliced::tls {
+namespace {
+
+// Results of the callback, SSL_CTX_set_tlsext_ticket_key_evp_cb(3).
+constexpr int kNoTicket = 0, kUseTicket = 1, kUseAndRenew = 2, kFatal = -1;
+
+int context_index() {
+  static const int index = SSL_CTX_get_ex_new_index(0, nullptr, nullptr, nullptr, nullptr);
+  return index;
+}
+
+bool set_mac(EVP_MAC_CTX* mac, const TicketKeys::Key& key) {
+  char hash[] = "SHA256";
+  const OSSL_PARAM params[] = {
+      OSSL_PARAM_construct_octet_string(OSSL_MAC_PARAM_KEY, const_cast<uint8_t*>(key.mac_key),
+                                        sizeof key.mac_key),
+      OSSL_PARAM_construct_utf8_string(OSSL_MAC_PARAM_DIGEST, hash, 0),
+      OSSL_PARAM_construct_end(),
+  };
+  return EVP_MAC_CTX_set_params(mac, params) == 1;
+}
+
+int on_ticket(SSL* ssl, unsigned char* name, unsigned char* iv, EVP_CIPHER_CTX* cipher,
+              EVP_MAC_CTX* mac, int encrypt) {
+  auto* keys =
+      static_cast<TicketKeys*>(SSL_CTX_get_ex_data(SSL_get_SSL_CTX(ssl), context_index()));
+  if (keys == nullptr) return kFatal;
+  const uint64_t now = base::now_ms();
+  const EVP_CIPHER* aes = EVP_aes_256_cbc();
+  const TicketKeys::Key* current = keys->encrypting(now);
+  if (current == nullptr) return kFatal;
+  if (encrypt != 0) {
+    if (RAND_bytes(iv, EVP_CIPHER_get_iv_length(aes)) != 1) return kFatal;
+    std::memcpy(name, current->name, TicketKeys::kNameBytes);
+    const bool ok =
+        EVP_EncryptInit_ex(cipher, aes, nullptr, current->cipher_key, iv) == 1 &&
+        set_mac(mac, *current);
+    return ok ? kUseTicket : kFatal;
+  }
+  const TicketKeys::Key* key = keys->find(name, now);
+  if (key == nullptr) return kNoTicket;
+  if (!set_mac(mac, *key) || EVP_DecryptInit_ex(cipher, aes, nullptr, key->cipher_key, iv) != 1)
+    return kFatal;
+  // TLS 1.3 connections get a fresh ticket anyway (session.cpp).
+  const bool renew = key != current && SSL_version(ssl) < TLS1_3_VERSION;
+  return renew ? kUseAndRenew : kUseTicket;
+}
+
+}  // namespace
+
+TicketKeys::TicketKeys(uint64_t now_ms) { rotate(now_ms); }
+
+TicketKeys::~TicketKeys() {
+  OPENSSL_cleanse(&current_, sizeof current_);
+  OPENSSL_cleanse(&previous_, sizeof previous_);
+}
+
+void TicketKeys::attach(SSL_CTX* context) {
+  SSL_CTX_set_ex_data(context, context_index(), this);
+  SSL_CTX_set_tlsext_ticket_key_evp_cb(context, on_ticket);
+}
+
+void TicketKeys::rotate(uint64_t now_ms) {
+  previous_ = current_;
+  uint8_t fresh[sizeof current_.name + sizeof current_.cipher_key + sizeof current_.mac_key];
+  current_.valid = RAND_bytes(fresh, sizeof fresh) == 1;
+  const uint8_t* from = fresh;
+  std::memcpy(current_.name, from, sizeof current_.name);
+  std::memcpy(current_.cipher_key, from += sizeof current_.name, sizeof current_.cipher_key);
+  std::memcpy(current_.mac_key, from += sizeof current_.cipher_key, sizeof current_.mac_key);
+  current_.made_ms = now_ms;
+  OPENSSL_cleanse(fresh, sizeof fresh);
+}
+
+const TicketKeys::Key* TicketKeys::encrypting(uint64_t now_ms) {
+  if (!current_.valid || now_ms - current_.made_ms >= limits::kTicketKeyPeriodMs) rotate(now_ms);
+  return current_.valid ? &current_ : nullptr;
+}
+
+const TicketKeys::Key* TicketKeys::find(const uint8_t* name, uint64_t now_ms) const {
+  for (const Key* key : {&current_, &previous_}) {
+    const bool fresh = key->valid && now_ms - key->made_ms < 2 * limits::kTicketKeyPeriodMs;
+    if (fresh && CRYPTO_memcmp(key->name, name, kNameBytes) == 0) return key;
+  }
+  return nullptr;
+}
+
+}  // namespace spliced::tls

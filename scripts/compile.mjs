@@ -1,0 +1,60 @@
+// SPDX-License-Identifier: Apache-2.0
+// TypeScript to JavaScript by esbuild: the server as one file, each test as one file beside its
+// sources. Types are checked apart (`npm run check`, and as a suite of `npm test`). Called by
+// scripts/setup.mjs and scripts/test.mjs once node_modules exists.
+import { chmodSync, readFileSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
+
+function commonOptions(projectDir) {
+  const { version } = JSON.parse(readFileSync(join(projectDir, 'package.json'), 'utf8'));
+  // SOURCE_DATE_EPOCH makes the bundle reproducible: https://reproducible-builds.org/specs/source-date-epoch/
+  const epochSeconds = Number(process.env.SOURCE_DATE_EPOCH ?? Math.floor(Date.now() / 1000));
+  return {
+    absWorkingDir: projectDir,
+    bundle: true,
+    platform: 'node',
+    target: 'node20',
+    format: 'esm',
+    logLevel: 'warning',
+    define: {
+      SPLICED_VERSION: JSON.stringify(version),
+      SPLICED_BUILD_DATE_MS: String(epochSeconds * 1000),
+    },
+  };
+}
+
+export async function compileServer(projectDir) {
+  const { build } = await import('esbuild');
+  const outfile = join(projectDir, 'dist/cli.js');
+  await build({
+    ...commonOptions(projectDir),
+    entryPoints: ['src/cli.ts'],
+    outfile,
+    legalComments: 'eof',
+    banner: {
+      // The CommonJS packages in the bundle call require() for Node's own modules.
+      js: [
+        '#!/usr/bin/env node',
+        '// SPDX-License-Identifier: Apache-2.0',
+        "import { createRequire as createRequireForBundle } from 'node:module';",
+        'const require = createRequireForBundle(import.meta.url);',
+      ].join('\n'),
+    },
+  });
+  chmodSync(outfile, 0o755);
+}
+
+/** Compiles the given test files to build/test/**; the answer is the list of compiled paths. */
+export async function compileTests(projectDir, testFiles) {
+  const { build } = await import('esbuild');
+  rmSync(join(projectDir, 'build/test'), { recursive: true, force: true });
+  await build({
+    ...commonOptions(projectDir),
+    entryPoints: testFiles,
+    outbase: 'test',
+    outdir: 'build/test',
+    packages: 'external',
+    sourcemap: 'inline',
+  });
+  return testFiles.map((path) => path.replace(/^test\//, 'build/test/').replace(/\.ts$/, '.js'));
+}

@@ -1,0 +1,99 @@
+// SPDX-License-Identifier: Apache-2.0
+// What the project needs from the operating system: one list with reasons, a check that costs a
+// few stat calls, and the installation by apt-get where we may. Called by scripts/setup.mjs; it
+// must run before anything is in node_modules, so it uses Node alone.
+import { spawnSync } from 'node:child_process';
+import { accessSync, constants, existsSync } from 'node:fs';
+import { delimiter, dirname, join } from 'node:path';
+
+/** A set-up step that cannot go on. Its message is the whole explanation; no stack is shown. */
+export class SetupError extends Error {}
+
+const searchPath = `${process.env.PATH ?? ''}${delimiter}/usr/sbin${delimiter}/sbin`;
+
+/** The full path of an executable, or undefined. Looks in the sbin directories too. */
+export function which(command) {
+  for (const directory of searchPath.split(delimiter)) {
+    const candidate = join(directory, command);
+    try {
+      accessSync(candidate, constants.X_OK);
+      return candidate;
+    } catch {
+      // Not here: look in the next directory.
+    }
+  }
+  return undefined;
+}
+
+/** Node's own headers: beside the binary that runs, else where npm's nodedir option points. */
+export function findNodeHeaders() {
+  const beside = dirname(dirname(process.execPath));
+  for (const nodedir of [beside, process.env.npm_config_nodedir]) {
+    if (nodedir && existsSync(join(nodedir, 'include/node/node_api.h'))) {
+      const hasOpenssl = existsSync(join(nodedir, 'include/node/openssl/ssl.h'));
+      return { nodedir, hasOpenssl };
+    }
+  }
+  return undefined;
+}
+
+const tool = (name, command, reason) => ({ name, reason, present: () => Boolean(which(command)) });
+const file = (name, path, reason) => ({ name, reason, present: () => existsSync(path) });
+
+/** Debian and Ubuntu packages without which the server cannot be built. */
+export const buildPackages = [
+  tool('g++', 'g++', 'compiles the addon'),
+  tool('make', 'make', 'drives the build that node-gyp writes'),
+  tool('python3', 'python3', 'node-gyp is written in Python'),
+  file('liburing-dev', '/usr/include/liburing.h', 'io_uring, linked statically'),
+  {
+    name: 'libssl-dev',
+    reason: "OpenSSL's headers, where Node ships none beside its own",
+    present: () =>
+      findNodeHeaders()?.hasOpenssl !== false || existsSync('/usr/include/openssl/ssl.h'),
+  },
+  {
+    name: 'libnode-dev',
+    reason: "Node's headers, where a distribution packages them apart from Node",
+    present: () => findNodeHeaders() !== undefined || process.execPath !== '/usr/bin/node',
+  },
+];
+
+/** What the tests need on top of that. */
+export const testPackages = [
+  file('doctest-dev', '/usr/include/doctest/doctest.h', 'the framework of the native unit tests'),
+  file('libssl-dev', '/usr/include/openssl/ssl.h', 'native tests run outside Node: own libssl'),
+  tool('curl', 'curl', 'a client that shares no code with the server'),
+  tool('openssl', 'openssl', 's_client for what curl does not do, certificates for the tests'),
+  tool('kmod', 'depmod', 'modules of the guest kernels'),
+  tool('busybox-static', 'busybox', 'the first process of a guest'),
+  tool('iproute2', 'ip', 'brings up the loopback interface of a guest'),
+];
+
+/** Installs what is missing, or says the one command that does. */
+export function ensurePackages(wanted) {
+  const missing = wanted.filter((entry) => !entry.present());
+  if (missing.length === 0) return;
+  const names = [...new Set(missing.map((entry) => entry.name))];
+  const why = missing.map((entry) => `  ${entry.name}: ${entry.reason}`).join('\n');
+  const isRoot = process.getuid?.() === 0;
+  if (!which('apt-get')) {
+    throw new SetupError(`These are missing (Debian's package names):\n${why}`);
+  }
+  if (!isRoot) {
+    const command = `sudo apt-get install -y --no-install-recommends ${names.join(' ')}`;
+    throw new SetupError(
+      `Some system packages are missing:\n${why}\nInstall them with:\n  ${command}`,
+    );
+  }
+  console.error(`spliced: installing system packages\n${why}`);
+  const env = { ...process.env, DEBIAN_FRONTEND: 'noninteractive' };
+  const options = { stdio: ['ignore', 2, 2], env };
+  spawnSync('apt-get', ['-qq', 'update'], options);
+  const install = ['-qq', 'install', '-y', '--no-install-recommends', ...names];
+  const result = spawnSync('apt-get', install, options);
+  const left = missing.filter((entry) => !entry.present()).map((entry) => entry.name);
+  if (result.status !== 0 || left.length > 0) {
+    throw new SetupError(`apt-get did not install: ${left.join(' ') || names.join(' ')}`);
+  }
+}

@@ -1,0 +1,165 @@
+// SPDX-License-Identifier: Apache-2.0
+// `npm test [-- --only static|native|unit|guest] [--no-skip]`: sets up, runs every suite in order,
+// one line each, and ends with exactly `N passed, N failed, N skipped`. The exit code is 0 when
+// nothing failed. With CI=true or --no-skip a skipped guest test is a failure.
+import { spawnSync } from 'node:child_process';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { parseArgs, stripVTControlCharacters } from 'node:util';
+import { checks, runCheck } from './check.mjs';
+import { compileTests } from './compile.mjs';
+import { listFiles, projectDir, runScript, setUp } from './setup.mjs';
+import { SetupError, testPackages, which } from './system.mjs';
+import { newTally, runTapFiles } from './tap.mjs';
+
+const suiteNames = ['static', 'native', 'unit', 'guest'];
+const outputCharsMax = 20_000;
+
+function staticSuite() {
+  const tally = newTally();
+  const outputs = [];
+  for (const check of checks) {
+    const { name, isOk, output } = runCheck(check);
+    if (isOk) tally.passed += 1;
+    else {
+      tally.failures.push(`${name} (npm run check)`);
+      outputs.push(`--- ${name}\n${output}`);
+    }
+  }
+  return { ...tally, output: outputs.join('\n') };
+}
+
+/** Directories beneath test/ whose Makefile has the given target, sorted by name. */
+function makeDirectories(target) {
+  const directories = readdirSync(join(projectDir, 'test'), { withFileTypes: true })
+    .filter((entry) => entry.isDirectory())
+    .map((entry) => join('test', entry.name));
+  return directories.sort().filter((directory) => {
+    const makefile = join(projectDir, directory, 'Makefile');
+    return (
+      existsSync(makefile) && new RegExp(`^${target}:`, 'm').test(readFileSync(makefile, 'utf8'))
+    );
+  });
+}
+
+/** Counts doctest's summaries; a make that fails without a failed case is one failure. */
+function runMake(directory, target) {
+  const tally = newTally();
+  const result = spawnSync('make', ['-C', directory, '-j2', target], {
+    cwd: projectDir,
+    encoding: 'utf8',
+    maxBuffer: 64 << 20,
+    timeout: 900_000,
+  });
+  const output = stripVTControlCharacters(`${result.stdout ?? ''}${result.stderr ?? ''}`);
+  const summary =
+    /\[doctest\] test cases:\s*\d+\s*\|\s*(\d+) passed\s*\|\s*(\d+) failed\s*\|\s*(\d+) skipped/g;
+  for (const [, passed, failed, skipped] of output.matchAll(summary)) {
+    tally.passed += Number(passed);
+    if (Number(failed) > 0) {
+      for (let i = 0; i < Number(failed); i += 1) tally.failures.push(`${directory}: a test case`);
+    }
+    for (let i = 0; i < Number(skipped); i += 1) {
+      const reason = `not run by its suite; run it with: make -C ${directory} ${target}`;
+      tally.skipped.push({ name: `${directory}: a test case`, reason });
+    }
+  }
+  if (result.status !== 0 && tally.failures.length === 0) {
+    const how = result.error?.message ?? `exit code ${result.status}`;
+    tally.failures.push(`make -C ${directory} ${target}: ${how}`);
+  }
+  return { ...tally, output: tally.failures.length > 0 ? output : '' };
+}
+
+function fuzzSmoke(directory) {
+  if (!which('clang++')) {
+    const reason = 'clang++ is missing; enable it with: apt-get install -y clang';
+    return { ...newTally(), skipped: [{ name: `${directory}: run`, reason }] };
+  }
+  const tally = runMake(directory, 'run');
+  if (tally.failures.length === 0 && tally.passed === 0) tally.passed = 1;
+  return tally;
+}
+
+function nativeSuite() {
+  const parts = [];
+  for (const directory of makeDirectories('check')) {
+    const tally = runMake(directory, 'check');
+    if (tally.passed + tally.failures.length === 0) {
+      tally.failures.push(`make -C ${directory} check: reported no test cases`);
+    }
+    parts.push(tally);
+  }
+  parts.push(...makeDirectories('run').map(fuzzSmoke));
+  if (parts.length === 0) parts.push({ ...newTally(), failures: ['test/native has no Makefile'] });
+  return addUp(parts);
+}
+
+async function tapSuite(directories, { jobs, timeoutS, onLine }) {
+  const sources = listFiles(...directories).filter((path) => path.endsWith('.test.ts'));
+  const compiled = await compileTests(projectDir, sources);
+  return runTapFiles(compiled, { cwd: projectDir, jobs, timeoutS, onLine });
+}
+
+async function guestSuite(mustNotSkip) {
+  // Guests take minutes in all: show each test as it ends.
+  const onLine = process.stderr.isTTY ? (text) => process.stderr.write(text) : undefined;
+  const tally = await tapSuite(['test/guest'], { jobs: 1, timeoutS: 1500, onLine });
+  if (!mustNotSkip) return tally;
+  const refused = tally.skipped.map(({ name, reason }) => `${name}: skipped (${reason})`);
+  return { ...tally, failures: [...tally.failures, ...refused], skipped: [] };
+}
+
+function addUp(tallies) {
+  const total = newTally();
+  for (const tally of tallies) {
+    total.passed += tally.passed;
+    total.failures.push(...tally.failures);
+    total.skipped.push(...tally.skipped);
+  }
+  return { ...total, output: tallies.map((tally) => tally.output ?? '').join('') };
+}
+
+function parseOptions() {
+  const { values } = parseArgs({
+    options: { only: { type: 'string', multiple: true }, 'no-skip': { type: 'boolean' } },
+  });
+  const only = values.only ?? suiteNames;
+  const unknown = only.find((name) => !suiteNames.includes(name));
+  if (unknown !== undefined) {
+    throw new SetupError(`There is no suite "${unknown}"; there are: ${suiteNames.join(', ')}.`);
+  }
+  return { only, mustNotSkip: values['no-skip'] === true || process.env.CI === 'true' };
+}
+
+function report(total) {
+  for (const { name, reason } of total.skipped) console.log(`skipped: ${name} (${reason})`);
+  for (const failure of total.failures) console.log(`failed: ${failure}`);
+  const counts = [total.passed, total.failures.length, total.skipped.length];
+  console.log(`${counts[0]} passed, ${counts[1]} failed, ${counts[2]} skipped`);
+  return total.failures.length === 0 ? 0 : 1;
+}
+
+await runScript(async () => {
+  const { only, mustNotSkip } = parseOptions();
+  await setUp(testPackages);
+  const suites = {
+    static: staticSuite,
+    native: nativeSuite,
+    unit: () => tapSuite(['test/unit', 'test/cli', 'test/contract'], { jobs: 2, timeoutS: 60 }),
+    guest: () => guestSuite(mustNotSkip),
+  };
+  const tallies = [];
+  for (const name of suiteNames.filter((suite) => only.includes(suite))) {
+    const startedMs = Date.now();
+    const tally = await suites[name]();
+    const seconds = ((Date.now() - startedMs) / 1000).toFixed(1);
+    const { passed, failures, skipped, output } = tally;
+    console.log(
+      `${name}: ${passed} passed, ${failures.length} failed, ${skipped.length} skipped (${seconds} s)`,
+    );
+    if (failures.length > 0 && output) console.log(output.slice(-outputCharsMax));
+    tallies.push(tally);
+  }
+  return report(addUp(tallies));
+});

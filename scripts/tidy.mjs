@@ -1,0 +1,159 @@
+// SPDX-License-Identifier: Apache-2.0
+// The rules of the project that no compiler knows, held by a test: headers, who may include or
+// import whom, banned calls, file length, and nothing of one machine in a committed file. Every
+// rule is a function from a file to findings. Run by scripts/check.mjs.
+import { spawnSync } from 'node:child_process';
+import { readFileSync } from 'node:fs';
+import { basename, join } from 'node:path';
+import { projectDir } from './setup.mjs';
+
+const linesMax = 400;
+const sourceName =
+  /(\.(ts|mjs|js|cpp|hpp|cc|c|h|sh|py|gyp|css|html)|(^|\/)Makefile|\.mk|\.ci\/run)$/;
+
+// Which rooms of native/ a room may include besides itself. ARCHITECTURE.md says why.
+const nativeRooms = {
+  base: [],
+  os: ['base'],
+  ring: ['base', 'os'],
+  http: ['base'],
+  tls: ['base', 'os'],
+  files: ['base', 'os', 'http'],
+  conn: ['base', 'os', 'ring', 'http', 'tls', 'files'],
+  engine: ['base', 'os', 'ring', 'http', 'tls', 'files', 'conn'],
+  seam: ['base', 'os', 'engine'],
+};
+const soleIncluders = [
+  { header: /^<?"?(napi|node_api|js_native_api)\.h/, room: 'seam' },
+  { header: /^<?"?liburing(\.h|\/)/, room: 'ring' },
+  { header: /^<?"?openssl\//, room: 'tls' },
+];
+
+const roomOf = (path, top) => {
+  const parts = path.split('/');
+  return parts[0] === top && parts.length > 2 ? parts[1] : undefined;
+};
+
+/** The text with comments blanked, lines kept: a rule about code must not read prose. */
+function withoutComments(text) {
+  const blank = (match) => match.replaceAll(/[^\n]/g, ' ');
+  return text.replaceAll(/\/\*[\s\S]*?\*\//g, blank).replaceAll(/(^|\s)\/\/[^\n]*/g, blank);
+}
+
+function* matches(text, pattern) {
+  const lines = text.split('\n');
+  for (const [index, line] of lines.entries()) {
+    const match = pattern.exec(line);
+    if (match) yield { line: index + 1, match };
+  }
+}
+
+function* licenceRule(path, text) {
+  if (!sourceName.test(path)) return;
+  const head = text.split('\n', 3).join('\n');
+  if (!head.includes('SPDX-License-Identifier: Apache-2.0')) {
+    yield { line: 1, message: 'the first lines need "SPDX-License-Identifier: Apache-2.0"' };
+  }
+}
+
+function* lengthRule(path, text) {
+  const lines = text.split('\n').length - 1;
+  if (sourceName.test(path) && lines > linesMax) {
+    yield { line: lines, message: `${lines} lines; at most ${linesMax}: split the file` };
+  }
+}
+
+function* includeRule(path, text) {
+  const room = roomOf(path, 'native');
+  if (room === undefined || !/\.(cpp|hpp|h)$/.test(path)) return;
+  for (const { line, match } of matches(text, /^\s*#\s*include\s+([<"][^>"]+)/)) {
+    const header = match[1];
+    const rule = soleIncluders.find((entry) => entry.header.test(header));
+    if (rule && rule.room !== room) {
+      yield { line, message: `only native/${rule.room} includes ${header.slice(1)}` };
+    }
+    const target = header.startsWith('"') ? header.slice(1).split('/')[0] : undefined;
+    const isRoom = target !== undefined && target in nativeRooms && header.includes('/');
+    if (isRoom && target !== room && !nativeRooms[room]?.includes(target)) {
+      yield { line, message: `native/${room} must not include native/${target}` };
+    }
+  }
+}
+
+function* closeRule(path, text) {
+  const isAllowed = path.startsWith('native/os/') || basename(path).startsWith('closer');
+  if (!path.startsWith('native/') || isAllowed) return;
+  for (const { line } of matches(withoutComments(text), /(^|[^\w:])::close\s*\(/)) {
+    yield { line, message: 'a bare ::close( belongs to native/os and the closer' };
+  }
+}
+
+function* scriptRule(path, text) {
+  if (!path.startsWith('src/')) return;
+  const code = withoutComments(text);
+  for (const { line } of matches(code, /\bconsole\.\w+\s*\(/)) {
+    yield { line, message: 'src/ logs through log.ts; the command line writes to its streams' };
+  }
+  if (path !== 'src/cli.ts') {
+    for (const { line } of matches(code, /\bprocess\.exit\s*\(/)) {
+      yield { line, message: 'only src/cli.ts may end the process' };
+    }
+  }
+  const room = roomOf(path, 'src');
+  if (room === undefined) return;
+  for (const { line, match } of matches(code, /from '\.\.\/([\w-]+)\//)) {
+    yield { line, message: `src/${room} must not import src/${match[1]}; daemon.ts connects them` };
+  }
+}
+
+// Hosts of package registries and mirrors, absolute paths of one machine. Patterns, not names.
+const mirrorHost =
+  /\/\/[\w.-]*\b(registry|mirrors?|proxy|artifactory|nexus|npm|pypi|deb|archive|ports|security)\b[\w-]*\.[\w.-]+/i;
+const bareRegistry = /\bregistry[\w-]*\.[\w-]+\.(com|org|net|io|dev|internal|local)\b/i;
+const machinePath = /(^|[\s"'`=(:,])\/(?:work|root|home\/\w+|Users\/\w+)\//;
+
+function* machineRule(path, text) {
+  if (path === 'LICENSE') return;
+  for (const pattern of [mirrorHost, bareRegistry]) {
+    for (const { line } of matches(text, pattern)) {
+      yield { line, message: 'names the host of a package registry or mirror' };
+    }
+  }
+  for (const { line } of matches(text, machinePath)) {
+    yield { line, message: 'holds an absolute path of one machine' };
+  }
+  if (basename(path) === 'package-lock.json') {
+    for (const { line } of matches(text, /"resolved":/)) {
+      yield { line, message: 'the lock file must not say where packages came from (.npmrc)' };
+    }
+  }
+}
+
+const rules = [licenceRule, lengthRule, includeRule, closeRule, scriptRule, machineRule];
+
+/** Files of the project: what git tracks and what it would add. */
+function projectFiles() {
+  const args = ['ls-files', '-z', '--cached', '--others', '--exclude-standard'];
+  const result = spawnSync('git', args, { cwd: projectDir, encoding: 'utf8', maxBuffer: 64 << 20 });
+  if (result.status !== 0) throw new Error(`git ls-files: ${result.stderr || result.error}`);
+  return [...new Set(result.stdout.split('\0').filter(Boolean))].sort();
+}
+
+let count = 0;
+for (const path of projectFiles()) {
+  let content;
+  try {
+    content = readFileSync(join(projectDir, path));
+  } catch {
+    continue; // Deleted in the work tree, still in the index.
+  }
+  if (content.includes(0)) continue; // Binary.
+  const text = content.toString('utf8');
+  for (const rule of rules) {
+    for (const { line, message } of rule(path, text)) {
+      console.log(`${path}:${line}: ${message}`);
+      count += 1;
+    }
+  }
+}
+if (count > 0) process.exitCode = 1;
