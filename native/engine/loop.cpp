@@ -27,7 +27,8 @@ int until(uint64_t at_ms, uint64_t now_ms) {
 void Engine::run() {
   ring::Opened opened = ring::open_ring(options_.ring);
   if (!opened.ring) {
-    Event event{Event::Type::Failed};
+    Event event;
+    event.type = Event::Type::Failed;
     event.reason = opened.detail;
     return on_event_(std::move(event));
   }
@@ -43,7 +44,8 @@ void Engine::run() {
     std::lock_guard<std::mutex> lock(mailbox_.mutex);
     mailbox_.ring = opened.ring.get();
   }
-  Event started{Event::Type::Started};
+  Event started;
+  started.type = Event::Type::Started;
   started.backend = opened.backend;
   started.reason = opened.detail;
   on_event_(std::move(started));
@@ -52,7 +54,8 @@ void Engine::run() {
     std::lock_guard<std::mutex> lock(mailbox_.mutex);
     mailbox_.ring = nullptr;
   }
-  Event stopped{Event::Type::Stopped};
+  Event stopped;
+  stopped.type = Event::Type::Stopped;
   stopped.drained = figures_.drained.get() - drained_before_;
   stopped.aborted = figures_.aborted.get() - aborted_before_;
   stopped.duration_ms = base::now_ms() - stop_began_ms_;

@@ -1,0 +1,112 @@
+// SPDX-License-Identifier: Apache-2.0
+// See options.hpp.
+#include "seam/options.hpp"
+
+#include <cmath>
+
+namespace spliced::seam {
+namespace {
+
+constexpr uint32_t kCertificatesMax = 64;
+constexpr uint32_t kTimeoutMsMax = 24 * 3600 * 1000;
+constexpr uint64_t kWindowBytesMin = 64 * 1024;
+constexpr uint64_t kWindowBytesMax = 1ull << 30;
+
+[[noreturn]] void invalid(Napi::Env env, const std::string& field, const std::string& needed) {
+  throw_with_code(env, "EINVAL_OPTION", "option \"" + field + "\" must be " + needed);
+}
+
+std::string text(const Napi::Object& object, const char* field) {
+  const Napi::Value value = object.Get(field);
+  if (!value.IsString()) invalid(object.Env(), field, "a string");
+  std::string found = value.As<Napi::String>().Utf8Value();
+  if (found.find('\0') != std::string::npos) invalid(object.Env(), field, "free of NUL characters");
+  return found;
+}
+
+uint64_t integer(const Napi::Object& object, const char* field, uint64_t least, uint64_t most) {
+  const Napi::Value value = object.Get(field);
+  const double number = value.IsNumber() ? value.As<Napi::Number>().DoubleValue() : NAN;
+  if (!(number >= static_cast<double>(least) && number <= static_cast<double>(most)) ||
+      number != std::floor(number)) {
+    invalid(object.Env(), field,
+            "an integer from " + std::to_string(least) + " to " + std::to_string(most));
+  }
+  return static_cast<uint64_t>(number);
+}
+
+// True when the field has the first word, false when it has the second.
+bool either(const Napi::Object& object, const char* field, const char* yes, const char* no) {
+  const std::string value = text(object, field);
+  if (value != yes && value != no)
+    invalid(object.Env(), field, std::string("\"") + yes + "\" or \"" + no + "\"");
+  return value == yes;
+}
+
+Napi::Array array(Napi::Env env, const Napi::Value& value, const char* field, uint32_t most) {
+  if (!value.IsArray() || value.As<Napi::Array>().Length() == 0 ||
+      value.As<Napi::Array>().Length() > most)
+    invalid(env, field, "an array of 1 to " + std::to_string(most) + " entries");
+  return value.As<Napi::Array>();
+}
+
+Napi::Object object_at(const Napi::Array& from, uint32_t index, const char* field) {
+  const Napi::Value value = from.Get(index);
+  if (!value.IsObject()) invalid(from.Env(), field, "an array of objects");
+  return value.As<Napi::Object>();
+}
+
+uint32_t timeout(const Napi::Object& object, const char* field) {
+  return static_cast<uint32_t>(integer(object, field, 1, kTimeoutMsMax));
+}
+
+}  // namespace
+
+void throw_with_code(Napi::Env env, const char* code, const std::string& message) {
+  Napi::Error error = Napi::Error::New(env, message);
+  error.Set("code", Napi::String::New(env, code));
+  throw error;
+}
+
+std::vector<tls::CertificatePem> read_certificates(Napi::Env env, const Napi::Value& value) {
+  const Napi::Array list = array(env, value, "certificates", kCertificatesMax);
+  std::vector<tls::CertificatePem> pems;
+  for (uint32_t i = 0; i < list.Length(); i++) {
+    const Napi::Object entry = object_at(list, i, "certificates");
+    pems.push_back({text(entry, "chain"), text(entry, "privateKey")});
+  }
+  return pems;
+}
+
+engine::Options read_options(const Napi::Value& value) {
+  if (!value.IsObject())
+    throw_with_code(value.Env(), "EINVAL_OPTION", "the engine needs an options object");
+  const Napi::Object from = value.As<Napi::Object>();
+  engine::Options options;
+  options.root = text(from, "root");
+  const Napi::Array listeners =
+      array(value.Env(), from.Get("listeners"), "listeners", limits::kListenersMax);
+  for (uint32_t i = 0; i < listeners.Length(); i++) {
+    const Napi::Object entry = object_at(listeners, i, "listeners");
+    options.listeners.push_back(
+        {text(entry, "address"), static_cast<uint16_t>(integer(entry, "port", 0, 65535))});
+  }
+  options.certificates = read_certificates(value.Env(), from.Get("certificates"));
+  options.ring =
+      either(from, "ring", "auto", "epoll") ? ring::Backend::Auto : ring::Backend::Epoll;
+  conn::Options& c = options.connections;
+  c.offload_wanted = either(from, "tlsOffload", "auto", "off");
+  c.connections_max = static_cast<uint32_t>(
+      integer(from, "connectionsMax", 1, limits::kConnectionsMaxCeiling));
+  c.pending_window_bytes =
+      integer(from, "pendingWindowBytes", kWindowBytesMin, kWindowBytesMax);
+  c.handshake_timeout_ms = timeout(from, "handshakeTimeoutMs");
+  c.head_timeout_ms = timeout(from, "headTimeoutMs");
+  c.idle_timeout_ms = timeout(from, "idleTimeoutMs");
+  c.stall_timeout_ms = timeout(from, "stallTimeoutMs");
+  c.drain_timeout_ms = timeout(from, "drainTimeoutMs");
+  c.linger_timeout_ms = timeout(from, "lingerTimeoutMs");
+  return options;
+}
+
+}  // namespace spliced::seam

@@ -1,0 +1,15 @@
+// SPDX-License-Identifier: Apache-2.0
+// From JavaScript's options object to engine::Options: every field is checked before anything is
+// made. Throws a JavaScript error with code EINVAL_OPTION that names the field.
+#pragma once
+#include <napi.h>
+
+#include "engine/engine.hpp"
+
+namespace spliced::seam {
+
+engine::Options read_options(const Napi::Value& value);
+std::vector<tls::CertificatePem> read_certificates(Napi::Env env, const Napi::Value& value);
+[[noreturn]] void throw_with_code(Napi::Env env, const char* code, const std::string& message);
+
+}  // namespace spliced::seam
