@@ -81,9 +81,11 @@ void Connection::step(short events) {
     sleep_until_ms_ = 0;  // a stalled reader learns of the reset
   }
   wanted_ = POLLIN;
-  if (!SSL_is_init_finished(ssl_)) {
+  if (!connected_) {
     const int result = SSL_do_handshake(ssl_);
     if (result <= 0) return stopped(result, "handshake");
+    connected_ = true;
+    last_read_ms_ = now_ms();
   }
   if (write_requests()) read_responses();
 }
@@ -109,6 +111,8 @@ void Connection::read_responses() {
     const int got = SSL_read(ssl_, buffer, static_cast<int>(allowed));
     if (got <= 0) return stopped(got, "read");
     consumed_ += got;
+    gap_ms_max_ = std::max(gap_ms_max_, now_ms() - last_read_ms_);
+    last_read_ms_ = now_ms();
     take(buffer, got);
     if (done() || !write_requests()) return;
   }
@@ -229,11 +233,12 @@ void Connection::stopped(int result, const char* where) {
   if (closing_) return end_all("truncated", "no close_notify: " + detail);
   const bool expected = plan_.profile == Profile::kStall && stalled_;
   if (expected) return end_all("reset_after_stall", detail);
-  end_all(SSL_is_init_finished(ssl_) ? "truncated" : "failed", detail);
+  end_all(connected_ ? "truncated" : "failed", detail);
 }
 
 // Ends this download with the outcome; those that were to follow on the connection failed with it.
 void Connection::end_all(const std::string& outcome, const std::string& detail) {
+  gap_ms_max_ = std::max(gap_ms_max_, now_ms() - last_read_ms_);
   report(outcome, detail);
   for (++current_; current_ < plan_.paths.size(); ++current_) {
     received_ = 0;
@@ -249,9 +254,10 @@ void Connection::report(const std::string& outcome, const std::string& detail) {
   printf(
       "{\"id\":\"%s\",\"path\":\"%s\",\"size\":%llu,\"received\":%llu,\"profile\":\"%s\","
       "\"tls\":\"%s\",\"cipher\":\"%s\",\"mode\":\"%s\",\"outcome\":\"%s\",\"detail\":\"%s\","
-      "\"ms\":%lld}\n",
+      "\"ms\":%lld,\"gapMs\":%lld}\n",
       plan_.id.c_str(), path.c_str(), static_cast<unsigned long long>(bodies_->of(path).bytes),
       static_cast<unsigned long long>(received_), plan_.profile_text.c_str(), SSL_get_version(ssl_),
       SSL_get_cipher_name(ssl_), plan_.mode.c_str(), outcome.c_str(), clean.c_str(),
-      static_cast<long long>(now_ms() - start_ms_));
+      static_cast<long long>(now_ms() - start_ms_), static_cast<long long>(gap_ms_max_));
+  gap_ms_max_ = 0;
 }

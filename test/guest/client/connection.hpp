@@ -60,8 +60,9 @@ class Connection {
   std::deque<std::string> requests_;  // not yet asked
   std::string unsent_, head_;
   size_t current_ = 0;  // index into the plan's paths
-  bool in_body_ = false, closing_ = false, stalled_ = false;
+  bool connected_ = false, in_body_ = false, closing_ = false, stalled_ = false;
   uint64_t left_ = 0, received_ = 0, consumed_ = 0;
   int64_t sleep_until_ms_ = 0, slow_since_ms_ = 0;
+  int64_t last_read_ms_ = 0, gap_ms_max_ = 0;  // between two reads of this download
   Sha256 hash_;
 };
