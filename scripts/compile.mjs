@@ -3,7 +3,7 @@
 // sources. Types are checked apart (`npm run check`, and as a suite of `npm test`). Called by
 // scripts/setup.mjs and scripts/test.mjs once node_modules exists.
 import { chmodSync, readFileSync, rmSync } from 'node:fs';
-import { join } from 'node:path';
+import { join, resolve } from 'node:path';
 
 function commonOptions(projectDir) {
   const { version } = JSON.parse(readFileSync(join(projectDir, 'package.json'), 'utf8'));
@@ -44,6 +44,17 @@ export async function compileServer(projectDir) {
   chmodSync(outfile, 0o755);
 }
 
+// A test of a script imports the script itself: bundled, it would take itself for the main program.
+const scriptsStayOutside = {
+  name: 'scripts-stay-outside',
+  setup(builder) {
+    builder.onResolve({ filter: /\/scripts\/[^/]+\.mjs$/ }, ({ path, resolveDir }) => ({
+      path: resolve(resolveDir, path),
+      external: true,
+    }));
+  },
+};
+
 /** Compiles the given test files to build/test/**; the answer is the list of compiled paths. */
 export async function compileTests(projectDir, testFiles) {
   const { build } = await import('esbuild');
@@ -54,6 +65,7 @@ export async function compileTests(projectDir, testFiles) {
     outbase: 'test',
     outdir: 'build/test',
     packages: 'external',
+    plugins: [scriptsStayOutside],
     sourcemap: 'inline',
   });
   return testFiles.map((path) => path.replace(/^test\//, 'build/test/').replace(/\.ts$/, '.js'));

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// `npm test [-- --only static|native|unit|guest] [--no-skip]`: sets up, runs every suite in order,
+// `npm test [-- --only static|native|unit|guest] [--no-skip] [PART-OF-A-FILE-NAME]`: sets up, runs every suite in order,
 // one line each, and ends with exactly `N passed, N failed, N skipped`. The exit code is 0 when
 // nothing failed. With CI=true or --no-skip a skipped guest test is a failure.
 import { spawnSync } from 'node:child_process';
@@ -95,16 +95,18 @@ function nativeSuite() {
   return addUp(parts);
 }
 
-async function tapSuite(directories, { jobs, timeoutS, onLine }) {
-  const sources = listFiles(...directories).filter((path) => path.endsWith('.test.ts'));
+async function tapSuite(directories, { jobs, timeoutS, onLine, wanted }) {
+  const sources = listFiles(...directories).filter(
+    (path) => path.endsWith('.test.ts') && wanted.every((part) => path.includes(part)),
+  );
   const compiled = await compileTests(projectDir, sources);
   return runTapFiles(compiled, { cwd: projectDir, jobs, timeoutS, onLine });
 }
 
-async function guestSuite(mustNotSkip) {
+async function guestSuite(mustNotSkip, wanted) {
   // Guests take minutes in all: show each test as it ends.
   const onLine = process.stderr.isTTY ? (text) => process.stderr.write(text) : undefined;
-  const tally = await tapSuite(['test/guest'], { jobs: 1, timeoutS: 1500, onLine });
+  const tally = await tapSuite(['test/guest'], { jobs: 1, timeoutS: 1500, onLine, wanted });
   if (!mustNotSkip) return tally;
   const refused = tally.skipped.map(({ name, reason }) => `${name}: skipped (${reason})`);
   return { ...tally, failures: [...tally.failures, ...refused], skipped: [] };
@@ -121,7 +123,8 @@ function addUp(tallies) {
 }
 
 function parseOptions() {
-  const { values } = parseArgs({
+  const { values, positionals } = parseArgs({
+    allowPositionals: true,
     options: { only: { type: 'string', multiple: true }, 'no-skip': { type: 'boolean' } },
   });
   const only = values.only ?? suiteNames;
@@ -129,7 +132,11 @@ function parseOptions() {
   if (unknown !== undefined) {
     throw new SetupError(`There is no suite "${unknown}"; there are: ${suiteNames.join(', ')}.`);
   }
-  return { only, mustNotSkip: values['no-skip'] === true || process.env.CI === 'true' };
+  return {
+    only,
+    wanted: positionals,
+    mustNotSkip: values['no-skip'] === true || process.env.CI === 'true',
+  };
 }
 
 function report(total) {
@@ -141,13 +148,14 @@ function report(total) {
 }
 
 await runScript(async () => {
-  const { only, mustNotSkip } = parseOptions();
+  const { only, wanted, mustNotSkip } = parseOptions();
   await setUp(testPackages);
   const suites = {
     static: staticSuite,
     native: nativeSuite,
-    unit: () => tapSuite(['test/unit', 'test/cli', 'test/contract'], { jobs: 2, timeoutS: 60 }),
-    guest: () => guestSuite(mustNotSkip),
+    unit: () =>
+      tapSuite(['test/unit', 'test/cli', 'test/contract'], { jobs: 2, timeoutS: 60, wanted }),
+    guest: () => guestSuite(mustNotSkip, wanted),
   };
   const tallies = [];
   for (const name of suiteNames.filter((suite) => only.includes(suite))) {

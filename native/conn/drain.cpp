@@ -12,9 +12,26 @@
 namespace spliced::conn {
 namespace {
 
+// The peer's TCP is gone. It may have left as soon as it had its last response: then all that is
+// missing is our farewell, the close_notify record and the FIN.
+Ending ending_by_peer(Services& s, Connection& c) {
+  constexpr uint64_t kFarewellBytes = 2 + 29 + 1;
+  uint64_t missing = 0;
+  if (c.offloaded) {
+    observe(s, c);
+    missing = c.ledger.unacked();
+  } else {
+    os::TcpCounters tcp;
+    (void)os::tcp_counters(c.socket, tcp);
+    const uint64_t in_tcp = tcp.accepted > tcp.acked ? tcp.accepted - tcp.acked : 0;
+    missing = c.session->unsent_bytes() + in_tcp;
+  }
+  return c.peer_done || missing <= kFarewellBytes ? Ending::Drained : Ending::PeerGone;
+}
+
 // Reads and drops what the peer still sends, so that the close does not turn into a reset.
-// True: the peer is done, orderly or not.
-bool discard_input(Services& s, Connection& c) {
+// Done: there may be more. Eof, Failed: the peer is done, orderly or not.
+os::Io discard_input(Services& s, Connection& c) {
   c.input.begin = c.input.end = 0;
   c.input.hold(s.buffers);
   for (int i = 0; c.readable && i < limits::kPiecesPerTurn; i++) {
@@ -23,9 +40,9 @@ bool discard_input(Services& s, Connection& c) {
         c.offloaded ? os::receive_record(c.socket, c.input.data(), BufferPool::kBytes)
                     : os::receive_plain(c.socket, c.input.data(), BufferPool::kBytes);
     if (got.io == os::Io::WouldBlock) c.readable = false;
-    if (got.io == os::Io::Eof || got.io == os::Io::Failed) return true;
+    if (got.io != os::Io::Done) return got.io;
   }
-  return false;
+  return os::Io::Done;
 }
 
 }  // namespace
@@ -86,7 +103,7 @@ Turn settle(Services& s, Connection& c) {
     report_pending(s, c, pending);
   }
   if (c.peer_hung_up) {
-    abort(s, c, c.peer_done ? Ending::Drained : Ending::PeerGone);
+    abort(s, c, ending_by_peer(s, c));
     return Turn::Again;
   }
   if (pending > 0) {
@@ -99,10 +116,12 @@ Turn settle(Services& s, Connection& c) {
 }
 
 Turn linger(Services& s, Connection& c) {
-  if (!discard_input(s, c)) return c.readable ? Turn::Yield : Turn::Wait;
-  c.input.release(s.buffers);
+  const os::Io peer = c.readable ? discard_input(s, c) : os::Io::WouldBlock;
+  if (peer == os::Io::WouldBlock) return Turn::Wait;
+  if (peer == os::Io::Done) return Turn::Yield;
   // The peer is done. What TCP still has goes out by itself after an ordinary close.
-  if (c.ending == Ending::None) c.ending = Ending::Drained;
+  if (c.ending == Ending::None)
+    c.ending = peer == os::Io::Eof ? Ending::Drained : ending_by_peer(s, c);
   enter(s, c, State::Join);
   return Turn::Again;
 }

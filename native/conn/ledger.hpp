@@ -53,6 +53,11 @@ class Ledger {
   }
   uint64_t records() const { return sequence_ - base_.sequence; }  // at the last observation
   uint64_t sequence_at_most() const { return sequence_ + records_at_most_; }
+  // Bytes on the wire, sent or still to be, that the peer had not acknowledged.
+  uint64_t unacked() const {
+    const uint64_t expected = plaintext_ + base_.record_overhead_bytes * records();
+    return expected > acked_ ? expected - acked_ : 0;
+  }
   uint64_t acked() const { return acked_; }  // bytes on the wire, at the last observation
   uint64_t plaintext() const { return plaintext_; }
 

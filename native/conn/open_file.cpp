@@ -3,7 +3,6 @@
 // is read.
 #include "conn/open_file.hpp"
 
-#include "base/clock.hpp"
 #include "conn/dispatch.hpp"
 #include "conn/request.hpp"
 #include "os/socket_io.hpp"
@@ -13,9 +12,9 @@ namespace {
 
 // A file that changed within the resolution of its time stamps could change again unseen: such a
 // body is not kept.
-bool worth_keeping(const files::File& file) {
+bool worth_keeping(const files::File& file, int64_t wall_s) {
   return file.size() > 0 && file.size() <= limits::kSmallBodyBytesMax && !file.body &&
-         file.identity.changed_s + limits::kSettledFileS < base::wall_s();
+         file.identity.changed_s + limits::kSettledFileS < wall_s;
 }
 
 bool read_if_resident(files::File& file) {
@@ -51,7 +50,7 @@ void begin_open(Services& s, Connection& c) {
 }
 
 bool ensure_small_body(Services& s, Connection& c, const files::FilePtr& file) {
-  if (!worth_keeping(*file) || read_if_resident(*file)) return true;
+  if (!worth_keeping(*file, s.wall_s) || read_if_resident(*file)) return true;
   c.pipe = s.pipes.take();
   if (!c.pipe) return true;
   c.file = file;

@@ -5,7 +5,6 @@
 #include <cstring>
 
 #include "base/assert.hpp"
-#include "base/clock.hpp"
 #include "conn/dispatch.hpp"
 #include "conn/open_file.hpp"
 #include "http/conditions.hpp"
@@ -32,7 +31,7 @@ bool may_persist(const Services& s, const http::RequestHead& head) {
 }
 
 void send_head(Services& s, Connection& c, http::ResponseHead& head) {
-  head.date = s.date(base::wall_s());
+  head.date = s.date();
   head.keep_alive = c.keep_alive;
   c.output.hold(s.buffers);
   const size_t bytes = http::format_head(head, c.output.tail(), c.output.room());
@@ -102,7 +101,7 @@ void respond_file(Services& s, Connection& c, const http::RequestHead& request,
   head.etag = file->etag;
   head.last_modified = file->last_modified;
   head.cache_control = "no-cache";
-  switch (http::evaluate(request, current, base::wall_s())) {
+  switch (http::evaluate(request, current, s.wall_s)) {
     case http::Verdict::NotModified:
       head.status = 304;
       break;

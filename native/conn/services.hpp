@@ -55,7 +55,8 @@ struct Services {
   std::vector<uint32_t> ready;    // Turn::Yield: to be run again in the next turn
   std::vector<uint32_t> ticking;  // waiting for tick_due_ms
   uint64_t next_deadline_ms = UINT64_MAX;  // no deadline is earlier
-  uint64_t now_ms = 0;
+  uint64_t now_ms = 0;  // base::now_ms() of this turn
+  int64_t wall_s = 0;   // base::wall_s() of this turn, for HTTP dates alone
   bool stopping = false;
 
   void set_deadline(Connection& c, uint64_t at_ms) {
@@ -73,7 +74,7 @@ struct Services {
   }
 
   // The Date field's value (RFC 9110 6.6.1), formatted once a second.
-  std::string_view date(int64_t wall_s) {
+  std::string_view date() {
     if (wall_s != date_s_) date_text_ = http::format_date(wall_s);
     date_s_ = wall_s;
     return date_text_.view();

@@ -69,6 +69,7 @@ void Engine::serve(ring::Ring& ring, conn::Services& s) {
   while (!finished(s)) {
     const size_t count = ring.wait(timeout_ms(s), completions, kCompletionsPerTurn);
     s.now_ms = base::now_ms();
+    s.wall_s = base::wall_s();
     take_mail(s);
     for (size_t i = 0; i < count; i++) {
       if (completions[i].token.kind == ring::Kind::Accept) {

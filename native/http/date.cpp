@@ -55,7 +55,7 @@ Civil to_civil(int64_t unix_s) {
   const int64_t days = unix_s / kDaySeconds + kEpochDays;
   const int rest = static_cast<int>(unix_s % kDaySeconds);
   Civil civil;
-  civil.year = days / 366 + 1;  // never too late; 5 years early now, 21 in 9999
+  civil.year = days / 366 + 1;  // never too late; 4 years early now, 21 in 9999
   while (days_before_year(civil.year + 1) <= days) ++civil.year;
   civil.day = static_cast<int>(days - days_before_year(civil.year)) + 1;
   while (civil.day > days_in_month(civil.year, civil.month)) {

@@ -1,0 +1,95 @@
+// SPDX-License-Identifier: Apache-2.0
+// The types of the addon, and the one place that loads it. What the methods promise is written at
+// their implementation, native/seam. Nothing but strings and numbers crosses: no file descriptor
+// ever does.
+
+import { existsSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import nodeGypBuild from 'node-gyp-build';
+import { reasonOf, StartError } from '../start-error.js';
+
+/** PEM texts. The first pair is the default, the others are chosen by SNI. */
+export interface CertificatePair {
+  chain: string;
+  privateKey: string;
+}
+
+export interface EngineOptions {
+  root: string;
+  listeners: { address: string; port: number }[];
+  certificates: CertificatePair[];
+  tlsOffload: 'auto' | 'off';
+  ring: 'auto' | 'epoll';
+  connectionsMax: number;
+  pendingWindowBytes: number;
+  handshakeTimeoutMs: number;
+  headTimeoutMs: number;
+  idleTimeoutMs: number;
+  stallTimeoutMs: number;
+  drainTimeoutMs: number;
+  lingerTimeoutMs: number;
+}
+
+export type EngineEvent =
+  | { type: 'started'; ring: 'io_uring' | 'epoll'; reason: string }
+  | { type: 'stopped'; drained: number; aborted: number; durationMs: number }
+  | { type: 'failed'; reason: string };
+
+/** The codes of the errors that the constructor and replaceCertificates throw. */
+export const engineErrorCodes = ['EINVAL_OPTION', 'EROOT', 'ELISTEN', 'ECERTIFICATE'] as const;
+
+export interface Engine {
+  /** The addresses as bound: port 0 has become a real one. */
+  listeners(): { address: string; port: number }[];
+  start(onEvents: (events: EngineEvent[]) => void): void;
+  /** JSON text, the same as GET /.spliced/status. */
+  stats(): string;
+  /** A new generation for new handshakes. Throws ECERTIFICATE and keeps the old one. */
+  replaceCertificates(certificates: CertificatePair[]): void;
+  /** Graceful; again with a smaller time-out shortens it. The event 'stopped' follows. */
+  stop(timeoutMs: number): void;
+  /** Idempotent: ends what is left and joins the threads. */
+  close(): void;
+}
+
+export interface NativeModule {
+  Engine: new (options: EngineOptions) => Engine;
+}
+
+/** The part of /.spliced/status that the log's last line is made of. */
+export interface EngineStats {
+  uptimeMs: number;
+  connections: { accepted: number; shed: number };
+  requests: { total: number };
+  bytes: { plaintextSent: number; spliced: number };
+  pending: { bytesMax: number };
+}
+
+/** The directory that holds package.json: from dist/ as from a compiled test. */
+function packageDirectory(): string {
+  const start = dirname(fileURLToPath(import.meta.url));
+  for (let directory = start; ; directory = dirname(directory)) {
+    if (existsSync(join(directory, 'package.json'))) return directory;
+    if (directory === dirname(directory)) return dirname(start);
+  }
+}
+
+/** Loads the addon; throws StartError that names where it was looked for. */
+export function loadNative(directory: string = packageDirectory()): NativeModule {
+  let file: string;
+  try {
+    file = nodeGypBuild.resolve(directory);
+  } catch {
+    const prebuilds = join(directory, 'prebuilds', `${process.platform}-${process.arch}`);
+    throw new StartError(
+      `the native addon is missing: looked for ${join(directory, 'build/Release')}/*.node and ` +
+        `${prebuilds}/*.node; "npm start" in the project builds it`,
+    );
+  }
+  try {
+    return nodeGypBuild(directory) as NativeModule;
+  } catch (error) {
+    throw new StartError(`the native addon ${file} does not load: ${reasonOf(error)}`);
+  }
+}

@@ -1,0 +1,104 @@
+// SPDX-License-Identifier: Apache-2.0
+// What is refused before anything is served: one line on standard error, exit code 2.
+
+import { chmodSync, readFileSync, writeFileSync } from 'node:fs';
+import { createServer } from 'node:net';
+import { join } from 'node:path';
+import t, { type Test } from 'tap';
+import { issueCertificate } from '../../src/certificates/issue.js';
+import { type Ended, runCli } from './server.js';
+
+function refused(t: Test, ended: Ended, reason: RegExp, name: string): void {
+  t.equal(ended.code, 2, `${name}: exit code`);
+  t.match(ended.stderr, reason, name);
+  t.match(ended.stderr, /^spliced: [^\n]+\n$/, `${name}: exactly one line`);
+  t.notMatch(ended.stdout, /"event":"(started|ready)"/, `${name}: nothing is served`);
+}
+
+t.test('--help and --version', async (t) => {
+  const help = await runCli(['--help']);
+  t.equal(help.code, 0);
+  for (const option of [
+    'root',
+    'listen',
+    'state-dir',
+    'certificate',
+    'private-key',
+    'tls-offload',
+  ]) {
+    t.match(help.stdout, `--${option} `);
+  }
+  t.equal(help.stderr, '');
+  const { version } = JSON.parse(readFileSync('package.json', 'utf8'));
+  t.match(await runCli(['--version']), { code: 0, stdout: `spliced ${version}\n`, stderr: '' });
+});
+
+t.test('wrong usage', async (t) => {
+  const cases: [string[], RegExp][] = [
+    [[], /give a command: spliced serve/],
+    [['server'], /no command "server"/],
+    [['serve', 'public'], /unexpected argument "public"/],
+    [['serve', '--rot', 'x'], /Unknown option '--rot'/],
+    [['serve', '--root'], /'--root <value>' argument missing/],
+    [['serve', '--help=x'], /'--help' does not take an argument/],
+    [['serve', '--listen', 'localhost:1'], /--listen: "localhost:1" needs a numeric address/],
+    [['serve', '--tls-offload', 'yes'], /--tls-offload: must be one of/],
+    [['serve', '--certificate', 'x'], /must be given together/],
+  ];
+  for (const [args, reason] of cases) refused(t, await runCli(args), reason, args.join(' '));
+  const env = { SPLICED_CONNECTIONS_MAX: '0' };
+  refused(
+    t,
+    await runCli(['serve'], env),
+    /^spliced: SPLICED_CONNECTIONS_MAX: must be/,
+    'variable',
+  );
+});
+
+t.test('what cannot be served', async (t) => {
+  const directory = t.testdir({ file: 'text', root: {} });
+  const serve = (...args: string[]) => {
+    const own = ['--listen', '127.0.0.1:0', '--state-dir', join(directory, 'state')];
+    return runCli(['serve', ...own, ...args]);
+  };
+  const absent = join(directory, 'absent');
+  refused(t, await serve('--root', absent), /absent.*No such file/i, 'a root that is absent');
+  const file = join(directory, 'file');
+  refused(t, await serve('--root', file), /file.*Not a directory/i, 'a root that is a file');
+  refused(t, await serve('--state-dir', file), /--state-dir: cannot be used/, 'state is a file');
+  // An address of TEST-NET-1 (RFC 5737) is no address of this machine.
+  refused(t, await serve('--listen', '192.0.2.1:0'), /192\.0\.2\.1/, 'an address of no interface');
+  if (process.getuid?.() !== 0) {
+    const closed = join(directory, 'root');
+    chmodSync(closed, 0);
+    refused(t, await serve('--root', closed), /root.*Permission denied/i, 'an unreadable root');
+  }
+});
+
+t.test('a busy port', async (t) => {
+  const holder = createServer();
+  const port = await new Promise<number>((resolve) => {
+    holder.listen(0, '127.0.0.1', () => resolve((holder.address() as { port: number }).port));
+  });
+  t.teardown(() => holder.close());
+  const args = ['serve', '--state-dir', join(t.testdir(), 'state'), '--listen'];
+  const ended = await runCli([...args, `127.0.0.1:${port}`]);
+  refused(t, ended, new RegExp(`127\\.0\\.0\\.1:${port}.*in use`, 'i'), 'port');
+});
+
+t.test('a key that does not match the certificate', async (t) => {
+  const directory = t.testdir();
+  const names = { commonName: 'gate', dns: ['gate'], ip: [] };
+  const [one, two] = [
+    await issueCertificate(names, Date.now()),
+    await issueCertificate(names, Date.now()),
+  ];
+  const certificate = join(directory, 'one.pem');
+  const privateKey = join(directory, 'two.key');
+  writeFileSync(certificate, one.certificate);
+  writeFileSync(privateKey, two.privateKey);
+  const files = ['--certificate', certificate, '--private-key', privateKey];
+  const ended = await runCli(['serve', '--listen', '127.0.0.1:0', ...files]);
+  refused(t, ended, /two\.key does not match the certificate .*one\.pem/, 'mismatch');
+  t.notMatch(ended.stdout + ended.stderr, /BEGIN|MIG/, 'no part of a key is shown');
+});
