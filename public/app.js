@@ -58,18 +58,24 @@ const fallbackWords = {
 
 function kernelTls({ mode, kernel, promoted }) {
   if (mode === 'off') return 'Off, by configuration (--tls-offload off)';
-  if (kernel !== 'available') return `Off: ${words(kernel)}. User space encrypts instead.`;
+  if (kernel !== 'available') return `Off: ${kernel}. User space encrypts instead.`;
   const total = Object.values(promoted).reduce((sum, value) => sum + value, 0);
   return total > 0 ? 'On: the kernel encrypts' : 'Available; no connection has used it yet';
 }
 
-function showEncryption(offload) {
-  say('kernel-tls', kernelTls(offload));
-  const ciphers = offload.ciphers.map(({ version, cipher, tx, rx, error }) => {
+function ciphersInWords(ciphers) {
+  const able = ciphers.filter(({ tx }) => tx);
+  if (able.length === 0) return 'none';
+  const texts = ciphers.map(({ version, cipher, tx, rx, error }) => {
     if (!tx) return `${version} ${cipher}: no${error ? ` (${error})` : ''}`;
     return `${version} ${cipher}: sends${rx ? ' and receives' : ' only'}`;
   });
-  say('ciphers', ciphers.join('; ') || 'none');
+  return texts.join('; ');
+}
+
+function showEncryption(offload) {
+  say('kernel-tls', kernelTls(offload));
+  say('ciphers', ciphersInWords(offload.ciphers));
   const { name, priority, async: isAsync } = offload.driver ?? {};
   const manner = isAsync ? 'asynchronous: records wait for it' : 'synchronous';
   say('driver', name ? `${name}, priority ${priority}, ${manner}` : 'not known');

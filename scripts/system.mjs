@@ -90,7 +90,8 @@ export function ensurePackages(wanted) {
   const env = { ...process.env, DEBIAN_FRONTEND: 'noninteractive' };
   const options = { stdio: ['ignore', 2, 2], env };
   spawnSync('apt-get', ['-qq', 'update'], options);
-  const install = ['-qq', 'install', '-y', '--no-install-recommends', ...names];
+  const wait = ['-o', 'DPkg::Lock::Timeout=300'];
+  const install = ['-qq', ...wait, 'install', '-y', '--no-install-recommends', ...names];
   const result = spawnSync('apt-get', install, options);
   const left = missing.filter((entry) => !entry.present()).map((entry) => entry.name);
   if (result.status !== 0 || left.length > 0) {

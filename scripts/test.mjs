@@ -97,8 +97,14 @@ function nativeSuite() {
 
 async function tapSuite(directories, { jobs, timeoutS, onLine, wanted }) {
   const sources = listFiles(...directories).filter(
-    (path) => path.endsWith('.test.ts') && wanted.every((part) => path.includes(part)),
+    (path) =>
+      path.endsWith('.test.ts') &&
+      (wanted.length === 0 || wanted.some((part) => path.includes(part))),
   );
+  if (sources.length === 0) {
+    const failures = wanted.length === 0 ? [`${directories.join(', ')}: no test files`] : [];
+    return { ...newTally(), failures };
+  }
   const compiled = await compileTests(projectDir, sources);
   return runTapFiles(compiled, { cwd: projectDir, jobs, timeoutS, onLine });
 }
@@ -154,7 +160,7 @@ await runScript(async () => {
     static: staticSuite,
     native: nativeSuite,
     unit: () =>
-      tapSuite(['test/unit', 'test/cli', 'test/contract'], { jobs: 2, timeoutS: 60, wanted }),
+      tapSuite(['test/unit', 'test/cli', 'test/contract'], { jobs: 2, timeoutS: 120, wanted }),
     guest: () => guestSuite(mustNotSkip, wanted),
   };
   const tallies = [];
@@ -169,5 +175,9 @@ await runScript(async () => {
     if (failures.length > 0 && output) console.log(output.slice(-outputCharsMax));
     tallies.push(tally);
   }
-  return report(addUp(tallies));
+  const total = addUp(tallies);
+  if (total.passed + total.failures.length + total.skipped.length === 0) {
+    total.failures.push(`no test file has a name with ${wanted.join(' or ')}`);
+  }
+  return report(total);
 });

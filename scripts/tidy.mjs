@@ -112,7 +112,7 @@ const mirrorHost =
   /\/\/[\w.-]*\b(registry|mirrors?|proxy|artifactory|nexus|npm|pypi|deb|archive|ports|security)\b[\w-]*\.[\w.-]+/;
 const bareRegistry = /\bregistry[\w-]*\.[\w-]+\.(com|org|net|io|dev|internal|local)\b/;
 const registryHost = new RegExp(`${mirrorHost.source}|${bareRegistry.source}`, 'i');
-const machinePath = /(^|[\s"'`=(:,])\/(?:work|root|home\/\w+|Users\/\w+)\//;
+const machinePath = /(^|[\s"'`=(:,])\/(?:work|root|home\/\w+|Users\/\w+)\/(?=[\w.-])/;
 
 function* machineRule(path, text) {
   if (path === 'LICENSE') return;

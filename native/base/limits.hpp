@@ -35,6 +35,7 @@ inline constexpr size_t kBuffersKeptMax = 64;
 inline constexpr size_t kPieceBytes = 65536;
 static_assert(kPieceBytes % kRecordPlaintextBytes == 0, "middle pieces must end on a record");
 inline constexpr uint32_t kPipesKeptMax = 64;
+inline constexpr int kStepsPerTurn = 24;  // of a connection's states; about eight small requests
 inline constexpr int kPiecesPerTurn = 4;  // then the next connection has its turn
 
 // Bytes that may be pending in the TLS layer of one connection before its transfer pauses.
@@ -46,6 +47,7 @@ inline constexpr uint64_t kRecordsPerKeyMax = (1ull << 24) - (1ull << 16);
 
 // Open files that are kept, and the small bodies kept in memory beside them.
 inline constexpr size_t kFilesKeptMax = 64;
+inline constexpr uint64_t kFileKeptMs = 10'000;  // unused: a deleted file must not hold its blocks
 inline constexpr int64_t kSettledFileS = 2;  // a younger change may share its time stamp with the next
 inline constexpr size_t kSmallBodyBytesMax = 15 * 1024;  // a head and this body fit in one record
 static_assert(kSmallBodyBytesMax + 1024 <= kOutputBytes);
@@ -61,7 +63,7 @@ inline constexpr uint32_t kStopTimeoutMsDefault = 30'000;
 // Nothing signals an empty backlog: look this often, and less often while nothing moves.
 inline constexpr uint32_t kTickMs = 10;
 inline constexpr uint32_t kTickMsMax = 160;
-inline constexpr uint32_t kSweepMs = 100;
+inline constexpr uint32_t kIdleTickMs = 40;  // after a response: the next request is the better sign
 inline constexpr uint32_t kAcceptPauseMs = 100;  // after EMFILE, ENFILE, ENOBUFS or ENOMEM
 
 // Session-ticket keys (RFC 5077 5.5): a key encrypts for one period and decrypts for two.

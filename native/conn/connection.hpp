@@ -34,6 +34,9 @@ struct Connection {
   bool writable = true;
   bool peer_hung_up = false;  // POLLERR or POLLHUP was seen
   bool peer_done = false;     // it said goodbye between two requests
+  bool deaf = false;          // what it sends cannot be decrypted any more
+  bool fin_sent = false;
+  bool renegotiation_declined = false;
 
   // TLS. Either `session` or, after promotion, the kernel (`cipher`, `ledger`).
   std::unique_ptr<tls::Session> session;
@@ -41,6 +44,8 @@ struct Connection {
   const tls::CipherSpec* cipher = nullptr;
   Ledger ledger;
   uint64_t receive_sequence_at_most = 0;
+  uint8_t farewell = 0;  // AlertDescription of the last record: close_notify, or why we end it
+  bool farewell_sent = false;
 
   // The request being read, and what was pipelined behind it.
   Span input;

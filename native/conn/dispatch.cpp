@@ -5,6 +5,8 @@
 
 #include <poll.h>
 
+#include <algorithm>
+
 #include "base/assert.hpp"
 #include "conn/stream.hpp"
 #include "os/fd.hpp"
@@ -20,7 +22,7 @@ constexpr uint16_t kEdges[kStates] = {
     /* Free        */ bit(State::Handshake),
     /* Handshake   */ bit(State::ReadHead) | bit(State::Linger) | bit(State::Join),
     /* ReadHead    */ bit(State::OpenFile) | bit(State::Respond) | bit(State::CloseNotify) |
-        bit(State::Settle) | bit(State::Join),
+        bit(State::Join),
     /* OpenFile    */ bit(State::Respond) | bit(State::Join),
     /* Respond     */ bit(State::Splice) | bit(State::ReadHead) | bit(State::CloseNotify) |
         bit(State::Join),
@@ -57,16 +59,13 @@ Turn step(Services& s, Connection& c) {
   return Turn::Wait;
 }
 
+// Until it must wait, or has had its turn: a client that pipelines without end holds up nobody.
 void run(Services& s, Connection& c) {
-  for (;;) {
-    const Turn turn = step(s, c);
-    if (turn == Turn::Wait) return;
-    if (turn == Turn::Yield) {
-      if (!c.ready) s.ready.push_back(c.slot);
-      c.ready = true;
-      return;
-    }
-  }
+  Turn turn = Turn::Again;
+  for (int i = 0; turn == Turn::Again && i < limits::kStepsPerTurn; i++) turn = step(s, c);
+  if (turn == Turn::Wait || c.ready) return;
+  s.ready.push_back(c.slot);
+  c.ready = true;
 }
 
 uint64_t first_deadline(const Services& s, State state) {
@@ -149,6 +148,8 @@ void on_completion(Services& s, const ring::Completion& completion) {
     on_watch(s, *c, completion);
   } else {
     if (token.kind == ring::Kind::FillPipe) c->filling = false;
+    if (token.kind == ring::Kind::OpenFile && c->state != State::OpenFile && completion.result >= 0)
+      os::close_fd(completion.result);  // the connection was given up meanwhile
     c->async_result = completion.result;
     c->async_done = true;
   }
@@ -177,12 +178,14 @@ void run_ticks(Services& s) {
       c.ticking = false;
       c.tick_due_ms = 0;
       c.writable = true;  // POLLOUT is TCP's alone, and a hint
+      if (c.offloaded) observe(s, c);
       run(s, c);
     }
   }
 }
 
 void run_deadlines(Services& s) {
+  s.files.sweep(s.now_ms);
   if (s.now_ms < s.next_deadline_ms) return;
   s.next_deadline_ms = UINT64_MAX;
   for (Connection& c : s.slots) {
@@ -209,16 +212,19 @@ void begin_stop(Services& s) {
 void abort_all(Services& s) {
   for (Connection& c : s.slots) {
     if (c.state == State::Free || c.state == State::Join) continue;
-    const bool idle = c.state == State::Handshake || c.state == State::ReadHead;
-    const bool delivered = c.state == State::Linger && os::unacknowledged_bytes(c.socket) == 0;
-    abort(s, c, delivered ? Ending::Drained : idle ? Ending::NotServed : Ending::Aborted);
+    const bool delivered = os::unacknowledged_bytes(c.socket) == 0;
+    if (c.state == State::Handshake) {
+      abort(s, c, Ending::NotServed);
+    } else {
+      abort(s, c, c.state == State::Linger && delivered ? Ending::Drained : Ending::Aborted);
+    }
     run(s, c);
   }
 }
 
 int next_timeout_ms(const Services& s) {
   if (!s.ready.empty()) return 0;
-  uint64_t due = s.next_deadline_ms;
+  uint64_t due = std::min(s.next_deadline_ms, s.files.next_sweep_ms());
   for (uint32_t slot : s.ticking) {
     const uint64_t tick = s.slots[slot].tick_due_ms;
     if (tick != 0 && tick < due) due = tick;

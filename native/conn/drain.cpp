@@ -13,20 +13,21 @@ namespace spliced::conn {
 namespace {
 
 // The peer's TCP is gone. It may have left as soon as it had its last response: then all that is
-// missing is our farewell, the close_notify record and the FIN.
+// missing is our farewell, the last record and the FIN.
 Ending ending_by_peer(Services& s, Connection& c) {
-  constexpr uint64_t kFarewellBytes = 2 + 29 + 1;
-  uint64_t missing = 0;
+  const tls::CipherSpec* cipher = c.offloaded ? c.cipher : c.session->cipher();
+  uint64_t farewell = 0, missing = 0;
+  if (c.farewell_sent && cipher != nullptr) farewell = 2 + cipher->record_overhead_bytes();
   if (c.offloaded) {
     observe(s, c);
     missing = c.ledger.unacked();
   } else {
     os::TcpCounters tcp;
     (void)os::tcp_counters(c.socket, tcp);
-    const uint64_t in_tcp = tcp.accepted > tcp.acked ? tcp.accepted - tcp.acked : 0;
-    missing = c.session->unsent_bytes() + in_tcp;
+    missing = c.session->unsent_bytes() + (tcp.accepted - tcp.acked);
+    if (c.fin_sent) farewell++;
   }
-  return c.peer_done || missing <= kFarewellBytes ? Ending::Drained : Ending::PeerGone;
+  return c.peer_done || missing <= farewell ? Ending::Drained : Ending::PeerGone;
 }
 
 // Reads and drops what the peer still sends, so that the close does not turn into a reset.
@@ -39,6 +40,12 @@ os::Io discard_input(Services& s, Connection& c) {
     const os::Received got =
         c.offloaded ? os::receive_record(c.socket, c.input.data(), BufferPool::kBytes)
                     : os::receive_plain(c.socket, c.input.data(), BufferPool::kBytes);
+    if (got.io == os::Io::Failed && ending_of_send_error(got.error) != Ending::PeerGone) {
+      // A record that cannot be read (EBADMSG and the like) says nothing about what the peer still
+      // receives: go on, deaf.
+      c.deaf = true;
+      return os::Io::WouldBlock;
+    }
     if (got.io == os::Io::WouldBlock) c.readable = false;
     if (got.io != os::Io::Done) return got.io;
   }
@@ -55,7 +62,15 @@ void observe(Services& s, Connection& c) {
       !os::tcp_counters(c.socket, tcp))
     return;
   if (tcp.closed) c.peer_hung_up = true;
-  const bool consistent = c.ledger.observe(sequence, tcp.accepted, tcp.acked);
+  // Before 6.5 the TLS layer hands a record's fragments to TCP with MSG_SENDPAGE_NOTLAST. With a
+  // small send buffer the last one can be left unpushed with nothing in flight: then no
+  // acknowledgement will ever wake the socket (seen on 6.1 with tcp_wmem at 4 KiB).
+  if (tcp.unpushed) {
+    os::push_pending(c.socket);
+    s.figures.pushes.add();
+  }
+  const uint64_t accepted = tcp.accepted - (c.fin_sent ? 1 : 0);
+  const bool consistent = c.ledger.observe(sequence, accepted, tcp.acked);
   if (!consistent && !tcp.closed) s.figures.ledger_contradictions.add();
   report_pending(s, c, c.ledger.pending());
 }
@@ -74,7 +89,7 @@ void begin_close(Services& s, Connection& c) {
 Turn close_notify(Services& s, Connection& c) {
   SPLICED_ASSERT(c.output.empty() && c.pipe_bytes == 0);
   if (!c.writable) return Turn::Wait;
-  const os::Moved moved = stream_close_notify(s, c);
+  const os::Moved moved = stream_farewell(s, c);
   if (moved.io == os::Io::WouldBlock) {
     s.tick(c);
     return Turn::Wait;
@@ -92,36 +107,44 @@ Turn close_notify(Services& s, Connection& c) {
 }
 
 Turn settle(Services& s, Connection& c) {
-  uint64_t pending = 0;
+  bool settled = false;
   if (c.offloaded) {
     observe(s, c);
-    pending = c.ledger.pending();
+    settled = c.ledger.settled();
   } else {
     const os::Moved moved = c.session->flush();
     if (moved.io == os::Io::Failed) c.peer_hung_up = true;
-    pending = c.session->unsent_bytes();
-    report_pending(s, c, pending);
+    settled = c.session->unsent_bytes() == 0;
+    report_pending(s, c, c.session->unsent_bytes());
   }
   if (c.peer_hung_up) {
     abort(s, c, ending_by_peer(s, c));
     return Turn::Again;
   }
-  if (pending > 0) {
+  if (!settled) {
     s.tick(c);
     return Turn::Wait;
   }
   os::half_close(c.socket);
+  c.fin_sent = true;
   enter(s, c, State::Linger);
   return Turn::Again;
 }
 
 Turn linger(Services& s, Connection& c) {
-  const os::Io peer = c.readable ? discard_input(s, c) : os::Io::WouldBlock;
-  if (peer == os::Io::WouldBlock) return Turn::Wait;
+  const os::Io peer = c.readable && !c.deaf ? discard_input(s, c) : os::Io::WouldBlock;
   if (peer == os::Io::Done) return Turn::Yield;
+  if (peer == os::Io::WouldBlock) {
+    if (!c.deaf) return Turn::Wait;
+    // Unread input turns the close into a reset: not before the peer has everything.
+    if (os::unacknowledged_bytes(c.socket) > 0) {
+      s.tick(c);
+      return Turn::Wait;
+    }
+  }
   // The peer is done. What TCP still has goes out by itself after an ordinary close.
   if (c.ending == Ending::None)
-    c.ending = peer == os::Io::Eof ? Ending::Drained : ending_by_peer(s, c);
+    c.ending = peer == os::Io::Failed ? ending_by_peer(s, c) : Ending::Drained;
   enter(s, c, State::Join);
   return Turn::Again;
 }

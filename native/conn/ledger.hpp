@@ -34,7 +34,7 @@ class Ledger {
 
   // The sequence must have been read before the TCP figures, on the thread that sends: then it
   // cannot move in between, and TCP's figures can only grow. False when the kernel's figures
-  // contradict ours (pending would be negative); pending() is 0 then.
+  // contradict ours (pending would be negative): then nothing is known, and settled() is false.
   bool observe(uint64_t next_sequence, uint64_t tcp_accepted, uint64_t tcp_acked) {
     sequence_ = next_sequence;
     records_at_most_ = 0;
@@ -42,9 +42,13 @@ class Ledger {
     acked_ = tcp_acked - base_.tcp_acked;
     const uint64_t expected = plaintext_ + base_.record_overhead_bytes * records();
     const uint64_t in_tcp = tcp_accepted - base_.tcp_accepted;
-    pending_ = expected >= in_tcp ? expected - in_tcp : 0;
-    return expected >= in_tcp;
+    consistent_ = expected >= in_tcp;
+    pending_ = consistent_ ? expected - in_tcp : 0;
+    return consistent_;
   }
+
+  // At the last observation TCP had every byte that was handed over until now.
+  bool settled() const { return consistent_ && pending_at_most() == 0; }
 
   uint64_t pending() const { return pending_; }  // at the last observation
   // No more than this is pending now; worth a system call only when it exceeds the window.
@@ -71,6 +75,7 @@ class Ledger {
   uint64_t sequence_ = 0;
   uint64_t pending_ = 0;
   uint64_t acked_ = 0;
+  bool consistent_ = true;
 };
 
 }  // namespace spliced::conn

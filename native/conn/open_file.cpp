@@ -72,7 +72,7 @@ Turn open_file(Services& s, Connection& c) {
     resume_request(s, c, {files::Found::Verdict::File, std::move(c.file)});
     return Turn::Again;
   }
-  const files::Found found = s.files.adopt(c.path, c.async_result);
+  const files::Found found = s.files.adopt(c.path, c.async_result, s.now_ms);
   if (found.file && !ensure_small_body(s, c, found.file)) return Turn::Wait;
   resume_request(s, c, found);
   return Turn::Again;

@@ -15,15 +15,12 @@
 namespace spliced::conn {
 namespace {
 
-// A fatal alert, then the drain, so that the alert arrives.
+// A fatal alert as the last record, then the drain: earlier responses and the alert arrive.
 Turn refuse(Services& s, Connection& c, uint8_t description) {
-  if (!c.offloaded || stream_alert(s, c, alert::kFatal, description).io != os::Io::Done) {
-    abort(s, c, Ending::PeerGone);
-    return Turn::Again;
-  }
+  if (c.offloaded) os::clear_error(c.socket);
+  c.farewell = description;
   c.ending = Ending::PeerGone;
-  c.drain_began_ms = s.now_ms;
-  enter(s, c, State::Settle);
+  begin_close(s, c);
   return Turn::Again;
 }
 
@@ -39,16 +36,22 @@ Turn on_alert(Services& s, Connection& c, const char* payload, size_t bytes) {
   const uint8_t description = complete ? static_cast<uint8_t>(payload[1]) : 0;
   if (complete && (description == alert::kCloseNotify || description == alert::kUserCanceled))
     return peer_done(s, c);
-  abort(s, c, Ending::PeerGone);
+  // RFC 5246 7.2.2: a warning may be ignored. TLS 1.3 has none but the two above (RFC 8446 6).
+  const bool warning = complete && static_cast<uint8_t>(payload[0]) == alert::kWarning;
+  if (warning && c.cipher->version == tls::Version::Tls12) return Turn::Yield;
+  c.ending = Ending::PeerGone;
+  begin_close(s, c);
   return Turn::Again;
 }
 
 Turn on_handshake_message(Services& s, Connection& c, uint8_t message) {
   if (c.cipher->version == tls::Version::Tls12) {
-    // Renegotiation is declined, and the connection goes on (RFC 5246 7.2.2).
-    if (message != alert::kMessageClientHello) return refuse(s, c, alert::kUnexpectedMessage);
+    // Renegotiation is declined, once, and the connection goes on (RFC 5246 7.2.2).
+    if (message != alert::kMessageClientHello || c.renegotiation_declined)
+      return refuse(s, c, alert::kUnexpectedMessage);
+    c.renegotiation_declined = true;
     const os::Moved moved = stream_alert(s, c, alert::kWarning, alert::kNoRenegotiation);
-    if (moved.io == os::Io::Done) return Turn::Again;
+    if (moved.io == os::Io::Done) return Turn::Yield;
     return refuse(s, c, alert::kUnexpectedMessage);
   }
   // The peer's next records are under a key that the kernel cannot be given before Linux 6.14.
@@ -123,13 +126,19 @@ void make_room(Connection& c) {
   c.input.begin = 0;
 }
 
-// Nothing to read for now.
+// Nothing to read for now. The last response may still be with the cipher: ticks go on until it is
+// known to be TCP's.
 Turn rest(Services& s, Connection& c) {
-  if (!c.input.empty()) return Turn::Wait;
-  c.input.release(s.buffers);
-  if (!s.stopping) return Turn::Wait;
-  begin_close(s, c);
-  return Turn::Again;
+  if (c.offloaded && c.ledger.pending_at_most() > 0) {
+    if (c.tick_interval_ms == 0) c.tick_interval_ms = limits::kIdleTickMs;
+    s.tick(c);
+  }
+  if (s.stopping) {
+    begin_close(s, c);
+    return Turn::Again;
+  }
+  if (c.input.empty()) c.input.release(s.buffers);
+  return Turn::Wait;
 }
 
 }  // namespace

@@ -128,7 +128,7 @@ void serve(Services& s, Connection& c, const http::RequestHead& request,
     case files::Found::Verdict::File:
       respond_file(s, c, request, found.file);
       break;
-    case files::Found::Verdict::Overloaded:
+    case files::Found::Verdict::Unavailable:
       respond_error(s, c, 503, c.keep_alive, body);
       break;
     default:
@@ -176,7 +176,7 @@ void begin_request(Services& s, Connection& c, const http::RequestHead& request)
   }
   if (serve_without_file(s, c, request, path.view())) return consume_head(c);
   c.path.assign(path.view());
-  files::Found found = s.files.find(c.path);
+  files::Found found = s.files.find(c.path, s.now_ms);
   if (found.verdict == files::Found::Verdict::NeedOpen) return begin_open(s, c);
   if (found.file && !ensure_small_body(s, c, found.file)) return;
   serve(s, c, request, found);

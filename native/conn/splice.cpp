@@ -3,6 +3,8 @@
 // cache -> output buffer -> OpenSSL otherwise. A piece that is not in the page cache is read by the
 // ring, off this thread. The ledger is the brake: no more than the window may be pending in the TLS
 // layer, which by itself takes without a bound (net/tls/tls_sw.c: tx_list).
+#include <errno.h>
+
 #include <algorithm>
 #include <cstring>
 
@@ -71,6 +73,17 @@ Source fill(Services& s, Connection& c) {
   return account_fill(c, moved.bytes);
 }
 
+Source pipe_to_output(Services& s, Connection& c) {
+  c.output.hold(s.buffers);
+  const os::Moved got =
+      os::pipe_to_memory(c.pipe.read_end.get(), c.output.tail(),
+                         std::min(c.pipe_bytes, limits::kRecordPlaintextBytes));
+  if (got.io != os::Io::Done) return Source::Failed;
+  c.pipe_bytes -= got.bytes;
+  c.output.end += got.bytes;
+  return Source::Ready;
+}
+
 // User-space TLS: the next record's plaintext into the output buffer.
 Source fill_output(Services& s, Connection& c) {
   const size_t wanted =
@@ -92,14 +105,7 @@ Source fill_output(Services& s, Connection& c) {
     const Source source = fill(s, c);
     if (source != Source::Ready) return source;
   }
-  c.output.hold(s.buffers);
-  const os::Moved got =
-      os::pipe_to_memory(c.pipe.read_end.get(), c.output.tail(),
-                         std::min(c.pipe_bytes, limits::kRecordPlaintextBytes));
-  if (got.io != os::Io::Done) return Source::Failed;
-  c.pipe_bytes -= got.bytes;
-  c.output.end += got.bytes;
-  return Source::Ready;
+  return pipe_to_output(s, c);
 }
 
 // The brake. True: too much is pending in the TLS layer.
@@ -118,13 +124,23 @@ bool record_limit_reached(Services& s, Connection& c) {
 }
 
 // One piece on its way. Done: go on; everything else as the socket said.
+//
+// The last record of a body is sent from memory, with the record closed; what is spliced leaves the
+// record open. Before 6.5 the last record of a splice waits for a timer when the cipher is
+// asynchronous (tls_encrypt_done schedules the tx work a tick later, and nothing else pushes it),
+// and a splice that leaves the record open does not wait for the cipher on any version.
 os::Moved send_piece(Services& s, Connection& c) {
-  return c.offloaded ? stream_splice(s, c, /*more=*/c.body_remaining > 0)
-                     : stream_send_output(s, c, /*more=*/false);
+  if (!c.offloaded || !c.output.empty()) return stream_send_output(s, c, /*more=*/false);
+  const size_t tail =
+      c.body_remaining == 0 ? std::min(c.pipe_bytes, limits::kRecordPlaintextBytes) : 0;
+  if (c.pipe_bytes > tail) return stream_splice(s, c, c.pipe_bytes - tail);
+  if (pipe_to_output(s, c) != Source::Ready) return {os::Io::Failed, 0, EIO};
+  return stream_send_output(s, c, /*more=*/false);
 }
 
 bool piece_in_hand(const Connection& c) {
-  return c.offloaded ? c.pipe_bytes > 0 : !c.output.empty() || c.session->unsent_bytes() > 0;
+  if (c.pipe_bytes > 0 && c.offloaded) return true;
+  return !c.output.empty() || (c.session && c.session->unsent_bytes() > 0);
 }
 
 }  // namespace

@@ -32,9 +32,9 @@ os::Moved stream_send_output(Services& s, Connection& c, bool more) {
   return flushed;
 }
 
-os::Moved stream_splice(Services& s, Connection& c, bool more) {
+os::Moved stream_splice(Services& s, Connection& c, size_t bytes) {
   const os::Moved moved =
-      os::pipe_to_socket(c.pipe.read_end.get(), c.socket, c.pipe_bytes, more);
+      os::pipe_to_socket(c.pipe.read_end.get(), c.socket, bytes, /*more=*/true);
   if (moved.io == os::Io::WouldBlock) c.writable = false;
   if (moved.io != os::Io::Done) return moved;
   c.pipe_bytes -= moved.bytes;
@@ -55,10 +55,16 @@ os::Moved stream_alert(Services& s, Connection& c, uint8_t level, uint8_t descri
   return moved;
 }
 
-os::Moved stream_close_notify(Services& s, Connection& c) {
-  if (c.offloaded) return stream_alert(s, c, alert::kWarning, alert::kCloseNotify);
-  const os::Moved moved = c.session->close_notify();
-  if (moved.io == os::Io::Done) s.figures.alerts_sent.add();
+os::Moved stream_farewell(Services& s, Connection& c) {
+  os::Moved moved;
+  if (c.offloaded) {
+    const bool closing = c.farewell == alert::kCloseNotify;
+    moved = stream_alert(s, c, closing ? alert::kWarning : alert::kFatal, c.farewell);
+  } else {
+    moved = c.session->close_notify();
+    if (moved.io == os::Io::Done) s.figures.alerts_sent.add();
+  }
+  c.farewell_sent = moved.io == os::Io::Done;
   return moved;
 }
 

@@ -12,11 +12,13 @@ os::Received stream_read(Connection& c, char* out, size_t capacity);
 // Sends c.output. Done when it is empty; otherwise WouldBlock or Failed. `more`: a body follows.
 os::Moved stream_send_output(Services& s, Connection& c, bool more);
 
-// The kernel's pipe to the socket, counted in the ledger.
-os::Moved stream_splice(Services& s, Connection& c, bool more);
+// The pipe's first bytes to the kernel's socket, counted in the ledger. The record may stay open:
+// a body's end never goes this way (splice.cpp).
+os::Moved stream_splice(Services& s, Connection& c, size_t bytes);
 
 // An alert as one record (RFC 8446 6). Best effort in user space, where OpenSSL sends its own.
 os::Moved stream_alert(Services& s, Connection& c, uint8_t level, uint8_t description);
-os::Moved stream_close_notify(Services& s, Connection& c);
+// The last record: close_notify, or the alert that c.farewell names.
+os::Moved stream_farewell(Services& s, Connection& c);
 
 }  // namespace spliced::conn

@@ -55,10 +55,12 @@ std::vector<os::ListenAddress> Engine::listeners() const {
   return bound;
 }
 
-void Engine::start(OnEvent on_event) {
+bool Engine::start(OnEvent on_event, Failure& failure) {
   on_event_ = std::move(on_event);
-  closer_.start();
-  thread_ = os::start_thread("spliced-engine", [this] { run(); });
+  if (closer_.start() && os::start_thread(thread_, "spliced-engine", [this] { run(); }))
+    return true;
+  failure = {"ETHREAD", "cannot start a thread: raise TasksMax or RLIMIT_NPROC"};
+  return false;
 }
 
 void Engine::wake_with(const std::function<void(Mailbox&)>& change) {

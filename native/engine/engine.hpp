@@ -47,7 +47,8 @@ class Engine {
   ~Engine() { close(); }
 
   std::vector<os::ListenAddress> listeners() const;
-  void start(OnEvent on_event);  // once
+  // Once. False, with ETHREAD, when the process may have no more threads.
+  bool start(OnEvent on_event, Failure& failure);
   // A new generation for the connections to come; false leaves everything as it was.
   bool replace_certificates(const std::vector<tls::CertificatePem>& pems, Failure& failure);
   // Graceful stop; called again with less time, it shortens the wait.

@@ -2,6 +2,8 @@
 // The engine's thread: waits on the ring, hands completions to conn/, accepts, and stops.
 #include <errno.h>
 
+#include <algorithm>
+
 #include "base/clock.hpp"
 #include "conn/dispatch.hpp"
 #include "engine/engine.hpp"
@@ -19,7 +21,8 @@ int sooner(int a_ms, int b_ms) {
 }
 
 int until(uint64_t at_ms, uint64_t now_ms) {
-  return at_ms <= now_ms ? 0 : static_cast<int>(at_ms - now_ms);
+  constexpr uint64_t kMost = 60'000;
+  return at_ms <= now_ms ? 0 : static_cast<int>(std::min(at_ms - now_ms, kMost));
 }
 
 }  // namespace

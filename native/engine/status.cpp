@@ -118,6 +118,7 @@ void write_drains(JsonWriter& json, const conn::Figures& f, uint64_t window_byte
       .number("bytesMax", f.pending_bytes_max.get())
       .number("windowBytes", window_bytes)
       .number("pauses", f.pauses.get())
+      .number("pushes", f.pushes.get())
       .number("contradictions", f.ledger_contradictions.get())
       .close();
   json.open("drains")

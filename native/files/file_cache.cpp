@@ -9,6 +9,8 @@
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
 
+#include <iterator>
+
 #include "base/limits.hpp"
 #include "files/open_beneath.hpp"
 #include "http/date.hpp"
@@ -40,13 +42,13 @@ std::string strong_etag(const Identity& id) {
 
 }  // namespace
 
-Found FileCache::find(const std::string& path) {
+Found FileCache::find(const std::string& path, uint64_t now_ms) {
   const auto known = entries_.find(path);
   if (known != entries_.end()) {
     Identity now;
     uint16_t mode = 0;
     if (identify(root_, path.c_str(), 0, now, mode) && now == known->second.file->identity) {
-      known->second.used = ++uses_;
+      known->second.used_ms = now_ms;
       counters_.hits.add();
       return {Found::Verdict::File, known->second.file};
     }
@@ -56,12 +58,12 @@ Found FileCache::find(const std::string& path) {
   counters_.misses.add();
   const int fd = open_beneath(root_, path.c_str(), Lookup::Resident);
   if (fd == -EAGAIN) return {Found::Verdict::NeedOpen, nullptr};
-  return adopt(path, fd);
+  return adopt(path, fd, now_ms);
 }
 
-Found FileCache::adopt(const std::string& path, int opened) {
-  if (opened == -EMFILE || opened == -ENFILE || opened == -ENOMEM)
-    return {Found::Verdict::Overloaded, nullptr};
+Found FileCache::adopt(const std::string& path, int opened, uint64_t now_ms) {
+  if (opened == -EMFILE || opened == -ENFILE || opened == -ENOMEM || opened == -EIO)
+    return {Found::Verdict::Unavailable, nullptr};
   if (opened < 0) return {Found::Verdict::Missing, nullptr};
   auto file = std::make_shared<File>();
   file->fd = os::Fd(opened);
@@ -71,19 +73,28 @@ Found FileCache::adopt(const std::string& path, int opened) {
   file->etag = strong_etag(file->identity);
   file->last_modified = http::format_date(file->identity.modified_s).view();
   file->media_type = http::media_type(path);
-  keep(path, file);
+  keep(path, file, now_ms);
   return {Found::Verdict::File, file};
 }
 
-void FileCache::keep(const std::string& path, const FilePtr& file) {
+void FileCache::keep(const std::string& path, const FilePtr& file, uint64_t now_ms) {
   if (entries_.size() >= limits::kFilesKeptMax) {
     auto oldest = entries_.begin();
     for (auto it = entries_.begin(); it != entries_.end(); ++it)
-      if (it->second.used < oldest->second.used) oldest = it;
+      if (it->second.used_ms < oldest->second.used_ms) oldest = it;
     entries_.erase(oldest);
   }
-  entries_[path] = {file, ++uses_};
+  entries_[path] = {file, now_ms};
   counters_.open.set(entries_.size());
+  if (next_sweep_ms_ == UINT64_MAX) next_sweep_ms_ = now_ms + limits::kFileKeptMs;
+}
+
+void FileCache::sweep(uint64_t now_ms) {
+  if (now_ms < next_sweep_ms_) return;
+  for (auto it = entries_.begin(); it != entries_.end();)
+    it = now_ms - it->second.used_ms >= limits::kFileKeptMs ? entries_.erase(it) : std::next(it);
+  counters_.open.set(entries_.size());
+  next_sweep_ms_ = entries_.empty() ? UINT64_MAX : now_ms + limits::kFileKeptMs;
 }
 
 }  // namespace spliced::files

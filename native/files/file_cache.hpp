@@ -50,7 +50,7 @@ struct Found {
   enum class Verdict : uint8_t {
     File,
     Missing,     // no regular file of that name, or not for us
-    Overloaded,  // out of descriptors or memory
+    Unavailable,  // out of descriptors or memory, or the disk failed
     NeedOpen,    // find() only
   };
   Verdict verdict;
@@ -64,20 +64,23 @@ class FileCache {
   int root() const { return root_; }
   // Never waits for the disk beyond one statx of a path that was resident when it was opened.
   // NeedOpen: the caller opens asynchronously and comes back with adopt().
-  Found find(const std::string& path);
+  Found find(const std::string& path, uint64_t now_ms);
   // Takes a descriptor (or a negative errno) from an open of `path`.
-  Found adopt(const std::string& path, int opened);
+  Found adopt(const std::string& path, int opened, uint64_t now_ms);
+  // Lets go of files that nobody has asked for in limits::kFileKeptMs.
+  void sweep(uint64_t now_ms);
+  uint64_t next_sweep_ms() const { return next_sweep_ms_; }  // UINT64_MAX: nothing is kept
 
  private:
   struct Entry {
     FilePtr file;
-    uint64_t used = 0;
+    uint64_t used_ms = 0;
   };
-  void keep(const std::string& path, const FilePtr& file);
+  void keep(const std::string& path, const FilePtr& file, uint64_t now_ms);
 
   int root_;
   Counters& counters_;
-  uint64_t uses_ = 0;
+  uint64_t next_sweep_ms_ = UINT64_MAX;
   std::unordered_map<std::string, Entry> entries_;
 };
 

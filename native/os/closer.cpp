@@ -7,9 +7,9 @@
 
 namespace spliced::os {
 
-void Closer::start() {
+bool Closer::start() {
   stopping_ = false;
-  thread_ = start_thread("spliced-close", [this] { run(); });
+  return start_thread(thread_, "spliced-close", [this] { run(); });
 }
 
 void Closer::stop() {

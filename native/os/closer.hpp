@@ -15,7 +15,7 @@ namespace spliced::os {
 class Closer {
  public:
   ~Closer() { stop(); }
-  void start();
+  [[nodiscard]] bool start();  // false: no thread to be had
   void stop();          // closes what is queued, then joins
   void close(int fd);   // takes ownership; any thread
   // Descriptors handed over and not closed yet. The engine counts them against its limit of

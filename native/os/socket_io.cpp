@@ -121,16 +121,29 @@ bool tcp_counters(int socket, TcpCounters& out) {
   tcp_info info{};
   socklen_t length = sizeof info;
   if (::getsockopt(socket, IPPROTO_TCP, TCP_INFO, &info, &length) != 0) return false;
-  // bytes_sent counts retransmissions too (net/ipv4/tcp.c: tcp_get_info; Linux 4.19).
-  out.accepted = info.tcpi_bytes_sent - info.tcpi_bytes_retrans + info.tcpi_notsent_bytes;
+  const int queued = unacknowledged_bytes(socket);
+  if (queued < 0) return false;
+  out.accepted = info.tcpi_bytes_acked + static_cast<uint64_t>(queued);
   out.acked = info.tcpi_bytes_acked;
   out.closed = info.tcpi_state == kTcpClose;
+  out.unpushed = info.tcpi_unacked == 0 && info.tcpi_notsent_bytes > 0;
   return true;
+}
+
+void push_pending(int socket) {
+  const int on = 1;
+  ::setsockopt(socket, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
 }
 
 int unacknowledged_bytes(int socket) {
   int bytes = 0;
   return ::ioctl(socket, SIOCOUTQ, &bytes) == 0 ? bytes : -1;
+}
+
+void clear_error(int socket) {
+  int error = 0;
+  socklen_t length = sizeof error;
+  ::getsockopt(socket, SOL_SOCKET, SO_ERROR, &error, &length);
 }
 
 void half_close(int socket) { ::shutdown(socket, SHUT_WR); }

@@ -54,17 +54,28 @@ Moved pipe_to_memory(int pipe_read_end, char* out, size_t bytes);
 // EOPNOTSUPP where the file system cannot tell (overlayfs, squashfs, older tmpfs).
 Moved read_cached(int file, uint64_t offset, char* out, size_t bytes);
 
-// TCP's own figures (struct tcp_info), as the ledger needs them.
+// TCP's own figures, as the ledger needs them. `accepted` is what the peer acknowledged plus what
+// the send queue holds. It is not taken from tcpi_bytes_sent: that counts a segment again when the
+// local qdisc dropped it (net/ipv4/tcp_output.c: __tcp_transmit_skb), and a ledger that believes it
+// is empty too early loses data. The send queue is read last, so that an acknowledgement between
+// the two makes `accepted` too small, never too large.
 struct TcpCounters {
-  uint64_t accepted = 0;  // bytes that TCP owns or has sent, each once
+  uint64_t accepted = 0;  // bytes written to TCP, our FIN included
   uint64_t acked = 0;     // bytes that the peer's TCP has acknowledged
   bool closed = false;    // the connection is gone (TCP_CLOSE)
+  bool unpushed = false;  // bytes wait to be sent, and nothing is in flight that would send them
 };
 bool tcp_counters(int socket, TcpCounters& out);
+
+// Makes TCP send what the window allows (setting TCP_NODELAY calls tcp_push_pending_frames).
+void push_pending(int socket);
 
 // Bytes that the peer has not acknowledged, our FIN included (SIOCOUTQ). Negative on error.
 int unacknowledged_bytes(int socket);
 
+// Forgets the socket's pending error (SO_ERROR): after a bad record the kernel refuses to send, and
+// the alert that tells the peer why would not go out.
+void clear_error(int socket);
 void half_close(int socket);  // our FIN
 // Gives the connection up: no more sends, and the close that follows resets it (SO_LINGER 0).
 void sever(int socket);

@@ -6,21 +6,28 @@
 #include <pthread.h>
 #include <signal.h>
 
+#include <system_error>
 #include <thread>
 #include <utility>
 
 namespace spliced::os {
 
-// `name` is at most 15 characters (TASK_COMM_LEN).
+// `name` is at most 15 characters (TASK_COMM_LEN). False when the process may have no more threads
+// (RLIMIT_NPROC, systemd's TasksMax).
 template <class Function>
-std::thread start_thread(const char* name, Function&& body) {
+[[nodiscard]] bool start_thread(std::thread& out, const char* name, Function&& body) {
   sigset_t all, before;
   sigfillset(&all);
   pthread_sigmask(SIG_BLOCK, &all, &before);
-  std::thread thread(std::forward<Function>(body));
+  bool started = true;
+  try {
+    out = std::thread(std::forward<Function>(body));
+    pthread_setname_np(out.native_handle(), name);
+  } catch (const std::system_error&) {
+    started = false;
+  }
   pthread_sigmask(SIG_SETMASK, &before, nullptr);
-  pthread_setname_np(thread.native_handle(), name);
-  return thread;
+  return started;
 }
 
 }  // namespace spliced::os

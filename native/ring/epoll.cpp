@@ -87,8 +87,9 @@ bool Epoll::initialise(std::string& detail) {
     return false;
   }
   add(wake_.get(), EPOLLIN, Token{});
-  worker_.start(wake_.get());
-  return true;
+  if (worker_.start(wake_.get())) return true;
+  detail = "no thread for file operations: raise TasksMax or RLIMIT_NPROC";
+  return false;
 }
 
 void Epoll::add(int fd, uint32_t events, Token token) {

@@ -26,9 +26,9 @@ Completion perform(const FileJob& job) {
 
 }  // namespace
 
-void FileWorker::start(int done_eventfd) {
+bool FileWorker::start(int done_eventfd) {
   done_eventfd_ = done_eventfd;
-  thread_ = os::start_thread("spliced-files", [this] { run(); });
+  return os::start_thread(thread_, "spliced-files", [this] { run(); });
 }
 
 FileWorker::~FileWorker() {

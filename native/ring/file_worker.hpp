@@ -24,7 +24,7 @@ struct FileJob {
 class FileWorker {
  public:
   ~FileWorker();
-  void start(int done_eventfd);
+  [[nodiscard]] bool start(int done_eventfd);
   // At most one job a connection is under way: the number of slots bounds the queue.
   void submit(const FileJob& job);
   void take_completions(std::vector<Completion>& out);  // appends

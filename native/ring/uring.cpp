@@ -9,6 +9,8 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
+#include <deque>
+
 #include "base/assert.hpp"
 #include "base/limits.hpp"
 #include "files/open_beneath.hpp"
@@ -32,6 +34,7 @@
 namespace spliced::ring {
 namespace {
 
+constexpr unsigned kFailuresMax = 1000;
 constexpr short kWatched = POLLIN | POLLOUT | POLLRDHUP;
 
 class Uring final : public Ring {
@@ -89,6 +92,7 @@ class Uring final : public Ring {
 
  private:
   io_uring_sqe* next();
+  void submit_waiting();
   void watch_wake();
   // False for completions that are the backend's own business.
   bool translate(const io_uring_cqe& cqe, Completion& out);
@@ -96,6 +100,10 @@ class Uring final : public Ring {
   io_uring ring_{};
   bool initialised_ = false;
   bool multishot_accept_ = true;
+  unsigned failures_ = 0;
+  // Operations for which the submission queue had no room while the kernel refused to take it
+  // (EBUSY, EAGAIN); bounded by the operations that the connections may have under way.
+  std::deque<io_uring_sqe> waiting_;
   os::Fd wake_;
 };
 
@@ -157,13 +165,25 @@ bool Uring::initialise(std::string& detail) {
 }
 
 io_uring_sqe* Uring::next() {
-  io_uring_sqe* sqe = ::io_uring_get_sqe(&ring_);
-  if (sqe == nullptr) {
-    ::io_uring_submit(&ring_);
-    sqe = ::io_uring_get_sqe(&ring_);
+  if (waiting_.empty()) {
+    io_uring_sqe* sqe = ::io_uring_get_sqe(&ring_);
+    if (sqe == nullptr) {
+      ::io_uring_submit(&ring_);
+      sqe = ::io_uring_get_sqe(&ring_);
+    }
+    if (sqe != nullptr) return sqe;
   }
-  SPLICED_ASSERT(sqe != nullptr);
-  return sqe;
+  waiting_.emplace_back();
+  return &waiting_.back();
+}
+
+void Uring::submit_waiting() {
+  while (!waiting_.empty()) {
+    io_uring_sqe* sqe = ::io_uring_get_sqe(&ring_);
+    if (sqe == nullptr) return;
+    *sqe = waiting_.front();
+    waiting_.pop_front();
+  }
 }
 
 void Uring::watch_wake() {
@@ -196,7 +216,13 @@ size_t Uring::wait(int timeout_ms, Completion* out, size_t capacity) {
   timeout.tv_sec = timeout_ms / 1000;
   timeout.tv_nsec = (timeout_ms % 1000) * 1'000'000ll;
   io_uring_cqe* first = nullptr;
-  ::io_uring_submit_and_wait_timeout(&ring_, &first, 1, timeout_ms < 0 ? nullptr : &timeout, nullptr);
+  submit_waiting();
+  const int waited = ::io_uring_submit_and_wait_timeout(
+      &ring_, &first, 1, timeout_ms < 0 ? nullptr : &timeout, nullptr);
+  const bool passing = waited >= 0 || waited == -ETIME || waited == -EINTR || waited == -EAGAIN ||
+                       waited == -EBUSY;
+  failures_ = passing ? 0 : failures_ + 1;
+  SPLICED_ASSERT(failures_ < kFailuresMax);  // the ring is gone: a restart, not a busy loop
   size_t count = 0;
   unsigned seen = 0, head;
   io_uring_cqe* cqe;

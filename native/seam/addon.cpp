@@ -53,7 +53,12 @@ class EventQueue : public std::enable_shared_from_this<EventQueue> {
           if (batch.empty()) return;
           Napi::Array list = Napi::Array::New(env, batch.size());
           for (uint32_t i = 0; i < batch.size(); i++) list.Set(i, to_javascript(env, batch[i]));
-          callback.Call({list});
+          try {
+            callback.Call({list});
+          } catch (const Napi::Error& error) {
+            // Node-API swallows what a thread-safe function's callback throws; we must not.
+            napi_fatal_exception(env, error.Value());
+          }
         });
   }
 
@@ -136,7 +141,13 @@ class EngineObject : public Napi::ObjectWrap<EngineObject> {
     // before Node destroys what they push to.
     napi_add_env_cleanup_hook(info.Env(), on_exit, this);
     Ref();  // running: not for the garbage collector
-    engine.start([queue = events_](engine::Event event) { queue->push(std::move(event)); });
+    engine::Failure failure;
+    const bool started = engine.start(
+        [queue = events_](engine::Event event) { queue->push(std::move(event)); }, failure);
+    if (started) return;
+    shut_down();
+    Unref();
+    throw_with_code(info.Env(), failure.code, failure.message);
   }
 
   Napi::Value stats(const Napi::CallbackInfo& info) {
@@ -163,6 +174,7 @@ class EngineObject : public Napi::ObjectWrap<EngineObject> {
     closed_ = true;
     const bool started = events_ != nullptr;
     shut_down();
+    engine_.reset();  // the root and the certificates go now, not with the garbage collector
     if (started) Unref();
   }
 

@@ -1,0 +1,97 @@
+// SPDX-License-Identifier: Apache-2.0
+// What the constructor refuses: an Error with a code and one clear line, and nothing left behind.
+
+import { readdirSync } from 'node:fs';
+import { createServer } from 'node:net';
+import { join } from 'node:path';
+import t from 'tap';
+import { type EngineOptions, loadNative } from '../../src/engine/native.js';
+import { engineOptions, newPair } from './engine.js';
+
+type Case = [name: string, change: Record<string, unknown>, code: string, message?: RegExp];
+
+const countFds = (): number => readdirSync('/proc/self/fd').length;
+
+t.test('wrong options', async (t) => {
+  const root = t.testdir({ 'file.txt': 'text' });
+  const [pair, other] = [await newPair(), await newPair()];
+  const { Engine } = loadNative();
+  const mixed = [{ chain: pair.chain, privateKey: other.privateKey }];
+  const busy = createServer();
+  const busyPort = await new Promise<number>((resolve) => {
+    busy.listen(0, '127.0.0.1', () => resolve((busy.address() as { port: number }).port));
+  });
+  t.teardown(() => busy.close());
+  const cases: Case[] = [
+    ['root of a wrong type', { root: 7 }, 'EINVAL_OPTION', /root/],
+    ['root with a NUL', { root: 'a\0b' }, 'EINVAL_OPTION', /root/],
+    ['no root', { root: join(root, 'absent') }, 'EROOT', /absent/],
+    ['a file as root', { root: join(root, 'file.txt') }, 'EROOT', /file\.txt/],
+    ['no listeners', { listeners: [] }, 'EINVAL_OPTION', /listeners/],
+    ['nine listeners', { listeners: Array(9).fill({ address: '::1', port: 0 }) }, 'EINVAL_OPTION'],
+    ['a port too high', { listeners: [{ address: '::1', port: 65536 }] }, 'EINVAL_OPTION', /port/],
+    ['a port of text', { listeners: [{ address: '::1', port: '1' }] }, 'EINVAL_OPTION', /port/],
+    ['a name', { listeners: [{ address: 'localhost', port: 0 }] }, 'ELISTEN', /localhost/],
+    ['not ours', { listeners: [{ address: '192.0.2.1', port: 0 }] }, 'ELISTEN', /192\.0\.2\.1/],
+    [
+      'a busy port beside a free one',
+      {
+        listeners: [
+          { address: '127.0.0.1', port: 0 },
+          { address: '127.0.0.1', port: busyPort },
+        ],
+      },
+      'ELISTEN',
+      /in use/i,
+    ],
+    ['no certificates', { certificates: [] }, 'EINVAL_OPTION', /certificates/],
+    ['no certificate in it', { certificates: [{ ...pair, chain: 'x' }] }, 'ECERTIFICATE'],
+    ['no key in it', { certificates: [{ ...pair, privateKey: '' }] }, 'ECERTIFICATE'],
+    ['a key of another', { certificates: mixed }, 'ECERTIFICATE', /match/],
+    ['offload', { tlsOffload: 'yes' }, 'EINVAL_OPTION', /tlsOffload/],
+    ['ring', { ring: 'uring' }, 'EINVAL_OPTION', /ring/],
+    ['zero connections', { connectionsMax: 0 }, 'EINVAL_OPTION', /connectionsMax/],
+    ['a fraction', { connectionsMax: 1.5 }, 'EINVAL_OPTION', /connectionsMax/],
+    ['not a number', { pendingWindowBytes: Number.NaN }, 'EINVAL_OPTION', /pendingWindowBytes/],
+    ['a negative wait', { idleTimeoutMs: -1 }, 'EINVAL_OPTION', /idleTimeoutMs/],
+    ['an endless wait', { drainTimeoutMs: Infinity }, 'EINVAL_OPTION', /drainTimeoutMs/],
+    ['an absent wait', { headTimeoutMs: undefined }, 'EINVAL_OPTION', /headTimeoutMs/],
+  ];
+  const before = countFds();
+  for (const [name, change, code, message] of cases) {
+    const options = { ...engineOptions(root, pair), ...change } as unknown as EngineOptions;
+    try {
+      new Engine(options).close();
+      t.fail(`${name}: accepted`);
+    } catch (error) {
+      const { code: found, message: text } = error as NodeJS.ErrnoException;
+      t.equal(found, code, `${name}: ${text}`);
+      if (message) t.match(text, message, name);
+      t.notMatch(text, /\n|PRIVATE|BEGIN/, `${name}: one line, no key`);
+    }
+  }
+  t.throws(() => new (Engine as unknown as new () => unknown)(), { code: 'EINVAL_OPTION' });
+  t.throws(() => new (Engine as unknown as new (x: null) => unknown)(null), {
+    code: 'EINVAL_OPTION',
+  });
+  t.throws(() => (Engine as unknown as () => unknown)(), /./, 'called without new');
+  t.equal(countFds(), before, 'no descriptor is left');
+});
+
+t.test('wrong calls', async (t) => {
+  const pair = await newPair();
+  const { Engine } = loadNative();
+  const engine = new Engine(engineOptions(t.testdir(), pair));
+  t.throws(() => (engine.start as (x: unknown) => void)('x'), { code: 'EINVAL_OPTION' });
+  t.throws(() => (engine.stop as (x: unknown) => void)('x'), { code: 'EINVAL_OPTION' });
+  t.throws(() => engine.stop(-1), { code: 'EINVAL_OPTION' });
+  t.throws(() => (engine.replaceCertificates as (x: unknown) => void)({}), {
+    code: 'EINVAL_OPTION',
+  });
+  engine.start(() => {});
+  t.throws(() => engine.start(() => {}), /started/, 'a second start');
+  engine.close();
+  for (const call of [() => engine.stats(), () => engine.listeners(), () => engine.stop(0)]) {
+    t.throws(call, /closed/, 'after close');
+  }
+});
