@@ -149,27 +149,6 @@ bool would_block(SSL* ssl, int result) {
   return error == SSL_ERROR_WANT_READ || error == SSL_ERROR_WANT_WRITE;
 }
 
-bool send_control(int socket, const void* data, size_t length, int flags) {
-  return send(socket, data, length, flags | MSG_NOSIGNAL) == static_cast<ssize_t>(length);
-}
-
-void send_close_notify(int socket) {
-  unsigned char alert[2] = {1, 0};
-  struct iovec part = {alert, sizeof alert};
-  alignas(struct cmsghdr) char control[CMSG_SPACE(1)] = {};
-  struct msghdr message = {};
-  message.msg_iov = &part;
-  message.msg_iovlen = 1;
-  message.msg_control = control;
-  message.msg_controllen = sizeof control;
-  struct cmsghdr* header = CMSG_FIRSTHDR(&message);
-  header->cmsg_level = SOL_TLS;
-  header->cmsg_type = TLS_SET_RECORD_TYPE;
-  header->cmsg_len = CMSG_LEN(1);
-  *CMSG_DATA(header) = 21;
-  if (sendmsg(socket, &message, MSG_NOSIGNAL) < 0) return;  // as careless as the rest of it
-}
-
 bool start_response(Connection& connection, const std::string& root) {
   const size_t begin = connection.request.find(' ');
   const size_t end = connection.request.find(' ', begin + 1);
@@ -183,8 +162,9 @@ bool start_response(Connection& connection, const std::string& root) {
   connection.sending = true;
   const std::string head = "HTTP/1.1 200 OK\r\nContent-Length: " + std::to_string(status.st_size) +
                            "\r\nConnection: close\r\n\r\n";
-  return send_control(connection.socket, head.data(), head.size(),
-                      status.st_size > 0 ? MSG_MORE : 0);
+  const int flags = MSG_NOSIGNAL | (status.st_size > 0 ? MSG_MORE : 0);
+  return send(connection.socket, head.data(), head.size(), flags) ==
+         static_cast<ssize_t>(head.size());
 }
 
 bool send_body(Connection& connection) {
@@ -193,7 +173,6 @@ bool send_body(Connection& connection) {
     const ssize_t sent = sendfile(connection.socket, connection.file, &connection.offset, piece);
     if (sent <= 0) return sent < 0 && errno == EAGAIN;
   }
-  send_close_notify(connection.socket);
   return false;  // the bug: "everything is sent", so close now
 }
 

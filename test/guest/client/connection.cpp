@@ -12,6 +12,10 @@
 #include <algorithm>
 #include <chrono>
 
+namespace {
+constexpr uint64_t kSmallBodyBytes = 100'000;
+}
+
 int64_t now_ms() {
   const auto now = std::chrono::steady_clock::now().time_since_epoch();
   return std::chrono::duration_cast<std::chrono::milliseconds>(now).count();
@@ -131,7 +135,8 @@ size_t Connection::allowance(size_t most) {
       return slow_allowance(most);
     case Profile::kResume:
     case Profile::kStall:
-      if (stalled_ || consumed_ < threshold) return most;
+      // A small body stalls before its first byte is read: OpenSSL takes whole records.
+      if (stalled_ || (bytes > kSmallBodyBytes && consumed_ < threshold)) return most;
       stalled_ = true;
       sleep_until_ms_ = now_ms() + plan_.parameter;
       return 0;

@@ -47,8 +47,13 @@ export async function download({ port, root, connections, concurrency = 48, dead
     child.on('error', reject);
     child.on('close', resolve);
   });
-  const results = output.split('\n').filter(Boolean).map((line) => JSON.parse(line));
-  const offending = results.filter(({ id, outcome }) => connections[Number(id)].outcome !== outcome);
+  const results = output
+    .split('\n')
+    .filter(Boolean)
+    .map((line) => JSON.parse(line));
+  const offending = results.filter(
+    ({ id, outcome }) => connections[Number(id)].outcome !== outcome,
+  );
   return {
     expected: count(connections.flatMap(({ outcome, paths }) => paths.map(() => outcome))),
     outcomes: count(results.map(({ outcome }) => outcome)),
