@@ -11,6 +11,10 @@ namespace spliced::conn {
 
 Turn respond(Services& s, Connection& c) {
   if (!c.writable) return Turn::Wait;
+  if (c.offloaded && over_window(s, c)) {
+    s.tick(c);
+    return Turn::Wait;
+  }
   const os::Moved moved = stream_send_output(s, c, /*more=*/c.body_remaining > 0);
   if (moved.io == os::Io::WouldBlock) {
     s.tick(c);
