@@ -46,7 +46,7 @@ os::Io discard_input(Services& s, Connection& c) {
     const os::Received got =
         c.offloaded ? os::receive_record(c.socket, c.input.data(), BufferPool::kBytes)
                     : os::receive_plain(c.socket, c.input.data(), BufferPool::kBytes);
-    if (got.io == os::Io::Failed && ending_of_send_error(got.error) != Ending::PeerGone) {
+    if (got.io == os::Io::Failed && !peer_is_gone(c, got.error)) {
       // A record that cannot be read (EBADMSG and the like) says nothing about what the peer still
       // receives: go on, deaf.
       c.deaf = true;
@@ -112,7 +112,7 @@ Turn close_notify(Services& s, Connection& c) {
   }
   if (moved.io != os::Io::Done) {
     // EPIPE and the like: is anything of the responses still ours? settle() knows.
-    if (ending_of_send_error(moved.error) != Ending::PeerGone) {
+    if (!peer_is_gone(c, moved.error)) {
       abort(s, c, Ending::Aborted);
       return Turn::Again;
     }

@@ -163,10 +163,7 @@ Turn splice(Services& s, Connection& c) {
       s.tick(c);
       return Turn::Wait;
     }
-    if (moved.io != os::Io::Done) {
-      abort(s, c, ending_of_send_error(moved.error));
-      return Turn::Again;
-    }
+    if (moved.io != os::Io::Done) return give_up_sending(s, c, moved.error);
   }
   return Turn::Yield;
 }

@@ -1,0 +1,458 @@
+// SPDX-License-Identifier: Apache-2.0
+// Measures ways to move a file into a kernel-TLS socket: sendfile, splice through a pipe, linked
+// io_uring splices, and for small bodies one sendmsg. bench/run-transfer-probe runs it in guests.
+// A child process is the client: it sends a short request (in the clear: only TX is kernel TLS
+// here), counts the plaintext of the records that come back, and asks again; so every variant
+// serves the same closed loop over loopback. The key is fixed, nobody decrypts.
+//   transfer-probe FILE_DIR ROUNDS     the table, as tab-separated lines
+//   transfer-probe --nowait FILE...    what preadv2(RWF_NOWAIT) answers for each file, cold and
+//   warm
+#include <arpa/inet.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <liburing.h>
+#include <linux/tls.h>
+#include <netinet/tcp.h>
+#include <poll.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/sendfile.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/uio.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <chrono>
+#include <cstdint>
+#include <cstdio>
+#include <cstdlib>
+#include <memory>
+#include <string>
+#include <vector>
+
+namespace {
+
+constexpr size_t kPieceBytes = 65536;
+constexpr size_t kHeadBytes = 250;
+constexpr size_t kRequestBytes = 64;
+const char kHead[kHeadBytes] = {'H', 'T', 'T', 'P'};
+
+[[noreturn]] void die(const char* what) {
+  fprintf(stderr, "transfer-probe: %s: %s\n", what, strerror(errno));
+  exit(1);
+}
+
+ssize_t check(ssize_t result, const char* what) {
+  if (result < 0) die(what);
+  return result;
+}
+
+// What a sender works on: one response is kHead and `bytes` of `file`, whose first bytes are
+// `memory`.
+struct Transfer {
+  int socket, file, pipe_read, pipe_write;
+  struct io_uring* ring;
+  const char* memory;
+  size_t bytes;
+};
+
+void wait_writable(int socket) {
+  struct pollfd poll_fd = {socket, POLLOUT, 0};
+  check(poll(&poll_fd, 1, 5000), "poll");
+}
+
+void send_all(int socket, struct iovec* parts, int count, int flags) {
+  struct msghdr message = {};
+  message.msg_iov = parts;
+  message.msg_iovlen = count;
+  while (message.msg_iovlen > 0) {
+    const ssize_t sent = sendmsg(socket, &message, flags | MSG_NOSIGNAL);
+    if (sent < 0 && errno != EAGAIN) die("sendmsg");
+    if (sent < 0) {
+      wait_writable(socket);
+      continue;
+    }
+    size_t left = sent;
+    while (message.msg_iovlen > 0 && left >= message.msg_iov->iov_len) {
+      left -= message.msg_iov->iov_len;
+      ++message.msg_iov;
+      --message.msg_iovlen;
+    }
+    if (message.msg_iovlen > 0) {
+      message.msg_iov->iov_base = static_cast<char*>(message.msg_iov->iov_base) + left;
+      message.msg_iov->iov_len -= left;
+    }
+  }
+}
+
+void send_head(const Transfer& t) {
+  struct iovec head = {const_cast<char*>(kHead), kHeadBytes};
+  send_all(t.socket, &head, 1, MSG_MORE);
+}
+
+void by_sendfile(const Transfer& t) {
+  send_head(t);
+  off_t offset = 0;
+  while (static_cast<size_t>(offset) < t.bytes) {
+    const size_t piece = std::min(kPieceBytes, t.bytes - offset);
+    if (sendfile(t.socket, t.file, &offset, piece) >= 0) continue;
+    if (errno != EAGAIN) die("sendfile");
+    wait_writable(t.socket);
+  }
+}
+
+void pipe_to_socket(const Transfer& t, size_t piece, unsigned more) {
+  while (piece > 0) {
+    const ssize_t moved =
+        splice(t.pipe_read, nullptr, t.socket, nullptr, piece, SPLICE_F_NONBLOCK | more);
+    if (moved > 0) piece -= moved;
+    if (moved < 0 && errno != EAGAIN) die("splice to socket");
+    if (moved < 0) wait_writable(t.socket);
+  }
+}
+
+void by_splice(const Transfer& t) {
+  send_head(t);
+  loff_t offset = 0;
+  while (static_cast<size_t>(offset) < t.bytes) {
+    const size_t piece = check(splice(t.file, &offset, t.pipe_write, nullptr,
+                                      std::min(kPieceBytes, t.bytes - offset), SPLICE_F_NONBLOCK),
+                               "splice from file");
+    pipe_to_socket(t, piece, static_cast<size_t>(offset) < t.bytes ? SPLICE_F_MORE : 0);
+  }
+}
+
+// The same two splices as a linked pair; what the second could not move is then moved as in
+// by_splice.
+void by_ring(const Transfer& t) {
+  send_head(t);
+  loff_t offset = 0;
+  while (static_cast<size_t>(offset) < t.bytes) {
+    const size_t piece = std::min(kPieceBytes, t.bytes - offset);
+    const unsigned more = offset + piece < t.bytes ? SPLICE_F_MORE : 0;
+    struct io_uring_sqe* fill = io_uring_get_sqe(t.ring);
+    io_uring_prep_splice(fill, t.file, offset, t.pipe_write, -1, piece, 0);
+    fill->flags |= IOSQE_IO_LINK;
+    fill->user_data = 0;
+    struct io_uring_sqe* empty = io_uring_get_sqe(t.ring);
+    io_uring_prep_splice(empty, t.pipe_read, -1, t.socket, -1, piece, more);
+    empty->user_data = 1;
+    check(-io_uring_submit_and_wait(t.ring, 2) > 0 ? -1 : 0, "io_uring_submit");
+    ssize_t results[2] = {};
+    for (int i = 0; i < 2; ++i) {
+      struct io_uring_cqe* completion = nullptr;
+      if (io_uring_wait_cqe(t.ring, &completion) < 0) die("io_uring_wait_cqe");
+      results[completion->user_data] = completion->res;
+      io_uring_cqe_seen(t.ring, completion);
+    }
+    errno = results[0] < 0 ? -results[0] : 0;
+    check(results[0] < 0 ? -1 : 0, "ring splice from file");
+    const ssize_t moved = results[1];
+    if (moved < 0 && moved != -EAGAIN && moved != -ECANCELED) errno = -moved, die("ring splice");
+    pipe_to_socket(t, results[0] - std::max<ssize_t>(moved, 0), more);
+    offset += results[0];
+  }
+}
+
+void by_sendmsg_from_memory(const Transfer& t) {
+  struct iovec parts[2] = {{const_cast<char*>(kHead), kHeadBytes},
+                           {const_cast<char*>(t.memory), t.bytes}};
+  send_all(t.socket, parts, 2, 0);
+}
+
+void by_pread_and_sendmsg(const Transfer& t) {
+  static char buffer[kPieceBytes];
+  check(pread(t.file, buffer, t.bytes, 0), "pread");
+  struct iovec parts[2] = {{const_cast<char*>(kHead), kHeadBytes}, {buffer, t.bytes}};
+  send_all(t.socket, parts, 2, 0);
+}
+
+struct Method {
+  const char* name;
+  void (*send)(const Transfer&);
+  bool small_only;
+};
+constexpr Method kMethods[] = {
+    {"sendfile", by_sendfile, false},
+    {"splice", by_splice, false},
+    {"ring", by_ring, false},
+    {"sendmsg-memory", by_sendmsg_from_memory, true},
+    {"pread-sendmsg", by_pread_and_sendmsg, true},
+};
+
+struct Size {
+  const char* name;
+  size_t bytes;
+};
+constexpr Size kSizes[] = {{"1KiB", 1024}, {"16KiB", 16384}, {"16MiB", 16 << 20}};
+constexpr double kMeasurementSeconds = 0.5;  // at least, and at least one transfer
+
+// ---- the client ----
+
+// Reads records until `plaintext` bytes of application data have come; returns how many records.
+class RecordReader {
+ public:
+  explicit RecordReader(int socket) : socket_(socket) {}
+
+  // False when the server has closed. TLS 1.3: a record of length n carries n - 17 bytes.
+  bool read_response(size_t plaintext, uint64_t* records) {
+    while (plaintext > 0) {
+      if (body_left_ > 0) {
+        if (!fill()) return false;
+        const size_t step = std::min(body_left_, end_ - begin_);
+        begin_ += step;
+        body_left_ -= step;
+        continue;
+      }
+      while (end_ - begin_ < 5)
+        if (!fill_more()) return false;
+      const unsigned char* header = reinterpret_cast<unsigned char*>(buffer_) + begin_;
+      body_left_ = header[3] << 8 | header[4];
+      begin_ += 5;
+      plaintext -= body_left_ - 17;
+      ++*records;
+    }
+    while (body_left_ > 0) {
+      if (!fill()) return false;
+      const size_t step = std::min(body_left_, end_ - begin_);
+      begin_ += step;
+      body_left_ -= step;
+    }
+    return true;
+  }
+
+ private:
+  bool fill() { return begin_ < end_ || fill_more(); }
+  bool fill_more() {
+    memmove(buffer_, buffer_ + begin_, end_ - begin_);
+    end_ -= begin_;
+    begin_ = 0;
+    const ssize_t got = recv(socket_, buffer_ + end_, sizeof buffer_ - end_, 0);
+    if (got > 0) end_ += got;
+    return got > 0;
+  }
+
+  int socket_;
+  char buffer_[256 * 1024];
+  size_t begin_ = 0, end_ = 0, body_left_ = 0;
+};
+
+// Runs in the child: one connection an order (the plaintext bytes of a response), which lasts until
+// the server closes it; answers with the number of records of all complete responses.
+void run_client(const struct sockaddr_in& address, int orders, int answers) {
+  size_t plaintext_bytes;
+  while (read(orders, &plaintext_bytes, sizeof plaintext_bytes) == sizeof plaintext_bytes) {
+    const int fd = socket(AF_INET, SOCK_STREAM, 0);
+    check(connect(fd, reinterpret_cast<const struct sockaddr*>(&address), sizeof address),
+          "connect");
+    const int one = 1;
+    setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
+    auto reader = std::make_unique<RecordReader>(fd);
+    const char request[kRequestBytes] = {};
+    uint64_t records = 0;
+    do {
+      check(send(fd, request, sizeof request, MSG_NOSIGNAL), "send request");
+    } while (reader->read_response(plaintext_bytes, &records));
+    check(write(answers, &records, sizeof records), "answer");
+    close(fd);
+  }
+  exit(0);
+}
+
+// ---- the server ----
+
+struct Sample {
+  int transfers = 0;
+  double seconds = 0, machine_busy_s = 0, sender_cpu_s = 0;
+  double records_per_response = 0;
+};
+
+double machine_busy_s() {  // all but idle and iowait: crypto workers count too
+  FILE* stat = fopen("/proc/stat", "r");
+  unsigned long long user, nice, system, idle, wait, irq, soft;
+  if (!stat || fscanf(stat, "cpu %llu %llu %llu %llu %llu %llu %llu", &user, &nice, &system, &idle,
+                      &wait, &irq, &soft) != 7)
+    die("/proc/stat");
+  fclose(stat);
+  return static_cast<double>(user + nice + system + irq + soft) / sysconf(_SC_CLK_TCK);
+}
+
+double own_cpu_s() {
+  struct rusage usage;
+  getrusage(RUSAGE_SELF, &usage);
+  return usage.ru_utime.tv_sec + usage.ru_stime.tv_sec +
+         (usage.ru_utime.tv_usec + usage.ru_stime.tv_usec) / 1e6;
+}
+
+void promote(int socket) {
+  check(setsockopt(socket, SOL_TCP, TCP_ULP, "tls", 4), "TCP_ULP (module tls)");
+  struct tls12_crypto_info_aes_gcm_128 info = {};
+  info.info.version = TLS_1_3_VERSION;
+  info.info.cipher_type = TLS_CIPHER_AES_GCM_128;
+  memset(info.key, 0x5a, sizeof info.key);
+  check(setsockopt(socket, SOL_TLS, TLS_TX, &info, sizeof info), "TLS_TX");
+}
+
+class Server {
+ public:
+  Server(const std::string& directory, struct io_uring* ring) : directory_(directory), ring_(ring) {
+    int orders[2], answers[2];
+    check(pipe2(orders, O_CLOEXEC), "pipe");
+    check(pipe2(answers, O_CLOEXEC), "pipe");
+    check(pipe2(pipe_, O_CLOEXEC | O_NONBLOCK), "pipe");
+    listener_ = socket(AF_INET, SOCK_STREAM, 0);
+    struct sockaddr_in address = {};
+    address.sin_family = AF_INET;
+    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    check(bind(listener_, reinterpret_cast<struct sockaddr*>(&address), sizeof address), "bind");
+    check(listen(listener_, 16), "listen");
+    socklen_t length = sizeof address;
+    getsockname(listener_, reinterpret_cast<struct sockaddr*>(&address), &length);
+    if (fork() == 0) {
+      close(orders[1]);
+      run_client(address, orders[0], answers[1]);
+    }
+    close(orders[0]);
+    orders_ = orders[1];
+    answers_ = answers[0];
+  }
+
+  Sample measure(const Method& method, const Size& size) {
+    const size_t plaintext_bytes = kHeadBytes + size.bytes;
+    check(write(orders_, &plaintext_bytes, sizeof plaintext_bytes), "order");
+    const int fd =
+        check(accept4(listener_, nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC), "accept");
+    const int one = 1;
+    setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
+    promote(fd);
+    const std::string path = directory_ + "/" + size.name;
+    const int file = check(open(path.c_str(), O_RDONLY | O_CLOEXEC), path.c_str());
+    std::vector<char> memory(std::min<size_t>(size.bytes, kPieceBytes));
+    check(pread(file, memory.data(), memory.size(), 0), "pread");
+    const Transfer transfer = {fd, file, pipe_[0], pipe_[1], ring_, memory.data(), size.bytes};
+
+    await_request(fd);
+    const auto start = std::chrono::steady_clock::now();
+    const double busy = machine_busy_s(), own = own_cpu_s();
+    Sample sample;
+    do {
+      method.send(transfer);
+      await_request(fd);  // so the client has the whole response
+      ++sample.transfers;
+      sample.seconds =
+          std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+    } while (sample.seconds < kMeasurementSeconds);
+    sample.machine_busy_s = machine_busy_s() - busy;
+    sample.sender_cpu_s = own_cpu_s() - own;
+    shutdown(fd, SHUT_RDWR);
+    uint64_t records = 0;
+    check(read(answers_, &records, sizeof records), "read answer");
+    sample.records_per_response = static_cast<double>(records) / sample.transfers;
+    close(file);
+    close(fd);
+    return sample;
+  }
+
+ private:
+  static void await_request(int fd) {
+    char request[kRequestBytes];
+    while (recv(fd, request, sizeof request, 0) < 0) {
+      if (errno != EAGAIN) die("recv");
+      struct pollfd poll_fd = {fd, POLLIN, 0};
+      check(poll(&poll_fd, 1, 20000) == 1 ? 0 : -1, "no request");
+    }
+  }
+
+  std::string directory_;
+  struct io_uring* ring_;
+  int listener_, orders_, answers_, pipe_[2];
+};
+
+double median(std::vector<double> values) {
+  std::sort(values.begin(), values.end());
+  return values[values.size() / 2];
+}
+
+void make_files(const std::string& directory) {
+  for (const Size& size : kSizes) {
+    const int fd =
+        check(open((directory + "/" + size.name).c_str(), O_CREAT | O_WRONLY, 0644), "file");
+    std::vector<char> content(size.bytes, 'x');
+    check(write(fd, content.data(), content.size()), "write");
+    close(fd);
+  }
+}
+
+// size, method, MiB/s, responses/s, machine's and sender's CPU in ms per MiB, records a response
+void print_row(const Size& size, const char* method, const std::vector<Sample>& samples) {
+  std::vector<double> rates;
+  double busy_s = 0, own_s = 0, mib = 0;
+  for (const Sample& sample : samples) {
+    rates.push_back(sample.transfers / sample.seconds);
+    busy_s += sample.machine_busy_s;
+    own_s += sample.sender_cpu_s;
+    mib += size.bytes / 1048576.0 * sample.transfers;
+  }
+  const double rate = median(rates);
+  printf("%s\t%s\t%.2f\t%.1f\t%.1f\t%.1f\t%.0f\n", size.name, method, rate * size.bytes / 1048576.0,
+         rate, busy_s / mib * 1000, own_s / mib * 1000, samples[0].records_per_response);
+  fflush(stdout);
+}
+
+int run_table(const std::string& directory, int rounds) {
+  make_files(directory);
+  struct io_uring ring;
+  const int made = io_uring_queue_init(
+      8, &ring,
+      IORING_SETUP_SINGLE_ISSUER | IORING_SETUP_DEFER_TASKRUN | IORING_SETUP_COOP_TASKRUN);
+  if (made < 0) errno = -made, die("io_uring_queue_init");
+  Server server(directory, &ring);
+  constexpr size_t kMethodCount = std::size(kMethods);
+  for (const Size& size : kSizes) {
+    std::vector<Sample> samples[kMethodCount];
+    for (int round = -1; round < rounds; ++round) {  // round -1 warms up
+      for (size_t m = 0; m < kMethodCount; ++m) {
+        if (kMethods[m].small_only && size.bytes > kPieceBytes) continue;
+        const Sample sample = server.measure(kMethods[m], size);
+        if (round >= 0) samples[m].push_back(sample);
+      }
+    }
+    for (size_t m = 0; m < kMethodCount; ++m) {
+      if (samples[m].empty()) continue;
+      print_row(size, kMethods[m].name, samples[m]);
+    }
+  }
+  return 0;
+}
+
+int run_nowait(char** paths, int count) {
+  for (int i = 0; i < count; ++i) {
+    const int fd = check(open(paths[i], O_RDONLY | O_CLOEXEC), paths[i]);
+    posix_fadvise(fd, 0, 0, POSIX_FADV_DONTNEED);
+    char buffer[4096];
+    struct iovec part = {buffer, sizeof buffer};
+    const ssize_t cold = preadv2(fd, &part, 1, 0, RWF_NOWAIT);
+    const int cold_errno = errno;
+    check(pread(fd, buffer, sizeof buffer, 0), "pread");
+    const ssize_t warm = preadv2(fd, &part, 1, 0, RWF_NOWAIT);
+    const int warm_errno = errno;
+    printf("%s\t%s\t%s\n", paths[i],
+           cold < 0 ? strerrorname_np(cold_errno) : std::to_string(cold).c_str(),
+           warm < 0 ? strerrorname_np(warm_errno) : std::to_string(warm).c_str());
+    close(fd);
+  }
+  return 0;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  if (argc > 2 && strcmp(argv[1], "--nowait") == 0) return run_nowait(argv + 2, argc - 2);
+  if (argc != 3) {
+    fprintf(stderr, "usage: transfer-probe FILE_DIR ROUNDS | transfer-probe --nowait FILE...\n");
+    return 2;
+  }
+  return run_table(argv[1], std::max(1, atoi(argv[2])));
+}

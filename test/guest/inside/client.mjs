@@ -1,0 +1,63 @@
+// SPDX-License-Identifier: Apache-2.0
+// Runs the C++ client with a plan and judges what it reports: each connection of a plan says, by its
+// profile, how its downloads must end. Used by the cases.
+import { spawn } from 'node:child_process';
+
+/** One connection; its downloads must all end with `outcome`. */
+export function connection({ tls, profile, mode, paths, cipher = 'aes128' }) {
+  const name = profile.split(':')[0];
+  const outcome = { stall: 'reset_after_stall', early: 'closed_by_us' }[name] ?? 'complete';
+  const receiveBufferBytes = name === 'fast' ? 0 : 8192;
+  return { tls, profile, mode, paths, cipher, receiveBufferBytes, outcome };
+}
+
+function planText(connections) {
+  const line = (entry, id) => {
+    const { tls, cipher, profile, mode, receiveBufferBytes, paths } = entry;
+    return [id, tls, cipher, profile, mode, receiveBufferBytes, ...paths].join(' ');
+  };
+  return `${connections.map(line).join('\n')}\n`;
+}
+
+function count(outcomes) {
+  const counts = {};
+  for (const outcome of outcomes) counts[outcome] = (counts[outcome] ?? 0) + 1;
+  return counts;
+}
+
+/**
+ * Downloads by the plan. Resolves to the expected and the real number of each outcome, the complete
+ * downloads, and every download that did not end as its profile says.
+ */
+export async function download({ port, root, connections, concurrency = 48, deadlineS = 150 }) {
+  const args = ['--port', port, '--root', root, '--concurrency', concurrency];
+  const child = spawn('build/guest/client', [...args, '--deadline-s', deadlineS].map(String), {
+    stdio: ['pipe', 'pipe', 'pipe'],
+  });
+  let output = '';
+  let errors = '';
+  child.stdout.on('data', (data) => {
+    output += data;
+  });
+  child.stderr.on('data', (data) => {
+    errors += data;
+  });
+  child.stdin.end(planText(connections));
+  const code = await new Promise((resolve, reject) => {
+    child.on('error', reject);
+    child.on('close', resolve);
+  });
+  const results = output
+    .split('\n')
+    .filter(Boolean)
+    .map((line) => JSON.parse(line));
+  const offending = results.filter(
+    ({ id, outcome }) => connections[Number(id)].outcome !== outcome,
+  );
+  return {
+    expected: count(connections.flatMap(({ outcome, paths }) => paths.map(() => outcome))),
+    outcomes: count(results.map(({ outcome }) => outcome)),
+    offending: offending.slice(0, 20),
+    clientErrors: code === 0 ? errors : `${errors}exit code ${code}`,
+  };
+}
