@@ -72,7 +72,7 @@ TEST_CASE("what ends a connection, and the alert that says why") {
     const Peer peer = connect(world, row.cipher);
     row.act(peer);
     world.run_to_end(peer);
-    CHECK(peer.alerts() == Alerts{row.description});
+    REQUIRE(peer.alerts() == Alerts{row.description});
     CHECK(peer.arrived().records.back().payload[0] == alert::kFatal);
     CHECK(world.state(peer) == State::Free);
     CHECK(world.ending(peer) == Ending::PeerGone);

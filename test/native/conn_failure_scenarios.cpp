@@ -176,6 +176,15 @@ TEST_CASE("every state: a graceful stop lets it end, with its response") {
   });
 }
 
+TEST_CASE("a stop closes what is idle at once, half a head or not") {
+  each_state([](World& world, const Peer& peer, const Resting& resting) {
+    if (resting.state != State::ReadHead) return;
+    conn::begin_stop(*world.services);
+    world.turns();
+    CHECK(world.state(peer) == State::Settle);
+  });
+}
+
 TEST_CASE("every state: the watch ends by itself and is taken up again") {
   each_state([](World& world, const Peer& peer, const Resting&) {
     world.ring->end_watch(peer.fd(), POLLIN);

@@ -85,6 +85,8 @@ void Socket::peer_half_closes() {
 void Socket::peer_resets() {
   if (reset_) return;
   reset_ = reset_by_peer_ = true;
+  // The tx work finds the connection gone and reports it as if the cipher had failed.
+  error_ = pending_in_tls() > 0 ? EBADMSG : ECONNRESET;
   edge(readiness());
 }
 
@@ -152,7 +154,7 @@ void Socket::push() {
 }
 
 int Socket::send_error() const {
-  if (reset_by_peer_ && !reset_told_) return ECONNRESET;
+  if (reset_by_peer_ && !reset_told_) return error_;
   if (reset_ || severed_ || fin_sent_) return EPIPE;
   return cipher_failed_ ? EBADMSG : error_;
 }
@@ -204,7 +206,7 @@ os::Received Socket::receive(char* out, size_t capacity) {
   if (incoming_.empty()) {
     if (reset_by_peer_ && !reset_told_) {
       reset_told_ = true;
-      return {os::Io::Failed, {}, 0, ECONNRESET};
+      return {os::Io::Failed, {}, 0, error_};
     }
     if (peer_fin_ || reset_ || severed_) return {os::Io::Eof, {}, 0, 0};
     return {os::Io::WouldBlock, {}, 0, 0};

@@ -76,7 +76,9 @@ class Socket {
   bool counters(os::TcpCounters& out) const;
   bool sequence(bool transmit, uint64_t& out) const;
   int unacknowledged() const;
-  void clear_error() { error_ = 0; }
+  void clear_error() {
+    if (!reset_) error_ = 0;
+  }
   void push_pending() { unpushed_ = false; }
   void half_close();
   void sever();
