@@ -38,8 +38,14 @@ inline constexpr uint32_t kPipesKeptMax = 64;
 inline constexpr int kStepsPerTurn = 24;  // of a connection's states; about eight small requests
 inline constexpr int kPiecesPerTurn = 4;  // then the next connection has its turn
 
+// Bytes that TCP holds beyond what is in flight (TCP_NOTSENT_LOWAT): without it the send buffer of a
+// stalled client grows to tcp_wmem's maximum, 4 MiB by default.
+inline constexpr int kUnsentBytesMax = 192 * 1024;
+
 // Bytes that may be pending in the TLS layer of one connection before its transfer pauses.
 inline constexpr uint64_t kPendingWindowBytesDefault = 256 * 1024;
+// A piece must fit beside an open record, which stays pending until it is closed.
+inline constexpr uint64_t kPendingWindowBytesMin = 2 * kPieceBytes;
 
 // Records under one key. RFC 8446 5.5: 2^24.5 full records for AES-GCM; we end a connection before
 // 2^24, with a margin for what one response adds after the check.

@@ -81,12 +81,13 @@ void observe(Services& s, Connection& c) {
   report_pending(s, c, c.ledger.pending());
 }
 
-bool over_window(Services& s, Connection& c) {
-  if (c.ledger.pending_at_most() <= s.options.pending_window_bytes) return false;
+bool over_window(Services& s, Connection& c, size_t more_bytes) {
+  const uint64_t window = s.options.pending_window_bytes;
+  if (c.ledger.pending_at_most() + more_bytes <= window) return false;
   observe(s, c);
   // Nothing of a peer that is gone will ever be less pending: the send that follows says why.
   if (c.peer_hung_up || std::exchange(c.socket_error, false)) return false;
-  if (c.ledger.pending() <= s.options.pending_window_bytes) return false;
+  if (c.ledger.pending() + more_bytes <= window) return false;
   s.figures.pauses.add();
   return true;
 }

@@ -11,7 +11,7 @@ namespace spliced::conn {
 
 Turn respond(Services& s, Connection& c) {
   if (!c.writable) return Turn::Wait;
-  if (c.offloaded && over_window(s, c)) {
+  if (c.offloaded && over_window(s, c, c.output.size())) {
     s.tick(c);
     return Turn::Wait;
   }

@@ -114,6 +114,14 @@ bool record_limit_reached(Services& s, Connection& c) {
   return c.ledger.sequence_at_most() >= limits::kRecordsPerKeyMax;
 }
 
+// What is sent from memory waits for the cipher to finish all that this socket gave it
+// (tls_encrypt_async_wait). Done before the window is full, that leaves pending only what TCP does
+// not take, and for that there is POLLOUT; for the cipher there would be a timer alone.
+bool next_exceeds_window(const Services& s, const Connection& c) {
+  return c.ledger.pending_at_most() + c.pipe_bytes + limits::kPieceBytes >
+         s.options.pending_window_bytes;
+}
+
 // One piece on its way. Done: go on; everything else as the socket said.
 //
 // The last record of a body is sent from memory, with the record closed; what is spliced leaves the
@@ -122,8 +130,8 @@ bool record_limit_reached(Services& s, Connection& c) {
 // and a splice that leaves the record open does not wait for the cipher on any version.
 os::Moved send_piece(Services& s, Connection& c) {
   if (!c.offloaded || !c.output.empty()) return stream_send_output(s, c, /*more=*/false);
-  const size_t tail =
-      c.body_remaining == 0 ? std::min(c.pipe_bytes, limits::kRecordPlaintextBytes) : 0;
+  const bool closes = c.body_remaining == 0 || next_exceeds_window(s, c);
+  const size_t tail = closes ? std::min(c.pipe_bytes, limits::kRecordPlaintextBytes) : 0;
   if (c.pipe_bytes > tail) return stream_splice(s, c, c.pipe_bytes - tail);
   if (pipe_to_output(s, c) != Source::Ready) return {os::Io::Failed, 0, EIO};
   return stream_send_output(s, c, /*more=*/false);
@@ -154,7 +162,7 @@ Turn splice(Services& s, Connection& c) {
       return Turn::Again;
     }
     if (!c.writable) return Turn::Wait;
-    if (c.offloaded && over_window(s, c)) {
+    if (c.offloaded && over_window(s, c, c.pipe_bytes + c.output.size())) {
       s.tick(c);
       return Turn::Wait;
     }

@@ -68,11 +68,13 @@ bool open_listener(const ListenAddress& wanted, Listener& out, std::string& erro
     return false;
   }
   Fd fd(::socket(address.ss_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
-  const int on = 1, off = 0;
+  const int on = 1, off = 0, unsent = limits::kUnsentBytesMax;
   bool ok = static_cast<bool>(fd);
-  // Accepted sockets inherit TCP_NODELAY: a response is whole when it is written.
+  // Accepted sockets inherit both: a response is whole when it is written, and TCP takes no more
+  // than it can soon send.
   ok = ok && ::setsockopt(fd.get(), SOL_SOCKET, SO_REUSEADDR, &on, sizeof on) == 0 &&
-       ::setsockopt(fd.get(), IPPROTO_TCP, TCP_NODELAY, &on, sizeof on) == 0;
+       ::setsockopt(fd.get(), IPPROTO_TCP, TCP_NODELAY, &on, sizeof on) == 0 &&
+       ::setsockopt(fd.get(), IPPROTO_TCP, TCP_NOTSENT_LOWAT, &unsent, sizeof unsent) == 0;
   // "[::]" takes IPv4 clients too, whatever net.ipv6.bindv6only says.
   if (ok && address.ss_family == AF_INET6)
     ok = ::setsockopt(fd.get(), IPPROTO_IPV6, IPV6_V6ONLY, &off, sizeof off) == 0;

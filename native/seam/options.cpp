@@ -9,7 +9,6 @@ namespace {
 
 constexpr uint32_t kCertificatesMax = 64;
 constexpr uint32_t kTimeoutMsMax = 24 * 3600 * 1000;
-constexpr uint64_t kWindowBytesMin = 64 * 1024;
 constexpr uint64_t kWindowBytesMax = 1ull << 30;
 
 [[noreturn]] void invalid(Napi::Env env, const std::string& field, const std::string& needed) {
@@ -99,7 +98,7 @@ engine::Options read_options(const Napi::Value& value) {
   c.connections_max = static_cast<uint32_t>(
       integer(from, "connectionsMax", 1, limits::kConnectionsMaxCeiling));
   c.pending_window_bytes =
-      integer(from, "pendingWindowBytes", kWindowBytesMin, kWindowBytesMax);
+      integer(from, "pendingWindowBytes", limits::kPendingWindowBytesMin, kWindowBytesMax);
   c.handshake_timeout_ms = timeout(from, "handshakeTimeoutMs");
   c.head_timeout_ms = timeout(from, "headTimeoutMs");
   c.idle_timeout_ms = timeout(from, "idleTimeoutMs");

@@ -143,7 +143,7 @@ export const schema = {
   pendingWindowBytes: bounded(
     'SPLICED_PENDING_WINDOW_BYTES',
     256 * 1024,
-    64 * 1024,
+    128 * 1024,
     1024 * 1024 * 1024,
     'bytes pending in the TLS layer of a connection before its transfer pauses',
   ),

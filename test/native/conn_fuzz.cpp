@@ -69,7 +69,7 @@ class Simulation {
   static conn::Options options(Random& random) {
     conn::Options options = World::small_options();
     options.connections_max = 3;
-    options.pending_window_bytes = uint64_t{16'384} << random.below(4);
+    options.pending_window_bytes = limits::kPendingWindowBytesMin << random.below(3);
     options.offload_wanted = !random.one_in(10);
     return options;
   }
@@ -268,8 +268,7 @@ class Simulation {
   void check_step() {
     faults_ += kernel().violations.text();
     kernel().violations.clear();
-    const uint64_t most = world_.services->options.pending_window_bytes + limits::kPieceBytes +
-                          limits::kOutputBytes + 8 * 29;
+    const uint64_t most = world_.services->options.pending_window_bytes + 64 * 29;
     uint64_t states = 0;
     for (const auto& count : world_.figures.by_state) states += count.get();
     if (states != world_.services->options.connections_max) faults_ += "the states do not add up\n";

@@ -21,7 +21,7 @@ size_t open_descriptors() {
 conn::Options World::small_options() {
   conn::Options options;
   options.connections_max = 4;
-  options.pending_window_bytes = 65536;
+  options.pending_window_bytes = limits::kPendingWindowBytesMin;
   options.handshake_timeout_ms = 1000;
   options.head_timeout_ms = 1500;
   options.idle_timeout_ms = 5000;
