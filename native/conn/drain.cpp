@@ -78,7 +78,8 @@ void observe(Services& s, Connection& c) {
   const uint64_t accepted = tcp.accepted - (c.fin_sent ? 1 : 0);
   const bool consistent = c.ledger.observe(sequence, accepted, tcp.acked);
   if (!consistent && !tcp.closed) s.figures.ledger_contradictions.add();
-  report_pending(s, c, c.ledger.pending());
+  // A reset empties TCP's queue: what then seems pending is not the TLS layer's.
+  if (!tcp.closed) report_pending(s, c, c.ledger.pending());
 }
 
 bool over_window(Services& s, Connection& c, size_t more_bytes) {
