@@ -66,9 +66,12 @@ function kernelTls({ mode, kernel, promoted }) {
 function ciphersInWords(ciphers) {
   const able = ciphers.filter(({ tx }) => tx);
   if (able.length === 0) return 'none';
-  const texts = ciphers.map(({ version, cipher, tx, rx, error }) => {
-    if (!tx) return `${version} ${cipher}: no${error ? ` (${error})` : ''}`;
-    return `${version} ${cipher}: sends${rx ? ' and receives' : ' only'}`;
+  const names = [...new Set(ciphers.map(({ cipher }) => cipher))];
+  const texts = names.map((name) => {
+    const versions = ciphers
+      .filter(({ cipher, tx, rx }) => cipher === name && tx && rx)
+      .map(({ version }) => version.replace('TLSv', ''));
+    return versions.length > 0 ? `${name} (TLS ${versions.join(', ')})` : `${name}: no`;
   });
   return texts.join('; ');
 }

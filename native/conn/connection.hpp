@@ -32,7 +32,8 @@ struct Connection {
   // Edge-triggered hints: "try", cleared by WouldBlock.
   bool readable = true;
   bool writable = true;
-  bool peer_hung_up = false;  // POLLERR or POLLHUP was seen
+  bool peer_hung_up = false;  // POLLHUP was seen
+  bool socket_error = false;  // POLLERR was seen: the next send says what it is
   bool peer_done = false;     // it said goodbye between two requests
   bool deaf = false;          // what it sends cannot be decrypted any more
   bool fin_sent = false;

@@ -95,7 +95,10 @@ void on_watch(Services& s, Connection& c, const ring::Completion& completion) {
   const int events = completion.result;
   if (events & (POLLIN | POLLRDHUP | POLLHUP | POLLERR)) c.readable = true;
   if (events & (POLLOUT | POLLHUP | POLLERR)) c.writable = true;
-  if (events & (POLLHUP | POLLERR)) c.peer_hung_up = true;
+  // A reset raises both; POLLERR alone is the TLS layer's (net/tls/tls_sw.c: tls_err_abort), and the
+  // peer may be as well as ever.
+  if (events & POLLHUP) c.peer_hung_up = true;
+  if (events & POLLERR) c.socket_error = true;
   if (!completion.more && c.state != State::Join) {
     s.ring.watch(c.socket, token_of(c, ring::Kind::Watch));
     c.watching = true;

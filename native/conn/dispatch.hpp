@@ -22,6 +22,8 @@ void abort(Services& s, Connection& c, Ending ending);  // sever, then join
 void begin_close(Services& s, Connection& c);           // the ordinary end: drain
 Turn finish_response(Services& s, Connection& c);
 void observe(Services& s, Connection& c);               // ask the kernel, bring the ledger up to date
+// The brake. True: too much is pending in the TLS layer to hand it more; come back after a tick.
+bool over_window(Services& s, Connection& c);
 void report_pending(Services& s, Connection& c, uint64_t bytes);
 ring::Token token_of(const Connection& c, ring::Kind kind);
 

@@ -3,6 +3,8 @@
 // wait until the ledger says that TCP has every byte -> our FIN -> the peer's FIN, bounded -> join.
 // A FIN before the backlog is empty overtakes it; a close before that throws it away
 // (net/tls/tls_sw.c: tls_sw_release_resources_tx tries once and frees the rest).
+#include <utility>
+
 #include "base/assert.hpp"
 #include "conn/dispatch.hpp"
 #include "conn/send_failure.hpp"
@@ -13,21 +15,25 @@ namespace spliced::conn {
 namespace {
 
 // The peer's TCP is gone. It may have left as soon as it had its last response: then all that is
-// missing is our farewell, the last record and the FIN.
+// missing is our farewell, the last record and the FIN. One that said goodbye may have left without an
+// acknowledgement, but cannot have had what TCP never took.
 Ending ending_by_peer(Services& s, Connection& c) {
   const tls::CipherSpec* cipher = c.offloaded ? c.cipher : c.session->cipher();
-  uint64_t farewell = 0, missing = 0;
+  uint64_t farewell = 0, missing = 0, untaken = 0;
   if (c.farewell_sent && cipher != nullptr) farewell = 2 + cipher->record_overhead_bytes();
   if (c.offloaded) {
     observe(s, c);
     missing = c.ledger.unacked();
+    untaken = c.ledger.pending_at_most();
   } else {
     os::TcpCounters tcp;
     (void)os::tcp_counters(c.socket, tcp);
-    missing = c.session->unsent_bytes() + (tcp.accepted - tcp.acked);
+    untaken = c.session->unsent_bytes();
+    missing = untaken + (tcp.accepted - tcp.acked);
     if (c.fin_sent) farewell++;
   }
-  return c.peer_done || missing <= farewell ? Ending::Drained : Ending::PeerGone;
+  const uint64_t decisive = c.peer_done ? untaken : missing;
+  return decisive <= farewell ? Ending::Drained : Ending::PeerGone;
 }
 
 // Reads and drops what the peer still sends, so that the close does not turn into a reset.
@@ -40,7 +46,7 @@ os::Io discard_input(Services& s, Connection& c) {
     const os::Received got =
         c.offloaded ? os::receive_record(c.socket, c.input.data(), BufferPool::kBytes)
                     : os::receive_plain(c.socket, c.input.data(), BufferPool::kBytes);
-    if (got.io == os::Io::Failed && ending_of_send_error(got.error) != Ending::PeerGone) {
+    if (got.io == os::Io::Failed && !peer_is_gone(c, got.error)) {
       // A record that cannot be read (EBADMSG and the like) says nothing about what the peer still
       // receives: go on, deaf.
       c.deaf = true;
@@ -75,6 +81,16 @@ void observe(Services& s, Connection& c) {
   report_pending(s, c, c.ledger.pending());
 }
 
+bool over_window(Services& s, Connection& c) {
+  if (c.ledger.pending_at_most() <= s.options.pending_window_bytes) return false;
+  observe(s, c);
+  // Nothing of a peer that is gone will ever be less pending: the send that follows says why.
+  if (c.peer_hung_up || std::exchange(c.socket_error, false)) return false;
+  if (c.ledger.pending() <= s.options.pending_window_bytes) return false;
+  s.figures.pauses.add();
+  return true;
+}
+
 void report_pending(Services& s, Connection& c, uint64_t bytes) {
   s.figures.pending_bytes.add(bytes - c.reported_pending);  // modulo 2^64: may be less
   c.reported_pending = bytes;
@@ -96,7 +112,7 @@ Turn close_notify(Services& s, Connection& c) {
   }
   if (moved.io != os::Io::Done) {
     // EPIPE and the like: is anything of the responses still ours? settle() knows.
-    if (ending_of_send_error(moved.error) != Ending::PeerGone) {
+    if (!peer_is_gone(c, moved.error)) {
       abort(s, c, Ending::Aborted);
       return Turn::Again;
     }

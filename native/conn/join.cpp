@@ -35,7 +35,7 @@ void reset(Connection& c) {
 void abort(Services& s, Connection& c, Ending ending) {
   if (c.state == State::Join) return;
   os::sever(c.socket);
-  c.ending = ending;
+  if (c.ending == Ending::None) c.ending = ending;  // a refusal's verdict stands
   enter(s, c, State::Join);
 }
 

@@ -113,7 +113,8 @@ Turn parse(Services& s, Connection& c) {
       begin_request(s, c, head);
       return Turn::Again;
     case http::Outcome::Rejected:
-      respond_error(s, c, result.status, /*keep_alive=*/false, /*send_body=*/true);
+      respond_error(s, c, result.status, /*keep_alive=*/false,
+                    /*send_body=*/head.method != http::Method::Head);
       return Turn::Again;
   }
   return Turn::Wait;

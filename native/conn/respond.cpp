@@ -11,15 +11,16 @@ namespace spliced::conn {
 
 Turn respond(Services& s, Connection& c) {
   if (!c.writable) return Turn::Wait;
+  if (c.offloaded && over_window(s, c)) {
+    s.tick(c);
+    return Turn::Wait;
+  }
   const os::Moved moved = stream_send_output(s, c, /*more=*/c.body_remaining > 0);
   if (moved.io == os::Io::WouldBlock) {
     s.tick(c);
     return Turn::Wait;
   }
-  if (moved.io != os::Io::Done) {
-    abort(s, c, ending_of_send_error(moved.error));
-    return Turn::Again;
-  }
+  if (moved.io != os::Io::Done) return give_up_sending(s, c, moved.error);
   if (c.body_remaining == 0) return finish_response(s, c);
   enter(s, c, State::Splice);
   return Turn::Again;
@@ -40,7 +41,7 @@ Turn finish_response(Services& s, Connection& c) {
   return Turn::Again;
 }
 
-Ending ending_of_send_error(int error) {
+bool peer_is_gone(const Connection& c, int error) {
   switch (error) {
     case EPIPE:
     case ECONNRESET:
@@ -49,10 +50,17 @@ Ending ending_of_send_error(int error) {
     case ENOTCONN:
     case EHOSTUNREACH:
     case ENETUNREACH:
-      return Ending::PeerGone;
+      return true;
     default:
-      return Ending::Aborted;  // EBADMSG: the cipher failed (net/tls/tls_sw.c: tls_encrypt_done)
+      break;
   }
+  os::TcpCounters tcp;
+  return os::tcp_counters(c.socket, tcp) && tcp.closed;
+}
+
+Turn give_up_sending(Services& s, Connection& c, int error) {
+  abort(s, c, peer_is_gone(c, error) ? Ending::PeerGone : Ending::Aborted);
+  return Turn::Again;
 }
 
 }  // namespace spliced::conn

@@ -108,15 +108,6 @@ Source fill_output(Services& s, Connection& c) {
   return pipe_to_output(s, c);
 }
 
-// The brake. True: too much is pending in the TLS layer.
-bool over_window(Services& s, Connection& c) {
-  if (c.ledger.pending_at_most() <= s.options.pending_window_bytes) return false;
-  observe(s, c);
-  if (c.ledger.pending() <= s.options.pending_window_bytes) return false;
-  s.figures.pauses.add();
-  return true;
-}
-
 bool record_limit_reached(Services& s, Connection& c) {
   if (c.ledger.sequence_at_most() < limits::kRecordsPerKeyMax) return false;
   observe(s, c);
@@ -172,10 +163,7 @@ Turn splice(Services& s, Connection& c) {
       s.tick(c);
       return Turn::Wait;
     }
-    if (moved.io != os::Io::Done) {
-      abort(s, c, ending_of_send_error(moved.error));
-      return Turn::Again;
-    }
+    if (moved.io != os::Io::Done) return give_up_sending(s, c, moved.error);
   }
   return Turn::Yield;
 }

@@ -32,6 +32,7 @@ int walk(int root, const char* path) {
   for (;;) {
     const char* slash = ::strchr(path, '/');
     if (slash == nullptr) {
+      if (::strcmp(path, "..") == 0) return -EXDEV;
       const int fd = ::openat(at, path, static_cast<int>(kOpenBeneath.flags) | O_NOFOLLOW);
       return fd < 0 ? -errno : fd;
     }

@@ -1,0 +1,393 @@
+// SPDX-License-Identifier: Apache-2.0
+// Scenarios: handshakes that fail, deadlines, resets, stops and full houses, in every state.
+#include <errno.h>
+#include <poll.h>
+
+#include <functional>
+#include <ostream>
+#include <string>
+
+#include "doctest/doctest.h"
+#include "fakes/world.hpp"
+
+using namespace spliced;
+using namespace spliced::fakes;
+using conn::Ending;
+using conn::State;
+
+namespace {
+
+uint64_t failures(const World& world, tls::HandshakeFailure reason) {
+  return world.figures.handshake_failures[static_cast<size_t>(reason)].get();
+}
+
+// A connection that rests in each of the states, and the ending that giving it up there must have.
+struct Resting {
+  std::string name;
+  State state;
+  Ending given_up;
+  std::function<void(World&, const Peer&)> bring;
+};
+
+Peer connect(World& world, bool handshake_done) {
+  return world.connect([&](Socket& socket, TlsScript& script) {
+    socket.send_buffer_bytes = 20'000;
+    socket.asynchronous_cipher = true;
+    if (!handshake_done) script.handshake.assign(1000, tls::Handshake::NeedRead);
+  });
+}
+
+const Resting kResting[] = {
+    {"handshake", State::Handshake, Ending::NotServed, [](World&, const Peer&) {}},
+    {"idle", State::ReadHead, Ending::Aborted, [](World&, const Peer&) {}},
+    {"half a head", State::ReadHead, Ending::Aborted,
+     [](World&, const Peer& peer) { peer.sends("GET /fi"); }},
+    {"cold open", State::OpenFile, Ending::Aborted,
+     [](World& world, const Peer& peer) {
+       world.ring->hold_file_operations = true;
+       kernel().names_resident = false;
+       peer.get("/new/name");
+     }},
+    {"cold small body", State::OpenFile, Ending::Aborted,
+     [](World& world, const Peer& peer) {
+       world.ring->hold_file_operations = true;
+       kernel().residency = Kernel::Residency::Cold;
+       peer.get("/small");
+     }},
+    {"response head", State::Respond, Ending::Aborted,
+     [](World&, const Peer& peer) {
+       peer.socket().send_buffer_bytes = 0;
+       peer.get("/small");
+     }},
+    {"cold fill", State::Splice, Ending::Aborted,
+     [](World& world, const Peer& peer) {
+       world.ring->hold_file_operations = true;
+       kernel().residency = Kernel::Residency::Cold;
+       peer.get("/large");
+     }},
+    {"body, brake on", State::Splice, Ending::Aborted,
+     [](World&, const Peer& peer) { peer.get("/large"); }},
+    {"close_notify", State::CloseNotify, Ending::Aborted,
+     [](World& world, const Peer& peer) {
+       peer.get("/small");
+       world.turns();
+       peer.socket().send_buffer_bytes = 0;
+       peer.says_goodbye();
+     }},
+    {"settle", State::Settle, Ending::Aborted,
+     [](World&, const Peer& peer) { peer.get("/small", "Connection: close\r\n"); }},
+    {"linger", State::Linger, Ending::Aborted,
+     [](World& world, const Peer& peer) {
+       peer.get("/small", "Connection: close\r\n");
+       world.turns();
+       peer.socket().cipher_completes_all();
+       world.advance(50);
+     }},
+};
+
+void each_state(const std::function<void(World&, const Peer&, const Resting&)>& check) {
+  for (const Resting& resting : kResting) {
+    CAPTURE(resting.name);
+    World world;
+    world.site.write("new/name", 100);
+    world.site.write("small", 3000);
+    world.site.write("large", 1'000'000);
+    const Peer peer = connect(world, resting.state != State::Handshake);
+    world.turns();
+    resting.bring(world, peer);
+    world.turns();
+    REQUIRE(world.state(peer) == resting.state);
+    check(world, peer, resting);
+    CHECK(world.settle_accounts() == "");
+  }
+}
+
+}  // namespace
+
+TEST_CASE("every state: given up by abort_all") {
+  each_state([](World& world, const Peer& peer, const Resting& resting) {
+    world.ring->hold_cancels = true;
+    conn::abort_all(*world.services);
+    CHECK(world.state(peer) == State::Join);
+    CHECK_FALSE(peer.socket().closed());
+    world.ring->release_cancels();
+    world.turns();
+    while (world.ring->held() > 0) {
+      CHECK_FALSE(peer.socket().closed());  // the disk still works for it
+      world.ring->finish();
+      world.turns();
+    }
+    CHECK(peer.socket().closed());
+    CHECK(world.ending(peer) == resting.given_up);
+  });
+}
+
+TEST_CASE("every state: the peer resets") {
+  each_state([](World& world, const Peer& peer, const Resting& resting) {
+    peer.socket().peer_resets();
+    if (resting.state == State::Handshake) {
+      tls_script(peer.fd()).handshake = {tls::Handshake::Failed};
+      tls_script(peer.fd()).failure = tls::HandshakeFailure::PeerClosed;
+    }
+    world.advance(500);
+    while (world.ring->held() > 0) {
+      world.ring->finish();
+      world.turns();
+    }
+    world.advance(3000);
+    CHECK(world.state(peer) == State::Free);
+    CHECK(world.figures.aborted.get() == 0);
+    CHECK(world.figures.drained.get() == 0);
+    const bool served = resting.state != State::Handshake;
+    CHECK(world.ending(peer) == (served ? Ending::PeerGone : Ending::NotServed));
+  });
+}
+
+TEST_CASE("every state: nothing moves any more, and it still ends by itself") {
+  each_state([](World& world, const Peer& peer, const Resting& resting) {
+    world.advance(12'000);
+    if (world.ring->held() > 0) {
+      CHECK(world.state(peer) == State::Join);
+      while (world.ring->held() > 0) world.ring->finish();
+      world.turns();
+    }
+    world.advance(12'000);
+    CHECK(world.state(peer) == State::Free);
+    CHECK(world.figures.open.get() == 0);
+    CHECK(world.ending(peer) == resting.given_up);
+  });
+}
+
+TEST_CASE("every state: a graceful stop lets it end, with its response") {
+  each_state([](World& world, const Peer& peer, const Resting& resting) {
+    conn::begin_stop(*world.services);
+    world.ring->hold_file_operations = false;
+    while (world.ring->held() > 0) world.ring->finish();
+    peer.socket().send_buffer_bytes = 20'000;
+    world.run_to_end(peer);
+    CHECK(world.state(peer) == State::Free);
+    const bool served = resting.state != State::Handshake;
+    CHECK(world.ending(peer) == (served ? Ending::Drained : Ending::NotServed));
+    if (served) CHECK(peer.alerts() == std::vector<uint8_t>{0});
+    for (const Response& response : peer.responses()) CHECK(response.whole);
+    const bool asked = served && resting.state != State::ReadHead;  // half a head is not a request
+    CHECK(peer.responses().size() == (asked ? 1 : 0));
+    CHECK(world.figures.aborted.get() == 0);
+  });
+}
+
+TEST_CASE("every state: the watch ends by itself and is taken up again") {
+  each_state([](World& world, const Peer& peer, const Resting&) {
+    world.ring->end_watch(peer.fd(), POLLIN);
+    world.turns();
+    CHECK(world.ring->outstanding() >= 1);
+    CHECK_FALSE(world.state(peer) == State::Free);
+  });
+}
+
+TEST_CASE("every state: the watch fails, and the connection ends") {
+  each_state([](World& world, const Peer& peer, const Resting&) {
+    world.ring->end_watch(peer.fd(), -ENOMEM);
+    world.turns();
+    while (world.ring->held() > 0) world.ring->finish();
+    world.turns();
+    CHECK(world.state(peer) == State::Free);
+    CHECK(world.ending(peer) == Ending::Aborted);
+  });
+}
+
+TEST_CASE("handshake: its failures are told apart, and its alert is delivered") {
+  for (size_t i = 1; i < tls::kHandshakeFailures; i++) {
+    const auto reason = static_cast<tls::HandshakeFailure>(i);
+    CAPTURE(i);
+    World world;
+    const Peer peer = world.connect([&](Socket&, TlsScript& script) {
+      script.handshake = {tls::Handshake::NeedRead, tls::Handshake::Failed};
+      script.failure = reason;
+    });
+    world.turns();
+    peer.sends("hello");
+    world.turns();
+    CHECK(failures(world, reason) == 1);
+    if (reason != tls::HandshakeFailure::PeerClosed) {
+      CHECK(world.state(peer) == State::Linger);
+      CHECK(peer.socket().half_closed());
+      world.run_to_end(peer);
+      CHECK(peer.arrived().records.back().type == wire::kAlert);
+      CHECK(peer.socket().lost_in_tcp() == 0);
+    }
+    world.turns();
+    CHECK(world.ending(peer) == Ending::NotServed);
+    CHECK(world.figures.drained.get() + world.figures.aborted.get() == 0);
+    CHECK(world.settle_accounts() == "");
+  }
+}
+
+TEST_CASE("handshake: a client that says nothing is given up in time") {
+  World world;
+  const Peer peer = connect(world, false);
+  world.advance(900);
+  CHECK(world.state(peer) == State::Handshake);
+  world.advance(200);
+  CHECK(world.state(peer) == State::Free);
+  CHECK(failures(world, tls::HandshakeFailure::Timeout) == 1);
+  CHECK(world.settle_accounts() == "");
+}
+
+TEST_CASE("handshake: promoted, refused and broken promotions") {
+  struct Row {
+    tls::Promotion::Outcome outcome;
+    tls::Fallback fallback;
+    bool served;
+  };
+  for (const Row& row : {
+           Row{tls::Promotion::Outcome::Kernel, tls::Fallback::InstallFailed, true},
+           Row{tls::Promotion::Outcome::UserSpace, tls::Fallback::NotQuiescent, true},
+           Row{tls::Promotion::Outcome::UserSpace, tls::Fallback::PeerClosed, true},
+           Row{tls::Promotion::Outcome::Broken, tls::Fallback::InstallFailed, false},
+       }) {
+    World world;
+    world.site.write("ten", 10);
+    const Peer peer = world.connect([&](Socket&, TlsScript& script) {
+      script.outcome = row.outcome;
+      script.fallback = row.fallback;
+      script.resumed = true;
+    });
+    peer.get("/ten");
+    world.pump(peer);
+    const bool kernel_tls = row.outcome == tls::Promotion::Outcome::Kernel;
+    CHECK(world.figures.handshakes_resumed.get() == 1);
+    CHECK(world.figures.promoted[0].get() == (kernel_tls ? 1 : 0));
+    CHECK(world.figures.fallbacks[static_cast<size_t>(row.fallback)].get() == (kernel_tls ? 0 : 1));
+    CHECK(peer.responses().size() == (row.served ? 1 : 0));
+    CHECK((world.state(peer) == State::ReadHead) == row.served);
+    CHECK(world.settle_accounts() == "");
+  }
+}
+
+TEST_CASE("a full house sheds, and has room again afterwards") {
+  World world;
+  std::vector<Peer> peers;
+  for (int i = 0; i < 4; i++) peers.push_back(world.connect());
+  world.turns();
+  const Peer fifth = world.connect();
+  CHECK(fifth.socket().closed());
+  CHECK(world.figures.shed.get() == 1);
+  kernel().hold_closes = true;  // the closer has its hands full: its backlog counts as connections
+  peers[0].says_goodbye();
+  peers[0].socket().peer_half_closes();
+  world.pump(peers[0]);
+  CHECK(world.state(peers[0]) == State::Free);
+  CHECK(world.connect().fd() > 0);
+  CHECK(world.figures.shed.get() == 2);
+  kernel().hold_closes = false;
+  world.closer.stop();
+  const Peer again = world.connect();
+  world.turns();
+  CHECK(world.state(again) == State::ReadHead);
+  CHECK(world.figures.accepted.get() == 7);
+  CHECK(world.settle_accounts() == "");
+}
+
+TEST_CASE("out of memory for a session: shed") {
+  World world;
+  const Peer peer = world.connect([](Socket&, TlsScript& script) { script.start_fails = true; });
+  CHECK(peer.socket().closed());
+  CHECK(world.figures.shed.get() == 1);
+  CHECK(world.settle_accounts() == "");
+}
+
+TEST_CASE("a stop refuses new connections") {
+  World world;
+  conn::begin_stop(*world.services);
+  CHECK(world.connect().socket().closed());
+  CHECK(world.settle_accounts() == "");
+}
+
+TEST_CASE("idle and slow heads have their own deadlines") {
+  World world;
+  const Peer idle = world.connect(), slow = world.connect();
+  world.turns();
+  slow.sends("GET / HT");
+  world.advance(1400);
+  CHECK(world.state(slow) == State::ReadHead);
+  slow.sends("TP");  // more bytes do not buy more time
+  world.advance(200);
+  CHECK_FALSE(world.state(slow) == State::ReadHead);
+  world.advance(3000);
+  CHECK(world.state(idle) == State::ReadHead);
+  world.advance(600);
+  CHECK_FALSE(world.state(idle) == State::ReadHead);
+  idle.socket().peer_takes();
+  CHECK(idle.alerts() == std::vector<uint8_t>{0});
+  CHECK(world.settle_accounts() == "");
+}
+
+TEST_CASE("a file that is cut short while it is sent ends visibly, never with close_notify") {
+  for (bool cold : {false, true}) {
+    for (bool user_space : {false, true}) {
+      for (size_t left : {size_t{0}, size_t{100'000}, size_t{131'072}, size_t{250'000}}) {
+        CAPTURE(cold);
+        CAPTURE(user_space);
+        CAPTURE(left);
+        World world;
+        world.site.write("file", 300'000);
+        if (cold) kernel().residency = Kernel::Residency::Cold;
+        const Peer peer = world.connect([&](Socket& socket, TlsScript& script) {
+          socket.send_buffer_bytes = 10'000;
+          if (user_space) script.outcome = tls::Promotion::Outcome::UserSpace;
+        });
+        peer.get("/file");
+        world.turns();
+        world.site.truncate("file", left);
+        world.run_to_end(peer, 5000);
+        CHECK(world.ending(peer) == Ending::Aborted);
+        CHECK(peer.alerts().empty());
+        CHECK(peer.socket().reset());
+        CHECK(world.settle_accounts() == "");
+      }
+    }
+  }
+}
+
+TEST_CASE("the cipher fails while sending: aborted") {
+  World world;
+  world.site.write("file", 1'000'000);
+  const Peer peer = connect(world, true);
+  peer.get("/file");
+  world.turns();
+  peer.socket().cipher_fails();
+  peer.socket().cipher_completes_all();
+  peer.socket().peer_takes();
+  world.advance(1000);
+  CHECK(world.ending(peer) == Ending::Aborted);
+  CHECK(world.settle_accounts() == "");
+}
+
+TEST_CASE("a disk that fails while sending: aborted; while opening: 404 or 503") {
+  for (bool opening : {false, true}) {
+    for (int error : {EIO, ENOENT, EMFILE}) {
+      CAPTURE(opening);
+      CAPTURE(error);
+      World world;
+      world.site.write("dir/file", 1'000'000);
+      kernel().names_resident = !opening;
+      kernel().residency = Kernel::Residency::Cold;
+      world.ring->hold_file_operations = true;
+      const Peer peer = connect(world, true);
+      peer.get("/dir/file");
+      world.turns();
+      REQUIRE(world.ring->held() == 1);
+      CHECK((world.ring->held_kind(0) == ring::Kind::OpenFile) == opening);
+      world.ring->fail(0, error);
+      world.pump(peer);
+      if (opening) {
+        REQUIRE(peer.responses().size() == 1);
+        CHECK(peer.responses()[0].status == (error == ENOENT ? 404 : 503));
+      } else {
+        CHECK(world.ending(peer) == Ending::Aborted);
+      }
+      CHECK(world.settle_accounts() == "");
+    }
+  }
+}

@@ -1,0 +1,204 @@
+// SPDX-License-Identifier: Apache-2.0
+// See fake_kernel.hpp. The functions of os/socket_io.hpp and os/closer.hpp over simulated sockets,
+// and files::open_beneath.
+#include "fakes/fake_kernel.hpp"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "files/open_beneath.hpp"
+#include "os/closer.hpp"
+
+namespace spliced::fakes {
+namespace {
+
+std::unique_ptr<Kernel> present = std::make_unique<Kernel>();
+
+}  // namespace
+
+Kernel& kernel() {
+  return *present;
+}
+void new_kernel() {
+  present = std::make_unique<Kernel>();
+}
+
+int Kernel::open_socket() {
+  const int fd = next_++;
+  auto socket = std::make_unique<Socket>();
+  socket->on_edge = [this, fd](int events) {
+    if (on_edge) on_edge(fd, events);
+  };
+  sockets_[fd] = std::move(socket);
+  return fd;
+}
+
+Socket* Kernel::use(int fd, const char* call) {
+  const auto it = sockets_.find(fd);
+  if (it != sockets_.end() && !it->second->closed()) return it->second.get();
+  violations.add(std::string(call) + " on descriptor " + std::to_string(fd) +
+                 (it == sockets_.end() ? ", which never was a socket" : ", which is closed"));
+  return nullptr;
+}
+
+void Kernel::close(int fd) {
+  if (Socket* socket = use(fd, "close")) {
+    if (on_close) on_close(fd);
+    socket->close();
+  }
+}
+
+size_t Kernel::open_sockets() const {
+  size_t count = 0;
+  for (const auto& [fd, socket] : sockets_) count += socket->closed() ? 0 : 1;
+  return count;
+}
+
+}  // namespace spliced::fakes
+
+namespace spliced::os {
+
+using fakes::kernel;
+
+namespace {
+
+// A real descriptor that is closed already would make every test of leaks worthless.
+void check_real(int fd, const char* call) {
+  if (::fcntl(fd, F_GETFD) < 0)
+    kernel().violations.add(std::string(call) + " on a closed file or pipe");
+}
+
+Moved verdict(ssize_t result) {
+  if (result > 0) return {Io::Done, static_cast<size_t>(result), 0};
+  if (result == 0) return {Io::Eof, 0, 0};
+  if (errno == EAGAIN) return {Io::WouldBlock, 0, 0};
+  return {Io::Failed, 0, errno};
+}
+
+}  // namespace
+
+Received receive_record(int socket, char* out, size_t capacity) {
+  fakes::Socket* s = kernel().use(socket, "receive_record");
+  return s != nullptr ? s->receive(out, capacity) : Received{Io::Failed, {}, 0, EBADF};
+}
+
+Received receive_plain(int socket, char* out, size_t capacity) {
+  Received got = receive_record(socket, out, capacity);
+  got.type = RecordType::ApplicationData;
+  return got;
+}
+
+Moved send_bytes(int socket, const char* data, size_t bytes, bool more) {
+  fakes::Socket* s = kernel().use(socket, "send_bytes");
+  return s != nullptr ? s->send(data, bytes, more) : Moved{Io::Failed, 0, EBADF};
+}
+
+Moved send_control(int socket, RecordType type, const void* payload, size_t bytes) {
+  fakes::Socket* s = kernel().use(socket, "send_control");
+  if (s == nullptr) return {Io::Failed, 0, EBADF};
+  return s->send_control(type, {static_cast<const char*>(payload), bytes});
+}
+
+Moved file_to_pipe(int file, uint64_t offset, int pipe_write_end, size_t bytes) {
+  check_real(file, "file_to_pipe");
+  check_real(pipe_write_end, "file_to_pipe");
+  loff_t at = static_cast<loff_t>(offset);
+  return verdict(::splice(file, &at, pipe_write_end, nullptr, bytes, SPLICE_F_NONBLOCK));
+}
+
+Moved pipe_to_socket(int pipe_read_end, int socket, size_t bytes, bool more) {
+  check_real(pipe_read_end, "pipe_to_socket");
+  fakes::Socket* s = kernel().use(socket, "pipe_to_socket");
+  if (s == nullptr) return {Io::Failed, 0, EBADF};
+  // What the socket does not take stays in the pipe: look with tee, then consume what was taken.
+  int ends[2];
+  if (::pipe2(ends, O_NONBLOCK | O_CLOEXEC) != 0) return {Io::Failed, 0, errno};
+  const ssize_t there = ::tee(pipe_read_end, ends[1], bytes, SPLICE_F_NONBLOCK);
+  std::string data(there > 0 ? static_cast<size_t>(there) : 0, 0);
+  const ssize_t seen = data.empty() ? 0 : ::read(ends[0], data.data(), data.size());
+  ::close(ends[0]);
+  ::close(ends[1]);
+  if (seen != there || there < static_cast<ssize_t>(bytes))
+    kernel().violations.add("pipe_to_socket of more bytes than are in the pipe");
+  const Moved moved = s->send(data.data(), data.size(), more);
+  for (size_t left = moved.io == Io::Done ? moved.bytes : 0; left > 0;)
+    left -= static_cast<size_t>(::read(pipe_read_end, data.data(), left));
+  return moved;
+}
+
+Moved pipe_to_memory(int pipe_read_end, char* out, size_t bytes) {
+  check_real(pipe_read_end, "pipe_to_memory");
+  return verdict(::read(pipe_read_end, out, bytes));
+}
+
+Moved read_cached(int file, uint64_t offset, char* out, size_t bytes) {
+  check_real(file, "read_cached");
+  switch (kernel().residency) {
+    case fakes::Kernel::Residency::Resident:
+      return verdict(::pread(file, out, bytes, static_cast<off_t>(offset)));
+    case fakes::Kernel::Residency::Cold:
+      return {Io::WouldBlock, 0, 0};
+    case fakes::Kernel::Residency::Unknown:
+      break;
+  }
+  return {Io::Failed, 0, EOPNOTSUPP};
+}
+
+bool tcp_counters(int socket, TcpCounters& out) {
+  fakes::Socket* s = kernel().use(socket, "tcp_counters");
+  return s != nullptr && s->counters(out);
+}
+
+int unacknowledged_bytes(int socket) {
+  fakes::Socket* s = kernel().use(socket, "unacknowledged_bytes");
+  return s != nullptr ? s->unacknowledged() : -1;
+}
+
+void clear_error(int socket) {
+  if (fakes::Socket* s = kernel().use(socket, "clear_error")) s->clear_error();
+}
+
+void push_pending(int socket) {
+  if (fakes::Socket* s = kernel().use(socket, "push_pending")) s->push_pending();
+}
+
+void half_close(int socket) {
+  if (fakes::Socket* s = kernel().use(socket, "half_close")) s->half_close();
+}
+
+void sever(int socket) {
+  if (fakes::Socket* s = kernel().use(socket, "sever")) s->sever();
+}
+
+bool peer_is_loopback(int socket) {
+  fakes::Socket* s = kernel().use(socket, "peer_is_loopback");
+  return s != nullptr && s->peer_is_loopback;
+}
+
+// The closer without its thread. What is held is closed by stop().
+bool Closer::start() {
+  return true;
+}
+
+void Closer::close(int fd) {
+  backlog_.fetch_add(1);
+  queue_.push_back(fd);
+  if (!kernel().hold_closes) stop();
+}
+
+void Closer::stop() {
+  for (int fd : queue_) kernel().close(fd);
+  backlog_.fetch_sub(static_cast<uint32_t>(queue_.size()));
+  queue_.clear();
+}
+
+}  // namespace spliced::os
+
+int spliced::files::open_beneath(int root, const char* path, Lookup lookup) {
+  if (lookup == Lookup::Resident && !fakes::kernel().names_resident) return -EAGAIN;
+  const long fd = ::syscall(SYS_openat2, root, path, &kOpenBeneath, sizeof kOpenBeneath);
+  return fd < 0 ? -errno : static_cast<int>(fd);
+}

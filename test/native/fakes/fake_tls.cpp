@@ -1,0 +1,158 @@
+// SPDX-License-Identifier: Apache-2.0
+// See fake_tls.hpp.
+#include "fakes/fake_tls.hpp"
+
+#include <errno.h>
+
+#include <algorithm>
+#include <map>
+#include <string>
+
+#include "fakes/fake_kernel.hpp"
+#include "fakes/wire.hpp"
+#include "tls/ktls.hpp"
+
+namespace spliced::fakes {
+namespace {
+
+struct Live {
+  std::string output;  // what the socket has not taken yet
+  bool begun = false, said_goodbye = false;
+};
+
+std::map<int, TlsScript> scripts;
+std::map<int, Live> sessions;
+
+uint32_t overhead(int fd) {
+  return tls::kCiphers[scripts[fd].cipher].record_overhead_bytes();
+}
+
+}  // namespace
+
+TlsScript& tls_script(int fd) {
+  return scripts[fd];
+}
+void forget_tls_scripts() {
+  scripts.clear();
+}
+size_t live_sessions() {
+  return sessions.size();
+}
+
+}  // namespace spliced::fakes
+
+namespace spliced::tls {
+
+using fakes::overhead;
+using fakes::scripts;
+using fakes::sessions;
+
+const char* const kFallbackNames[kFallbacks] = {"", "", "", "", "", ""};
+const char* const kHandshakeFailureNames[kHandshakeFailures] = {"", "", "", "", "", "", ""};
+
+std::unique_ptr<Session> Session::start(std::shared_ptr<const ContextGeneration>, int socket) {
+  if (scripts[socket].start_fails) return nullptr;
+  std::unique_ptr<Session> session(new Session());
+  session->socket_ = socket;
+  sessions[socket] = {};
+  return session;
+}
+
+Session::~Session() {
+  sessions.erase(socket_);
+}
+
+bool Session::resumed() const {
+  return scripts[socket_].resumed;
+}
+const CipherSpec* Session::cipher() const {
+  return &kCiphers[scripts[socket_].cipher];
+}
+size_t Session::unsent_bytes() const {
+  return sessions[socket_].output.size();
+}
+
+os::Moved Session::flush() {
+  std::string& output = sessions[socket_].output;
+  while (!output.empty()) {
+    const os::Moved moved = os::send_bytes(socket_, output.data(), output.size(), false);
+    if (moved.io != os::Io::Done) return moved;
+    output.erase(0, moved.bytes);
+  }
+  return {};
+}
+
+Handshake Session::handshake() {
+  fakes::TlsScript& script = scripts[socket_];
+  fakes::Live& live = sessions[socket_];
+  if (!live.begun)
+    live.output = fakes::wire::record(fakes::wire::kHandshake,
+                                      std::string(script.handshake_bytes, 'h'), overhead(socket_));
+  live.begun = true;
+  const os::Moved moved = flush();
+  if (moved.io == os::Io::WouldBlock) return Handshake::NeedWrite;
+  if (moved.io == os::Io::Failed) {
+    failure_ = HandshakeFailure::PeerClosed;
+    return Handshake::Failed;
+  }
+  Handshake verdict = Handshake::Done;
+  if (!script.handshake.empty()) {
+    verdict = script.handshake.front();
+    script.handshake.pop_front();
+  }
+  if (verdict != Handshake::Failed) return verdict;
+  failure_ = script.failure;
+  const char alert[] = {2, 40};
+  live.output = fakes::wire::record(fakes::wire::kAlert, {alert, 2}, overhead(socket_));
+  (void)flush();
+  return verdict;
+}
+
+os::Received Session::read(char* out, size_t capacity) {
+  const os::Received got = os::receive_record(socket_, out, capacity);
+  if (got.io != os::Io::Done || got.type == os::RecordType::ApplicationData) return got;
+  const bool goodbye = got.type == os::RecordType::Alert && got.bytes == 2 && out[1] == 0;
+  if (goodbye) return {os::Io::Eof, {}, 0, 0};
+  return {os::Io::Failed, {}, 0, EBADMSG};
+}
+
+os::Moved Session::write(const char* data, size_t bytes) {
+  const os::Moved before = flush();
+  if (before.io != os::Io::Done) return before;
+  constexpr size_t kRecordBytes = 16384;
+  for (size_t at = 0; at < bytes; at += kRecordBytes)
+    sessions[socket_].output +=
+        fakes::wire::record(fakes::wire::kApplicationData,
+                            {data + at, std::min(kRecordBytes, bytes - at)}, overhead(socket_));
+  const os::Moved after = flush();
+  if (after.io == os::Io::Failed) return after;
+  return {os::Io::Done, bytes, 0};
+}
+
+os::Moved Session::close_notify() {
+  fakes::Live& live = sessions[socket_];
+  const char alert[] = {1, 0};
+  if (!live.said_goodbye)
+    live.output += fakes::wire::record(fakes::wire::kAlert, {alert, 2}, overhead(socket_));
+  live.said_goodbye = true;
+  return flush();
+}
+
+Promotion promote(int socket, const Session&, const KernelSupport&, bool wanted) {
+  const fakes::TlsScript& script = scripts[socket];
+  const CipherSpec* cipher = &kCiphers[script.cipher];
+  if (!wanted) return {Promotion::Outcome::UserSpace, Fallback::OffByConfiguration, cipher, 0, 0};
+  if (script.outcome == Promotion::Outcome::Kernel) {
+    fakes::kernel().at(socket).promote(cipher->record_overhead_bytes(), script.transmit_sequence,
+                                       script.receive_sequence);
+  }
+  return {script.outcome, script.fallback, cipher, script.transmit_sequence,
+          script.receive_sequence};
+}
+
+bool ktls::next_sequence(int socket, Direction direction, const CipherSpec&, uint64_t& out) {
+  fakes::Socket* s = fakes::kernel().use(socket, "next_sequence");
+  return s != nullptr && s->sequence(direction == Direction::Transmit, out);
+}
+
+}  // namespace spliced::tls

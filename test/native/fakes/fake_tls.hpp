@@ -1,0 +1,30 @@
+// SPDX-License-Identifier: Apache-2.0
+// The link-time replacement of tls/session.cpp, tls/promote.cpp and tls/ktls.cpp: handshakes whose
+// verdicts a script gives, and promotions that end as it says. No OpenSSL. In user space a session
+// makes the same records as the fake kernel does, so that one kind of peer reads both.
+#pragma once
+#include <deque>
+
+#include "tls/promote.hpp"
+
+namespace spliced::fakes {
+
+struct TlsScript {
+  // What each call of handshake() answers; when it is empty, Done.
+  std::deque<tls::Handshake> handshake;
+  tls::HandshakeFailure failure = tls::HandshakeFailure::Other;
+  bool resumed = false;
+  size_t handshake_bytes = 300;  // sent in the clear before the first answer
+  tls::Promotion::Outcome outcome = tls::Promotion::Outcome::Kernel;
+  tls::Fallback fallback = tls::Fallback::CipherRefused;
+  size_t cipher = 0;  // index of tls::kCiphers
+  uint64_t transmit_sequence = 1, receive_sequence = 0;
+  bool start_fails = false;
+};
+
+// The script of the socket; must be there before the product sees the socket.
+TlsScript& tls_script(int fd);
+void forget_tls_scripts();
+size_t live_sessions();
+
+}  // namespace spliced::fakes

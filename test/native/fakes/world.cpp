@@ -1,0 +1,186 @@
+// SPDX-License-Identifier: Apache-2.0
+// See world.hpp.
+#include "fakes/world.hpp"
+
+#include <dirent.h>
+
+#include "base/clock.hpp"
+
+namespace spliced::fakes {
+
+using conn::State;
+
+size_t open_descriptors() {
+  size_t count = 0;
+  DIR* directory = ::opendir("/proc/self/fd");
+  while (::readdir(directory) != nullptr) count++;
+  ::closedir(directory);
+  return count;
+}
+
+conn::Options World::small_options() {
+  conn::Options options;
+  options.connections_max = 4;
+  options.pending_window_bytes = 65536;
+  options.handshake_timeout_ms = 1000;
+  options.head_timeout_ms = 1500;
+  options.idle_timeout_ms = 5000;
+  options.stall_timeout_ms = 2000;
+  options.drain_timeout_ms = 20'000;
+  options.linger_timeout_ms = 500;
+  return options;
+}
+
+World::World(conn::Options options) {
+  new_kernel();
+  forget_tls_scripts();
+  descriptors_before_ = open_descriptors();
+  ring = std::make_unique<FakeRing>(kernel());
+  const auto ring_sees_close = kernel().on_close;
+  kernel().on_close = [this, ring_sees_close](int fd) {
+    ring_sees_close(fd);
+    on_close(fd);
+  };
+  files = std::make_unique<files::FileCache>(site.root(), figures.files);
+  services = std::make_unique<conn::Services>(options, *ring, *files, closer, figures, support);
+  services->status_json = [this] { return status_page; };
+  services->now_ms = 1'000'000;
+  // An hour ahead: a file that was changed within the last seconds is treated with caution.
+  services->wall_s = base::wall_s() + 3600;
+  conn::prepare_slots(*services);
+}
+
+World::~World() = default;
+
+Peer World::admit(int fd) {
+  conn::admit(*services, fd);
+  return Peer(fd);
+}
+
+void World::on_close(int fd) {
+  const conn::Connection* c = find(fd);
+  if (c == nullptr) return;  // shed
+  endings_[fd] = c->ending;
+  if (c->inflight != 0) kernel().violations.add("a socket was closed with operations in flight");
+  const Socket& socket = kernel().at(fd);
+  if (c->ending != conn::Ending::Drained) return;
+  if (socket.lost_in_tls() > 0 || (socket.pending_in_tls() > 0 && !socket.peer_left()))
+    kernel().violations.add("counted as drained, but the TLS layer lost bytes");
+  if (!socket.peer_left() && socket.severed() && socket.unacknowledged() > 0)
+    kernel().violations.add("counted as drained, but reset before the peer had everything");
+  if (c->pipe_bytes > 0 || c->body_remaining > 0 || !c->output.empty())
+    kernel().violations.add("counted as drained in the middle of a response");
+}
+
+void World::deliver_one() {
+  ring::Completion completion;
+  if (ring->take(completion)) conn::on_completion(*services, completion);
+}
+
+void World::turn() {
+  for (size_t left = ring->queued(); left > 0; left--) deliver_one();
+  conn::run_ready(*services);
+  conn::run_ticks(*services);
+  conn::run_deadlines(*services);
+}
+
+void World::turns(int count) {
+  do turn();
+  while (--count > 0 && (ring->queued() > 0 || !services->ready.empty()));
+}
+
+void World::advance(uint64_t ms) {
+  for (uint64_t left = ms; left > 0;) {
+    const uint64_t step = left < limits::kTickMs ? left : limits::kTickMs;
+    services->now_ms += step;
+    left -= step;
+    turn();
+  }
+}
+
+void World::pump(const Peer& peer, int count) {
+  for (int i = 0; i < count && state(peer) != State::Free; i++) {
+    turns();
+    if (peer.socket().reset()) break;
+    peer.socket().cipher_completes_all();
+    peer.socket().peer_takes();
+    services->now_ms += limits::kTickMs;
+  }
+  turns();
+}
+
+void World::run_to_end(const Peer& peer, size_t bytes_a_turn) {
+  for (int i = 0; i < 20'000 && state(peer) != State::Free; i++) {
+    turns();
+    if (!peer.socket().closed()) {
+      peer.socket().cipher_completes_all();
+      peer.socket().peer_takes(bytes_a_turn);
+      if (peer.socket().fin_arrived()) peer.socket().peer_half_closes();
+    }
+    services->now_ms += limits::kTickMs;
+  }
+  peer.socket().peer_takes();
+}
+
+const conn::Connection* World::find(int fd) const {
+  for (const conn::Connection& c : services->slots)
+    if (c.state != State::Free && c.socket == fd) return &c;
+  return nullptr;
+}
+
+State World::state(const Peer& peer) const {
+  const conn::Connection* c = find(peer.fd());
+  return c != nullptr ? c->state : State::Free;
+}
+
+conn::Ending World::ending(const Peer& peer) const {
+  const auto it = endings_.find(peer.fd());
+  return it != endings_.end() ? it->second : conn::Ending::None;
+}
+
+bool World::all_free() const {
+  return services->free_slots.size() == services->slots.size();
+}
+
+void World::check_figures(std::string& faults) const {
+  const auto expect = [&](const char* what, uint64_t is, uint64_t wanted) {
+    if (is != wanted)
+      faults += std::string(what) + " is " + std::to_string(is) + ", not " +
+                std::to_string(wanted) + "\n";
+  };
+  uint64_t states = 0;
+  for (const auto& count : figures.by_state) states += count.get();
+  expect("the sum of by_state", states, services->options.connections_max);
+  expect("by_state[free]", figures.by_state[0].get(), services->options.connections_max);
+  expect("open", figures.open.get(), 0);
+  expect("pending_bytes", figures.pending_bytes.get(), 0);
+  expect("stale_completions", figures.stale_completions.get(), 0);
+  expect("ledger_contradictions", figures.ledger_contradictions.get(), 0);
+  expect("operations that the ring still has", ring->outstanding(), 0);
+  expect("sockets that were not closed", kernel().open_sockets(), 0);
+  expect("TLS sessions that were not freed", live_sessions(), 0);
+}
+
+std::string World::settle_accounts(bool abort) {
+  if (abort) conn::abort_all(*services);
+  kernel().hold_closes = false;
+  ring->hold_file_operations = false;
+  for (int i = 0; i < 100 && !all_free(); i++) {
+    while (ring->held() > 0) ring->finish();
+    ring->release_cancels();
+    turn();
+  }
+  closer.stop();
+  std::string faults;
+  if (!all_free()) faults += "a slot is not free\n";
+  check_figures(faults);
+  services.reset();
+  files.reset();
+  ring.reset();
+  if (open_descriptors() != descriptors_before_)
+    faults += std::to_string(open_descriptors()) + " descriptors are open, before it were " +
+              std::to_string(descriptors_before_) + "\n";
+  return faults + kernel().violations.text();
+}
+
+}  // namespace spliced::fakes

@@ -1,0 +1,77 @@
+// SPDX-License-Identifier: Apache-2.0
+// A whole data plane without network, OpenSSL or threads: the product's conn/, files/ and http/
+// over the fakes, a directory of files, and a clock that moves when the test says so. What is asked
+// of every connection, whatever its test is about, is asked here: see `settle_accounts`.
+#pragma once
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "conn/dispatch.hpp"
+#include "fakes/fake_kernel.hpp"
+#include "fakes/fake_ring.hpp"
+#include "fakes/fake_tls.hpp"
+#include "fakes/peer.hpp"
+#include "fakes/site.hpp"
+
+namespace spliced::fakes {
+
+class World {
+ public:
+  explicit World(conn::Options options = small_options());
+  ~World();
+  World(const World&) = delete;
+  World& operator=(const World&) = delete;
+
+  static conn::Options small_options();  // few slots, short deadlines, a window of 64 KiB
+
+  // A connection that the product has accepted, its handshake not begun. `prepare` may write
+  // scripts.
+  template <class Prepare>
+  Peer connect(Prepare prepare) {
+    const int fd = kernel().open_socket();
+    prepare(kernel().at(fd), tls_script(fd));
+    return admit(fd);
+  }
+  Peer connect() {
+    return connect([](Socket&, TlsScript&) {});
+  }
+
+  // One turn of the engine's loop: every completion that is queued, what yielded, ticks, deadlines.
+  void turn();
+  void turns(int count = 50);  // until nothing is queued or yielded any more, at most so many
+  void advance(uint64_t ms);   // in steps of a tick, a turn each
+  void deliver_one();          // a single completion
+  // Turns, cipher and network until the connection is closed or nothing moves.
+  void run_to_end(const Peer& peer, size_t bytes_a_turn = SIZE_MAX);
+  void pump(const Peer& peer, int count = 50);
+
+  conn::State state(const Peer& peer) const;  // Free once it is closed
+  const conn::Connection* find(int fd) const;
+  conn::Ending ending(const Peer& peer) const;  // of a closed one
+  bool all_free() const;
+  // Empty when every account is square: no slot, pipe, buffer or descriptor is missing, the figures
+  // add up, and no fake saw a violation. Ends the world's connections first if `abort` is set.
+  std::string settle_accounts(bool abort = true);
+
+  Site site;
+  conn::Figures figures;
+  tls::KernelSupport support;
+  os::Closer closer;
+  std::unique_ptr<FakeRing> ring;
+  std::unique_ptr<files::FileCache> files;
+  std::unique_ptr<conn::Services> services;
+  std::string status_page = "{}";
+
+ private:
+  Peer admit(int fd);
+  void on_close(int fd);
+  void check_figures(std::string& faults) const;
+
+  size_t descriptors_before_ = 0;
+  std::map<int, conn::Ending> endings_;
+};
+
+size_t open_descriptors();
+
+}  // namespace spliced::fakes

@@ -1,0 +1,347 @@
+// SPDX-License-Identifier: Apache-2.0
+// ring/: both real backends, against real sockets, pipes and files. Where the host refuses
+// io_uring, its half says so and why. Built with ThreadSanitizer too (`make check-threads`).
+#include "ring/ring.hpp"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <netinet/in.h>
+#include <poll.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <chrono>
+#include <functional>
+#include <memory>
+#include <ostream>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "doctest/doctest.h"
+#include "fakes/site.hpp"
+#include "os/closer.hpp"
+#include "os/fd.hpp"
+#include "ring/backends.hpp"
+
+using namespace spliced;
+using namespace spliced::ring;
+using os::Fd;
+
+namespace {
+
+constexpr int kWaitMs = 5000;  // far more than anything here takes
+
+// Runs the check on both backends, or says visibly that one is not to be had.
+void each_backend(const std::function<void(Ring&)>& check) {
+  for (const char* name : {"io_uring", "epoll"}) {
+    CAPTURE(name);
+    std::string detail;
+    const std::unique_ptr<Ring> ring = name[0] == 'i' ? open_uring(detail) : open_epoll(detail);
+    if (!ring) {
+      REQUIRE(name[0] == 'i');  // epoll is everywhere
+      MESSAGE("SKIPPED on io_uring: " << detail);
+      continue;
+    }
+    check(*ring);
+  }
+}
+
+// Completions until `enough` says so; the test fails when nothing comes.
+std::vector<Completion> collect(Ring& ring,
+                                const std::function<bool(const std::vector<Completion>&)>& enough) {
+  std::vector<Completion> all;
+  const auto until = std::chrono::steady_clock::now() + std::chrono::milliseconds(kWaitMs);
+  while (!enough(all) && std::chrono::steady_clock::now() < until) {
+    Completion out[8];
+    const size_t count = ring.wait(100, out, 8);
+    all.insert(all.end(), out, out + count);
+  }
+  CHECK(enough(all));
+  return all;
+}
+
+Completion next(Ring& ring) {
+  const auto all = collect(ring, [](const auto& seen) { return !seen.empty(); });
+  REQUIRE(all.size() == 1);
+  return all[0];
+}
+
+// Nothing more comes within a while.
+void quiet(Ring& ring) {
+  Completion out[8];
+  for (int i = 0; i < 3; i++) CHECK(ring.wait(20, out, 8) == 0);
+}
+
+struct Pair {
+  Fd ours, theirs;
+};
+
+Pair pair() {
+  int ends[2];
+  REQUIRE(::socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, ends) == 0);
+  return {Fd(ends[0]), Fd(ends[1])};
+}
+
+bool is(const Completion& completion, Token token) {
+  return completion.token.pack() == token.pack();
+}
+
+}  // namespace
+
+TEST_CASE("token: packs and unpacks") {
+  for (const Token token : {Token{Kind::Watch, 0, 0}, Token{Kind::FillPipe, 0xffffff, 0xffffffff},
+                            Token{Kind::Accept, 7, 1}}) {
+    const Token again = Token::unpack(token.pack());
+    CHECK(again.kind == token.kind);
+    CHECK(again.slot == token.slot);
+    CHECK(again.generation == token.generation);
+  }
+}
+
+TEST_CASE("ring: a wait without events ends in time") {
+  each_backend([](Ring& ring) {
+    Completion out;
+    const auto before = std::chrono::steady_clock::now();
+    while (ring.wait(50, &out, 1) != 0) continue;
+    CHECK(std::chrono::steady_clock::now() - before < std::chrono::seconds(2));
+  });
+}
+
+TEST_CASE("ring: a watch tells what is ready once, then every change") {
+  each_backend([](Ring& ring) {
+    const Pair sockets = pair();
+    const Token token{Kind::Watch, 3, 9};
+    ring.watch(sockets.ours.get(), token);
+    Completion got = next(ring);
+    CHECK(is(got, token));
+    CHECK((got.result & POLLOUT) != 0);
+    CHECK((got.result & POLLIN) == 0);
+    CHECK(got.more);
+    quiet(ring);  // edge-triggered: still writable is no news
+    REQUIRE(::write(sockets.theirs.get(), "a", 1) == 1);
+    got = next(ring);
+    CHECK((got.result & POLLIN) != 0);
+    quiet(ring);  // not read, and still no news
+    REQUIRE(::write(sockets.theirs.get(), "b", 1) == 1);
+    CHECK((next(ring).result & POLLIN) != 0);
+    REQUIRE(::shutdown(sockets.theirs.get(), SHUT_WR) == 0);
+    CHECK((next(ring).result & POLLRDHUP) != 0);
+    ring.cancel(sockets.ours.get(), token);
+    collect(ring, [](const auto& seen) { return !seen.empty() && !seen.back().more; });
+  });
+}
+
+TEST_CASE("ring: room in a full socket is an event") {
+  each_backend([](Ring& ring) {
+    const Pair sockets = pair();
+    const Token token{Kind::Watch, 0, 1};
+    const std::string block(65536, 'x');
+    while (::write(sockets.ours.get(), block.data(), block.size()) > 0) continue;
+    ring.watch(sockets.ours.get(), token);
+    quiet(ring);
+    std::string sink(1 << 20, 0);
+    while (::read(sockets.theirs.get(), sink.data(), sink.size()) > 0) continue;
+    CHECK((next(ring).result & POLLOUT) != 0);
+    ring.cancel(sockets.ours.get(), token);
+    collect(ring, [](const auto& seen) { return !seen.empty() && !seen.back().more; });
+  });
+}
+
+TEST_CASE("ring: a cancelled watch ends exactly once, and nothing follows") {
+  each_backend([](Ring& ring) {
+    for (bool events_waiting : {false, true}) {
+      const Pair sockets = pair();
+      const Token token{Kind::Watch, 5, 77};
+      ring.watch(sockets.ours.get(), token);
+      next(ring);
+      if (events_waiting) {
+        REQUIRE(::write(sockets.theirs.get(), "a", 1) == 1);
+        REQUIRE(::shutdown(sockets.theirs.get(), SHUT_RDWR) == 0);
+      }
+      ring.cancel(sockets.ours.get(), token);
+      const auto ended = [](const auto& seen) { return !seen.empty() && !seen.back().more; };
+      const std::vector<Completion> all = collect(ring, ended);
+      size_t ends = 0;
+      for (const Completion& completion : all) {
+        CHECK(is(completion, token));
+        ends += completion.more ? 0 : 1;
+      }
+      CHECK(ends == 1);
+      quiet(ring);
+    }
+  });
+}
+
+TEST_CASE("ring: more completions than the caller has room for come later") {
+  each_backend([](Ring& ring) {
+    std::vector<Pair> all;
+    for (uint32_t i = 0; i < 20; i++) {
+      all.push_back(pair());
+      ring.watch(all.back().ours.get(), {Kind::Watch, i, 0});
+    }
+    std::vector<bool> seen(20);
+    size_t count = 0;
+    for (int i = 0; i < 200 && count < 20; i++) {
+      Completion out[3];
+      const size_t got = ring.wait(100, out, 3);
+      REQUIRE(got <= 3);
+      for (size_t k = 0; k < got; k++) {
+        CHECK_FALSE(seen[out[k].token.slot]);
+        seen[out[k].token.slot] = true;
+        count++;
+      }
+    }
+    CHECK(count == 20);
+  });
+}
+
+TEST_CASE("ring: accepts until cancelled, with the flags that the sockets must have") {
+  each_backend([](Ring& ring) {
+    const Fd listener(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
+    sockaddr_in address{};
+    address.sin_family = AF_INET;
+    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    socklen_t length = sizeof address;
+    REQUIRE(::bind(listener.get(), reinterpret_cast<sockaddr*>(&address), length) == 0);
+    REQUIRE(::listen(listener.get(), 16) == 0);
+    ::getsockname(listener.get(), reinterpret_cast<sockaddr*>(&address), &length);
+    const Token token{Kind::Accept, 1, 0};
+    ring.accept(listener.get(), token);
+    std::vector<Fd> clients;
+    for (int i = 0; i < 5; i++) {
+      clients.emplace_back(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
+      REQUIRE(::connect(clients.back().get(), reinterpret_cast<sockaddr*>(&address), length) == 0);
+    }
+    size_t accepted = 0;
+    while (accepted < 5) {
+      for (const Completion& got : collect(ring, [](const auto& seen) { return !seen.empty(); })) {
+        REQUIRE(is(got, token));
+        if (got.result >= 0) {
+          const Fd socket(got.result);
+          accepted++;
+          CHECK((::fcntl(socket.get(), F_GETFL) & O_NONBLOCK) != 0);
+          CHECK((::fcntl(socket.get(), F_GETFD) & FD_CLOEXEC) != 0);
+        }
+        if (!got.more) ring.accept(listener.get(), token);  // before 5.19: once a time
+      }
+    }
+    ring.cancel(listener.get(), token);
+    const Completion last = next(ring);
+    CHECK(is(last, token));
+    CHECK_FALSE(last.more);
+    CHECK(last.result == -ECANCELED);
+    clients.emplace_back(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
+    REQUIRE(::connect(clients.back().get(), reinterpret_cast<sockaddr*>(&address), length) == 0);
+    quiet(ring);
+  });
+}
+
+TEST_CASE("ring: opens beneath a root, and refuses the rest") {
+  each_backend([](Ring& ring) {
+    fakes::Site site;
+    const std::string content = site.write("dir/file", 100);
+    REQUIRE(::symlink("/etc/passwd", site.path("link").c_str()) == 0);
+    const Token token{Kind::OpenFile, 2, 4};
+    ring.open_file(site.root(), "dir/file", token);
+    Completion got = next(ring);
+    CHECK(is(got, token));
+    CHECK_FALSE(got.more);
+    REQUIRE(got.result >= 0);
+    {
+      const Fd file(got.result);
+      std::string read(200, 0);
+      const ssize_t bytes = ::read(file.get(), read.data(), read.size());
+      CHECK(read.substr(0, static_cast<size_t>(bytes)) == content);
+      CHECK((::fcntl(file.get(), F_GETFD) & FD_CLOEXEC) != 0);
+    }
+    for (const char* path : {"none", "../etc/passwd", "/etc/passwd", "link"}) {
+      CAPTURE(path);
+      ring.open_file(site.root(), path, token);
+      CHECK(next(ring).result < 0);
+    }
+  });
+}
+
+TEST_CASE("ring: fills a pipe from where it was told, and says where the file ends") {
+  each_backend([](Ring& ring) {
+    fakes::Site site;
+    const std::string content = site.write("file", 100'000);
+    const Fd file(::open(site.path("file").c_str(), O_RDONLY | O_CLOEXEC));
+    int ends[2];
+    REQUIRE(::pipe2(ends, O_CLOEXEC | O_NONBLOCK) == 0);
+    const Fd out(ends[0]), in(ends[1]);
+    const Token token{Kind::FillPipe, 2, 4};
+    ring.fill_pipe(file.get(), 30'001, in.get(), 40'000, token);
+    const Completion got = next(ring);
+    CHECK(is(got, token));
+    CHECK_FALSE(got.more);
+    REQUIRE(got.result > 0);
+    std::string read(100'000, 0);
+    CHECK(::read(out.get(), read.data(), read.size()) == got.result);
+    CHECK(read.substr(0, static_cast<size_t>(got.result)) ==
+          content.substr(30'001, static_cast<size_t>(got.result)));
+    ring.fill_pipe(file.get(), 100'000, in.get(), 40'000, token);
+    CHECK(next(ring).result == 0);
+  });
+}
+
+TEST_CASE("ring: another thread wakes it, also when it wakes before the wait") {
+  each_backend([](Ring& ring) {
+    Completion out[4];
+    for (bool before : {false, true}) {
+      const auto began = std::chrono::steady_clock::now();
+      std::thread other([&] {
+        if (!before) std::this_thread::sleep_for(std::chrono::milliseconds(50));
+        for (int i = 0; i < 100; i++) ring.wake();
+      });
+      if (before) other.join();
+      CHECK(ring.wait(kWaitMs, out, 4) == 0);
+      CHECK(std::chrono::steady_clock::now() - began < std::chrono::milliseconds(kWaitMs - 500));
+      if (!before) other.join();
+    }
+    const Pair sockets = pair();  // and a wake hides nothing
+    ring.watch(sockets.ours.get(), {Kind::Watch, 1, 1});
+    ring.wake();
+    next(ring);
+  });
+}
+
+TEST_CASE("ring: can be given up with work under way") {
+  fakes::Site site;
+  site.write("file", 1000);
+  const Pair sockets = pair();
+  each_backend([&](Ring& ring) {
+    ring.watch(sockets.ours.get(), {Kind::Watch, 1, 1});
+    for (uint32_t i = 0; i < 50; i++) ring.open_file(site.root(), "none", {Kind::OpenFile, i, 1});
+  });
+}
+
+TEST_CASE("open_ring: says which backend it is, and why") {
+  const Opened epoll = open_ring(Backend::Epoll);
+  CHECK(std::string(epoll.backend) == "epoll");
+  CHECK(epoll.detail == "io_uring is switched off by configuration");
+  const Opened automatic = open_ring(Backend::Auto);
+  REQUIRE(automatic.ring);
+  CHECK_FALSE(automatic.detail.empty());
+  MESSAGE("open_ring(Auto): " << std::string(automatic.backend) << ", " << automatic.detail);
+}
+
+TEST_CASE("closer: closes everything that it was given, and counts what it has not yet closed") {
+  std::vector<Fd> theirs;
+  {
+    os::Closer closer;
+    REQUIRE(closer.start());
+    for (int i = 0; i < 100; i++) {
+      Pair sockets = pair();
+      closer.close(sockets.ours.release());
+      theirs.push_back(std::move(sockets.theirs));
+    }
+    closer.stop();
+    CHECK(closer.backlog() == 0);
+  }
+  for (const Fd& end : theirs) {
+    char byte;
+    CHECK(::read(end.get(), &byte, 1) == 0);  // EOF: the other end is closed
+  }
+}
