@@ -8,15 +8,12 @@
 //   transfer-probe --nowait FILE...    what preadv2(RWF_NOWAIT) answers for each file, cold and
 //   warm
 #include <arpa/inet.h>
-#include <errno.h>
 #include <fcntl.h>
 #include <liburing.h>
 #include <linux/tls.h>
 #include <netinet/tcp.h>
-#include <poll.h>
 #include <string.h>
 #include <sys/resource.h>
-#include <sys/sendfile.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/uio.h>
@@ -32,155 +29,10 @@
 #include <string>
 #include <vector>
 
+#include "transfer_client.hpp"
+#include "transfer_methods.hpp"
+
 namespace {
-
-constexpr size_t kPieceBytes = 65536;
-constexpr size_t kHeadBytes = 250;
-constexpr size_t kRequestBytes = 64;
-const char kHead[kHeadBytes] = {'H', 'T', 'T', 'P'};
-
-[[noreturn]] void die(const char* what) {
-  fprintf(stderr, "transfer-probe: %s: %s\n", what, strerror(errno));
-  exit(1);
-}
-
-ssize_t check(ssize_t result, const char* what) {
-  if (result < 0) die(what);
-  return result;
-}
-
-// What a sender works on: one response is kHead and `bytes` of `file`, whose first bytes are
-// `memory`.
-struct Transfer {
-  int socket, file, pipe_read, pipe_write;
-  struct io_uring* ring;
-  const char* memory;
-  size_t bytes;
-};
-
-void wait_writable(int socket) {
-  struct pollfd poll_fd = {socket, POLLOUT, 0};
-  check(poll(&poll_fd, 1, 5000), "poll");
-}
-
-void send_all(int socket, struct iovec* parts, int count, int flags) {
-  struct msghdr message = {};
-  message.msg_iov = parts;
-  message.msg_iovlen = count;
-  while (message.msg_iovlen > 0) {
-    const ssize_t sent = sendmsg(socket, &message, flags | MSG_NOSIGNAL);
-    if (sent < 0 && errno != EAGAIN) die("sendmsg");
-    if (sent < 0) {
-      wait_writable(socket);
-      continue;
-    }
-    size_t left = sent;
-    while (message.msg_iovlen > 0 && left >= message.msg_iov->iov_len) {
-      left -= message.msg_iov->iov_len;
-      ++message.msg_iov;
-      --message.msg_iovlen;
-    }
-    if (message.msg_iovlen > 0) {
-      message.msg_iov->iov_base = static_cast<char*>(message.msg_iov->iov_base) + left;
-      message.msg_iov->iov_len -= left;
-    }
-  }
-}
-
-void send_head(const Transfer& t) {
-  struct iovec head = {const_cast<char*>(kHead), kHeadBytes};
-  send_all(t.socket, &head, 1, MSG_MORE);
-}
-
-void by_sendfile(const Transfer& t) {
-  send_head(t);
-  off_t offset = 0;
-  while (static_cast<size_t>(offset) < t.bytes) {
-    const size_t piece = std::min(kPieceBytes, t.bytes - offset);
-    if (sendfile(t.socket, t.file, &offset, piece) >= 0) continue;
-    if (errno != EAGAIN) die("sendfile");
-    wait_writable(t.socket);
-  }
-}
-
-void pipe_to_socket(const Transfer& t, size_t piece, unsigned more) {
-  while (piece > 0) {
-    const ssize_t moved =
-        splice(t.pipe_read, nullptr, t.socket, nullptr, piece, SPLICE_F_NONBLOCK | more);
-    if (moved > 0) piece -= moved;
-    if (moved < 0 && errno != EAGAIN) die("splice to socket");
-    if (moved < 0) wait_writable(t.socket);
-  }
-}
-
-void by_splice(const Transfer& t) {
-  send_head(t);
-  loff_t offset = 0;
-  while (static_cast<size_t>(offset) < t.bytes) {
-    const size_t piece = check(splice(t.file, &offset, t.pipe_write, nullptr,
-                                      std::min(kPieceBytes, t.bytes - offset), SPLICE_F_NONBLOCK),
-                               "splice from file");
-    pipe_to_socket(t, piece, static_cast<size_t>(offset) < t.bytes ? SPLICE_F_MORE : 0);
-  }
-}
-
-// The same two splices as a linked pair; what the second could not move is then moved as in
-// by_splice.
-void by_ring(const Transfer& t) {
-  send_head(t);
-  loff_t offset = 0;
-  while (static_cast<size_t>(offset) < t.bytes) {
-    const size_t piece = std::min(kPieceBytes, t.bytes - offset);
-    const unsigned more = offset + piece < t.bytes ? SPLICE_F_MORE : 0;
-    struct io_uring_sqe* fill = io_uring_get_sqe(t.ring);
-    io_uring_prep_splice(fill, t.file, offset, t.pipe_write, -1, piece, 0);
-    fill->flags |= IOSQE_IO_LINK;
-    fill->user_data = 0;
-    struct io_uring_sqe* empty = io_uring_get_sqe(t.ring);
-    io_uring_prep_splice(empty, t.pipe_read, -1, t.socket, -1, piece, more);
-    empty->user_data = 1;
-    check(-io_uring_submit_and_wait(t.ring, 2) > 0 ? -1 : 0, "io_uring_submit");
-    ssize_t results[2] = {};
-    for (int i = 0; i < 2; ++i) {
-      struct io_uring_cqe* completion = nullptr;
-      if (io_uring_wait_cqe(t.ring, &completion) < 0) die("io_uring_wait_cqe");
-      results[completion->user_data] = completion->res;
-      io_uring_cqe_seen(t.ring, completion);
-    }
-    errno = results[0] < 0 ? -results[0] : 0;
-    check(results[0] < 0 ? -1 : 0, "ring splice from file");
-    const ssize_t moved = results[1];
-    if (moved < 0 && moved != -EAGAIN && moved != -ECANCELED) errno = -moved, die("ring splice");
-    pipe_to_socket(t, results[0] - std::max<ssize_t>(moved, 0), more);
-    offset += results[0];
-  }
-}
-
-void by_sendmsg_from_memory(const Transfer& t) {
-  struct iovec parts[2] = {{const_cast<char*>(kHead), kHeadBytes},
-                           {const_cast<char*>(t.memory), t.bytes}};
-  send_all(t.socket, parts, 2, 0);
-}
-
-void by_pread_and_sendmsg(const Transfer& t) {
-  static char buffer[kPieceBytes];
-  check(pread(t.file, buffer, t.bytes, 0), "pread");
-  struct iovec parts[2] = {{const_cast<char*>(kHead), kHeadBytes}, {buffer, t.bytes}};
-  send_all(t.socket, parts, 2, 0);
-}
-
-struct Method {
-  const char* name;
-  void (*send)(const Transfer&);
-  bool small_only;
-};
-constexpr Method kMethods[] = {
-    {"sendfile", by_sendfile, false},
-    {"splice", by_splice, false},
-    {"ring", by_ring, false},
-    {"sendmsg-memory", by_sendmsg_from_memory, true},
-    {"pread-sendmsg", by_pread_and_sendmsg, true},
-};
 
 struct Size {
   const char* name;
@@ -188,80 +40,6 @@ struct Size {
 };
 constexpr Size kSizes[] = {{"1KiB", 1024}, {"16KiB", 16384}, {"16MiB", 16 << 20}};
 constexpr double kMeasurementSeconds = 0.5;  // at least, and at least one transfer
-
-// ---- the client ----
-
-// Reads records until `plaintext` bytes of application data have come; returns how many records.
-class RecordReader {
- public:
-  explicit RecordReader(int socket) : socket_(socket) {}
-
-  // False when the server has closed. TLS 1.3: a record of length n carries n - 17 bytes.
-  bool read_response(size_t plaintext, uint64_t* records) {
-    while (plaintext > 0) {
-      if (body_left_ > 0) {
-        if (!fill()) return false;
-        const size_t step = std::min(body_left_, end_ - begin_);
-        begin_ += step;
-        body_left_ -= step;
-        continue;
-      }
-      while (end_ - begin_ < 5)
-        if (!fill_more()) return false;
-      const unsigned char* header = reinterpret_cast<unsigned char*>(buffer_) + begin_;
-      body_left_ = header[3] << 8 | header[4];
-      begin_ += 5;
-      plaintext -= body_left_ - 17;
-      ++*records;
-    }
-    while (body_left_ > 0) {
-      if (!fill()) return false;
-      const size_t step = std::min(body_left_, end_ - begin_);
-      begin_ += step;
-      body_left_ -= step;
-    }
-    return true;
-  }
-
- private:
-  bool fill() { return begin_ < end_ || fill_more(); }
-  bool fill_more() {
-    memmove(buffer_, buffer_ + begin_, end_ - begin_);
-    end_ -= begin_;
-    begin_ = 0;
-    const ssize_t got = recv(socket_, buffer_ + end_, sizeof buffer_ - end_, 0);
-    if (got > 0) end_ += got;
-    return got > 0;
-  }
-
-  int socket_;
-  char buffer_[256 * 1024];
-  size_t begin_ = 0, end_ = 0, body_left_ = 0;
-};
-
-// Runs in the child: one connection an order (the plaintext bytes of a response), which lasts until
-// the server closes it; answers with the number of records of all complete responses.
-void run_client(const struct sockaddr_in& address, int orders, int answers) {
-  size_t plaintext_bytes;
-  while (read(orders, &plaintext_bytes, sizeof plaintext_bytes) == sizeof plaintext_bytes) {
-    const int fd = socket(AF_INET, SOCK_STREAM, 0);
-    check(connect(fd, reinterpret_cast<const struct sockaddr*>(&address), sizeof address),
-          "connect");
-    const int one = 1;
-    setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
-    auto reader = std::make_unique<RecordReader>(fd);
-    const char request[kRequestBytes] = {};
-    uint64_t records = 0;
-    do {
-      check(send(fd, request, sizeof request, MSG_NOSIGNAL), "send request");
-    } while (reader->read_response(plaintext_bytes, &records));
-    check(write(answers, &records, sizeof records), "answer");
-    close(fd);
-  }
-  exit(0);
-}
-
-// ---- the server ----
 
 struct Sample {
   int transfers = 0;

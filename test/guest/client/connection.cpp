@@ -108,7 +108,6 @@ bool Connection::write_requests() {
 
 void Connection::read_responses() {
   char buffer[16384];
-  has_more_ = false;
   for (int turn = 0; turn < 16; ++turn) {
     const size_t allowed = allowance(sizeof buffer);
     if (allowed == 0) return;
@@ -120,7 +119,6 @@ void Connection::read_responses() {
     take(buffer, got);
     if (done() || !write_requests()) return;
   }
-  has_more_ = SSL_pending(ssl_) > 0;
 }
 
 // How many bytes the profile lets us read now. 0: not now (sleep_until_ms_ is set), or not any

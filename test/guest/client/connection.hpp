@@ -26,8 +26,8 @@ class Connection {
   bool done() const { return current_ >= plan_.paths.size(); }
   bool sleeping() const { return now_ms() < sleep_until_ms_; }
   int64_t wake_at_ms() const { return sleep_until_ms_; }
-  // OpenSSL holds decrypted bytes: step again without waiting for the socket.
-  bool has_more() const { return has_more_; }
+  // OpenSSL holds bytes that no event of the socket will announce: step without waiting.
+  bool has_more() const { return !sleeping() && SSL_pending(ssl_) > 0; }
   // While sleeping only a reset is waited for.
   struct pollfd poll_fd() const {
     return {fd_, static_cast<short>(sleeping() ? 0 : wanted_), 0};
@@ -56,7 +56,6 @@ class Connection {
   SSL* ssl_ = nullptr;
   std::string failure_;  // of connect
   short wanted_ = POLLOUT;
-  bool has_more_ = false;
   std::deque<std::string> requests_;  // not yet asked
   std::string unsent_, head_;
   size_t current_ = 0;  // index into the plan's paths

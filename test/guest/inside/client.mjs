@@ -58,6 +58,7 @@ export async function download({ port, root, connections, concurrency = 48, dead
     expected: count(connections.flatMap(({ outcome, paths }) => paths.map(() => outcome))),
     outcomes: count(results.map(({ outcome }) => outcome)),
     offending: offending.slice(0, 20),
+    slowest: results.sort((a, b) => b.ms - a.ms).slice(0, 3),
     clientErrors: code === 0 ? errors : `${errors}exit code ${code}`,
   };
 }
