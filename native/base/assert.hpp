@@ -5,11 +5,11 @@
 #include <cstdio>
 #include <cstdlib>
 
-#define SPLICED_ASSERT(condition)                                                        \
-  do {                                                                                   \
-    if (!(condition)) {                                                                  \
+#define SPLICED_ASSERT(condition)                                                           \
+  do {                                                                                      \
+    if (!(condition)) {                                                                     \
       std::fprintf(stderr, "spliced: broken invariant: %s (%s:%d)\n", #condition, __FILE__, \
-                   __LINE__);                                                            \
-      std::abort();                                                                      \
-    }                                                                                    \
+                   __LINE__);                                                               \
+      std::abort();                                                                         \
+    }                                                                                       \
   } while (0)

@@ -38,8 +38,8 @@ inline constexpr uint32_t kPipesKeptMax = 64;
 inline constexpr int kStepsPerTurn = 24;  // of a connection's states; about eight small requests
 inline constexpr int kPiecesPerTurn = 4;  // then the next connection has its turn
 
-// Bytes that TCP holds beyond what is in flight (TCP_NOTSENT_LOWAT): without it the send buffer of a
-// stalled client grows to tcp_wmem's maximum, 4 MiB by default.
+// Bytes that TCP holds beyond what is in flight (TCP_NOTSENT_LOWAT): without it the send buffer of
+// a stalled client grows to tcp_wmem's maximum, 4 MiB by default.
 inline constexpr int kUnsentBytesMax = 192 * 1024;
 
 // Bytes that may be pending in the TLS layer of one connection before its transfer pauses.
@@ -54,7 +54,8 @@ inline constexpr uint64_t kRecordsPerKeyMax = (1ull << 24) - (1ull << 16);
 // Open files that are kept, and the small bodies kept in memory beside them.
 inline constexpr size_t kFilesKeptMax = 64;
 inline constexpr uint64_t kFileKeptMs = 10'000;  // unused: a deleted file must not hold its blocks
-inline constexpr int64_t kSettledFileS = 2;  // a younger change may share its time stamp with the next
+inline constexpr int64_t kSettledFileS =
+    2;  // a younger change may share its time stamp with the next
 inline constexpr size_t kSmallBodyBytesMax = 15 * 1024;  // a head and this body fit in one record
 static_assert(kSmallBodyBytesMax + 1024 <= kOutputBytes);
 
@@ -62,14 +63,15 @@ static_assert(kSmallBodyBytesMax + 1024 <= kOutputBytes);
 inline constexpr uint32_t kHandshakeTimeoutMsDefault = 10'000;
 inline constexpr uint32_t kHeadTimeoutMsDefault = 15'000;
 inline constexpr uint32_t kIdleTimeoutMsDefault = 60'000;
-inline constexpr uint32_t kStallTimeoutMsDefault = 30'000;  // no byte acknowledged for so long
+inline constexpr uint32_t kStallTimeoutMsDefault = 30'000;   // no byte acknowledged for so long
 inline constexpr uint32_t kDrainTimeoutMsDefault = 600'000;  // a whole drain, progress or not
-inline constexpr uint32_t kLingerTimeoutMsDefault = 5'000;  // for the peer's FIN, after our own
+inline constexpr uint32_t kLingerTimeoutMsDefault = 5'000;   // for the peer's FIN, after our own
 inline constexpr uint32_t kStopTimeoutMsDefault = 30'000;
 // Nothing signals an empty backlog: look this often, and less often while nothing moves.
 inline constexpr uint32_t kTickMs = 10;
 inline constexpr uint32_t kTickMsMax = 160;
-inline constexpr uint32_t kIdleTickMs = 40;  // after a response: the next request is the better sign
+inline constexpr uint32_t kIdleTickMs =
+    40;  // after a response: the next request is the better sign
 inline constexpr uint32_t kAcceptPauseMs = 100;  // after EMFILE, ENFILE, ENOBUFS or ENOMEM
 
 // Session-ticket keys (RFC 5077 5.5): a key encrypts for one period and decrypts for two.

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// One connection's slot. Its memory stays where it is while the kernel may point into it; `inflight`
-// counts what the ring still holds, and the slot is freed only at 0 (join.cpp). Only enter() writes
-// `state`.
+// One connection's slot. Its memory stays where it is while the kernel may point into it;
+// `inflight` counts what the ring still holds, and the slot is freed only at 0 (join.cpp). Only
+// enter() writes `state`.
 #pragma once
 #include <cstdint>
 #include <memory>

@@ -21,8 +21,8 @@ bool drain_over(const Services& s, const Connection& c) {
 }
 
 void extend_or_abort(Services& s, Connection& c, uint32_t interval_ms) {
-  const bool alive = acknowledged_more(s, c) ||
-                     s.now_ms - c.progress_ms < s.options.stall_timeout_ms;
+  const bool alive =
+      acknowledged_more(s, c) || s.now_ms - c.progress_ms < s.options.stall_timeout_ms;
   if (!alive || drain_over(s, c)) return abort(s, c, Ending::Aborted);
   s.set_deadline(c, s.now_ms + interval_ms);
 }

@@ -15,7 +15,9 @@
 namespace spliced::conn {
 namespace {
 
-constexpr uint16_t bit(State state) { return static_cast<uint16_t>(1u << static_cast<unsigned>(state)); }
+constexpr uint16_t bit(State state) {
+  return static_cast<uint16_t>(1u << static_cast<unsigned>(state));
+}
 
 // From (row) to (bits). Every state may end in Join: that is an abort.
 constexpr uint16_t kEdges[kStates] = {
@@ -95,8 +97,8 @@ void on_watch(Services& s, Connection& c, const ring::Completion& completion) {
   const int events = completion.result;
   if (events & (POLLIN | POLLRDHUP | POLLHUP | POLLERR)) c.readable = true;
   if (events & (POLLOUT | POLLHUP | POLLERR)) c.writable = true;
-  // A reset raises both; POLLERR alone is the TLS layer's (net/tls/tls_sw.c: tls_err_abort), and the
-  // peer may be as well as ever.
+  // A reset raises both; POLLERR alone is the TLS layer's (net/tls/tls_sw.c: tls_err_abort), and
+  // the peer may be as well as ever.
   if (events & POLLHUP) c.peer_hung_up = true;
   if (events & POLLERR) c.socket_error = true;
   if (!completion.more && c.state != State::Join) {
@@ -112,7 +114,9 @@ const char* const kStateNames[kStates] = {"free",    "handshake", "read_head",  
                                           "respond", "splice",    "close_notify", "settle",
                                           "linger",  "join"};
 
-ring::Token token_of(const Connection& c, ring::Kind kind) { return {kind, c.slot, c.generation}; }
+ring::Token token_of(const Connection& c, ring::Kind kind) {
+  return {kind, c.slot, c.generation};
+}
 
 void enter(Services& s, Connection& c, State next) {
   SPLICED_ASSERT(kEdges[static_cast<size_t>(c.state)] & bit(next));

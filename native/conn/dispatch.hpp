@@ -21,7 +21,7 @@ void enter(Services& s, Connection& c, State next);
 void abort(Services& s, Connection& c, Ending ending);  // sever, then join
 void begin_close(Services& s, Connection& c);           // the ordinary end: drain
 Turn finish_response(Services& s, Connection& c);
-void observe(Services& s, Connection& c);               // ask the kernel, bring the ledger up to date
+void observe(Services& s, Connection& c);  // ask the kernel, bring the ledger up to date
 // The brake. True: with so many more bytes, more than the window would be pending in the TLS layer;
 // come back after a tick.
 bool over_window(Services& s, Connection& c, size_t more_bytes);

@@ -15,8 +15,8 @@ namespace spliced::conn {
 namespace {
 
 // The peer's TCP is gone. It may have left as soon as it had its last response: then all that is
-// missing is our farewell, the last record and the FIN. One that said goodbye may have left without an
-// acknowledgement, but cannot have had what TCP never took.
+// missing is our farewell, the last record and the FIN. One that said goodbye may have left without
+// an acknowledgement, but cannot have had what TCP never took.
 Ending ending_by_peer(Services& s, Connection& c) {
   const tls::CipherSpec* cipher = c.offloaded ? c.cipher : c.session->cipher();
   uint64_t farewell = 0, missing = 0, untaken = 0;
@@ -43,9 +43,9 @@ os::Io discard_input(Services& s, Connection& c) {
   c.input.hold(s.buffers);
   for (int i = 0; c.readable && i < limits::kPiecesPerTurn; i++) {
     // A raw receive: whatever the records are, they end here.
-    const os::Received got =
-        c.offloaded ? os::receive_record(c.socket, c.input.data(), BufferPool::kBytes)
-                    : os::receive_plain(c.socket, c.input.data(), BufferPool::kBytes);
+    const os::Received got = c.offloaded
+                                 ? os::receive_record(c.socket, c.input.data(), BufferPool::kBytes)
+                                 : os::receive_plain(c.socket, c.input.data(), BufferPool::kBytes);
     if (got.io == os::Io::Failed && !peer_is_gone(c, got.error)) {
       // A record that cannot be read (EBADMSG and the like) says nothing about what the peer still
       // receives: go on, deaf.

@@ -12,8 +12,8 @@
 
 namespace spliced::conn {
 
-inline constexpr uint16_t kStatuses[] = {200, 206, 304, 400, 404, 405, 408, 412,
-                                         414, 416, 431, 500, 503, 505};
+inline constexpr uint16_t kStatuses[] = {200, 206, 304, 400, 404, 405, 408,
+                                         412, 414, 416, 431, 500, 503, 505};
 inline constexpr size_t kStatusCount = sizeof kStatuses / sizeof *kStatuses;
 
 struct Figures {
@@ -26,8 +26,8 @@ struct Figures {
   Counter promoted[tls::kCipherSpecs], fallbacks[tls::kFallbacks];
   Counter pending_bytes, pending_bytes_max, pauses, pushes;
   Counter drained, aborted, peer_gone, drain_last_ms, drain_max_ms;
-  Counter stale_completions;       // never expected: a completion for a slot's earlier owner
-  Counter ledger_contradictions;   // never expected: TCP has more than we handed over
+  Counter stale_completions;      // never expected: a completion for a slot's earlier owner
+  Counter ledger_contradictions;  // never expected: TCP has more than we handed over
   files::Counters files;
 
   void count_status(uint16_t status) {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Where a request waits for the disk: the open of a path that is not in the directory cache, and the
-// first read of a small body. For request.cpp.
+// Where a request waits for the disk: the open of a path that is not in the directory cache, and
+// the first read of a small body. For request.cpp.
 #pragma once
 #include "conn/services.hpp"
 

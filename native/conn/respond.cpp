@@ -4,8 +4,8 @@
 #include <errno.h>
 
 #include "conn/dispatch.hpp"
-#include "conn/stream.hpp"
 #include "conn/send_failure.hpp"
+#include "conn/stream.hpp"
 
 namespace spliced::conn {
 

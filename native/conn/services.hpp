@@ -52,11 +52,11 @@ struct Services {
 
   std::vector<Connection> slots;  // never resized: the kernel points into them
   std::vector<uint32_t> free_slots;
-  std::vector<uint32_t> ready;    // Turn::Yield: to be run again in the next turn
-  std::vector<uint32_t> ticking;  // waiting for tick_due_ms
+  std::vector<uint32_t> ready;             // Turn::Yield: to be run again in the next turn
+  std::vector<uint32_t> ticking;           // waiting for tick_due_ms
   uint64_t next_deadline_ms = UINT64_MAX;  // no deadline is earlier
-  uint64_t now_ms = 0;  // base::now_ms() of this turn
-  int64_t wall_s = 0;   // base::wall_s() of this turn, for HTTP dates alone
+  uint64_t now_ms = 0;                     // base::now_ms() of this turn
+  int64_t wall_s = 0;                      // base::wall_s() of this turn, for HTTP dates alone
   bool stopping = false;
 
   void set_deadline(Connection& c, uint64_t at_ms) {

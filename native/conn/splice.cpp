@@ -75,9 +75,8 @@ Source fill(Services& s, Connection& c) {
 
 Source pipe_to_output(Services& s, Connection& c) {
   c.output.hold(s.buffers);
-  const os::Moved got =
-      os::pipe_to_memory(c.pipe.read_end.get(), c.output.tail(),
-                         std::min(c.pipe_bytes, limits::kRecordPlaintextBytes));
+  const os::Moved got = os::pipe_to_memory(c.pipe.read_end.get(), c.output.tail(),
+                                           std::min(c.pipe_bytes, limits::kRecordPlaintextBytes));
   if (got.io != os::Io::Done) return Source::Failed;
   c.pipe_bytes -= got.bytes;
   c.output.end += got.bytes;
@@ -90,8 +89,7 @@ Source fill_output(Services& s, Connection& c) {
       static_cast<size_t>(std::min<uint64_t>(limits::kRecordPlaintextBytes, c.body_remaining));
   if (c.pipe_bytes == 0 && !c.filling && !c.async_done && c.file->residency_known) {
     c.output.hold(s.buffers);
-    const os::Moved got =
-        os::read_cached(c.file->fd.get(), c.body_offset, c.output.tail(), wanted);
+    const os::Moved got = os::read_cached(c.file->fd.get(), c.body_offset, c.output.tail(), wanted);
     if (got.io == os::Io::Eof) return Source::Truncated;
     if (got.io == os::Io::Failed) c.file->residency_known = false;
     if (got.io == os::Io::Done) {
@@ -133,6 +131,9 @@ os::Moved send_piece(Services& s, Connection& c) {
   const bool closes = c.body_remaining == 0 || next_exceeds_window(s, c);
   const size_t tail = closes ? std::min(c.pipe_bytes, limits::kRecordPlaintextBytes) : 0;
   if (c.pipe_bytes > tail) return stream_splice(s, c, c.pipe_bytes - tail);
+  // Pages in the pipe are the file's own: one that was cut or rewritten meanwhile must not end as
+  // if it were whole.
+  if (c.body_remaining == 0 && !files::unchanged(*c.file)) return {os::Io::Failed, 0, ESTALE};
   if (pipe_to_output(s, c) != Source::Ready) return {os::Io::Failed, 0, EIO};
   return stream_send_output(s, c, /*more=*/false);
 }

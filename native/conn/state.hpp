@@ -31,10 +31,10 @@ enum class Turn : uint8_t {
 // How a connection ended; counted when its slot is freed.
 enum class Ending : uint8_t {
   None,
-  Drained,     // every byte was accepted by TCP, and the close was ordinary
-  Aborted,     // given up by us with bytes undelivered: deadline, error, stop
-  PeerGone,    // the peer reset or closed before it had everything
-  NotServed,   // never got as far as a response
+  Drained,    // every byte was accepted by TCP, and the close was ordinary
+  Aborted,    // given up by us with bytes undelivered: deadline, error, stop
+  PeerGone,   // the peer reset or closed before it had everything
+  NotServed,  // never got as far as a response
 };
 
 }  // namespace spliced::conn

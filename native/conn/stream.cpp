@@ -7,8 +7,8 @@
 namespace spliced::conn {
 
 os::Received stream_read(Connection& c, char* out, size_t capacity) {
-  const os::Received got = c.offloaded ? os::receive_record(c.socket, out, capacity)
-                                       : c.session->read(out, capacity);
+  const os::Received got =
+      c.offloaded ? os::receive_record(c.socket, out, capacity) : c.session->read(out, capacity);
   if (got.io == os::Io::WouldBlock) c.readable = false;
   return got;
 }
@@ -33,8 +33,7 @@ os::Moved stream_send_output(Services& s, Connection& c, bool more) {
 }
 
 os::Moved stream_splice(Services& s, Connection& c, size_t bytes) {
-  const os::Moved moved =
-      os::pipe_to_socket(c.pipe.read_end.get(), c.socket, bytes, /*more=*/true);
+  const os::Moved moved = os::pipe_to_socket(c.pipe.read_end.get(), c.socket, bytes, /*more=*/true);
   if (moved.io == os::Io::WouldBlock) c.writable = false;
   if (moved.io != os::Io::Done) return moved;
   c.pipe_bytes -= moved.bytes;
@@ -47,7 +46,8 @@ os::Moved stream_splice(Services& s, Connection& c, size_t bytes) {
 
 os::Moved stream_alert(Services& s, Connection& c, uint8_t level, uint8_t description) {
   const uint8_t payload[2] = {level, description};
-  const os::Moved moved = os::send_control(c.socket, os::RecordType::Alert, payload, sizeof payload);
+  const os::Moved moved =
+      os::send_control(c.socket, os::RecordType::Alert, payload, sizeof payload);
   if (moved.io == os::Io::WouldBlock) c.writable = false;
   if (moved.io != os::Io::Done) return moved;
   c.ledger.handed(sizeof payload);

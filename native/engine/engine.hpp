@@ -33,8 +33,8 @@ struct Failure {
 struct Event {
   enum class Type : uint8_t { Started, Stopped, Failed };
   Type type = Type::Failed;
-  std::string backend;  // Started
-  std::string reason;   // Started, Failed
+  std::string backend;                                 // Started
+  std::string reason;                                  // Started, Failed
   uint64_t drained = 0, aborted = 0, duration_ms = 0;  // Stopped
 };
 

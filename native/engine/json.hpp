@@ -13,9 +13,15 @@ class JsonWriter {
   JsonWriter& open_array(std::string_view key) { return begin(key, '['); }
   JsonWriter& close() { return end('}'); }
   JsonWriter& close_array() { return end(']'); }
-  JsonWriter& number(std::string_view key, uint64_t value) { return raw(key, std::to_string(value)); }
-  JsonWriter& integer(std::string_view key, int64_t value) { return raw(key, std::to_string(value)); }
-  JsonWriter& boolean(std::string_view key, bool value) { return raw(key, value ? "true" : "false"); }
+  JsonWriter& number(std::string_view key, uint64_t value) {
+    return raw(key, std::to_string(value));
+  }
+  JsonWriter& integer(std::string_view key, int64_t value) {
+    return raw(key, std::to_string(value));
+  }
+  JsonWriter& boolean(std::string_view key, bool value) {
+    return raw(key, value ? "true" : "false");
+  }
   JsonWriter& text(std::string_view key, std::string_view value) {
     prefix(key);
     quote(value);

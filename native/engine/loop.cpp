@@ -113,8 +113,7 @@ void Engine::begin_stop(conn::Services& s) {
     ListenerState& state = listeners_[i];
     state.rearm_ms = 0;
     if (state.accepting) {
-      s.ring.cancel(state.listener.fd.get(),
-                    {ring::Kind::Accept, static_cast<uint32_t>(i), 0});
+      s.ring.cancel(state.listener.fd.get(), {ring::Kind::Accept, static_cast<uint32_t>(i), 0});
     } else {
       state.listener.fd.reset();
     }

@@ -34,13 +34,22 @@ bool identify(int directory, const char* path, int flags, Identity& out, uint16_
 }
 
 std::string strong_etag(const Identity& id) {
-  char text[80];
-  snprintf(text, sizeof text, "\"%" PRIx64 "-%" PRIx64 "-%" PRIx64 ".%08" PRIx32 "\"", id.inode,
-           id.size, static_cast<uint64_t>(id.modified_s), id.modified_ns);
+  // The change time too: a rewrite in place that puts size and mtime back is another file.
+  char text[112];
+  snprintf(text, sizeof text,
+           "\"%" PRIx64 "-%" PRIx64 "-%" PRIx64 ".%08" PRIx32 "-%" PRIx64 ".%08" PRIx32 "\"",
+           id.inode, id.size, static_cast<uint64_t>(id.modified_s), id.modified_ns,
+           static_cast<uint64_t>(id.changed_s), id.changed_ns);
   return text;
 }
 
 }  // namespace
+
+bool unchanged(const File& file) {
+  Identity now;
+  uint16_t mode = 0;
+  return identify(file.fd.get(), "", AT_EMPTY_PATH, now, mode) && now == file.identity;
+}
 
 Found FileCache::find(const std::string& path, uint64_t now_ms) {
   const auto known = entries_.find(path);

@@ -42,6 +42,9 @@ struct File {
 
 using FilePtr = std::shared_ptr<File>;
 
+// Whether the open file is still what its identity says. One statx.
+bool unchanged(const File& file);
+
 struct Counters {
   base::Counter open, hits, misses, cold_fills;
 };
@@ -49,9 +52,9 @@ struct Counters {
 struct Found {
   enum class Verdict : uint8_t {
     File,
-    Missing,     // no regular file of that name, or not for us
+    Missing,      // no regular file of that name, or not for us
     Unavailable,  // out of descriptors or memory, or the disk failed
-    NeedOpen,    // find() only
+    NeedOpen,     // find() only
   };
   Verdict verdict;
   FilePtr file;

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // Closes connection sockets on a thread of its own, which owns no ring (so no io-wq worker can set
-// TIF_NOTIFY_SIGNAL on it) and has all signals blocked. close() of a kernel-TLS socket waits for the
-// cipher (net/tls/tls_sw.c: tls_sw_release_resources_tx); the engine thread must not wait with it.
+// TIF_NOTIFY_SIGNAL on it) and has all signals blocked. close() of a kernel-TLS socket waits for
+// the cipher (net/tls/tls_sw.c: tls_sw_release_resources_tx); the engine thread must not wait with
+// it.
 #pragma once
 #include <atomic>
 #include <condition_variable>
@@ -16,8 +17,8 @@ class Closer {
  public:
   ~Closer() { stop(); }
   [[nodiscard]] bool start();  // false: no thread to be had
-  void stop();          // closes what is queued, then joins
-  void close(int fd);   // takes ownership; any thread
+  void stop();                 // closes what is queued, then joins
+  void close(int fd);          // takes ownership; any thread
   // Descriptors handed over and not closed yet. The engine counts them against its limit of
   // connections, which is what bounds this queue.
   uint32_t backlog() const { return backlog_.load(std::memory_order_relaxed); }

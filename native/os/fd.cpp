@@ -6,6 +6,8 @@
 
 namespace spliced::os {
 
-void close_fd(int fd) { ::close(fd); }
+void close_fd(int fd) {
+  ::close(fd);
+}
 
 }  // namespace spliced::os

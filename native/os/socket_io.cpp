@@ -7,8 +7,8 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/sockios.h>
-#include <linux/tls.h>
 #include <linux/tcp.h>
+#include <linux/tls.h>
 #include <netinet/in.h>
 #include <string.h>
 #include <sys/ioctl.h>
@@ -56,7 +56,8 @@ Received receive_record(int socket, char* out, size_t capacity) {
     return {Io::Failed, {}, 0, errno};
   }
   const cmsghdr* header = CMSG_FIRSTHDR(&message);
-  if (header != nullptr && header->cmsg_level == SOL_TLS && header->cmsg_type == TLS_GET_RECORD_TYPE) {
+  if (header != nullptr && header->cmsg_level == SOL_TLS &&
+      header->cmsg_type == TLS_GET_RECORD_TYPE) {
     uint8_t type;
     memcpy(&type, CMSG_DATA(header), sizeof type);
     return {Io::Done, static_cast<RecordType>(type), static_cast<size_t>(result), 0};
@@ -66,8 +67,7 @@ Received receive_record(int socket, char* out, size_t capacity) {
 }
 
 Received receive_plain(int socket, char* out, size_t capacity) {
-  const Moved got =
-      verdict(retry([&] { return ::recv(socket, out, capacity, MSG_DONTWAIT); }));
+  const Moved got = verdict(retry([&] { return ::recv(socket, out, capacity, MSG_DONTWAIT); }));
   return {got.io, RecordType::ApplicationData, got.bytes, got.error};
 }
 
@@ -113,8 +113,8 @@ Moved pipe_to_memory(int pipe_read_end, char* out, size_t bytes) {
 
 Moved read_cached(int file, uint64_t offset, char* out, size_t bytes) {
   iovec part{out, bytes};
-  return verdict(retry(
-      [&] { return ::preadv2(file, &part, 1, static_cast<off_t>(offset), RWF_NOWAIT); }));
+  return verdict(
+      retry([&] { return ::preadv2(file, &part, 1, static_cast<off_t>(offset), RWF_NOWAIT); }));
 }
 
 bool tcp_counters(int socket, TcpCounters& out) {
@@ -146,7 +146,9 @@ void clear_error(int socket) {
   ::getsockopt(socket, SOL_SOCKET, SO_ERROR, &error, &length);
 }
 
-void half_close(int socket) { ::shutdown(socket, SHUT_WR); }
+void half_close(int socket) {
+  ::shutdown(socket, SHUT_WR);
+}
 
 void sever(int socket) {
   const linger reset{1, 0};

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Threads of the data plane start with every signal blocked: signals are the Node thread's business,
-// and one that lands in close() can make the kernel drop encrypted records
+// Threads of the data plane start with every signal blocked: signals are the Node thread's
+// business, and one that lands in close() can make the kernel drop encrypted records
 // (net/core/stream.c: sk_stream_wait_memory tests signal_pending).
 #pragma once
 #include <pthread.h>

@@ -148,8 +148,7 @@ void Epoll::on_event(const epoll_event& event) {
 
 size_t Epoll::wait(int timeout_ms, Completion* out, size_t capacity) {
   epoll_event events[kEventsPerWait];
-  const int n =
-      ::epoll_wait(epoll_.get(), events, kEventsPerWait, ready_.empty() ? timeout_ms : 0);
+  const int n = ::epoll_wait(epoll_.get(), events, kEventsPerWait, ready_.empty() ? timeout_ms : 0);
   for (int i = 0; i < n; i++) on_event(events[i]);
   const size_t count = ready_.size() < capacity ? ready_.size() : capacity;
   for (size_t i = 0; i < count; i++) out[i] = ready_[i];

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The epoll backend's helper thread: does the file operations that may block, one after another, and
-// hands their completions back through an eventfd. What io-wq is to io_uring.
+// The epoll backend's helper thread: does the file operations that may block, one after another,
+// and hands their completions back through an eventfd. What io-wq is to io_uring.
 #pragma once
 #include <condition_variable>
 #include <mutex>

@@ -64,7 +64,8 @@ class Uring final : public Ring {
 
   void cancel(int, Token token) override {
     io_uring_sqe* sqe = next();
-    ::io_uring_prep_rw(IORING_OP_ASYNC_CANCEL, sqe, -1, reinterpret_cast<void*>(token.pack()), 0, 0);
+    ::io_uring_prep_rw(IORING_OP_ASYNC_CANCEL, sqe, -1, reinterpret_cast<void*>(token.pack()), 0,
+                       0);
     sqe->addr = token.pack();  // 64 bits on 32-bit machines too
     sqe->user_data = Token{}.pack();
   }
@@ -219,8 +220,8 @@ size_t Uring::wait(int timeout_ms, Completion* out, size_t capacity) {
   submit_waiting();
   const int waited = ::io_uring_submit_and_wait_timeout(
       &ring_, &first, 1, timeout_ms < 0 ? nullptr : &timeout, nullptr);
-  const bool passing = waited >= 0 || waited == -ETIME || waited == -EINTR || waited == -EAGAIN ||
-                       waited == -EBUSY;
+  const bool passing =
+      waited >= 0 || waited == -ETIME || waited == -EINTR || waited == -EAGAIN || waited == -EBUSY;
   failures_ = passing ? 0 : failures_ + 1;
   SPLICED_ASSERT(failures_ < kFailuresMax);  // the ring is gone: a restart, not a busy loop
   size_t count = 0;

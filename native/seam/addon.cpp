@@ -47,19 +47,18 @@ class EventQueue : public std::enable_shared_from_this<EventQueue> {
       std::lock_guard<std::mutex> lock(mutex_);
       events_.push_back(std::move(event));
     }
-    deliver_.NonBlockingCall(
-        [self = shared_from_this()](Napi::Env env, Napi::Function callback) {
-          std::vector<engine::Event> batch = self->take();
-          if (batch.empty()) return;
-          Napi::Array list = Napi::Array::New(env, batch.size());
-          for (uint32_t i = 0; i < batch.size(); i++) list.Set(i, to_javascript(env, batch[i]));
-          try {
-            callback.Call({list});
-          } catch (const Napi::Error& error) {
-            // Node-API swallows what a thread-safe function's callback throws; we must not.
-            napi_fatal_exception(env, error.Value());
-          }
-        });
+    deliver_.NonBlockingCall([self = shared_from_this()](Napi::Env env, Napi::Function callback) {
+      std::vector<engine::Event> batch = self->take();
+      if (batch.empty()) return;
+      Napi::Array list = Napi::Array::New(env, batch.size());
+      for (uint32_t i = 0; i < batch.size(); i++) list.Set(i, to_javascript(env, batch[i]));
+      try {
+        callback.Call({list});
+      } catch (const Napi::Error& error) {
+        // Node-API swallows what a thread-safe function's callback throws; we must not.
+        napi_fatal_exception(env, error.Value());
+      }
+    });
   }
 
   // Node thread, once, when no thread pushes any more: the event loop is no longer held open.
@@ -81,16 +80,16 @@ class EventQueue : public std::enable_shared_from_this<EventQueue> {
 class EngineObject : public Napi::ObjectWrap<EngineObject> {
  public:
   static Napi::Function define(Napi::Env env) {
-    return DefineClass(env, "Engine",
-                       {
-                           InstanceMethod<&EngineObject::listeners>("listeners"),
-                           InstanceMethod<&EngineObject::start>("start"),
-                           InstanceMethod<&EngineObject::stats>("stats"),
-                           InstanceMethod<&EngineObject::replace_certificates>(
-                               "replaceCertificates"),
-                           InstanceMethod<&EngineObject::stop>("stop"),
-                           InstanceMethod<&EngineObject::close>("close"),
-                       });
+    return DefineClass(
+        env, "Engine",
+        {
+            InstanceMethod<&EngineObject::listeners>("listeners"),
+            InstanceMethod<&EngineObject::start>("start"),
+            InstanceMethod<&EngineObject::stats>("stats"),
+            InstanceMethod<&EngineObject::replace_certificates>("replaceCertificates"),
+            InstanceMethod<&EngineObject::stop>("stop"),
+            InstanceMethod<&EngineObject::close>("close"),
+        });
   }
 
   explicit EngineObject(const Napi::CallbackInfo& info) : Napi::ObjectWrap<EngineObject>(info) {

@@ -91,12 +91,11 @@ engine::Options read_options(const Napi::Value& value) {
         {text(entry, "address"), static_cast<uint16_t>(integer(entry, "port", 0, 65535))});
   }
   options.certificates = read_certificates(value.Env(), from.Get("certificates"));
-  options.ring =
-      either(from, "ring", "auto", "epoll") ? ring::Backend::Auto : ring::Backend::Epoll;
+  options.ring = either(from, "ring", "auto", "epoll") ? ring::Backend::Auto : ring::Backend::Epoll;
   conn::Options& c = options.connections;
   c.offload_wanted = either(from, "tlsOffload", "auto", "off");
-  c.connections_max = static_cast<uint32_t>(
-      integer(from, "connectionsMax", 1, limits::kConnectionsMaxCeiling));
+  c.connections_max =
+      static_cast<uint32_t>(integer(from, "connectionsMax", 1, limits::kConnectionsMaxCeiling));
   c.pending_window_bytes =
       integer(from, "pendingWindowBytes", limits::kPendingWindowBytesMin, kWindowBytesMax);
   c.handshake_timeout_ms = timeout(from, "handshakeTimeoutMs");

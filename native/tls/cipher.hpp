@@ -10,7 +10,7 @@ namespace spliced::tls {
 enum class Version : uint8_t { Tls12, Tls13 };
 
 struct CipherSpec {
-  uint16_t suite;        // IANA TLS Cipher Suites registry
+  uint16_t suite;  // IANA TLS Cipher Suites registry
   Version version;
   const char* name;      // the AEAD, as people say it
   uint16_t kernel_type;  // TLS_CIPHER_*, include/uapi/linux/tls.h

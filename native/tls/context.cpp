@@ -28,7 +28,9 @@ std::unique_ptr<BIO, Free> reader(const std::string& pem) {
 }
 
 // A key that asks for a pass phrase is refused instead of asking on the terminal.
-int no_pass_phrase(char*, int, int, void*) { return 0; }
+int no_pass_phrase(char*, int, int, void*) {
+  return 0;
+}
 
 std::string openssl_reason() {
   const unsigned long code = ERR_peek_last_error();
@@ -74,8 +76,8 @@ int choose_protocol(SSL*, const unsigned char** out, unsigned char* out_bytes,
                     const unsigned char* offered, unsigned int offered_bytes, void*) {
   static constexpr unsigned char kHttp11[] = {8, 'h', 't', 't', 'p', '/', '1', '.', '1'};
   unsigned char* chosen = nullptr;
-  const int result = SSL_select_next_proto(&chosen, out_bytes, kHttp11, sizeof kHttp11, offered,
-                                           offered_bytes);
+  const int result =
+      SSL_select_next_proto(&chosen, out_bytes, kHttp11, sizeof kHttp11, offered, offered_bytes);
   if (result != OPENSSL_NPN_NEGOTIATED) return SSL_TLSEXT_ERR_NOACK;
   *out = chosen;
   return SSL_TLSEXT_ERR_OK;
@@ -90,8 +92,8 @@ int choose_by_name(SSL* ssl, int*, void* argument) {
 }
 
 bool configure(SSL_CTX* context) {
-  SSL_CTX_set_options(context, SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION |
-                                   SSL_OP_CIPHER_SERVER_PREFERENCE);
+  SSL_CTX_set_options(
+      context, SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION | SSL_OP_CIPHER_SERVER_PREFERENCE);
   SSL_CTX_set_mode(context, SSL_MODE_RELEASE_BUFFERS | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
   SSL_CTX_set_session_cache_mode(context, SSL_SESS_CACHE_OFF);  // tickets only, nothing is stored
   SSL_CTX_set_timeout(context, static_cast<long>(2 * limits::kTicketKeyPeriodMs / 1000));

@@ -15,8 +15,8 @@ struct CipherSupport {
 };
 
 struct KernelSupport {
-  bool attachable = false;       // TCP_ULP "tls" is accepted
-  std::string reason;            // when not: one sentence that says what to do
+  bool attachable = false;  // TCP_ULP "tls" is accepted
+  std::string reason;       // when not: one sentence that says what to do
   CipherSupport by_cipher[kCipherSpecs];
 
   const CipherSupport& of(const CipherSpec& spec) const { return by_cipher[&spec - kCiphers]; }

@@ -32,9 +32,9 @@ bool validate(const CipherSpec* cipher, const Session& session, const KernelSupp
 
 }  // namespace
 
-const char* const kFallbackNames[kFallbacks] = {
-    "off_by_configuration", "kernel_has_no_tls", "cipher_refused",
-    "peer_closed",          "not_quiescent",     "install_failed"};
+const char* const kFallbackNames[kFallbacks] = {"off_by_configuration", "kernel_has_no_tls",
+                                                "cipher_refused",       "peer_closed",
+                                                "not_quiescent",        "install_failed"};
 
 Promotion promote(int socket, const Session& session, const KernelSupport& kernel, bool wanted) {
   const CipherSpec* cipher = session.cipher();

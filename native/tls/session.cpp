@@ -190,7 +190,9 @@ Handshake Session::handshake() {
   }
 }
 
-bool Session::resumed() const { return SSL_session_reused(ssl_) == 1; }
+bool Session::resumed() const {
+  return SSL_session_reused(ssl_) == 1;
+}
 
 const CipherSpec* Session::cipher() const {
   const SSL_CIPHER* cipher = SSL_get_current_cipher(ssl_);
@@ -244,7 +246,8 @@ os::Received Session::read(char* out, size_t capacity) {
     default:
       break;
   }
-  // A FIN without close_notify: the peer is done all the same. Anything else put an alert in output.
+  // A FIN without close_notify: the peer is done all the same. Anything else put an alert in
+  // output.
   const bool eof = ERR_GET_REASON(ERR_peek_error()) == SSL_R_UNEXPECTED_EOF_WHILE_READING;
   ERR_clear_error();
   (void)flush();

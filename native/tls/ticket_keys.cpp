@@ -39,8 +39,7 @@ bool set_mac(EVP_MAC_CTX* mac, const TicketKeys::Key& key) {
 
 int on_ticket(SSL* ssl, unsigned char* name, unsigned char* iv, EVP_CIPHER_CTX* cipher,
               EVP_MAC_CTX* mac, int encrypt) {
-  auto* keys =
-      static_cast<TicketKeys*>(SSL_CTX_get_ex_data(SSL_get_SSL_CTX(ssl), context_index()));
+  auto* keys = static_cast<TicketKeys*>(SSL_CTX_get_ex_data(SSL_get_SSL_CTX(ssl), context_index()));
   if (keys == nullptr) return kFatal;
   const uint64_t now = base::now_ms();
   const EVP_CIPHER* aes = EVP_aes_256_cbc();
@@ -49,9 +48,8 @@ int on_ticket(SSL* ssl, unsigned char* name, unsigned char* iv, EVP_CIPHER_CTX* 
   if (encrypt != 0) {
     if (RAND_bytes(iv, EVP_CIPHER_get_iv_length(aes)) != 1) return kFatal;
     std::memcpy(name, current->name, TicketKeys::kNameBytes);
-    const bool ok =
-        EVP_EncryptInit_ex(cipher, aes, nullptr, current->cipher_key, iv) == 1 &&
-        set_mac(mac, *current);
+    const bool ok = EVP_EncryptInit_ex(cipher, aes, nullptr, current->cipher_key, iv) == 1 &&
+                    set_mac(mac, *current);
     return ok ? kUseTicket : kFatal;
   }
   const TicketKeys::Key* key = keys->find(name, now);
@@ -65,7 +63,9 @@ int on_ticket(SSL* ssl, unsigned char* name, unsigned char* iv, EVP_CIPHER_CTX* 
 
 }  // namespace
 
-TicketKeys::TicketKeys(uint64_t now_ms) { rotate(now_ms); }
+TicketKeys::TicketKeys(uint64_t now_ms) {
+  rotate(now_ms);
+}
 
 TicketKeys::~TicketKeys() {
   OPENSSL_cleanse(&current_, sizeof current_);

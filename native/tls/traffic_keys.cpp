@@ -79,7 +79,9 @@ bool key_block(const CipherSpec& spec, const MasterSecret& master, uint8_t* out,
 
 }  // namespace
 
-TrafficKeys::~TrafficKeys() { OPENSSL_cleanse(this, sizeof *this); }
+TrafficKeys::~TrafficKeys() {
+  OPENSSL_cleanse(this, sizeof *this);
+}
 
 bool derive_tls13(const CipherSpec& spec, const uint8_t* secret, TrafficKeys& out) {
   return expand_label(spec, secret, "key", out.key, spec.key_bytes) &&

@@ -24,7 +24,7 @@ struct TrafficKeys {
 bool derive_tls13(const CipherSpec& spec, const uint8_t* secret, TrafficKeys& out);
 
 struct MasterSecret {
-  const uint8_t* secret;  // 48 bytes
+  const uint8_t* secret;         // 48 bytes
   const uint8_t* client_random;  // 32 bytes
   const uint8_t* server_random;  // 32 bytes
 };
