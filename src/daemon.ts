@@ -139,7 +139,7 @@ function omitType<T extends { type: string }>({ type: _, ...rest }: T): Omit<T, 
   return rest;
 }
 
-function figures(engine: Engine): Record<string, number> {
+function figures(engine: Engine): Record<string, unknown> {
   const stats = JSON.parse(engine.stats()) as EngineStats;
   return {
     uptimeMs: stats.uptimeMs,
@@ -149,6 +149,8 @@ function figures(engine: Engine): Record<string, number> {
     bytesSent: stats.bytes.plaintextSent,
     bytesSpliced: stats.bytes.spliced,
     pendingBytesMax: stats.pending.bytesMax,
+    abortedIn: stats.drains.abortedIn,
+    contradictions: stats.pending.contradictions,
   };
 }
 

@@ -68,16 +68,16 @@ void observe(Services& s, Connection& c) {
       !os::tcp_counters(c.socket, tcp))
     return;
   if (tcp.closed) c.peer_hung_up = true;
-  // Before 6.5 the TLS layer hands a record's fragments to TCP with MSG_SENDPAGE_NOTLAST. With a
-  // small send buffer the last one can be left unpushed with nothing in flight: then no
-  // acknowledgement will ever wake the socket (seen on 6.1 with tcp_wmem at 4 KiB).
-  if (tcp.unpushed) {
-    os::push_pending(c.socket);
-    s.figures.pushes.add();
-  }
   const uint64_t accepted = tcp.accepted - (c.fin_sent ? 1 : 0);
   const bool consistent = c.ledger.observe(sequence, accepted, tcp.acked);
   if (!consistent && !tcp.closed) s.figures.ledger_contradictions.add();
+  // With nothing in flight no acknowledgement will wake TCP or the TLS layer. Before 6.5 the TLS layer
+  // hands a record's fragments over with MSG_SENDPAGE_NOTLAST, and with a small send buffer the last
+  // one can be left unpushed (seen on 6.1 with tcp_wmem at 4 KiB).
+  if (tcp.unpushed || (tcp.idle && c.ledger.pending() > 0)) {
+    os::push_pending(c.socket);
+    s.figures.pushes.add();
+  }
   // A reset empties TCP's queue: what then seems pending is not the TLS layer's.
   if (!tcp.closed) report_pending(s, c, c.ledger.pending());
 }
@@ -155,14 +155,14 @@ Turn linger(Services& s, Connection& c) {
   if (peer == os::Io::WouldBlock) {
     if (!c.deaf) return Turn::Wait;
     // Unread input turns the close into a reset: not before the peer has everything.
-    if (os::unacknowledged_bytes(c.socket) > 0) {
+    if (!c.peer_hung_up && os::unacknowledged_bytes(c.socket) > 0) {
       s.tick(c);
       return Turn::Wait;
     }
   }
   // The peer is done. What TCP still has goes out by itself after an ordinary close.
   if (c.ending == Ending::None)
-    c.ending = peer == os::Io::Failed ? ending_by_peer(s, c) : Ending::Drained;
+    c.ending = peer == os::Io::Failed || c.peer_hung_up ? ending_by_peer(s, c) : Ending::Drained;
   enter(s, c, State::Join);
   return Turn::Again;
 }

@@ -25,6 +25,7 @@ struct Figures {
   Counter alerts_sent, control_records, record_limit_closes;
   Counter promoted[tls::kCipherSpecs], fallbacks[tls::kFallbacks];
   Counter pending_bytes, pending_bytes_max, pauses, pushes;
+  Counter aborted_in[kStates];  // by the state that gave up
   Counter drained, aborted, peer_gone, drain_last_ms, drain_max_ms;
   Counter stale_completions;      // never expected: a completion for a slot's earlier owner
   Counter ledger_contradictions;  // never expected: TCP has more than we handed over

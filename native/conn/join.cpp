@@ -36,6 +36,7 @@ void abort(Services& s, Connection& c, Ending ending) {
   if (c.state == State::Join) return;
   os::sever(c.socket);
   if (c.ending == Ending::None) c.ending = ending;  // a refusal's verdict stands
+  if (c.ending == Ending::Aborted) s.figures.aborted_in[static_cast<size_t>(c.state)].add();
   enter(s, c, State::Join);
 }
 

@@ -128,7 +128,12 @@ void write_drains(JsonWriter& json, const conn::Figures& f, uint64_t window_byte
       .number("inProgress", draining(f))
       .number("lastMs", f.drain_last_ms.get())
       .number("maxMs", f.drain_max_ms.get())
-      .close();
+      .open("abortedIn");
+  for (size_t i = 0; i < conn::kStates; i++) {
+    const uint64_t count = f.aborted_in[i].get();
+    if (count > 0) json.number(conn::kStateNames[i], count);
+  }
+  json.close().close();
   json.open("files")
       .number("open", f.files.open.get())
       .number("hits", f.files.hits.get())

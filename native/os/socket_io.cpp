@@ -16,6 +16,8 @@
 #include <sys/uio.h>
 #include <unistd.h>
 
+#include "base/limits.hpp"
+
 #ifndef SOL_TLS
 #define SOL_TLS 282
 #endif
@@ -126,13 +128,15 @@ bool tcp_counters(int socket, TcpCounters& out) {
   out.accepted = info.tcpi_bytes_acked + static_cast<uint64_t>(queued);
   out.acked = info.tcpi_bytes_acked;
   out.closed = info.tcpi_state == kTcpClose;
-  out.unpushed = info.tcpi_unacked == 0 && info.tcpi_notsent_bytes > 0;
+  out.idle = info.tcpi_unacked == 0;
+  out.unpushed = out.idle && info.tcpi_notsent_bytes > 0;
   return true;
 }
 
 void push_pending(int socket) {
-  const int on = 1;
+  const int on = 1, unsent = limits::kUnsentBytesMax;
   ::setsockopt(socket, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+  ::setsockopt(socket, IPPROTO_TCP, TCP_NOTSENT_LOWAT, &unsent, sizeof unsent);
 }
 
 int unacknowledged_bytes(int socket) {

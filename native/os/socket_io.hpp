@@ -63,11 +63,14 @@ struct TcpCounters {
   uint64_t accepted = 0;  // bytes written to TCP, our FIN included
   uint64_t acked = 0;     // bytes that the peer's TCP has acknowledged
   bool closed = false;    // the connection is gone (TCP_CLOSE)
-  bool unpushed = false;  // bytes wait to be sent, and nothing is in flight that would send them
+  bool idle = false;      // nothing is in flight: no acknowledgement will come and wake anything
+  bool unpushed = false;  // ... and yet bytes wait to be sent
 };
 bool tcp_counters(int socket, TcpCounters& out);
 
-// Makes TCP send what the window allows (setting TCP_NODELAY calls tcp_push_pending_frames).
+// Makes TCP send what the window allows (setting TCP_NODELAY calls tcp_push_pending_frames) and the
+// TLS layer hand it what is ready (setting TCP_NOTSENT_LOWAT calls sk_write_space, which schedules
+// the tx work).
 void push_pending(int socket);
 
 // Bytes that the peer has not acknowledged, our FIN included (SIOCOUTQ). Negative on error.

@@ -63,7 +63,8 @@ export interface EngineStats {
   connections: { accepted: number; shed: number };
   requests: { total: number };
   bytes: { plaintextSent: number; spliced: number };
-  pending: { bytesMax: number };
+  pending: { bytesMax: number; contradictions: number };
+  drains: { abortedIn: Record<string, number> };
 }
 
 /** The directory that holds package.json: from dist/ as from a compiled test. */

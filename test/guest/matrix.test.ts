@@ -25,6 +25,7 @@ const caseNames = [
   'aes256',
   'chacha20',
   'off',
+  'queue',
   'curl',
 ];
 
@@ -38,6 +39,7 @@ function checkCase(test: Test, name: string, result: Case, isAsync: boolean) {
   if (name === 'naive') return checkControl(test, result);
   checkDownloads(test, result);
   if (name === 'stop') checkStop(test, result);
+  if (name === 'queue') test.ok((result.dropped ?? 0) > 0, `the queue dropped ${result.dropped}`);
   checkOffload(test, name, result, isAsync);
 }
 

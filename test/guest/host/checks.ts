@@ -19,6 +19,7 @@ export function checkDownloads(t: Test, result: Case): void {
     stalled,
     'drains.aborted counts the stalled readers alone',
   );
+  t.equal(result.status?.pending.contradictions, 0, "the kernel's figures agree with the ledger");
 }
 
 /** All that was active at the SIGTERM was drained. */

@@ -13,6 +13,7 @@ export interface Status {
     fallbacks: Record<string, number>;
   };
   drains: { aborted: number };
+  pending: { contradictions: number };
 }
 
 /** What one case reports; naive has no status, exit code or stopped line. */
@@ -26,6 +27,7 @@ export interface Case {
   exitCode?: number | null;
   stopped?: { drained: number; aborted: number };
   active?: number;
+  dropped?: number;
   log?: string[];
 }
 

@@ -94,6 +94,29 @@ function stopInTheMiddle() {
   });
 }
 
+/**
+ * A local queue that drops: TCP counts what it sends again as sent twice, and a ledger that believed
+ * it would close too early (docs/KERNEL.md).
+ */
+function droppingQueue() {
+  const plan = versions.flatMap((tls) =>
+    [...Array(6).fill(mebibytePath), largestPath].map((path) =>
+      connection({ tls, profile: 'fast', mode: 'close', paths: [path] }),
+    ),
+  );
+  return withProduct({ buffers: 65536 }, async ({ port }) => {
+    const shape = 'tbf rate 60mbit burst 70k limit 70k'.split(' ');
+    guest.run('tc', ['qdisc', 'add', 'dev', 'lo', 'root', ...shape]);
+    try {
+      const result = await download({ port, root: guest.root, connections: plan });
+      const [queue] = JSON.parse(guest.run('tc', ['-s', '-j', 'qdisc', 'show', 'dev', 'lo']));
+      return { ...result, dropped: queue.drops };
+    } finally {
+      guest.run('tc', ['qdisc', 'del', 'dev', 'lo', 'root']);
+    }
+  });
+}
+
 function curl(port, version, index) {
   const url = `https://127.0.0.1:${port}${mebibytePath}?n=${index}`;
   const args = ['-sk', `--tlsv${version}`, '--tls-max', version, '--limit-rate', '2M'];
@@ -150,5 +173,6 @@ export const cases = {
   aes256: () => downloads({ buffers: 16384 }, short('aes256')),
   chacha20: () => downloads({ buffers: 16384 }, short('chacha20')),
   off: () => downloads({ buffers: 16384, args: ['--tls-offload', 'off'] }, short()),
+  queue: droppingQueue,
   curl: realCurl,
 };
