@@ -42,6 +42,7 @@ function prepare() {
 
 let port = 20_000;
 async function withServer(name, use) {
+  console.error(`${new Date().toISOString()} ${name}`); // where a run hangs, if it does
   port += 1; // a new one each time: nothing of the last server's connections is in the way
   const server = await start(name, { ...files, peers, port, directory: `${base}/${name}` });
   try {
