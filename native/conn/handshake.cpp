@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // From an accepted socket to a connection that can read requests: takes the slot, runs OpenSSL's
 // handshake, and at its end lets the kernel take over (tls/promote.cpp) or says why not.
+#include <algorithm>
+
 #include "base/assert.hpp"
 #include "conn/dispatch.hpp"
 #include "os/socket_io.hpp"
@@ -14,14 +16,25 @@ void count_fallback(Services& s, tls::Fallback reason) {
   s.figures.fallbacks[static_cast<size_t>(reason)].add();
 }
 
+// Where TCP's stream stands. One reading may be too small (an acknowledgement between its two calls)
+// but never too large, and nothing is being written: so the largest of a few is exact. A base that
+// is too small would make the ledger see more in TCP than was handed over, for ever.
+uint64_t stream_position(int socket) {
+  constexpr int kReadings = 4;
+  uint64_t position = 0;
+  for (int i = 0; i < kReadings; i++) {
+    os::TcpCounters tcp;
+    if (os::tcp_counters(socket, tcp)) position = std::max(position, tcp.accepted);
+  }
+  return position;
+}
+
 void commit(Services& s, Connection& c, const tls::Promotion& promotion) {
-  os::TcpCounters tcp;
-  (void)os::tcp_counters(c.socket, tcp);
   Ledger::Base base;
   base.record_overhead_bytes = promotion.cipher->record_overhead_bytes();
   base.sequence = promotion.transmit_sequence;
-  base.tcp_accepted = tcp.accepted;
-  base.tcp_acked = tcp.acked;
+  base.tcp_accepted = stream_position(c.socket);
+  base.tcp_acked = base.tcp_accepted;  // what is acknowledged of the handshake is not ours
   c.ledger = Ledger(base);
   c.receive_sequence_at_most = promotion.receive_sequence;
   c.offloaded = true;

@@ -39,7 +39,7 @@ class Ledger {
     sequence_ = next_sequence;
     records_at_most_ = 0;
     unobserved_ = 0;
-    acked_ = tcp_acked - base_.tcp_acked;
+    acked_ = tcp_acked > base_.tcp_acked ? tcp_acked - base_.tcp_acked : 0;
     const uint64_t expected = plaintext_ + base_.record_overhead_bytes * records();
     const uint64_t in_tcp = tcp_accepted - base_.tcp_accepted;
     consistent_ = expected >= in_tcp;
