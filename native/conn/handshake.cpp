@@ -16,9 +16,9 @@ void count_fallback(Services& s, tls::Fallback reason) {
   s.figures.fallbacks[static_cast<size_t>(reason)].add();
 }
 
-// Where TCP's stream stands. One reading may be too small (an acknowledgement between its two calls)
-// but never too large, and nothing is being written: so the largest of a few is exact. A base that
-// is too small would make the ledger see more in TCP than was handed over, for ever.
+// Where TCP's stream stands. One reading may be too small (an acknowledgement between its two
+// calls) but never too large, and nothing is being written: so the largest of a few is exact. A
+// base that is too small would make the ledger see more in TCP than was handed over, for ever.
 uint64_t stream_position(int socket) {
   constexpr int kReadings = 4;
   uint64_t position = 0;
