@@ -7,6 +7,7 @@
 #include <memory>
 #include <string>
 
+#include "base/assert.hpp"
 #include "conn/buffer.hpp"
 #include "conn/ledger.hpp"
 #include "conn/state.hpp"
@@ -58,8 +59,9 @@ struct Connection {
   std::string path;  // OpenFile: the kernel reads it until the completion
   int32_t async_result = 0;
   bool async_done = false;
-  uint64_t body_offset = 0;     // of the next byte that goes into the pipe or the output buffer
-  uint64_t body_remaining = 0;  // bytes that are not in the pipe or the output buffer yet
+  uint64_t body_offset = 0;     // of the next byte that is neither sent nor in pipe or output
+  uint64_t body_remaining = 0;  // bytes from there on
+  size_t resident_bytes = 0;    // of them, found in the page cache in this turn
   os::Pipe pipe;
   size_t pipe_bytes = 0;
   bool keep_alive = false;
@@ -75,6 +77,13 @@ struct Connection {
   bool ready = false;
 
   uint64_t reported_pending = 0;  // this connection's share of Figures::pending_bytes
+
+  // So much of the body is sent, or in pipe or output.
+  void advance(size_t bytes) {
+    SPLICED_ASSERT(bytes <= body_remaining);
+    body_offset += bytes;
+    body_remaining -= bytes;
+  }
 };
 
 }  // namespace spliced::conn

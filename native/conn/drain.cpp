@@ -41,7 +41,7 @@ Ending ending_by_peer(Services& s, Connection& c) {
 os::Io discard_input(Services& s, Connection& c) {
   c.input.begin = c.input.end = 0;
   c.input.hold(s.buffers);
-  for (int i = 0; c.readable && i < limits::kPiecesPerTurn; i++) {
+  for (int i = 0; c.readable && i < limits::kDiscardsPerTurn; i++) {
     // A raw receive: whatever the records are, they end here.
     const os::Received got = c.offloaded
                                  ? os::receive_record(c.socket, c.input.data(), BufferPool::kBytes)
@@ -71,9 +71,9 @@ void observe(Services& s, Connection& c) {
   const uint64_t accepted = tcp.accepted - (c.fin_sent ? 1 : 0);
   const bool consistent = c.ledger.observe(sequence, accepted, tcp.acked);
   if (!consistent && !tcp.closed) s.figures.ledger_contradictions.add();
-  // With nothing in flight no acknowledgement will wake TCP or the TLS layer. Before 6.5 the TLS layer
-  // hands a record's fragments over with MSG_SENDPAGE_NOTLAST, and with a small send buffer the last
-  // one can be left unpushed (seen on 6.1 with tcp_wmem at 4 KiB).
+  // With nothing in flight no acknowledgement will wake TCP or the TLS layer. Before 6.5 the TLS
+  // layer hands a record's fragments over with MSG_SENDPAGE_NOTLAST, and with a small send buffer
+  // the last one can be left unpushed (seen on 6.1 with tcp_wmem at 4 KiB).
   if (tcp.unpushed || (tcp.idle && c.ledger.pending() > 0)) {
     os::push_pending(c.socket);
     s.figures.pushes.add();

@@ -5,6 +5,7 @@
 
 #include "conn/dispatch.hpp"
 #include "conn/request.hpp"
+#include "files/residency.hpp"
 #include "os/socket_io.hpp"
 
 namespace spliced::conn {
@@ -18,10 +19,8 @@ bool worth_keeping(const files::File& file, int64_t wall_s) {
 }
 
 bool read_if_resident(files::File& file) {
-  if (!file.residency_known) return false;
   std::unique_ptr<char[]> body(new char[file.size()]);
-  const os::Moved got = os::read_cached(file.fd.get(), 0, body.get(), file.size());
-  if (got.io == os::Io::Failed) file.residency_known = false;
+  const os::Moved got = files::read_resident(file, 0, body.get(), file.size());
   if (got.io != os::Io::Done || got.bytes != file.size()) return false;
   file.body = std::move(body);
   return true;

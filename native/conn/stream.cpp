@@ -6,6 +6,17 @@
 
 namespace spliced::conn {
 
+namespace {
+
+void count_spliced(Services& s, Connection& c, size_t bytes) {
+  c.ledger.handed(bytes);
+  c.tick_interval_ms = 0;
+  s.figures.plaintext_sent_bytes.add(bytes);
+  s.figures.spliced_bytes.add(bytes);
+}
+
+}  // namespace
+
 os::Received stream_read(Connection& c, char* out, size_t capacity) {
   const os::Received got =
       c.offloaded ? os::receive_record(c.socket, out, capacity) : c.session->read(out, capacity);
@@ -37,10 +48,17 @@ os::Moved stream_splice(Services& s, Connection& c, size_t bytes) {
   if (moved.io == os::Io::WouldBlock) c.writable = false;
   if (moved.io != os::Io::Done) return moved;
   c.pipe_bytes -= moved.bytes;
-  c.ledger.handed(moved.bytes);
-  c.tick_interval_ms = 0;
-  s.figures.plaintext_sent_bytes.add(moved.bytes);
-  s.figures.spliced_bytes.add(moved.bytes);
+  count_spliced(s, c, moved.bytes);
+  return moved;
+}
+
+os::Moved stream_send_file(Services& s, Connection& c, size_t bytes) {
+  const os::Moved moved = os::file_to_socket(c.file->fd.get(), c.body_offset, c.socket, bytes);
+  if (moved.io == os::Io::WouldBlock) c.writable = false;
+  if (moved.io != os::Io::Done) return moved;
+  c.advance(moved.bytes);
+  c.resident_bytes -= moved.bytes;
+  count_spliced(s, c, moved.bytes);
   return moved;
 }
 

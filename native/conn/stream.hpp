@@ -16,6 +16,9 @@ os::Moved stream_send_output(Services& s, Connection& c, bool more);
 // a body's end never goes this way (splice.cpp).
 os::Moved stream_splice(Services& s, Connection& c, size_t bytes);
 
+// The next resident bytes of the body to the kernel's socket, from the page cache.
+os::Moved stream_send_file(Services& s, Connection& c, size_t bytes);
+
 // An alert as one record (RFC 8446 6). Best effort in user space, where OpenSSL sends its own.
 os::Moved stream_alert(Services& s, Connection& c, uint8_t level, uint8_t description);
 // The last record: close_notify, or the alert that c.farewell names.

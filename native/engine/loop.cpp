@@ -73,6 +73,7 @@ void Engine::serve(ring::Ring& ring, conn::Services& s) {
     const size_t count = ring.wait(timeout_ms(s), completions, kCompletionsPerTurn);
     s.now_ms = base::now_ms();
     s.wall_s = base::wall_s();
+    s.files.begin_turn();
     take_mail(s);
     for (size_t i = 0; i < count; i++) {
       if (completions[i].token.kind == ring::Kind::Accept) {

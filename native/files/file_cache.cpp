@@ -45,6 +45,12 @@ std::string strong_etag(const Identity& id) {
 
 }  // namespace
 
+bool FileCache::names_still(const std::string& path, const File& file) const {
+  Identity now;
+  uint16_t mode = 0;
+  return identify(root_, path.c_str(), 0, now, mode) && now == file.identity;
+}
+
 bool unchanged(const File& file) {
   Identity now;
   uint16_t mode = 0;
@@ -54,12 +60,12 @@ bool unchanged(const File& file) {
 Found FileCache::find(const std::string& path, uint64_t now_ms) {
   const auto known = entries_.find(path);
   if (known != entries_.end()) {
-    Identity now;
-    uint16_t mode = 0;
-    if (identify(root_, path.c_str(), 0, now, mode) && now == known->second.file->identity) {
-      known->second.used_ms = now_ms;
+    Entry& entry = known->second;
+    if (entry.checked_turn == turn_ || names_still(path, *entry.file)) {
+      entry.checked_turn = turn_;
+      entry.used_ms = now_ms;
       counters_.hits.add();
-      return {Found::Verdict::File, known->second.file};
+      return {Found::Verdict::File, entry.file};
     }
     entries_.erase(known);
     counters_.open.set(entries_.size());
@@ -93,7 +99,7 @@ void FileCache::keep(const std::string& path, const FilePtr& file, uint64_t now_
       if (it->second.used_ms < oldest->second.used_ms) oldest = it;
     entries_.erase(oldest);
   }
-  entries_[path] = {file, now_ms};
+  entries_[path] = {file, now_ms, turn_};
   counters_.open.set(entries_.size());
   if (next_sweep_ms_ == UINT64_MAX) next_sweep_ms_ = now_ms + limits::kFileKeptMs;
 }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Open regular files beneath the root with what a response needs of them, and small bodies in
 // memory. An entry is used only while the path still names the same file (device, inode, size,
-// mtime and ctime), which one statx tells. Engine thread only.
+// mtime and ctime), which one statx a turn of the engine's loop tells. Engine thread only.
 #pragma once
 #include <cstdint>
 #include <memory>
@@ -26,6 +26,13 @@ struct Identity {
   }
 };
 
+// How it is known that a page is in the page cache; found out at the first read (residency.cpp).
+enum class Residency : uint8_t {
+  Told,      // RWF_NOWAIT tells: ext4, XFS, btrfs, F2FS
+  InMemory,  // tmpfs, ramfs: always
+  Unknown,   // overlayfs, squashfs, UBIFS: the file system cannot tell
+};
+
 struct File {
   os::Fd fd;
   Identity identity;
@@ -34,8 +41,7 @@ struct File {
   std::string_view media_type;
   // Small files: the whole body, once it has been read; null until then and for large ones.
   std::unique_ptr<char[]> body;
-  // The file system tells whether a page is resident (RWF_NOWAIT); found out at the first read.
-  bool residency_known = true;
+  Residency residency = Residency::Told;
 
   uint64_t size() const { return identity.size; }
 };
@@ -65,6 +71,8 @@ class FileCache {
   FileCache(int root, Counters& counters) : root_(root), counters_(counters) {}
 
   int root() const { return root_; }
+  // What was looked at before is looked at again: each turn answers requests that arrived before it.
+  void begin_turn() { turn_++; }
   // Never waits for the disk beyond one statx of a path that was resident when it was opened.
   // NeedOpen: the caller opens asynchronously and comes back with adopt().
   Found find(const std::string& path, uint64_t now_ms);
@@ -78,11 +86,14 @@ class FileCache {
   struct Entry {
     FilePtr file;
     uint64_t used_ms = 0;
+    uint64_t checked_turn = 0;
   };
+  bool names_still(const std::string& path, const File& file) const;
   void keep(const std::string& path, const FilePtr& file, uint64_t now_ms);
 
   int root_;
   Counters& counters_;
+  uint64_t turn_ = 0;
   uint64_t next_sweep_ms_ = UINT64_MAX;
   std::unordered_map<std::string, Entry> entries_;
 };

@@ -6,13 +6,16 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/magic.h>
 #include <linux/sockios.h>
 #include <linux/tcp.h>
 #include <linux/tls.h>
 #include <netinet/in.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/sendfile.h>
 #include <sys/socket.h>
+#include <sys/statfs.h>
 #include <sys/uio.h>
 #include <unistd.h>
 
@@ -97,10 +100,9 @@ Moved send_control(int socket, RecordType type, const void* payload, size_t byte
   return verdict(result);
 }
 
-Moved file_to_pipe(int file, uint64_t offset, int pipe_write_end, size_t bytes) {
-  loff_t at = static_cast<loff_t>(offset);
-  return verdict(retry(
-      [&] { return ::splice(file, &at, pipe_write_end, nullptr, bytes, SPLICE_F_NONBLOCK); }));
+Moved file_to_socket(int file, uint64_t offset, int socket, size_t bytes) {
+  off_t at = static_cast<off_t>(offset);
+  return verdict(retry([&] { return ::sendfile(socket, file, &at, bytes); }));
 }
 
 Moved pipe_to_socket(int pipe_read_end, int socket, size_t bytes, bool more) {
@@ -117,6 +119,15 @@ Moved read_cached(int file, uint64_t offset, char* out, size_t bytes) {
   iovec part{out, bytes};
   return verdict(
       retry([&] { return ::preadv2(file, &part, 1, static_cast<off_t>(offset), RWF_NOWAIT); }));
+}
+
+Moved read_file(int file, uint64_t offset, char* out, size_t bytes) {
+  return verdict(retry([&] { return ::pread(file, out, bytes, static_cast<off_t>(offset)); }));
+}
+
+bool is_in_memory(int file) {
+  struct statfs fs {};
+  return ::fstatfs(file, &fs) == 0 && (fs.f_type == TMPFS_MAGIC || fs.f_type == RAMFS_MAGIC);
 }
 
 bool tcp_counters(int socket, TcpCounters& out) {

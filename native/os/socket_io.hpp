@@ -44,15 +44,20 @@ Moved send_bytes(int socket, const char* data, size_t bytes, bool more);
 // One whole control record. EINPROGRESS is Done: the record was taken (asynchronous cipher).
 Moved send_control(int socket, RecordType type, const void* payload, size_t bytes);
 
-// Page cache to pipe. May block on the disk: only for ranges that read_cached found resident.
-Moved file_to_pipe(int file, uint64_t offset, int pipe_write_end, size_t bytes);
+// Page cache to socket. May block on the disk: only for what is resident (files/residency.hpp). The
+// last record is closed, and left to the cipher; Done with fewer bytes when the socket is full.
+Moved file_to_socket(int file, uint64_t offset, int socket, size_t bytes);
 // Pipe to socket. `more` as for send_bytes; never on the last piece of a body.
 Moved pipe_to_socket(int pipe_read_end, int socket, size_t bytes, bool more);
 Moved pipe_to_memory(int pipe_read_end, char* out, size_t bytes);
 
 // Reads only what is in the page cache (RWF_NOWAIT): WouldBlock when it is not, and Failed with
-// EOPNOTSUPP where the file system cannot tell (overlayfs, squashfs, older tmpfs).
+// EOPNOTSUPP where the file system cannot tell.
 Moved read_cached(int file, uint64_t offset, char* out, size_t bytes);
+// Reads, from the disk if it must.
+Moved read_file(int file, uint64_t offset, char* out, size_t bytes);
+// The file system has no disk (tmpfs, ramfs).
+bool is_in_memory(int file);
 
 // TCP's own figures, as the ledger needs them. `accepted` is what the peer acknowledged plus what
 // the send queue holds. It is not taken from tcpi_bytes_sent: that counts a segment again when the

@@ -49,6 +49,7 @@ class Simulation {
     world_.ring->hold_file_operations = random_.one_in(2);
     world_.ring->hold_cancels = random_.one_in(2);
     if (random_.one_in(2)) world_.services->wall_s -= 3600;
+    kernel().residency = static_cast<Kernel::Residency>(random_.below(4));
   }
 
   // Empty, or what was wrong.
@@ -193,7 +194,10 @@ class Simulation {
         return ring.finish_short(index, 1 + random_.below(30'000));
       return ring.finish(index);
     }
-    kernel().residency = static_cast<Kernel::Residency>(random_.below(3));
+    // A file system that tells does so for ever; one that cannot never does.
+    if (kernel().residency <= Kernel::Residency::Cold)
+      kernel().residency =
+          random_.one_in(2) ? Kernel::Residency::Resident : Kernel::Residency::Cold;
     kernel().names_resident = random_.one_in(2);
     if (random_.one_in(20)) world_.site.truncate("cut", cut_bytes_ = random_.below(cut_bytes_));
     if (random_.one_in(20)) world_.site.replace("moved", Site::content("moved", 55'555));

@@ -48,7 +48,8 @@ TEST_CASE("a file of every size arrives whole, from every place, by every path")
                       size_t{16384}, size_t{65536}, size_t{65537}, size_t{300'001}}) {
     for (Path path : kPaths) {
       for (Kernel::Residency residency :
-           {Kernel::Residency::Resident, Kernel::Residency::Cold, Kernel::Residency::Unknown}) {
+           {Kernel::Residency::Resident, Kernel::Residency::Cold, Kernel::Residency::Unknown,
+            Kernel::Residency::InMemory}) {
         CAPTURE(size);
         CAPTURE(static_cast<int>(path));
         CAPTURE(static_cast<int>(residency));
@@ -59,8 +60,9 @@ TEST_CASE("a file of every size arrives whole, from every place, by every path")
         CHECK(response.status == 200);
         CHECK(response.content_length == size);
         CHECK(response.body == content);
-        if (residency != Kernel::Residency::Resident && size > 0)
-          CHECK(world.figures.files.cold_fills.get() > 0);
+        const bool cold =
+            residency == Kernel::Residency::Cold || residency == Kernel::Residency::Unknown;
+        CHECK((world.figures.files.cold_fills.get() > 0) == (cold && size > 0));
         CHECK(world.settle_accounts() == "");
       }
     }

@@ -24,6 +24,7 @@
 #include "doctest/doctest.h"
 #include "fakes/site.hpp"
 #include "files/open_beneath.hpp"
+#include "files/residency.hpp"
 
 using namespace spliced;
 using namespace spliced::files;
@@ -41,6 +42,7 @@ struct Cache {
 
   // As a connection does it: from the cache, or by an open that may read the disk.
   Found get(const std::string& path) {
+    files.begin_turn();
     const Found found = files.find(path, now_ms);
     if (found.verdict != Verdict::NeedOpen) return found;
     return files.adopt(path, open_beneath(site.root(), path.c_str(), Lookup::MayBlock), now_ms);
@@ -273,6 +275,37 @@ TEST_CASE("files: no more than the bound are kept, and the least recently used g
   CHECK(cache.counters.misses.get() == misses);
   cache.get(name(1));
   CHECK(cache.counters.misses.get() == misses + 1);
+}
+
+TEST_CASE("files: one look a turn, and a new one in the next") {
+  Cache cache;
+  const std::string content = cache.site.write("file", 1000);
+  const FilePtr first = cache.get("file").file;
+  cache.site.replace("file", "another");
+  CHECK(cache.files.find("file", cache.now_ms).file == first);
+  CHECK(cache.get("file").file->size() == 7);
+}
+
+TEST_CASE("files: in memory, all is resident; elsewhere what was just read, or nobody can tell") {
+  for (const char* directory : {"/dev/shm", "/var/tmp"}) {
+    CAPTURE(directory);
+    const std::string path =
+        std::string(directory) + "/spliced-residency." + std::to_string(getpid());
+    File file;
+    file.fd = Fd(::open(path.c_str(), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600));
+    REQUIRE(file.fd);
+    ::unlink(path.c_str());
+    const std::string content(100'000, 'x');
+    REQUIRE(::pwrite(file.fd.get(), content.data(), content.size(), 0) == 100'000);
+    const bool there = resident(file, 0, content.size());
+    std::string out(content.size(), 0);
+    const os::Moved got = read_resident(file, 0, out.data(), out.size());
+    CHECK(there == (file.residency != Residency::Unknown));
+    CHECK(got.io == (there ? os::Io::Done : os::Io::WouldBlock));
+    if (there) CHECK(out == content);
+    if (there) CHECK(read_resident(file, content.size(), out.data(), 1).io == os::Io::Eof);
+    if (os::is_in_memory(file.fd.get())) CHECK(there);
+  }
 }
 
 TEST_CASE("files: what nobody asks for is let go, what is being sent stays open") {

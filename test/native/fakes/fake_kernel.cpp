@@ -9,6 +9,8 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include <algorithm>
+
 #include "files/open_beneath.hpp"
 #include "os/closer.hpp"
 
@@ -102,11 +104,29 @@ Moved send_control(int socket, RecordType type, const void* payload, size_t byte
   return s->send_control(type, {static_cast<const char*>(payload), bytes});
 }
 
-Moved file_to_pipe(int file, uint64_t offset, int pipe_write_end, size_t bytes) {
-  check_real(file, "file_to_pipe");
-  check_real(pipe_write_end, "file_to_pipe");
-  loff_t at = static_cast<loff_t>(offset);
-  return verdict(::splice(file, &at, pipe_write_end, nullptr, bytes, SPLICE_F_NONBLOCK));
+// As fs/splice.c: sixteen pages at a time, MSG_MORE until the last of them.
+Moved file_to_socket(int file, uint64_t offset, int socket, size_t bytes) {
+  check_real(file, "file_to_socket");
+  fakes::Socket* s = kernel().use(socket, "file_to_socket");
+  if (s == nullptr) return {Io::Failed, 0, EBADF};
+  if (kernel().residency == fakes::Kernel::Residency::Cold)
+    kernel().violations.add("file_to_socket of what is not in the page cache");
+  size_t sent = 0;
+  std::string piece(65536, 0);
+  while (sent < bytes) {
+    const ssize_t got = ::pread(file, piece.data(), std::min(piece.size(), bytes - sent),
+                                static_cast<off_t>(offset + sent));
+    if (got <= 0) break;
+    const size_t part = static_cast<size_t>(got);
+    const Moved moved = s->send(piece.data(), part, sent + part < bytes);
+    if (moved.io != Io::Done) {
+      if (sent > 0) break;
+      return moved;
+    }
+    sent += moved.bytes;
+    if (moved.bytes < part) break;
+  }
+  return sent > 0 ? Moved{Io::Done, sent, 0} : Moved{Io::Eof, 0, 0};
 }
 
 Moved pipe_to_socket(int pipe_read_end, int socket, size_t bytes, bool more) {
@@ -141,10 +161,20 @@ Moved read_cached(int file, uint64_t offset, char* out, size_t bytes) {
       return verdict(::pread(file, out, bytes, static_cast<off_t>(offset)));
     case fakes::Kernel::Residency::Cold:
       return {Io::WouldBlock, 0, 0};
+    case fakes::Kernel::Residency::InMemory:
     case fakes::Kernel::Residency::Unknown:
       break;
   }
   return {Io::Failed, 0, EOPNOTSUPP};
+}
+
+Moved read_file(int file, uint64_t offset, char* out, size_t bytes) {
+  check_real(file, "read_file");
+  return verdict(::pread(file, out, bytes, static_cast<off_t>(offset)));
+}
+
+bool is_in_memory(int) {
+  return kernel().residency == fakes::Kernel::Residency::InMemory;
 }
 
 bool tcp_counters(int socket, TcpCounters& out) {

@@ -18,6 +18,7 @@ class Kernel {
     Resident,  // RWF_NOWAIT finds every page
     Cold,      // and none
     Unknown,   // EOPNOTSUPP: overlayfs, squashfs
+    InMemory,  // EOPNOTSUPP: tmpfs
   };
 
   static constexpr int kFirstSocket = 1'000'000;

@@ -74,6 +74,7 @@ void World::deliver_one() {
 }
 
 void World::turn() {
+  services->files.begin_turn();
   for (size_t left = ring->queued(); left > 0; left--) deliver_one();
   conn::run_ready(*services);
   conn::run_ticks(*services);
