@@ -38,7 +38,7 @@ inline constexpr size_t kBurstBytes = 256 * 1024;
 static_assert(kPieceBytes % kRecordPlaintextBytes == 0, "middle pieces must end on a record");
 inline constexpr uint32_t kPipesKeptMax = 64;
 inline constexpr int kStepsPerTurn = 24;  // of a connection's states; about eight small requests
-inline constexpr uint64_t kBytesPerTurn = 256 * 1024;  // then the next connection has its turn
+inline constexpr uint64_t kBytesPerTurn = 192 * 1024;  // then the next connection has its turn
 inline constexpr int kDiscardsPerTurn = 4;
 
 // Bytes that TCP holds beyond what is in flight (TCP_NOTSENT_LOWAT): without it the send buffer of

@@ -45,6 +45,7 @@ struct Connection {
   bool offloaded = false;
   const tls::CipherSpec* cipher = nullptr;
   Ledger ledger;
+  size_t open_record_bytes = 0;  // plaintext of the last record, which MSG_MORE left open
   uint64_t receive_sequence_at_most = 0;
   uint8_t farewell = 0;  // AlertDescription of the last record: close_notify, or why we end it
   bool farewell_sent = false;

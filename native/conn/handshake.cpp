@@ -20,11 +20,14 @@ void count_fallback(Services& s, tls::Fallback reason) {
 // calls) but never too large, and nothing is being written: so the largest of a few is exact. A
 // base that is too small would make the ledger see more in TCP than was handed over, for ever.
 uint64_t stream_position(int socket) {
-  constexpr int kReadings = 4;
-  uint64_t position = 0;
-  for (int i = 0; i < kReadings; i++) {
-    os::TcpCounters tcp;
-    if (os::tcp_counters(socket, tcp)) position = std::max(position, tcp.accepted);
+  constexpr int kReadingsMax = 5;
+  os::TcpCounters before, now;
+  (void)os::tcp_counters(socket, before);
+  uint64_t position = before.accepted;
+  for (int i = 1; i < kReadingsMax && os::tcp_counters(socket, now); i++) {
+    position = std::max(position, now.accepted);
+    if (now.acked == before.acked) break;  // so nothing came between the parts of `before`
+    before = now;
   }
   return position;
 }

@@ -107,16 +107,36 @@ size_t room_in_window(const Services& s, const Connection& c) {
   return room > overhead ? static_cast<size_t>(room - overhead) : 0;
 }
 
+// How the next bytes go.
+struct Piece {
+  size_t direct = 0;  // from the page cache or the pipe
+  size_t tail = 0;    // then from memory, one record at most, closed
+};
+
 // What is sent from memory waits for the cipher to finish all that this socket gave it
-// (tls_encrypt_async_wait). The last record of a body is sent so, with the record closed:
-// before 6.5 the last record of a splice waits for a timer when the cipher is asynchronous
-// (tls_encrypt_done schedules the tx work a tick later, and nothing else pushes it). So is the last
-// one that fits the window: that leaves pending only what TCP does not take, and for that there is
-// POLLOUT; for the cipher there would be a timer alone.
-size_t tail_of(const Connection& c, size_t bytes, size_t room) {
-  const size_t rest = bytes < room ? room - bytes : 0;
+// (tls_encrypt_async_wait); since 6.5 what is sent from a file does too.
+// - The last record that fits the window goes so. That leaves pending only what TCP does not take,
+// and
+//   for that there is POLLOUT; for the cipher there would be a timer alone.
+// - The last record of a body goes from memory: by then all its pages have been through the cipher,
+// and
+//   whether they were still the file's is known before the body is complete (fill_output).
+//   Before 6.5 it would also wait for a timer: tls_encrypt_done schedules the tx work a tick later,
+//   and nothing else pushes it.
+// - In between, no record is closed short.
+Piece plan(const Services& s, const Connection& c) {
+  // No room, and yet over_window() let us through: the peer is gone, and the send shall say so.
+  const size_t room = std::max(room_in_window(s, c), limits::kRecordPlaintextBytes);
+  const size_t bytes = std::min(c.pipe_bytes > 0 ? c.pipe_bytes : c.resident_bytes, room);
   const bool ends = bytes == c.pipe_bytes + c.body_remaining;
-  return ends || rest < limits::kPieceBytes ? std::min(bytes, limits::kRecordPlaintextBytes) : 0;
+  Piece piece{bytes, 0};
+  const bool fills = room - bytes < limits::kPieceBytes;
+  const bool waits = s.kernel.sendfile_waits && c.pipe_bytes == 0;
+  if (ends || (fills && !waits)) piece.tail = std::min(bytes, limits::kRecordPlaintextBytes);
+  piece.direct -= piece.tail;
+  const size_t over = (c.open_record_bytes + piece.direct) % limits::kRecordPlaintextBytes;
+  if (!ends && piece.direct > over) piece.direct -= over;
+  return piece;
 }
 
 // Done with nothing moved: the page cache has lost it, the ring fetches it.
@@ -133,17 +153,14 @@ os::Moved send_tail(Services& s, Connection& c, size_t bytes) {
 // One piece on its way. Done: go on; everything else as the socket said.
 os::Moved send_piece(Services& s, Connection& c) {
   if (!c.offloaded || !c.output.empty()) return stream_send_output(s, c, /*more=*/false);
-  // No room, and yet over_window() let us through: the peer is gone, and the send shall say so.
-  const size_t room = std::max(room_in_window(s, c), limits::kRecordPlaintextBytes);
-  const size_t bytes = std::min(c.pipe_bytes > 0 ? c.pipe_bytes : c.resident_bytes, room);
-  const size_t tail = tail_of(c, bytes, room);
+  const Piece piece = plan(s, c);
   os::Moved moved;
-  if (bytes > tail) {
+  if (piece.direct > 0) {
     moved =
-        c.pipe_bytes > 0 ? stream_splice(s, c, bytes - tail) : stream_send_file(s, c, bytes - tail);
-    if (moved.io != os::Io::Done || moved.bytes < bytes - tail) return moved;
+        c.pipe_bytes > 0 ? stream_splice(s, c, piece.direct) : stream_send_file(s, c, piece.direct);
+    if (moved.io != os::Io::Done || moved.bytes < piece.direct) return moved;
   }
-  return tail > 0 ? send_tail(s, c, tail) : moved;
+  return piece.tail > 0 ? send_tail(s, c, piece.tail) : moved;
 }
 
 bool piece_in_hand(const Connection& c) {

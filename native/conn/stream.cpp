@@ -5,14 +5,14 @@
 #include "conn/alert.hpp"
 
 namespace spliced::conn {
-
 namespace {
 
-void count_spliced(Services& s, Connection& c, size_t bytes) {
+// Plaintext that the kernel or OpenSSL has taken. `open`: the last record waits for more.
+void count_handed(Services& s, Connection& c, size_t bytes, bool open) {
   c.ledger.handed(bytes);
+  c.open_record_bytes = open ? (c.open_record_bytes + bytes) % limits::kRecordPlaintextBytes : 0;
   c.tick_interval_ms = 0;
   s.figures.plaintext_sent_bytes.add(bytes);
-  s.figures.spliced_bytes.add(bytes);
 }
 
 }  // namespace
@@ -32,9 +32,7 @@ os::Moved stream_send_output(Services& s, Connection& c, bool more) {
     if (moved.io == os::Io::WouldBlock) c.writable = false;
     if (moved.io != os::Io::Done) return moved;
     c.output.begin += moved.bytes;
-    c.ledger.handed(moved.bytes);
-    c.tick_interval_ms = 0;
-    s.figures.plaintext_sent_bytes.add(moved.bytes);
+    count_handed(s, c, moved.bytes, more || !c.output.empty());
   }
   c.output.release(s.buffers);
   if (c.offloaded) return {};
@@ -48,7 +46,8 @@ os::Moved stream_splice(Services& s, Connection& c, size_t bytes) {
   if (moved.io == os::Io::WouldBlock) c.writable = false;
   if (moved.io != os::Io::Done) return moved;
   c.pipe_bytes -= moved.bytes;
-  count_spliced(s, c, moved.bytes);
+  s.figures.spliced_bytes.add(moved.bytes);
+  count_handed(s, c, moved.bytes, /*open=*/true);
   return moved;
 }
 
@@ -58,7 +57,8 @@ os::Moved stream_send_file(Services& s, Connection& c, size_t bytes) {
   if (moved.io != os::Io::Done) return moved;
   c.advance(moved.bytes);
   c.resident_bytes -= moved.bytes;
-  count_spliced(s, c, moved.bytes);
+  s.figures.spliced_bytes.add(moved.bytes);
+  count_handed(s, c, moved.bytes, /*open=*/moved.bytes < bytes);
   return moved;
 }
 

@@ -4,8 +4,10 @@
 
 #include <errno.h>
 #include <netinet/in.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/utsname.h>
 
 #include "os/fd.hpp"
 #include "tls/ktls.hpp"
@@ -63,10 +65,18 @@ CipherSupport try_cipher(const CipherSpec& spec, KernelSupport& kernel) {
   return support;
 }
 
+bool is_at_least(int major, int minor) {
+  utsname name;
+  int a = 0, b = 0;
+  if (::uname(&name) != 0 || ::sscanf(name.release, "%d.%d", &a, &b) != 2) return false;
+  return a > major || (a == major && b >= minor);
+}
+
 }  // namespace
 
 KernelSupport probe_kernel() {
   KernelSupport kernel;
+  kernel.sendfile_waits = is_at_least(6, 5);
   for (size_t i = 0; i < kCipherSpecs; i++) kernel.by_cipher[i] = try_cipher(kCiphers[i], kernel);
   if (kernel.attachable) kernel.reason.clear();
   return kernel;

@@ -18,6 +18,8 @@ struct KernelSupport {
   bool attachable = false;  // TCP_ULP "tls" is accepted
   std::string reason;       // when not: one sentence that says what to do
   CipherSupport by_cipher[kCipherSpecs];
+  // A sendfile waits for the cipher, as send does (since 6.5, which made it one: MSG_SPLICE_PAGES).
+  bool sendfile_waits = false;
 
   const CipherSupport& of(const CipherSpec& spec) const { return by_cipher[&spec - kCiphers]; }
 };
