@@ -12,9 +12,11 @@ import { type ListenAddress, parseListenAddress } from './address.js';
 import {
   type Assignment,
   type CommandOptions,
+  inOrder,
   type Layers,
   labelOf,
   type Origin,
+  type Problem,
   readLayers,
 } from './layers.js';
 import { type Setting, type SettingTable, schema, settingsOf } from './schema.js';
@@ -79,6 +81,26 @@ function typeName(value: unknown): string {
   return typeof value === 'object' ? 'table' : typeof value;
 }
 
+function oneOf(words: readonly unknown[]): string {
+  return `one of ${words.map((word) => JSON.stringify(word)).join(', ')}`;
+}
+
+/** convict's reason with the value as the user wrote it, unless that is a secret. */
+function refusalText(error: unknown, { key, value }: Assignment, setting: Setting): string {
+  const { format, sensitive } = setting;
+  if (Array.isArray(format) && !sensitive) {
+    return `must be ${oneOf(format)}; it is ${JSON.stringify(value)}`;
+  }
+  const text = reasonOf(error)
+    .replace(`${key}: `, '')
+    .replace(/: value was .*$/, '');
+  // A refused address is in its own message already.
+  const isShown = !sensitive && !Array.isArray(setting.default);
+  return isShown
+    ? `${text}; it is ${typeof value === 'number' ? value : JSON.stringify(value)}`
+    : text;
+}
+
 /** TOML has types, and a number in quotes is a slip; the other layers have text alone. */
 function wrongType({ key, value, origin }: Assignment, setting: Setting): string | undefined {
   if (origin.kind !== 'file') return undefined;
@@ -88,24 +110,17 @@ function wrongType({ key, value, origin }: Assignment, setting: Setting): string
   const example = {
     array: `an array of strings, such as ${JSON.stringify(setting.default)}`,
     number: `a whole number from ${setting.min} to ${setting.max}, without quotes`,
-    string: Array.isArray(setting.format)
-      ? `one of ${setting.format.map((word) => JSON.stringify(word)).join(', ')}`
-      : 'a string in quotes',
+    string: Array.isArray(setting.format) ? oneOf(setting.format) : 'a string in quotes',
   }[wanted as 'array' | 'number' | 'string'];
   const found = wanted === typeName(value) ? 'an array of something else' : `a ${typeName(value)}`;
   return `${labelOf(key, origin)}: must be ${example}; it is ${found.replace('a array', 'an array')}`;
 }
 
-interface Judged {
-  settings: Map<string, Effective>;
-  problems: string[];
-}
-
 /**
  * Sets one value after the other and lets convict judge each alone, so that an error belongs to the
- * layer that brought it; a refused value leaves the one before it.
+ * layer that brought it; a refused value leaves the one before it. Adds to the layers' problems.
  */
-function judge(table: SettingTable, layers: Layers): Judged {
+function judge(table: SettingTable, layers: Layers): Map<string, Effective> {
   const known = settingsOf(table);
   // The literal types of `as const` say more than convict's own types can take in.
   const config = convict(table as unknown as convict.Schema<Record<string, unknown>>, {
@@ -116,14 +131,14 @@ function judge(table: SettingTable, layers: Layers): Judged {
   for (const [key, setting] of known) {
     settings.set(key, { key, value: config.get(key), origin: { kind: 'default' }, setting });
   }
-  const problems = [...layers.problems];
+  const { problems } = layers;
   for (const assignment of layers.assignments) {
     const { key, value, origin } = assignment;
     const before = settings.get(key);
     if (before === undefined) throw new Error(`no layer may assign the unknown key ${key}`);
     const refusal = wrongType(assignment, before.setting);
     if (refusal !== undefined) {
-      problems.push(refusal);
+      problems.push({ text: refusal, origin });
       continue;
     }
     config.set(key, value);
@@ -131,19 +146,16 @@ function judge(table: SettingTable, layers: Layers): Judged {
       config.validate({ allowed: 'strict' });
       settings.set(key, { ...before, value: config.get(key), origin });
     } catch (error) {
-      const text = reasonOf(error).replace(`${key}: `, '');
-      // A refused address is in its own message already; convict adds the whole list once more.
-      const isList = Array.isArray(before.setting.default);
-      const shown = isList ? text.replace(/: value was \[.*$/, '') : text;
-      problems.push(`${labelOf(key, origin)}: ${shown}`);
+      const text = refusalText(error, assignment, before.setting);
+      problems.push({ text: `${labelOf(key, origin)}: ${text}`, origin });
       config.set(key, before.value);
     }
   }
-  return { settings, problems };
+  return settings;
 }
 
 /** What no setting can know alone. */
-function judgeTogether({ settings, problems }: Judged): void {
+function judgeTogether(settings: ReadonlyMap<string, Effective>, problems: Problem[]): void {
   const [certificate, privateKey] = ['tls.certificate', 'tls.private_key'].map((key) =>
     settings.get(key),
   );
@@ -152,10 +164,10 @@ function judgeTogether({ settings, problems }: Judged): void {
   const [given, missing] =
     certificate.value === '' ? [privateKey, certificate] : [certificate, privateKey];
   const { env, option } = missing.setting;
-  problems.push(
+  const text =
     `${labelOf(given.key, given.origin)}: must be given together with ${missing.key} ` +
-      `(--${option}, ${env})`,
-  );
+    `(--${option}, ${env})`;
+  problems.push({ text, origin: given.origin });
 }
 
 function configurationOf(settings: ReadonlyMap<string, Effective>): Configuration {
@@ -200,12 +212,12 @@ export function loadConfiguration(
 ): LoadedConfiguration {
   const { env = process.env, defaultPath, schema: table = schema } = sources;
   const layers = readLayers(settingsOf(table), options, env, defaultPath);
-  const judged = judge(table, layers);
-  judgeTogether(judged);
-  if (judged.problems.length > 0) throw new ConfigurationError(judged.problems);
+  const settings = judge(table, layers);
+  judgeTogether(settings, layers.problems);
+  if (layers.problems.length > 0) throw new ConfigurationError(inOrder(layers));
   return {
-    configuration: configurationOf(judged.settings),
-    settings: judged.settings,
+    configuration: configurationOf(settings),
+    settings,
     files: layers.files,
     warnings: layers.warnings,
   };

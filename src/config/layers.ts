@@ -20,6 +20,12 @@ export interface Assignment {
   origin: Origin;
 }
 
+/** A finding: the whole line for the user, and its place; without one it comes first. */
+export interface Problem {
+  text: string;
+  origin?: Origin;
+}
+
 /** Options as node:util parseArgs returns them, by the name that the user types. */
 export type CommandOptions = Record<string, string | (string | boolean)[] | boolean | undefined>;
 
@@ -27,7 +33,7 @@ export interface Layers {
   assignments: Assignment[];
   /** The files that were read, in order. */
   files: string[];
-  problems: string[];
+  problems: Problem[];
   /** What is probably a mistake and stops nothing. */
   warnings: string[];
 }
@@ -92,9 +98,13 @@ function unknownKey(key: string, value: unknown, settings: Settings): string | u
 
 /** One file's assignments; a table that does not exist is named once, not for each of its keys. */
 function fromFile(path: string, document: TomlDocument, settings: Settings, into: Layers): void {
-  const found: { line: number; text: string }[] = document.problems.map(
-    ({ key, line, message }) => ({ line, text: key === '' ? message : `${key}: ${message}` }),
-  );
+  const report = (line: number, key: string, message: string): void => {
+    const origin = { kind: 'file', path, line } as const;
+    const text =
+      key === '' ? `${originText(origin)}: ${message}` : `${labelOf(key, origin)}: ${message}`;
+    into.problems.push({ text, origin });
+  };
+  for (const { key, line, message } of document.problems) report(line, key, message);
   const tables = tablesOf(settings);
   const unknownTables: string[] = [];
   for (const { key, line } of document.tables) {
@@ -103,10 +113,10 @@ function fromFile(path: string, document: TomlDocument, settings: Settings, into
     const known = [...tables].map((name) => `[${name}]`);
     const likely = nearest(key, tables);
     const hint = suggestion(likely && `[${likely}]`, `there are ${known.join(', ')}`);
-    const text = settings.has(key)
-      ? `${key}: holds a value and is no table: write ${key} = ... above the first table`
-      : `${key}: there is no table [${key}]; ${hint}`;
-    found.push({ line, text });
+    const message = settings.has(key)
+      ? `holds a value and is no table: write ${key} = ... above the first table`
+      : `there is no table [${key}]; ${hint}`;
+    report(line, key, message);
   }
   for (const { key, value, line } of document.entries) {
     if (unknownTables.some((table) => key.startsWith(`${table}.`))) continue;
@@ -114,11 +124,9 @@ function fromFile(path: string, document: TomlDocument, settings: Settings, into
       into.assignments.push({ key, value, origin: { kind: 'file', path, line } });
       continue;
     }
-    const text = unknownKey(key, value, settings);
-    if (text !== undefined) found.push({ line, text: `${key}: ${text}` });
+    const message = unknownKey(key, value, settings);
+    if (message !== undefined) report(line, key, message);
   }
-  found.sort((a, b) => a.line - b.line);
-  into.problems.push(...found.map(({ line, text }) => `${path}:${line}: ${text}`));
 }
 
 function fromEnvironment(env: NodeJS.ProcessEnv, settings: Settings, into: Layers): void {
@@ -146,6 +154,20 @@ function fromOptions(options: CommandOptions, settings: Settings, into: Layers):
   }
 }
 
+/** The lines for the user: by layer, in a file by line. */
+export function inOrder({ files, problems }: Layers): string[] {
+  const rankOf = ({ origin }: Problem): [layer: number, line: number] => {
+    if (origin === undefined || origin.kind === 'default') return [-1, 0];
+    if (origin.kind === 'file') return [files.indexOf(origin.path), origin.line];
+    return [files.length + (origin.kind === 'option' ? 1 : 0), 0];
+  };
+  const compare = (a: Problem, b: Problem): number => {
+    const [[layerA, lineA], [layerB, lineB]] = [rankOf(a), rankOf(b)];
+    return layerA - layerB || lineA - lineB;
+  };
+  return [...problems].sort(compare).map(({ text }) => text);
+}
+
 /** Reads every layer, the weakest first. Problems are lines for the user, none is thrown. */
 export function readLayers(
   settings: Settings,
@@ -157,10 +179,10 @@ export function readLayers(
   const named = (options.config as string | undefined) ?? env[configVariable];
   if (named === '') {
     const place = options.config === undefined ? configVariable : '--config';
-    layers.problems.push(`${place}: must be the path of a file`);
+    layers.problems.push({ text: `${place}: must be the path of a file` });
   } else {
     const { files, problems } = readConfigFiles(named, defaultPath);
-    layers.problems.push(...problems);
+    layers.problems.push(...problems.map((text) => ({ text })));
     for (const { path, text } of files) {
       layers.files.push(path);
       fromFile(

@@ -79,7 +79,8 @@ function statementAt(text: string, start: number, line: number): Statement {
       at += 1;
     }
   }
-  return { text: text.slice(start, at), line, equals };
+  const isCrLf = text[at] === '\n' && text[at - 1] === '\r';
+  return { text: text.slice(start, isCrLf ? at - 1 : at), line, equals };
 }
 
 function* statementsOf(text: string): Generator<Statement> {
