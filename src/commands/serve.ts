@@ -28,7 +28,12 @@ SIGTERM and SIGINT stop after active responses are finished; a second signal sto
 reads the configuration again.
 `;
 
-function watchSignals(): DaemonSignals {
+interface Signals extends DaemonSignals {
+  /** The terminal was closed: end as its other programs do. */
+  endOfTerminal(): void;
+}
+
+function watchSignals(): Signals {
   const stop = new AbortController();
   const stopNow = new AbortController();
   let last: { name: string; atMs: number } | undefined;
@@ -43,9 +48,11 @@ function watchSignals(): DaemonSignals {
   let reload: (() => void) | undefined;
   let isReloadPending = false;
   const hadTerminal = isatty(0);
+  let hasLostTerminal = false;
   const onHangUp = (name: NodeJS.Signals): void => {
     // The same signal says that the terminal was closed; then nobody is left to serve for.
-    if (hadTerminal && !isatty(0)) onStop(name);
+    hasLostTerminal = hadTerminal && !isatty(0);
+    if (hasLostTerminal) onStop(name);
     else if (reload === undefined) isReloadPending = true;
     else reload();
   };
@@ -58,6 +65,12 @@ function watchSignals(): DaemonSignals {
     onReload: (listener) => {
       reload = listener;
       if (isReloadPending) listener();
+    },
+    endOfTerminal: () => {
+      if (!hasLostTerminal) return;
+      // An ordinary exit would abort: Node insists on giving the terminal its old settings back.
+      process.removeListener('SIGHUP', onHangUp);
+      process.kill(process.pid, 'SIGHUP');
     },
   };
 }
@@ -72,7 +85,9 @@ export async function run(args: string[]): Promise<number> {
   const log = createLog(loaded.configuration.logLevel);
   for (const warning of loaded.warnings) log.warn({ event: 'configuration_warning', warning });
   try {
-    return (await runDaemon({ loaded, load, log, signals })) ? 0 : exitFailure;
+    const isClean = await runDaemon({ loaded, load, log, signals });
+    signals.endOfTerminal();
+    return isClean ? 0 : exitFailure;
   } catch (error) {
     if (!(error instanceof StartError)) throw error;
     throw new StartError(placeRefusal(error.message, loaded));
