@@ -37,13 +37,15 @@ const tricky = [
   'l25 = 1979-05-27T07:32:00Z',
   '[[list]]',
   'l27 = inf',
+  'l28 = ["""x""""]',
+  'l29 = 1',
 ].join('\n');
 
 t.test('lines', async (t) => {
   const { entries, problems, tables } = readToml(tricky, () => false);
   t.same(problems, []);
   const named = entries.filter(({ key }) => /\bl\d+/.test(key));
-  t.equal(named.length, 13, 'every key');
+  t.equal(named.length, 15, 'every key');
   for (const { key, line } of named) t.equal(`l${line}`, /\bl\d+/.exec(key)?.[0], key);
   t.same(tables, [{ key: 'table."in.ner"', line: 21 }]);
   t.ok(named.some(({ key }) => key === 'table."in.ner".l22'));
