@@ -3,7 +3,7 @@
 // serve, certificate files that fit, a place for the state. Called by `config check` and before a
 // reload; a start finds the same by doing it.
 
-import { accessSync, constants, existsSync, readdirSync, statSync } from 'node:fs';
+import { accessSync, constants, existsSync, opendirSync, statSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { readCertificateFiles } from './certificates/files.js';
 import { type LoadedConfiguration, placeRefusal } from './config/configuration.js';
@@ -17,7 +17,7 @@ function requireDirectory(path: string, mode: number): void {
 function checkRoot(root: string): void {
   try {
     requireDirectory(root, constants.R_OK | constants.X_OK);
-    readdirSync(root);
+    opendirSync(root).closeSync();
   } catch (error) {
     throw new StartError(`--root: cannot be served: ${reasonOf(error)}`);
   }

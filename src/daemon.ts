@@ -123,6 +123,9 @@ function reloadParticipants(serving: Serving, engine: Engine, log: Log): Partici
   return [certificates, values];
 }
 
+/** The options whose value the engine has refused, so that the message can name their place. */
+const refusedOptions: Record<string, string> = { EROOT: '--root: ', ELISTEN: '--listen: ' };
+
 function createEngine(configuration: Configuration, certificate: CertificatePair): Engine {
   const { Engine } = loadNative();
   const {
@@ -137,7 +140,7 @@ function createEngine(configuration: Configuration, certificate: CertificatePair
   } catch (error) {
     const code = (error as NodeJS.ErrnoException).code ?? '';
     if (!(engineErrorCodes as readonly string[]).includes(code)) throw error;
-    throw new StartError(reasonOf(error));
+    throw new StartError(`${refusedOptions[code] ?? ''}${reasonOf(error)}`);
   }
 }
 

@@ -39,6 +39,14 @@ t.test('--help and --version', async (t) => {
   t.match(await runCli(['--version']), { code: 0, stdout: `spliced ${version}\n`, stderr: '' });
 });
 
+t.test('the bundle is one file in which a command sleeps until it is asked for', async (t) => {
+  const bundle = readFileSync('dist/cli.js', 'utf8');
+  // esbuild wraps a module that import() reaches, and all that only it needs, into a function.
+  for (const path of ['commands/serve', 'commands/config', 'daemon', 'config/formats', 'log']) {
+    t.match(bundle, `"src/${path}.ts"() {`, path);
+  }
+});
+
 t.test('wrong usage', async (t) => {
   const cases: [string[], RegExp][] = [
     [[], /give a command: spliced serve/],
@@ -84,6 +92,10 @@ t.test('a file with several errors: a line for each', async (t) => {
 
 t.test('what the system refuses is told at the place of the setting', async (t) => {
   const directory = t.testdir({ file: 'text' });
+  const absent = join(directory, 'absent.toml');
+  writeFileSync(absent, `state_dir = "${directory}/state"\nroot = "/absent"\n`);
+  const unserved = await runCli(['serve', '--listen', '127.0.0.1:0', '--config', absent]);
+  refused(t, unserved, new RegExp(`^spliced: ${absent}:2: root: cannot serve "/absent"`), 'root');
   const config = join(directory, 'spliced.toml');
   writeFileSync(config, `\nstate_dir = "${join(directory, 'file')}"\n`);
   const ended = await runCli(['serve', '--listen', '127.0.0.1:0', '--config', config]);
