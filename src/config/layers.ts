@@ -140,7 +140,7 @@ function fromEnvironment(env: NodeJS.ProcessEnv, settings: Settings, into: Layer
   // slip is worth a word, and it never stops the start.
   for (const name of Object.keys(env)) {
     if (!name.startsWith('SPLICED_') || names.has(name) || name === configVariable) continue;
-    const likely = nearest(name, names.keys());
+    const likely = nearest(variablePart(name), names.keys(), (known) => [variablePart(known)]);
     const isNear = likely !== undefined && likely.length - name.length <= 2;
     if (isNear) into.warnings.push(`${name}: there is no such variable; did you mean ${likely}?`);
   }

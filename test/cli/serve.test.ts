@@ -136,20 +136,30 @@ t.test('a terminal that is closed stops the server; its SIGHUP is no reload', as
   const output = join(directory, 'output');
   // Opens a terminal, runs the server as its session's leader, closes the terminal once it is ready.
   const program = `
-import os, pty, sys, time
+import os, pty, signal, sys, time
 output = sys.argv[1]
 open(output, 'w').close()
 pid, terminal = pty.fork()
 if pid == 0:
     os.dup2(os.open(output, os.O_WRONLY), 1)
     os.execv(sys.argv[2], sys.argv[2:])
-while '"ready"' not in open(output).read():
-    time.sleep(0.02)
+def wait_until(done):
+    end = time.monotonic() + 15
+    while not done():
+        if time.monotonic() > end:
+            os.kill(pid, signal.SIGKILL)
+            sys.exit('too late')
+        time.sleep(0.02)
+wait_until(lambda: '"ready"' in open(output).read())
 os.close(terminal)
-print(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]))`;
+ended = []
+def has_ended():
+    ended[:] = os.waitpid(pid, os.WNOHANG)
+    return ended[0] == pid
+wait_until(has_ended)
+print(os.waitstatus_to_exitcode(ended[1]))`;
   const serve = ['dist/cli.js', 'serve', '--listen', '127.0.0.1:0', '--state-dir', directory];
   const ended = spawnSync('python3', ['-c', program, output, process.execPath, ...serve], {
-    timeout: 20_000,
     encoding: 'utf8',
   });
   t.match(ended, { status: 0, stdout: '-1\n' }, 'ended by the signal, as any program would');

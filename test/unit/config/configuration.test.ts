@@ -309,7 +309,13 @@ t.test('bounds of the files', async (t) => {
 t.test(
   'a variable that looks misspelt is a warning; others with the prefix are none',
   async (t) => {
-    const env = { SPLICED_ROT: 'x', SPLICED_CACHE: 'x', SPLICED_PORT_8443_TCP: 'x', OTHER: '' };
+    const env = {
+      SPLICED_ROT: 'x',
+      SPLICED_CACHE: 'x',
+      SPLICED_PORT: 'x',
+      SPLICED_LOG: 'x',
+      OTHER: '',
+    };
     t.same(load({}, env).warnings, [
       'SPLICED_ROT: there is no such variable; did you mean SPLICED_ROOT?',
     ]);
