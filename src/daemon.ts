@@ -1,21 +1,22 @@
 // SPDX-License-Identifier: Apache-2.0
 // The composition root: the only file that knows every room. It starts them in order (certificate,
-// engine, supervisor), waits for a stop or a failure, and stops them in reverse. Called by cli.ts,
-// which owns signals and exit codes.
+// engine, supervisor), waits for a stop or a failure, and stops them in reverse. Called by
+// commands/serve.ts, which owns signals and exit codes.
 
 import { ensureDeviceCertificate } from './certificates/device.js';
 import { readCertificateFiles } from './certificates/files.js';
+import { checkSystem } from './checks.js';
 import { formatListenAddress } from './config/address.js';
-import type { Configuration } from './config/configuration.js';
+import type { Configuration, LoadedConfiguration } from './config/configuration.js';
+import { aborted, EngineEvents, figures, stopEngine } from './engine/lifecycle.js';
 import {
   type CertificatePair,
   type Engine,
-  type EngineEvent,
-  type EngineStats,
   engineErrorCodes,
   loadNative,
 } from './engine/native.js';
 import type { Log } from './log.js';
+import { type Participant, Reloader } from './reload.js';
 import { reasonOf, StartError } from './start-error.js';
 import { createSupervisor } from './supervision/systemd.js';
 
@@ -24,55 +25,63 @@ export interface DaemonSignals {
   stop: AbortSignal;
   /** End at once; `stop` has been aborted before. */
   stopNow: AbortSignal;
+  /** Names who is told that the configuration is to be read again; at once if it was asked for. */
+  onReload(listener: () => void): void;
 }
 
-type StoppedEvent = Extract<EngineEvent, { type: 'stopped' }>;
+export interface DaemonParts {
+  loaded: LoadedConfiguration;
+  /** Reads every layer again, for a reload. Throws ConfigurationError. */
+  load: () => LoadedConfiguration;
+  log: Log;
+  signals: DaemonSignals;
+}
+
+/** What a reload can change while the engine runs. */
+interface Serving {
+  configuration: Configuration;
+  certificate: ChosenCertificate;
+}
+
+interface ChosenCertificate extends CertificatePair {
+  fingerprint: string;
+  notAfterMs: number;
+  source: 'files' | 'device';
+  renewedBecause?: string | undefined;
+}
 
 const renewalCheckMs = 12 * 3_600_000;
-// The engine keeps its own deadline; this much later it is taken for dead.
-const stopGraceMs = 5_000;
 
-/** Resolves when the signal is aborted, at once if it already is. */
-function aborted(signal: AbortSignal): Promise<void> {
-  return new Promise((resolve) => {
-    if (signal.aborted) resolve();
-    else signal.addEventListener('abort', () => resolve(), { once: true });
-  });
-}
-
-function after(ms: number, signal: AbortSignal): Promise<void> {
-  return new Promise((resolve) => {
-    const timer = setTimeout(resolve, ms);
-    signal.addEventListener('abort', () => clearTimeout(timer), { once: true });
-  });
-}
-
-async function chooseCertificate(configuration: Configuration, log: Log): Promise<CertificatePair> {
+async function chooseCertificate(configuration: Configuration): Promise<ChosenCertificate> {
   if (configuration.files !== undefined) {
-    const { chain, privateKey, notAfterMs, fingerprint } = readCertificateFiles(
-      configuration.files,
-    );
-    const notAfter = new Date(notAfterMs).toISOString();
-    if (notAfterMs < Date.now()) log.warn({ event: 'certificate_expired', notAfter });
-    log.info({ event: 'certificate', source: 'files', fingerprint, notAfter });
-    return { chain, privateKey };
+    return { source: 'files', ...readCertificateFiles(configuration.files) };
   }
   const device = await ensureDeviceCertificate({ stateDir: configuration.stateDir });
-  const { chain, privateKey, fingerprint, notAfterMs, renewedBecause } = device;
-  const notAfter = new Date(notAfterMs).toISOString();
-  log.info({ event: 'certificate', source: 'device', fingerprint, notAfter, renewedBecause });
-  return { chain, privateKey };
+  return { source: 'device', ...device };
 }
 
+function logCertificate(certificate: ChosenCertificate, log: Log): void {
+  const { source, fingerprint, notAfterMs, renewedBecause } = certificate;
+  const notAfter = new Date(notAfterMs).toISOString();
+  const isExpired = source === 'files' && notAfterMs < Date.now();
+  if (isExpired) log.warn({ event: 'certificate_expired', notAfter });
+  log.info({ event: 'certificate', source, fingerprint, notAfter, renewedBecause });
+}
+
+const pairOf = ({ chain, privateKey }: CertificatePair): CertificatePair => ({ chain, privateKey });
+
 /** Looks twice a day whether the device's own certificate wants renewal; the answer stops that. */
-function keepCertificateFresh(configuration: Configuration, engine: Engine, log: Log): () => void {
-  if (configuration.files !== undefined) return () => {};
+function keepCertificateFresh(serving: Serving, engine: Engine, log: Log): () => void {
+  const isOwn = (): boolean => serving.configuration.files === undefined;
   const renew = async (): Promise<void> => {
+    if (!isOwn()) return;
     try {
-      const device = await ensureDeviceCertificate({ stateDir: configuration.stateDir });
-      if (device.renewedBecause === undefined) return;
-      const { chain, privateKey, fingerprint, renewedBecause } = device;
-      engine.replaceCertificates([{ chain, privateKey }]);
+      const certificate = await chooseCertificate(serving.configuration);
+      const { fingerprint, renewedBecause } = certificate;
+      // A reload may have brought files in the meantime.
+      if (renewedBecause === undefined || !isOwn()) return;
+      engine.replaceCertificates([pairOf(certificate)]);
+      serving.certificate = certificate;
       log.info({ event: 'certificate_renewed', fingerprint, renewedBecause });
     } catch (error) {
       log.error({ event: 'certificate_not_renewed', reason: reasonOf(error) });
@@ -81,6 +90,41 @@ function keepCertificateFresh(configuration: Configuration, engine: Engine, log:
   const timer = setInterval(() => void renew(), renewalCheckMs);
   return () => clearInterval(timer);
 }
+
+/** The settings that a reload puts into effect: those that the schema calls live. */
+function reloadParticipants(serving: Serving, engine: Engine, log: Log): Participant[] {
+  const certificates: Participant = {
+    prepare: async ({ configuration }) => {
+      const before = serving.certificate;
+      const { stateDir } = serving.configuration; // Another one waits for a restart.
+      const next = await chooseCertificate({ ...configuration, stateDir });
+      const serve = (certificate: ChosenCertificate): void => {
+        if (certificate.chain === serving.certificate.chain) return;
+        engine.replaceCertificates([pairOf(certificate)]);
+        serving.certificate = certificate;
+        logCertificate(certificate, log);
+      };
+      return { commit: () => serve(next), rollBack: () => serve(before) };
+    },
+  };
+  const values: Participant = {
+    prepare: ({ configuration: { files, logLevel, stopTimeoutMs } }) => {
+      const before = serving.configuration;
+      const use = (configuration: Configuration): void => {
+        serving.configuration = configuration;
+        log.level = configuration.logLevel;
+      };
+      return {
+        commit: () => use({ ...before, files, logLevel, stopTimeoutMs }),
+        rollBack: () => use(before),
+      };
+    },
+  };
+  return [certificates, values];
+}
+
+/** The options whose value the engine has refused, so that the message can name their place. */
+const refusedOptions: Record<string, string> = { EROOT: '--root: ', ELISTEN: '--listen: ' };
 
 function createEngine(configuration: Configuration, certificate: CertificatePair): Engine {
   const { Engine } = loadNative();
@@ -96,103 +140,28 @@ function createEngine(configuration: Configuration, certificate: CertificatePair
   } catch (error) {
     const code = (error as NodeJS.ErrnoException).code ?? '';
     if (!(engineErrorCodes as readonly string[]).includes(code)) throw error;
-    throw new StartError(reasonOf(error));
+    throw new StartError(`${refusedOptions[code] ?? ''}${reasonOf(error)}`);
   }
-}
-
-/** The engine's events as promises, each settled once. */
-class EngineEvents {
-  readonly started: Promise<void>;
-  readonly stopped: Promise<StoppedEvent>;
-  readonly failed: Promise<string>;
-  readonly #handlers: { [Type in EngineEvent['type']]: (event: EngineEvent) => void };
-
-  constructor(log: Log) {
-    let onStarted = (): void => {};
-    let onStopped = (_: StoppedEvent): void => {};
-    let onFailed = (_: string): void => {};
-    this.started = new Promise((resolve) => {
-      onStarted = resolve;
-    });
-    this.stopped = new Promise((resolve) => {
-      onStopped = resolve;
-    });
-    this.failed = new Promise((resolve) => {
-      onFailed = resolve;
-    });
-    this.#handlers = {
-      started: (event) => {
-        log.info({ event: 'started', ...omitType(event) });
-        onStarted();
-      },
-      stopped: (event) => onStopped(event as StoppedEvent),
-      failed: (event) => onFailed((event as { reason: string }).reason),
-    };
-  }
-
-  take(events: EngineEvent[]): void {
-    for (const event of events) this.#handlers[event.type](event);
-  }
-}
-
-function omitType<T extends { type: string }>({ type: _, ...rest }: T): Omit<T, 'type'> {
-  return rest;
-}
-
-function figures(engine: Engine): Record<string, unknown> {
-  const stats = JSON.parse(engine.stats()) as EngineStats;
-  return {
-    uptimeMs: stats.uptimeMs,
-    connections: stats.connections.accepted,
-    shed: stats.connections.shed,
-    requests: stats.requests.total,
-    bytesSent: stats.bytes.plaintextSent,
-    bytesSpliced: stats.bytes.spliced,
-    pendingBytesMax: stats.pending.bytesMax,
-    abortedIn: stats.drains.abortedIn,
-    contradictions: stats.pending.contradictions,
-  };
-}
-
-/** Stops gracefully, and at once when told so. Undefined: the engine did not answer in time. */
-async function stopEngine(
-  engine: Engine,
-  events: EngineEvents,
-  timeoutMs: number,
-  stopNow: AbortSignal,
-): Promise<StoppedEvent | undefined> {
-  const finished = new AbortController();
-  engine.stop(timeoutMs);
-  const shorten = aborted(stopNow).then(() => {
-    if (finished.signal.aborted) return new Promise<void>(() => {});
-    engine.stop(0);
-    return after(stopGraceMs, finished.signal);
-  });
-  const overdue = Promise.race([after(timeoutMs + stopGraceMs, finished.signal), shorten]);
-  const outcome = await Promise.race([events.stopped, overdue.then(() => undefined)]);
-  finished.abort();
-  return outcome;
 }
 
 /** Serves until told to stop. True when every response that was begun was also delivered. */
-export async function runDaemon(
-  configuration: Configuration,
-  log: Log,
-  signals: DaemonSignals,
-): Promise<boolean> {
-  const certificate = await chooseCertificate(configuration, log);
+export async function runDaemon({ loaded, load, log, signals }: DaemonParts): Promise<boolean> {
+  const { configuration } = loaded;
+  const certificate = await chooseCertificate(configuration);
+  logCertificate(certificate, log);
   if (signals.stop.aborted) return true;
-  const engine = createEngine(configuration, certificate);
+  const engine = createEngine(configuration, pairOf(certificate));
+  const serving: Serving = { configuration, certificate };
   const events = new EngineEvents(log);
   const supervisor = createSupervisor(process.env, (error) =>
     log.warn({ event: 'notify_failed', reason: reasonOf(error) }),
   );
-  let stopRenewal = (): void => {};
+  const ends: (() => void)[] = [];
   try {
     engine.start((batch) => events.take(batch));
     const refusal = await Promise.race([events.started, events.failed]);
     if (refusal !== undefined) throw new StartError(`the engine does not start: ${refusal}`);
-    stopRenewal = keepCertificateFresh(configuration, engine, log);
+    ends.push(keepCertificateFresh(serving, engine, log));
     const listeners = engine.listeners();
     const urls = listeners.map((listener) => `https://${formatListenAddress(listener)}/`);
     log.info({
@@ -202,27 +171,36 @@ export async function runDaemon(
       urls,
       root: configuration.root,
     });
-    await supervisor.ready(`Serving ${configuration.root} at ${urls.join(' ')}`);
+    const status = `Serving ${configuration.root} at ${urls.join(' ')}`;
+    await supervisor.ready(status);
+    const participants = reloadParticipants(serving, engine, log);
+    const parts = { running: loaded, load, check: checkSystem, participants, supervisor };
+    const reloader = new Reloader({ ...parts, status, log });
+    ends.push(() => reloader.close());
+    signals.onReload(() => void reloader.request());
     const failure = await Promise.race([
       aborted(signals.stop).then(() => undefined),
       events.failed,
     ]);
+    reloader.close();
     if (failure !== undefined) {
       log.fatal({ event: 'failed', reason: failure, ...figures(engine) });
       return false;
     }
-    log.info({ event: 'stopping', timeoutMs: configuration.stopTimeoutMs });
+    const { stopTimeoutMs } = serving.configuration;
+    log.info({ event: 'stopping', timeoutMs: stopTimeoutMs });
     await supervisor.status('Finishing active responses');
-    const outcome = await stopEngine(engine, events, configuration.stopTimeoutMs, signals.stopNow);
+    const outcome = await stopEngine(engine, events, stopTimeoutMs, signals.stopNow);
     const counts = figures(engine);
     if (outcome === undefined) {
       log.error({ event: 'stopped', reason: 'the engine did not stop in time', ...counts });
       return false;
     }
-    log.info({ event: 'stopped', ...omitType(outcome), ...counts });
+    const { type: _, ...result } = outcome;
+    log.info({ event: 'stopped', ...result, ...counts });
     return outcome.aborted === 0;
   } finally {
-    stopRenewal();
+    for (const end of ends) end();
     engine.close();
   }
 }

@@ -3,7 +3,12 @@
 // line ends with exit code 2 on it, before anything is served. Thrown by every room.
 
 export class StartError extends Error {
-  override readonly name = 'StartError';
+  override readonly name: string = 'StartError';
+
+  /** What the user reads: one line, unless a subclass has several findings. */
+  lines(): readonly string[] {
+    return [this.message.replaceAll(/\s*\n\s*/g, ' ')];
+  }
 }
 
 /** The system's reason (such as ENOENT) of a failed call, in words fit for one line. */

@@ -1,13 +1,27 @@
 // SPDX-License-Identifier: Apache-2.0
-// The whole configuration in one schema: an option of the command line wins over its SPLICED_*
-// environment variable, which wins over the default. Called by cli.ts; everything else receives
-// the finished, checked value. docs/CONFIGURATION.md explains each name; a unit test compares the
-// defaults with native/base/limits.hpp and the names with that document.
+// The configuration: default < file < drop-ins < SPLICED_* variable < option, judged by convict
+// against the schema. Every assignment is judged, also one that a later layer overrides, and all
+// errors are told at once. Called by the commands, and by the daemon for a reload; everything else
+// receives the finished, checked value.
 
+import './formats.js';
 import { resolve } from 'node:path';
 import convict from 'convict';
 import { reasonOf, StartError } from '../start-error.js';
 import { type ListenAddress, parseListenAddress } from './address.js';
+import {
+  type Assignment,
+  type CommandOptions,
+  inOrder,
+  type Layers,
+  labelOf,
+  type Origin,
+  type Problem,
+  readLayers,
+} from './layers.js';
+import { type Setting, type SettingTable, schema, settingsOf } from './schema.js';
+
+export type { CommandOptions } from './layers.js';
 
 export interface Configuration {
   root: string;
@@ -29,224 +43,192 @@ export interface Configuration {
   stopTimeoutMs: number;
 }
 
-/** Options as node:util parseArgs returns them, by the name that the user types. */
-export type CommandOptions = Record<string, string | string[] | boolean | undefined>;
-
-const listenersMax = 8;
-const timeoutMsMax = 24 * 3_600_000;
-
-interface Bounded {
-  min: number;
-  max: number;
+/** A setting with the value that counts, and where that came from. */
+export interface Effective {
+  key: string;
+  value: unknown;
+  origin: Origin;
+  setting: Setting;
 }
 
-convict.addFormat({
-  name: 'whole number',
-  coerce: (value: unknown) =>
-    typeof value === 'string' && /^\d{1,15}$/.test(value) ? Number(value) : value,
-  validate: (value: unknown, schema: convict.SchemaObj<unknown>) => {
-    const { min, max } = schema as unknown as Bounded;
-    if (!Number.isInteger(value) || (value as number) < min || (value as number) > max) {
-      throw new Error(`must be a whole number from ${min} to ${max}`);
-    }
-  },
-});
-
-convict.addFormat({
-  name: 'listen addresses',
-  coerce: (value: unknown) => (typeof value === 'string' ? value.split(',') : value),
-  validate: (value: unknown) => {
-    if (!Array.isArray(value) || value.length < 1 || value.length > listenersMax) {
-      throw new Error(`needs 1 to ${listenersMax} addresses`);
-    }
-    for (const text of value) parseListenAddress(String(text));
-  },
-});
-
-convict.addFormat({
-  name: 'path',
-  validate: (value: unknown) => {
-    if (typeof value !== 'string' || value === '' || value.includes('\0')) {
-      throw new Error('must be a path');
-    }
-  },
-});
-
-convict.addFormat({
-  name: 'path or nothing',
-  validate: (value: unknown) => {
-    if (typeof value !== 'string' || value.includes('\0')) throw new Error('must be a path');
-  },
-});
-
-const bounded = (env: string, fallback: number, min: number, max: number, doc: string) => ({
-  doc,
-  format: 'whole number',
-  default: fallback,
-  env,
-  min,
-  max,
-});
-
-/** Every setting. `default` and the bounds in bytes and milliseconds follow native/base/limits.hpp. */
-export const schema = {
-  root: { doc: 'directory that is served', format: 'path', default: 'public', env: 'SPLICED_ROOT' },
-  listen: {
-    doc: 'addresses to listen on, separated by commas',
-    format: 'listen addresses',
-    default: ['0.0.0.0:8443'],
-    env: 'SPLICED_LISTEN',
-  },
-  stateDir: {
-    doc: "directory for the device's own certificate",
-    format: 'path',
-    default: 'state',
-    env: 'SPLICED_STATE_DIR',
-  },
-  certificate: {
-    doc: 'certificate chain (PEM) to serve instead of the own one',
-    format: 'path or nothing',
-    default: '',
-    env: 'SPLICED_CERTIFICATE',
-  },
-  privateKey: {
-    doc: 'private key (PEM) of that certificate',
-    format: 'path or nothing',
-    default: '',
-    env: 'SPLICED_PRIVATE_KEY',
-  },
-  tlsOffload: {
-    doc: 'auto: kernel TLS where the kernel can; off: never',
-    format: ['auto', 'off'],
-    default: 'auto',
-    env: 'SPLICED_TLS_OFFLOAD',
-  },
-  ring: {
-    doc: 'auto: io_uring where the kernel allows it; epoll: never',
-    format: ['auto', 'epoll'],
-    default: 'auto',
-    env: 'SPLICED_RING',
-  },
-  logLevel: {
-    doc: 'least level that is logged',
-    format: ['debug', 'info', 'warn', 'error', 'silent'],
-    default: 'info',
-    env: 'SPLICED_LOG_LEVEL',
-  },
-  connectionsMax: bounded(
-    'SPLICED_CONNECTIONS_MAX',
-    512,
-    1,
-    65535,
-    'connections at a time; more are refused',
-  ),
-  pendingWindowBytes: bounded(
-    'SPLICED_PENDING_WINDOW_BYTES',
-    256 * 1024,
-    128 * 1024,
-    1024 * 1024 * 1024,
-    'bytes pending in the TLS layer of a connection before its transfer pauses',
-  ),
-  handshakeTimeoutMs: bounded(
-    'SPLICED_HANDSHAKE_TIMEOUT_MS',
-    10_000,
-    1,
-    timeoutMsMax,
-    'for the whole TLS handshake',
-  ),
-  headTimeoutMs: bounded('SPLICED_HEAD_TIMEOUT_MS', 15_000, 1, timeoutMsMax, 'for a request head'),
-  idleTimeoutMs: bounded(
-    'SPLICED_IDLE_TIMEOUT_MS',
-    60_000,
-    1,
-    timeoutMsMax,
-    'between two requests',
-  ),
-  stallTimeoutMs: bounded(
-    'SPLICED_STALL_TIMEOUT_MS',
-    30_000,
-    1,
-    timeoutMsMax,
-    'without one byte acknowledged by the peer',
-  ),
-  drainTimeoutMs: bounded(
-    'SPLICED_DRAIN_TIMEOUT_MS',
-    600_000,
-    1,
-    timeoutMsMax,
-    'for a whole drain, with progress or without',
-  ),
-  lingerTimeoutMs: bounded(
-    'SPLICED_LINGER_TIMEOUT_MS',
-    5_000,
-    1,
-    timeoutMsMax,
-    "for the peer's end of stream, after our own",
-  ),
-  stopTimeoutMs: bounded(
-    'SPLICED_STOP_TIMEOUT_MS',
-    30_000,
-    0,
-    timeoutMsMax,
-    'for active responses when the server stops',
-  ),
-} as const;
-
-type Key = keyof typeof schema;
-
-/** The options of the command line, and the setting that each one sets. */
-export const optionKeys: Readonly<Record<string, Key>> = {
-  root: 'root',
-  listen: 'listen',
-  'state-dir': 'stateDir',
-  certificate: 'certificate',
-  'private-key': 'privateKey',
-  'tls-offload': 'tlsOffload',
-};
-
-/** How the user named the setting that was refused: by option where one was given. */
-function labelOf(key: string, options: CommandOptions): string {
-  const option = Object.keys(optionKeys).find((name) => optionKeys[name] === key);
-  if (option !== undefined && options[option] !== undefined) return `--${option}`;
-  return key in schema ? schema[key as Key].env : key;
+export interface LoadedConfiguration {
+  configuration: Configuration;
+  /** By key, in the order of the schema. */
+  settings: ReadonlyMap<string, Effective>;
+  /** The files that were read, in order. */
+  files: string[];
+  warnings: string[];
 }
 
-/** Reads and checks everything. Throws StartError with one line that names the setting. */
-export function readConfiguration(
-  options: CommandOptions,
-  env: NodeJS.ProcessEnv = process.env,
-): Configuration {
+/** Wrong configuration: every finding as a line of its own that names the place. */
+export class ConfigurationError extends StartError {
+  override readonly name = 'ConfigurationError';
+  readonly problems: readonly string[];
+
+  constructor(problems: readonly string[]) {
+    super(problems.join('\n'));
+    this.problems = problems;
+  }
+
+  override lines(): readonly string[] {
+    return this.problems;
+  }
+}
+
+function typeName(value: unknown): string {
+  if (Array.isArray(value)) return 'array';
+  if (value instanceof Date) return 'date';
+  return typeof value === 'object' ? 'table' : typeof value;
+}
+
+function oneOf(words: readonly unknown[]): string {
+  return `one of ${words.map((word) => JSON.stringify(word)).join(', ')}`;
+}
+
+/** convict's reason with the value as the user wrote it, unless that is a secret. */
+function refusalText(error: unknown, { key, value }: Assignment, setting: Setting): string {
+  const { format, sensitive } = setting;
+  if (Array.isArray(format) && !sensitive) {
+    return `must be ${oneOf(format)}; it is ${JSON.stringify(value)}`;
+  }
+  const text = reasonOf(error)
+    .replace(`${key}: `, '')
+    .replace(/: value was .*$/, '');
+  // A refused address is in its own message already.
+  const isShown = !sensitive && !Array.isArray(setting.default);
+  return isShown
+    ? `${text}; it is ${typeof value === 'number' ? value : JSON.stringify(value)}`
+    : text;
+}
+
+/** TOML has types, and a number in quotes is a slip; the other layers have text alone. */
+function wrongType({ key, value, origin }: Assignment, setting: Setting): string | undefined {
+  if (origin.kind !== 'file') return undefined;
+  const wanted = typeName(setting.default);
+  const isText = Array.isArray(value) && value.every((item) => typeof item === 'string');
+  if (typeName(value) === wanted && (wanted !== 'array' || isText)) return undefined;
+  const example = {
+    array: `an array of strings, such as ${JSON.stringify(setting.default)}`,
+    number: `a whole number from ${setting.min} to ${setting.max}, without quotes`,
+    string: Array.isArray(setting.format) ? oneOf(setting.format) : 'a string in quotes',
+  }[wanted as 'array' | 'number' | 'string'];
+  const found = wanted === typeName(value) ? 'an array of something else' : `a ${typeName(value)}`;
+  return `${labelOf(key, origin)}: must be ${example}; it is ${found.replace('a array', 'an array')}`;
+}
+
+/**
+ * Sets one value after the other and lets convict judge each alone, so that an error belongs to the
+ * layer that brought it; a refused value leaves the one before it. Adds to the layers' problems.
+ */
+function judge(table: SettingTable, layers: Layers): Map<string, Effective> {
+  const known = settingsOf(table);
   // The literal types of `as const` say more than convict's own types can take in.
-  const config = convict(schema as unknown as convict.Schema<Record<Key, unknown>>, {
-    env,
+  const config = convict(table as unknown as convict.Schema<Record<string, unknown>>, {
+    env: {},
     args: [],
   });
-  for (const [option, key] of Object.entries(optionKeys)) {
-    const value = options[option];
-    if (value !== undefined) config.set(key, value);
+  const settings = new Map<string, Effective>();
+  for (const [key, setting] of known) {
+    settings.set(key, { key, value: config.get(key), origin: { kind: 'default' }, setting });
   }
-  try {
-    config.validate({ allowed: 'strict' });
-  } catch (error) {
-    const [, key, rest] = /^(\w+): (.*)$/.exec(reasonOf(error)) ?? [];
-    if (key === undefined) throw new StartError(reasonOf(error));
-    // A refused address is in its own message already; convict adds the whole list once more.
-    const text = key === 'listen' ? rest?.replace(/: value was \[.*$/, '') : rest;
-    throw new StartError(`${labelOf(key, options)}: ${text}`);
+  const { problems } = layers;
+  for (const assignment of layers.assignments) {
+    const { key, value, origin } = assignment;
+    const before = settings.get(key);
+    if (before === undefined) throw new Error(`no layer may assign the unknown key ${key}`);
+    const refusal = wrongType(assignment, before.setting);
+    if (refusal !== undefined) {
+      problems.push({ text: refusal, origin });
+      continue;
+    }
+    config.set(key, value);
+    try {
+      config.validate({ allowed: 'strict' });
+      settings.set(key, { ...before, value: config.get(key), origin });
+    } catch (error) {
+      const text = refusalText(error, assignment, before.setting);
+      problems.push({ text: `${labelOf(key, origin)}: ${text}`, origin });
+      config.set(key, before.value);
+    }
   }
-  const values = config.getProperties();
-  const { listen, certificate, privateKey, root, stateDir, ...rest } = values;
-  if ((certificate === '') !== (privateKey === '')) {
-    throw new StartError('--certificate and --private-key must be given together');
-  }
+  return settings;
+}
+
+/** What no setting can know alone. */
+function judgeTogether(settings: ReadonlyMap<string, Effective>, problems: Problem[]): void {
+  const [certificate, privateKey] = ['tls.certificate', 'tls.private_key'].map((key) =>
+    settings.get(key),
+  );
+  if (certificate === undefined || privateKey === undefined) return;
+  if ((certificate.value === '') === (privateKey.value === '')) return;
+  const [given, missing] =
+    certificate.value === '' ? [privateKey, certificate] : [certificate, privateKey];
+  const { env, option } = missing.setting;
+  const text =
+    `${labelOf(given.key, given.origin)}: must be given together with ${missing.key} ` +
+    `(--${option}, ${env})`;
+  problems.push({ text, origin: given.origin });
+}
+
+function configurationOf(settings: ReadonlyMap<string, Effective>): Configuration {
+  const setTo = (key: string): unknown => settings.get(key)?.value;
+  const pathOf = (key: string): string => resolve(String(setTo(key)));
+  const numberOf = (key: string): number => Number(setTo(key));
+  const hasFiles = setTo('tls.certificate') !== '';
   return {
-    ...rest,
-    root: resolve(String(root)),
-    stateDir: resolve(String(stateDir)),
-    listeners: (listen as string[]).map(parseListenAddress),
-    files:
-      certificate === ''
-        ? undefined
-        : { certificate: resolve(String(certificate)), privateKey: resolve(String(privateKey)) },
-  } as Configuration;
+    root: pathOf('root'),
+    listeners: (setTo('listen') as string[]).map(parseListenAddress),
+    stateDir: pathOf('state_dir'),
+    files: hasFiles
+      ? { certificate: pathOf('tls.certificate'), privateKey: pathOf('tls.private_key') }
+      : undefined,
+    tlsOffload: setTo('tls.offload') as Configuration['tlsOffload'],
+    ring: setTo('ring') as Configuration['ring'],
+    logLevel: String(setTo('log.level')),
+    connectionsMax: numberOf('limits.connections_max'),
+    pendingWindowBytes: numberOf('limits.pending_window_bytes'),
+    handshakeTimeoutMs: numberOf('timeouts.handshake_ms'),
+    headTimeoutMs: numberOf('timeouts.head_ms'),
+    idleTimeoutMs: numberOf('timeouts.idle_ms'),
+    stallTimeoutMs: numberOf('timeouts.stall_ms'),
+    drainTimeoutMs: numberOf('timeouts.drain_ms'),
+    lingerTimeoutMs: numberOf('timeouts.linger_ms'),
+    stopTimeoutMs: numberOf('timeouts.stop_ms'),
+  };
+}
+
+/** Where to look, when it is not as the process was started: for tests. */
+export interface LoadSources {
+  env?: NodeJS.ProcessEnv;
+  /** In place of /etc/spliced/spliced.toml. */
+  defaultPath?: string;
+  schema?: SettingTable;
+}
+
+/** Reads and checks every layer. Throws ConfigurationError with all that is wrong. */
+export function loadConfiguration(
+  options: CommandOptions,
+  sources: LoadSources = {},
+): LoadedConfiguration {
+  const { env = process.env, defaultPath, schema: table = schema } = sources;
+  const layers = readLayers(settingsOf(table), options, env, defaultPath);
+  const settings = judge(table, layers);
+  judgeTogether(settings, layers.problems);
+  if (layers.problems.length > 0) throw new ConfigurationError(inOrder(layers));
+  return {
+    configuration: configurationOf(settings),
+    settings,
+    files: layers.files,
+    warnings: layers.warnings,
+  };
+}
+
+/** The place of the setting that a later refusal names as "--option: ...", in the same words. */
+export function placeRefusal(message: string, loaded: LoadedConfiguration): string {
+  const [, option, rest] = /^--([\w-]+): (.*)$/s.exec(message) ?? [];
+  for (const { key, origin, setting } of loaded.settings.values()) {
+    const isNamed = option !== undefined && setting.option === option;
+    if (isNamed && origin.kind !== 'default') return `${labelOf(key, origin)}: ${rest}`;
+  }
+  return message;
 }

@@ -6,6 +6,8 @@ import notify from 'systemd-notify';
 
 export interface Supervisor {
   ready(status: string): Promise<void>;
+  /** A reload begins; `ready` ends it. */
+  reloading(): Promise<void>;
   status(status: string): Promise<void>;
 }
 
@@ -23,6 +25,8 @@ export function createSupervisor(
   };
   return {
     ready: (status) => send({ ready: true, status }),
+    // With Type=notify systemd waits for no answer to a reload.
+    reloading: async () => {},
     status: (status) => send({ status }),
   };
 }

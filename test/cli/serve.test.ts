@@ -131,6 +131,41 @@ t.test('the stop time-out is kept', async (t) => {
   await t.rejects(download.read());
 });
 
+t.test('a terminal that is closed stops the server; its SIGHUP is no reload', async (t) => {
+  const directory = t.testdir();
+  const output = join(directory, 'output');
+  // Opens a terminal, runs the server as its session's leader, closes the terminal once it is ready.
+  const program = `
+import os, pty, signal, sys, time
+output = sys.argv[1]
+open(output, 'w').close()
+pid, terminal = pty.fork()
+if pid == 0:
+    os.dup2(os.open(output, os.O_WRONLY), 1)
+    os.execv(sys.argv[2], sys.argv[2:])
+def wait_until(done):
+    end = time.monotonic() + 15
+    while not done():
+        if time.monotonic() > end:
+            os.kill(pid, signal.SIGKILL)
+            sys.exit('too late')
+        time.sleep(0.02)
+wait_until(lambda: '"ready"' in open(output).read())
+os.close(terminal)
+ended = []
+def has_ended():
+    ended[:] = os.waitpid(pid, os.WNOHANG)
+    return ended[0] == pid
+wait_until(has_ended)
+print(os.waitstatus_to_exitcode(ended[1]))`;
+  const serve = ['dist/cli.js', 'serve', '--listen', '127.0.0.1:0', '--state-dir', directory];
+  const ended = spawnSync('python3', ['-c', program, output, process.execPath, ...serve], {
+    encoding: 'utf8',
+  });
+  t.match(ended, { status: 0, stdout: '-1\n' }, 'ended by the signal, as any program would');
+  t.match(logLines(readFileSync(output, 'utf8')).at(-1), { event: 'stopped', aborted: 0 });
+});
+
 t.test('systemd is told READY and STATUS', async (t) => {
   const directory = t.testdir({ bin: {} });
   const told = join(directory, 'told');

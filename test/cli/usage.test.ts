@@ -16,7 +16,12 @@ function refused(t: Test, ended: Ended, reason: RegExp, name: string): void {
 }
 
 t.test('--help and --version', async (t) => {
-  const help = await runCli(['--help']);
+  const commands = await runCli(['--help']);
+  t.equal(commands.code, 0);
+  for (const name of ['serve', 'config']) t.match(commands.stdout, new RegExp(`^  ${name} `, 'm'));
+  const config = await runCli(['config', '--help']);
+  t.match(config, { code: 0, stdout: /^Usage: spliced config check/, stderr: '' });
+  const help = await runCli(['serve', '--help']);
   t.equal(help.code, 0);
   for (const option of [
     'root',
@@ -25,6 +30,7 @@ t.test('--help and --version', async (t) => {
     'certificate',
     'private-key',
     'tls-offload',
+    'config',
   ]) {
     t.match(help.stdout, `--${option} `);
   }
@@ -33,10 +39,25 @@ t.test('--help and --version', async (t) => {
   t.match(await runCli(['--version']), { code: 0, stdout: `spliced ${version}\n`, stderr: '' });
 });
 
+t.test('the bundle is one file in which a command sleeps until it is asked for', async (t) => {
+  const bundle = readFileSync('dist/cli.js', 'utf8');
+  // esbuild wraps a module that import() reaches, and all that only it needs, into a function.
+  for (const path of ['commands/serve', 'commands/config', 'daemon', 'config/formats', 'log']) {
+    t.match(bundle, `"src/${path}.ts"() {`, path);
+  }
+});
+
 t.test('wrong usage', async (t) => {
   const cases: [string[], RegExp][] = [
     [[], /give a command: spliced serve/],
     [['server'], /no command "server"/],
+    [['toString'], /no command "toString"/],
+    [['--root', 'x', 'serve'], /give a command: spliced serve, before --root/],
+    [['config'], /say which: spliced config check, spliced config show/],
+    [['config', 'chekc'], /say which/],
+    [['config', 'check', 'x'], /unexpected argument "x"; see spliced config --help/],
+    [['config', 'check', '--json'], /--json belongs to config show/],
+    [['config', 'show', '--rot', 'x'], /Unknown option '--rot'; did you mean --root\?/],
     [['serve', 'public'], /unexpected argument "public"/],
     [['serve', '--rot', 'x'], /Unknown option '--rot'/],
     [['serve', '--root'], /'--root <value>' argument missing/],
@@ -53,6 +74,32 @@ t.test('wrong usage', async (t) => {
     /^spliced: SPLICED_CONNECTIONS_MAX: must be/,
     'variable',
   );
+  const absent = /^spliced: \/nonexistent\/x\.toml: the file cannot be read: ENOENT/;
+  refused(t, await runCli(['serve', '--config', '/nonexistent/x.toml']), absent, 'no file');
+});
+
+t.test('a file with several errors: a line for each', async (t) => {
+  const config = join(t.testdir(), 'spliced.toml');
+  writeFileSync(config, 'rooot = "x"\n[timeouts]\nidle_ms = 0\n');
+  const { code, stdout, stderr } = await runCli(['serve', '--config', config]);
+  t.equal(code, 2);
+  t.equal(stdout, '');
+  const lines = stderr.split('\n');
+  t.equal(lines.length, 3);
+  t.ok(lines[0]?.startsWith(`spliced: ${config}:1: rooot: `), stderr);
+  t.ok(lines[1]?.startsWith(`spliced: ${config}:3: timeouts.idle_ms: `), stderr);
+});
+
+t.test('what the system refuses is told at the place of the setting', async (t) => {
+  const directory = t.testdir({ file: 'text' });
+  const absent = join(directory, 'absent.toml');
+  writeFileSync(absent, `state_dir = "${directory}/state"\nroot = "/absent"\n`);
+  const unserved = await runCli(['serve', '--listen', '127.0.0.1:0', '--config', absent]);
+  refused(t, unserved, new RegExp(`^spliced: ${absent}:2: root: cannot serve "/absent"`), 'root');
+  const config = join(directory, 'spliced.toml');
+  writeFileSync(config, `\nstate_dir = "${join(directory, 'file')}"\n`);
+  const ended = await runCli(['serve', '--listen', '127.0.0.1:0', '--config', config]);
+  refused(t, ended, new RegExp(`^spliced: ${config}:2: state_dir: cannot be used: `), 'place');
 });
 
 t.test('what cannot be served', async (t) => {

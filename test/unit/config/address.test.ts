@@ -2,7 +2,7 @@
 // Listen addresses: what is understood, and what is said about the rest.
 
 import t from 'tap';
-import { formatListenAddress, parseListenAddress } from '../../src/config/address.js';
+import { formatListenAddress, parseListenAddress } from '../../../src/config/address.js';
 
 t.test('addresses that are understood, and written back as they were', async (t) => {
   const cases: [string, string, number][] = [

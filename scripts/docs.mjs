@@ -1,0 +1,125 @@
+// SPDX-License-Identifier: Apache-2.0
+// `npm run docs`: writes docs/CONFIGURATION.md and config/spliced.toml from the schema of the
+// configuration (src/config/schema.ts) and the prose in CONFIGURATION.md.in. A unit test compares
+// the files with what the functions here make, so that they cannot go stale.
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { fileURLToPath, pathToFileURL } from 'node:url';
+
+const projectDir = dirname(dirname(fileURLToPath(import.meta.url)));
+export const documentPath = 'docs/CONFIGURATION.md';
+export const examplePath = 'config/spliced.toml';
+const lineWidth = 98;
+
+const tableOf = (key) => (key.includes('.') ? key.slice(0, key.lastIndexOf('.')) : '');
+const nameOf = (key) => key.slice(key.lastIndexOf('.') + 1);
+
+/** JSON writes strings, whole numbers and arrays of strings as TOML does. */
+const tomlOf = (value) => JSON.stringify(value).replaceAll('","', '", "');
+
+/** The settings by table, in the order of the schema; "" is the top level. */
+function groupsOf(settings) {
+  const groups = new Map();
+  for (const [key, setting] of settings) {
+    const table = tableOf(key);
+    groups.set(table, [...(groups.get(table) ?? []), [nameOf(key), setting]]);
+  }
+  return groups;
+}
+
+const formatWords = {
+  path: 'a path',
+  'path or nothing': 'a path, or `""` for none',
+  'listen addresses': '1 to 8 addresses',
+};
+
+function allowedOf({ format, min, max }) {
+  if (Array.isArray(format)) return format.map((word) => `\`${tomlOf(word)}\``).join(', ');
+  if (min !== undefined) return `${min} to ${max}`;
+  return formatWords[format] ?? format;
+}
+
+function rowOf([name, setting]) {
+  const option = setting.option ? `\`--${setting.option}\`` : '';
+  const cells = [
+    `\`${name}\``,
+    `\`${tomlOf(setting.default)}\``,
+    allowedOf(setting),
+    `${option}${option ? '<br>' : ''}\`${setting.env}\``,
+    `${setting.doc}${setting.isLive ? ' Live.' : ''}`,
+  ];
+  return `| ${cells.map((cell) => cell.replaceAll('|', '\\|')).join(' | ')} |`;
+}
+
+/** The text of docs/CONFIGURATION.md. */
+export function renderDocument(settings) {
+  const template = readFileSync(join(projectDir, 'scripts/CONFIGURATION.md.in'), 'utf8');
+  const parts = [...groupsOf(settings)].map(([table, rows]) =>
+    [
+      `### ${table === '' ? 'Top level' : `\`[${table}]\``}`,
+      '',
+      '| key | default | allowed | option, variable | meaning |',
+      '|---|---|---|---|---|',
+      ...rows.map(rowOf),
+    ].join('\n'),
+  );
+  return template.replace('{{settings}}', () => parts.join('\n\n'));
+}
+
+/** A comment of TOML, wrapped at words. */
+function commentOf(text) {
+  const lines = ['#'];
+  for (const word of text.split(/\s+/)) {
+    const line = lines.at(-1);
+    if (line.length + 1 + word.length > lineWidth) lines.push(`# ${word}`);
+    else lines[lines.length - 1] = `${line} ${word}`;
+  }
+  return lines.join('\n');
+}
+
+function exampleOf([name, setting]) {
+  const { doc, default: fallback, isLive } = setting;
+  const bounds = commentOf(`Allowed: ${allowedOf(setting).replaceAll('`', '')}.`);
+  const live = isLive ? ' A reload puts it into effect.' : '';
+  const text = commentOf(`${doc.replaceAll('`', '')}${live}`);
+  return [text, bounds, `#${name} = ${tomlOf(fallback)}`].join('\n');
+}
+
+/** The text of config/spliced.toml: every key with its default, commented out. */
+export function renderExample(settings) {
+  const head = [
+    '# SPDX-License-Identifier: Apache-2.0',
+    '# Configuration of spliced, as /etc/spliced/spliced.toml. Every key is here with its default,',
+    '# commented out. Check a change with "spliced config check". Relative paths are',
+    '# taken from the working directory of the server: write absolute ones.',
+    '# Made by "npm run docs" from src/config/schema.ts; docs/CONFIGURATION.md explains the layers.',
+  ].join('\n');
+  const parts = [...groupsOf(settings)].flatMap(([table, rows]) => [
+    ...(table === '' ? [] : [`[${table}]`]),
+    ...rows.map(exampleOf),
+  ]);
+  return `${[head, ...parts].join('\n\n')}\n`;
+}
+
+async function loadSettings() {
+  const { build } = await import('esbuild');
+  const { outputFiles } = await build({
+    absWorkingDir: projectDir,
+    entryPoints: ['src/config/schema.ts'],
+    bundle: true,
+    format: 'esm',
+    platform: 'node',
+    write: false,
+  });
+  const code = Buffer.from(outputFiles[0].contents).toString('base64');
+  const { schema, settingsOf } = await import(`data:text/javascript;base64,${code}`);
+  return settingsOf(schema);
+}
+
+if (process.argv[1] && import.meta.url === pathToFileURL(process.argv[1]).href) {
+  const settings = await loadSettings();
+  mkdirSync(join(projectDir, dirname(examplePath)), { recursive: true });
+  writeFileSync(join(projectDir, documentPath), renderDocument(settings));
+  writeFileSync(join(projectDir, examplePath), renderExample(settings));
+  console.log(`${documentPath}, ${examplePath}: written`);
+}

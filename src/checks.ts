@@ -1,0 +1,54 @@
+// SPDX-License-Identifier: Apache-2.0
+// What the configuration needs from the system, looked at without changing anything: a directory to
+// serve, certificate files that fit, a place for the state. Called by `config check` and before a
+// reload; a start finds the same by doing it.
+
+import { accessSync, constants, existsSync, opendirSync, statSync } from 'node:fs';
+import { dirname } from 'node:path';
+import { readCertificateFiles } from './certificates/files.js';
+import { type LoadedConfiguration, placeRefusal } from './config/configuration.js';
+import { reasonOf, StartError } from './start-error.js';
+
+function requireDirectory(path: string, mode: number): void {
+  if (!statSync(path).isDirectory()) throw new Error(`${path} is not a directory`);
+  accessSync(path, mode);
+}
+
+function checkRoot(root: string): void {
+  try {
+    requireDirectory(root, constants.R_OK | constants.X_OK);
+    opendirSync(root).closeSync();
+  } catch (error) {
+    throw new StartError(`--root: cannot be served: ${reasonOf(error)}`);
+  }
+}
+
+/** The directory, or what is there of the way to it: the start makes the rest. */
+function checkStateDir(stateDir: string): void {
+  let existing = stateDir;
+  while (!existsSync(existing) && existing !== dirname(existing)) existing = dirname(existing);
+  try {
+    requireDirectory(existing, constants.W_OK | constants.X_OK);
+  } catch (error) {
+    throw new StartError(`--state-dir: cannot be used: ${reasonOf(error)}`);
+  }
+}
+
+/** Every finding as a line that names the setting's place. Empty: a start would get through. */
+export function checkSystem(loaded: LoadedConfiguration): string[] {
+  const { root, stateDir, files } = loaded.configuration;
+  const checks = [
+    () => checkRoot(root),
+    () => (files === undefined ? checkStateDir(stateDir) : void readCertificateFiles(files)),
+  ];
+  const findings: string[] = [];
+  for (const check of checks) {
+    try {
+      check();
+    } catch (error) {
+      if (!(error instanceof StartError)) throw error;
+      findings.push(...error.lines().map((line) => placeRefusal(line, loaded)));
+    }
+  }
+  return findings;
+}

@@ -1,0 +1,60 @@
+// SPDX-License-Identifier: Apache-2.0
+// `spliced config check` and `spliced config show`: what a start with the same options, variables
+// and files would find. Neither serves nor writes anything. Loaded by cli.ts for this command.
+
+import { checkSystem } from '../checks.js';
+import { ConfigurationError, loadConfiguration } from '../config/configuration.js';
+import { showAsJson, showAsToml } from '../config/show.js';
+import { StartError } from '../start-error.js';
+import { configurationHelp, configurationOptions, readCommandLine } from './usage.js';
+
+const exitUsage = 2;
+
+const help = (): string => `Usage: spliced config check [OPTIONS]
+       spliced config show [--json] [OPTIONS]
+
+check  reads every layer of the configuration and looks at what it names. Each finding is a line on
+       standard error, as FILE:LINE: KEY: what is wrong; the exit code is then 2.
+show   prints the effective values with where each came from; secrets are left out.
+
+  --json                   show: as JSON
+${configurationHelp()}
+  --help                   this text
+
+The options are those of "spliced serve": what is given here counts as it would there.
+`;
+
+function check(options: Parameters<typeof loadConfiguration>[0]): number {
+  let findings: readonly string[];
+  try {
+    const loaded = loadConfiguration(options);
+    for (const warning of loaded.warnings) process.stderr.write(`warning: ${warning}\n`);
+    findings = checkSystem(loaded);
+    if (findings.length === 0) {
+      const files = loaded.files.length === 0 ? 'no file' : loaded.files.join(', ');
+      process.stdout.write(`ok: ${files}\n`);
+      return 0;
+    }
+  } catch (error) {
+    if (!(error instanceof ConfigurationError)) throw error;
+    findings = error.problems;
+  }
+  for (const finding of findings) process.stderr.write(`${finding}\n`);
+  return exitUsage;
+}
+
+export async function run(args: string[]): Promise<number> {
+  const options = { ...configurationOptions(), json: { type: 'boolean' as const } };
+  const line = readCommandLine('config', args, { options, help, positionalsMax: 1 });
+  if (line === undefined) return 0;
+  const { values, positionals } = line;
+  const [action] = positionals;
+  if (values.json && action !== 'show') throw new StartError('--json belongs to config show');
+  if (action === 'check') return check(values);
+  if (action !== 'show') {
+    throw new StartError('say which: spliced config check, spliced config show; see --help');
+  }
+  const loaded = loadConfiguration(values);
+  process.stdout.write(values.json ? showAsJson(loaded) : showAsToml(loaded));
+  return 0;
+}

@@ -1,0 +1,95 @@
+// SPDX-License-Identifier: Apache-2.0
+// `spliced serve`: reads the configuration, turns signals into what the daemon understands, and the
+// daemon's end into an exit code. Loaded by cli.ts when this command is given.
+
+import { isatty } from 'node:tty';
+import { loadConfiguration, placeRefusal } from '../config/configuration.js';
+import { type DaemonSignals, runDaemon } from '../daemon.js';
+import { createLog } from '../log.js';
+import { StartError } from '../start-error.js';
+import { configurationHelp, configurationOptions, readCommandLine } from './usage.js';
+
+const exitFailure = 1;
+// npm passes a Ctrl-C on to a child that the terminal has told already: within this time the same
+// signal is the same wish.
+const sameSignalMs = 100;
+
+const help = (): string => `Usage: spliced serve [OPTIONS]
+
+Serves a directory over HTTPS, encrypted by the kernel where it can (kTLS).
+
+${configurationHelp()}
+  --help                   this text
+  --version                the version
+
+--listen may be given up to 8 times. Every option can also be set in the configuration file, or as
+SPLICED_ROOT, SPLICED_LISTEN and so on; docs/CONFIGURATION.md has every setting and its bounds.
+SIGTERM and SIGINT stop after active responses are finished; a second signal stops at once. SIGHUP
+reads the configuration again.
+`;
+
+interface Signals extends DaemonSignals {
+  /** The terminal was closed: end as its other programs do. */
+  endOfTerminal(): void;
+}
+
+function watchSignals(): Signals {
+  const stop = new AbortController();
+  const stopNow = new AbortController();
+  let last: { name: string; atMs: number } | undefined;
+  const onStop = (name: NodeJS.Signals): void => {
+    const atMs = performance.now();
+    const isEcho = last?.name === name && atMs - last.atMs < sameSignalMs;
+    last = { name, atMs };
+    if (isEcho) return;
+    if (stop.signal.aborted) stopNow.abort();
+    else stop.abort();
+  };
+  let reload: (() => void) | undefined;
+  let isReloadPending = false;
+  const hadTerminal = isatty(0);
+  let hasLostTerminal = false;
+  const onHangUp = (name: NodeJS.Signals): void => {
+    // The same signal says that the terminal was closed; then nobody is left to serve for.
+    hasLostTerminal = hadTerminal && !isatty(0);
+    if (hasLostTerminal) onStop(name);
+    else if (reload === undefined) isReloadPending = true;
+    else reload();
+  };
+  process.on('SIGTERM', onStop);
+  process.on('SIGINT', onStop);
+  process.on('SIGHUP', onHangUp);
+  return {
+    stop: stop.signal,
+    stopNow: stopNow.signal,
+    onReload: (listener) => {
+      reload = listener;
+      if (isReloadPending) listener();
+    },
+    endOfTerminal: () => {
+      if (!hasLostTerminal) return;
+      // An ordinary exit would abort: Node insists on giving the terminal its old settings back.
+      process.removeListener('SIGHUP', onHangUp);
+      process.kill(process.pid, 'SIGHUP');
+    },
+  };
+}
+
+export async function run(args: string[]): Promise<number> {
+  const options = configurationOptions();
+  const line = readCommandLine('serve', args, { options, help });
+  if (line === undefined) return 0;
+  const signals = watchSignals();
+  const load = () => loadConfiguration(line.values);
+  const loaded = load();
+  const log = createLog(loaded.configuration.logLevel);
+  for (const warning of loaded.warnings) log.warn({ event: 'configuration_warning', warning });
+  try {
+    const isClean = await runDaemon({ loaded, load, log, signals });
+    signals.endOfTerminal();
+    return isClean ? 0 : exitFailure;
+  } catch (error) {
+    if (!(error instanceof StartError)) throw error;
+    throw new StartError(placeRefusal(error.message, loaded));
+  }
+}

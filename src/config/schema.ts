@@ -1,0 +1,185 @@
+// SPDX-License-Identifier: Apache-2.0
+// Every setting, once: its key in the TOML file, its variable, its option, default and bounds, and
+// what it means. configuration.ts reads by it; scripts/docs.mjs writes docs/CONFIGURATION.md and
+// config/spliced.toml from it (`npm run docs`). Defaults and bounds in bytes and milliseconds follow
+// native/base/limits.hpp, which a unit test compares.
+
+export interface Setting {
+  /** What it means: one or more sentences of Markdown for the document. */
+  doc: string;
+  /** A format of formats.ts, or the allowed words. */
+  format: string | readonly string[];
+  default: unknown;
+  /** Its environment variable, SPLICED_ and so on. */
+  env: string;
+  /** Its option of the command line, without the dashes. */
+  option?: string;
+  /** What the help calls the option's value, and the few words that it says of it. */
+  argument?: string;
+  help?: string;
+  min?: number;
+  max?: number;
+  /** A reload (SIGHUP) puts a new value into effect; without it a restart does. */
+  isLive?: true;
+  /** A secret: its value is shown nowhere. */
+  sensitive?: true;
+}
+
+/** As convict takes it: the name of a table leads to its settings. */
+export interface SettingTable {
+  readonly [name: string]: Setting | SettingTable;
+}
+
+const timeoutMsMax = 24 * 3_600_000;
+
+const timeout = (env: string, fallback: number, doc: string, more: Partial<Setting> = {}) => ({
+  doc,
+  format: 'whole number',
+  default: fallback,
+  env,
+  min: 1,
+  max: timeoutMsMax,
+  ...more,
+});
+
+export const schema = {
+  root: {
+    doc: 'The directory that is served.',
+    format: 'path',
+    default: './public',
+    env: 'SPLICED_ROOT',
+    option: 'root',
+    argument: 'DIR',
+    help: 'directory to serve',
+  },
+  listen: {
+    doc:
+      'Where to listen, up to 8 addresses (in the variable separated by commas; the option may be ' +
+      'repeated). Addresses are numeric; `[::]:8443` is understood; port 0 takes any free port, ' +
+      "which the log's `ready` line names.",
+    format: 'listen addresses',
+    default: ['0.0.0.0:8443'],
+    env: 'SPLICED_LISTEN',
+    option: 'listen',
+    argument: 'ADDR:PORT',
+    help: 'address to listen on, such as [::]:8443',
+  },
+  state_dir: {
+    doc: "Where the device's own certificate is kept (made with mode 0700).",
+    format: 'path',
+    default: './state',
+    env: 'SPLICED_STATE_DIR',
+    option: 'state-dir',
+    argument: 'DIR',
+    help: "where the device's own certificate is kept",
+  },
+  ring: {
+    doc: '`auto`: io_uring where the kernel allows it; `epoll`: never.',
+    format: ['auto', 'epoll'],
+    default: 'auto',
+    env: 'SPLICED_RING',
+  },
+  tls: {
+    certificate: {
+      doc:
+        "Certificate chain (PEM, the server's own first) to serve instead of the device's own. A " +
+        'reload reads the files again even when their names are the same.',
+      format: 'path or nothing',
+      default: '',
+      env: 'SPLICED_CERTIFICATE',
+      option: 'certificate',
+      argument: 'FILE',
+      help: "certificate chain in PEM form, instead of the device's own",
+      isLive: true,
+    },
+    private_key: {
+      doc: 'Its private key (PEM, not encrypted); both or neither.',
+      format: 'path or nothing',
+      default: '',
+      env: 'SPLICED_PRIVATE_KEY',
+      option: 'private-key',
+      argument: 'FILE',
+      help: 'its private key in PEM form',
+      isLive: true,
+    },
+    offload: {
+      doc:
+        '`auto`: kernel TLS where the kernel can; `off`: never, the switch to try first when a ' +
+        'driver is suspected.',
+      format: ['auto', 'off'],
+      default: 'auto',
+      env: 'SPLICED_TLS_OFFLOAD',
+      option: 'tls-offload',
+      argument: 'auto|off',
+      help: 'auto: kernel TLS where the kernel can; off: never',
+    },
+  },
+  limits: {
+    connections_max: {
+      doc: 'Connections at a time; more are refused.',
+      format: 'whole number',
+      default: 512,
+      env: 'SPLICED_CONNECTIONS_MAX',
+      min: 1,
+      max: 65535,
+    },
+    pending_window_bytes: {
+      doc: 'Bytes pending in the TLS layer of one connection before its transfer pauses.',
+      format: 'whole number',
+      default: 256 * 1024,
+      env: 'SPLICED_PENDING_WINDOW_BYTES',
+      min: 128 * 1024,
+      max: 1024 * 1024 * 1024,
+    },
+  },
+  timeouts: {
+    handshake_ms: timeout('SPLICED_HANDSHAKE_TIMEOUT_MS', 10_000, 'For the whole TLS handshake.'),
+    head_ms: timeout('SPLICED_HEAD_TIMEOUT_MS', 15_000, 'For a request head, from its first byte.'),
+    idle_ms: timeout('SPLICED_IDLE_TIMEOUT_MS', 60_000, 'Between two requests of a connection.'),
+    stall_ms: timeout(
+      'SPLICED_STALL_TIMEOUT_MS',
+      30_000,
+      'Without one byte acknowledged by the peer.',
+    ),
+    drain_ms: timeout(
+      'SPLICED_DRAIN_TIMEOUT_MS',
+      600_000,
+      'For a whole drain, with progress or without.',
+    ),
+    linger_ms: timeout(
+      'SPLICED_LINGER_TIMEOUT_MS',
+      5_000,
+      "For the peer's end of stream, after our own.",
+    ),
+    stop_ms: timeout(
+      'SPLICED_STOP_TIMEOUT_MS',
+      30_000,
+      'For active responses when the server stops.',
+      { min: 0, isLive: true },
+    ),
+  },
+  log: {
+    level: {
+      doc: 'The least level that is logged.',
+      format: ['debug', 'info', 'warn', 'error', 'silent'],
+      default: 'info',
+      env: 'SPLICED_LOG_LEVEL',
+      isLive: true,
+    },
+  },
+} as const satisfies SettingTable;
+
+export function isSetting(entry: Setting | SettingTable): entry is Setting {
+  return 'default' in entry;
+}
+
+/** Every setting by its full key, such as "tls.offload", in the order of the schema. */
+export function settingsOf(table: SettingTable, prefix = ''): Map<string, Setting> {
+  const settings = new Map<string, Setting>();
+  for (const [name, entry] of Object.entries(table)) {
+    const key = `${prefix}${name}`;
+    if (isSetting(entry)) settings.set(key, entry);
+    else for (const [inner, setting] of settingsOf(entry, `${key}.`)) settings.set(inner, setting);
+  }
+  return settings;
+}
