@@ -2,6 +2,7 @@
 // The command line: options, signals, exit codes. The only file that ends the process.
 //   0  ended as asked, nothing lost     1  something was aborted, lost or failed
 //   2  wrong usage or configuration: one line on standard error, nothing was served
+// `spliced doctor` has exit codes of its own: commands/doctor.ts.
 
 import { parseArgs } from 'node:util';
 import { optionKeys, readConfiguration } from './config/configuration.js';
@@ -16,6 +17,7 @@ const exitUsage = 2;
 const sameSignalMs = 100;
 
 const help = `Usage: spliced serve [OPTIONS]
+       spliced doctor [--json] [--reproduce] [--state-dir DIR]
 
 Serves a directory over HTTPS, encrypted by the kernel where it can (kTLS).
 
@@ -69,6 +71,10 @@ function watchSignals() {
 }
 
 async function main(args: string[]): Promise<number> {
+  if (args[0] === 'doctor') {
+    const { runDoctor } = await import('./commands/doctor.js');
+    return runDoctor(args.slice(1), process);
+  }
   const { values, positionals } = readCommandLine(args);
   if (values.help) {
     process.stdout.write(help);
