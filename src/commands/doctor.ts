@@ -110,7 +110,7 @@ export async function runDoctor(args: string[], io: DoctorStreams): Promise<numb
   // First of all: setting up a cipher makes the kernel list its driver.
   const native = examineNative();
   const settings = readSettings(options['state-dir']);
-  const board = linuxBoard({
+  const board = await linuxBoard({
     native: native.report,
     settings,
     buildDateMs: SPLICED_BUILD_DATE_MS,
@@ -128,10 +128,12 @@ export async function runDoctor(args: string[], io: DoctorStreams): Promise<numb
   if (options.json) {
     io.stdout.write(toJson(report));
   } else {
-    const { isTTY = false, columns = columnsDefault } = io.stdout;
+    const { isTTY = false } = io.stdout;
+    // A serial console does not know its size and says 0.
+    const columns = (isTTY && io.stdout.columns) || columnsDefault;
     const { NO_COLOR, TERM } = board.env;
     const hasColour = isTTY && !NO_COLOR && TERM !== 'dumb';
-    io.stdout.write(toText(report, isTTY ? columns : columnsDefault, hasColour));
+    io.stdout.write(toText(report, columns, hasColour));
   }
   return exitCodeOf(report.findings);
 }

@@ -12,7 +12,6 @@ import {
   readSync,
   statSync,
 } from 'node:fs';
-import { gunzipSync } from 'node:zlib';
 import type { Board } from './board.js';
 
 const fileBytesMax = 4 * 1_048_576;
@@ -52,10 +51,10 @@ function initialEnvironment(): Record<string, string | undefined> {
   );
 }
 
-function kernelConfig(): string | undefined {
+function kernelConfig(zlib: typeof import('node:zlib')): string | undefined {
   try {
     const packed = readFileSync('/proc/config.gz');
-    return gunzipSync(packed, { maxOutputLength: configBytesMax }).toString('utf8');
+    return zlib.gunzipSync(packed, { maxOutputLength: configBytesMax }).toString('utf8');
   } catch {
     const release = readBounded('/proc/sys/kernel/osrelease')?.toString('utf8').trim();
     return readBounded(`/boot/config-${release}`)?.toString('utf8');
@@ -64,7 +63,8 @@ function kernelConfig(): string | undefined {
 
 export type BoardInputs = Pick<Board, 'native' | 'settings' | 'buildDateMs'>;
 
-export function linuxBoard(inputs: BoardInputs): Board {
+export async function linuxBoard(inputs: BoardInputs): Promise<Board> {
+  const zlib = await import('node:zlib'); // Late: the bundle is the server's too.
   return {
     ...inputs,
     read: (path) => readBounded(path)?.toString('utf8'),
@@ -88,7 +88,7 @@ export function linuxBoard(inputs: BoardInputs): Board {
         return (error as NodeJS.ErrnoException).code ?? 'EIO';
       }
     },
-    kernelConfig,
+    kernelConfig: () => kernelConfig(zlib),
     env: initialEnvironment(),
     pid: process.pid,
     uid: process.getuid?.() ?? 0,

@@ -117,8 +117,10 @@ export function probeKernelTls(board: Board): Finding[] {
   const { attachable, reason, ciphers } = board.native.kernelTls;
   if (!attachable) {
     const title = 'Kernel TLS is not available';
-    const detail = `${reason}. Connections are encrypted in user space: slower, and correct.`;
-    const advice = moduleAdvice[moduleState(board)];
+    const isAbsent = ciphers.every(({ error }) => error === 'No such file or directory');
+    const why = isAbsent ? '' : `${reason}. `;
+    const detail = `${why}Connections are encrypted in user space: slower, and correct.`;
+    const advice = moduleAdvice[isAbsent ? moduleState(board) : 'built-in'];
     return [{ id, level: 'warning', title, detail, advice }];
   }
   const names = (wanted: boolean) =>
