@@ -56,15 +56,40 @@ function figuresOf(engine: Engine): EngineFigures {
   };
 }
 
-function stopped(engine: Engine, events: (type: EngineEvent['type']) => Promise<void>) {
-  return new Promise<void>((resolve) => {
-    const timer = setTimeout(resolve, stopTimeoutMs + stopGraceMs);
-    void events('stopped').then(() => {
-      clearTimeout(timer);
-      resolve();
+type EventOf<T extends EngineEvent['type']> = Extract<EngineEvent, { type: T }>;
+
+/** The engine's events as promises; one that came before it is asked for is kept. */
+class Events {
+  readonly #seen: EngineEvent[] = [];
+  readonly #waiting: ((event: EngineEvent) => void)[] = [];
+
+  take(batch: EngineEvent[]): void {
+    this.#seen.push(...batch);
+    for (const event of batch) for (const waiter of this.#waiting) waiter(event);
+  }
+
+  until<T extends EngineEvent['type']>(type: T): Promise<EventOf<T>> {
+    return new Promise((resolve) => {
+      const waiter = (event: EngineEvent) => {
+        if (event.type === type) resolve(event as EventOf<T>);
+      };
+      this.#seen.forEach(waiter);
+      this.#waiting.push(waiter);
     });
-    engine.stop(stopTimeoutMs);
+  }
+}
+
+async function stop(engine: Engine, events: Events): Promise<EngineFigures> {
+  let timer: NodeJS.Timeout | undefined;
+  const overdue = new Promise<void>((resolve) => {
+    timer = setTimeout(resolve, stopTimeoutMs + stopGraceMs);
   });
+  engine.stop(stopTimeoutMs);
+  await Promise.race([events.until('stopped'), events.until('failed'), overdue]);
+  clearTimeout(timer);
+  const figures = figuresOf(engine);
+  engine.close();
+  return figures;
 }
 
 async function startEngine(
@@ -73,28 +98,16 @@ async function startEngine(
   pair: CertificatePair,
 ): Promise<RunningEngine> {
   const engine = new module.Engine(engineOptions(root, pair));
-  const seen = new Set<EngineEvent['type']>();
-  const waiting: { type: EngineEvent['type']; resolve: () => void }[] = [];
-  const until = (type: EngineEvent['type']): Promise<void> =>
-    new Promise((resolve) => {
-      if (seen.has(type)) resolve();
-      else waiting.push({ type, resolve });
-    });
-  engine.start((batch) => {
-    for (const { type } of batch) {
-      seen.add(type);
-      for (const waiter of waiting) if (waiter.type === type) waiter.resolve();
-    }
-  });
-  await Promise.race([until('started'), until('failed')]);
+  const events = new Events();
+  engine.start((batch) => events.take(batch));
+  const first = await Promise.race([events.until('started'), events.until('failed')]);
+  if (first.type === 'failed') {
+    engine.close();
+    throw new Error(`the engine does not start: ${first.reason}`);
+  }
   return {
     port: engine.listeners()[0]?.port ?? 0,
-    stop: async () => {
-      await stopped(engine, until);
-      const figures = figuresOf(engine);
-      engine.close();
-      return figures;
-    },
+    stop: () => stop(engine, events),
   };
 }
 

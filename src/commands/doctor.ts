@@ -10,7 +10,7 @@ import type { Board, Settings } from '../doctor/board.js';
 import { deviceTreeStrings } from '../doctor/board.js';
 import { linuxBoard } from '../doctor/linux-board.js';
 import { examine } from '../doctor/probes.js';
-import { exitCodeOf, type Report, toJson, toText } from '../doctor/report.js';
+import { exitCodeOf, type Report, toJson, toText, wantsColour } from '../doctor/report.js';
 import { type BoardReport, loadNative, type NativeModule } from '../engine/native.js';
 import { reasonOf } from '../start-error.js';
 
@@ -62,10 +62,14 @@ function examineNative(): { module: NativeModule | undefined; report: Board['nat
 }
 
 async function reproduce(module: NativeModule, report: Report): Promise<void> {
-  const { judge, runExperiment } = await import('../doctor/experiment.js');
+  const { brokenOff, judge, runExperiment } = await import('../doctor/experiment.js');
   const { newApparatus } = await import('./doctor-apparatus.js');
-  report.experiment = await runExperiment(await newApparatus(module));
-  report.findings.push(...judge(report.experiment));
+  try {
+    report.experiment = await runExperiment(await newApparatus(module));
+    report.findings.push(...judge(report.experiment));
+  } catch (error) {
+    report.findings.push(brokenOff(reasonOf(error)));
+  }
 }
 
 async function reproduceIfPossible(
@@ -131,9 +135,7 @@ export async function runDoctor(args: string[], io: DoctorStreams): Promise<numb
     const { isTTY = false } = io.stdout;
     // A serial console does not know its size and says 0.
     const columns = (isTTY && io.stdout.columns) || columnsDefault;
-    const { NO_COLOR, TERM } = board.env;
-    const hasColour = isTTY && !NO_COLOR && TERM !== 'dumb';
-    io.stdout.write(toText(report, columns, hasColour));
+    io.stdout.write(toText(report, columns, wantsColour(isTTY, board.env)));
   }
   return exitCodeOf(report.findings);
 }

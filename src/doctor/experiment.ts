@@ -96,6 +96,12 @@ export function impossible(reason: string): Finding {
   return { id: 'experiment.impossible', level: 'warning', title, detail: reason };
 }
 
+/** The board could not carry the experiment: no memory, no thread, no port. */
+export function brokenOff(reason: string): Finding {
+  const title = 'The experiment broke off';
+  return { id: 'experiment.broken-off', level: 'problem', title, detail: `${reason}.` };
+}
+
 function judgeNaive(naive: HalfFigures): Finding {
   const id = 'experiment.naive';
   const { downloads } = conditions;

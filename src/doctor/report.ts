@@ -62,6 +62,14 @@ export function toJson(report: Report): string {
   return `${JSON.stringify({ ...head, findings }, undefined, 2)}\n`;
 }
 
+/** https://no-color.org: any value but an empty one. */
+export function wantsColour(
+  isTerminal: boolean,
+  { NO_COLOR, TERM }: Readonly<Record<string, string | undefined>>,
+): boolean {
+  return isTerminal && !NO_COLOR && TERM !== 'dumb';
+}
+
 /** Lines of at most `width` columns. A word that is longer has a line of its own. */
 export function wrap(text: string, width: number): string[] {
   const lines: string[] = [];

@@ -8,6 +8,7 @@ import t from 'tap';
 import { newApparatus } from '../../../src/commands/doctor-apparatus.js';
 import {
   type Apparatus,
+  brokenOff,
   conditions,
   type HalfFigures,
   judge,
@@ -51,6 +52,7 @@ t.test('what the figures mean', async (t) => {
     ['info', /did not finish in time/],
     ['warning', /delivered 30 of 32 downloads in the time/],
   ]);
+  t.match(brokenOff('no thread'), { level: 'problem', detail: 'no thread.' });
   t.match(levels({}, { promoted: 0 })[1], ['warning', /Only 0 of 32 connections had kernel TLS/]);
 });
 

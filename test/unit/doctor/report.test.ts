@@ -4,7 +4,14 @@
 import t from 'tap';
 import type { Finding, Level } from '../../../src/doctor/board.js';
 import { conditions, judge } from '../../../src/doctor/experiment.js';
-import { exitCodeOf, type Report, toJson, toText, wrap } from '../../../src/doctor/report.js';
+import {
+  exitCodeOf,
+  type Report,
+  toJson,
+  toText,
+  wantsColour,
+  wrap,
+} from '../../../src/doctor/report.js';
 
 const finding = (level: Level, id = 'kernel.version', more: Partial<Finding> = {}): Finding => ({
   id,
@@ -80,6 +87,14 @@ t.test('text', async (t) => {
     narrow.split('\n').every((line) => line.length <= 40),
     'a width that makes no sense',
   );
+});
+
+t.test('colour', async (t) => {
+  t.ok(wantsColour(true, { TERM: 'vt220' }));
+  t.ok(wantsColour(true, { NO_COLOR: '' }));
+  t.notOk(wantsColour(true, { NO_COLOR: '1' }));
+  t.notOk(wantsColour(true, { TERM: 'dumb' }));
+  t.notOk(wantsColour(false, { TERM: 'vt220' }));
 });
 
 t.test('what firmware calls itself cannot steer the terminal', async (t) => {
