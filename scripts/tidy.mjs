@@ -22,7 +22,8 @@ const nativeRooms = {
   files: ['base', 'os', 'http'],
   conn: ['base', 'os', 'ring', 'http', 'tls', 'files'],
   engine: ['base', 'os', 'ring', 'http', 'tls', 'files', 'conn'],
-  seam: ['base', 'os', 'engine'],
+  experiment: ['base', 'os', 'tls'],
+  seam: ['base', 'os', 'engine', 'experiment'],
 };
 const soleIncluders = [
   { header: /^<?"?(napi|node_api|js_native_api)\.h/, room: 'seam' },

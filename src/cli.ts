@@ -3,6 +3,7 @@
 // exit code. The only file that ends the process.
 //   0  ended as asked, nothing lost     1  something was aborted, lost or failed
 //   2  wrong usage or configuration: a line on standard error for each finding, nothing was served
+// `spliced doctor` has exit codes of its own: commands/doctor.ts.
 
 import type { Command } from './commands/usage.js';
 import { StartError } from './start-error.js';
@@ -20,6 +21,10 @@ const commands: Record<string, { summary: string; load: () => Promise<Command> }
   config: {
     summary: 'check the configuration, or show where each value comes from',
     load: () => import('./commands/config.js'),
+  },
+  doctor: {
+    summary: 'look at this machine, and say what to do',
+    load: () => import('./commands/doctor.js'),
   },
 };
 

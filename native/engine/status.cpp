@@ -1,11 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 // The snapshot that stats() returns and /.spliced/status serves. Reads counters that the engine
 // thread writes: each figure is exact, figures read at the same time may differ by one event.
-#include <string.h>
-
 #include <initializer_list>
 
 #include "base/clock.hpp"
+#include "engine/board.hpp"
 #include "engine/engine.hpp"
 #include "engine/json.hpp"
 #include "os/crypto_drivers.hpp"
@@ -21,24 +20,6 @@ using base::Counter;
 
 void write_names(JsonWriter& json, const Counter* values, const char* const* names, size_t count) {
   for (size_t i = 0; i < count; i++) json.number(names[i], values[i].get());
-}
-
-void write_ciphers(JsonWriter& json, const tls::KernelSupport& kernel) {
-  json.open_array("ciphers");
-  const char* seen = "";
-  for (const tls::CipherSpec& spec : tls::kCiphers) {
-    if (spec.name == std::string_view(seen)) continue;  // ECDSA and RSA suites share the AEAD
-    seen = spec.name;
-    const tls::CipherSupport& support = kernel.of(spec);
-    json.open()
-        .text("version", tls::version_name(spec.version))
-        .text("cipher", spec.name)
-        .boolean("tx", support.transmit)
-        .boolean("rx", support.receive)
-        .text("error", support.error != 0 ? ::strerror(support.error) : "")
-        .close();
-  }
-  json.close_array();
 }
 
 // The driver that the kernel's crypto API would give a new gcm(aes) today.

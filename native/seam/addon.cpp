@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The Node-API entry: class Engine, the seven calls of src/engine/native.ts. No descriptor number
+// The Node-API entry: class Engine, as src/engine/native.ts types it. No descriptor number
 // crosses in either direction; events come back in batches on the Node thread.
 #include <napi.h>
 
@@ -7,6 +7,7 @@
 #include <mutex>
 #include <vector>
 
+#include "seam/experiment.hpp"
 #include "seam/options.hpp"
 
 namespace spliced::seam {
@@ -184,6 +185,7 @@ class EngineObject : public Napi::ObjectWrap<EngineObject> {
 
 Napi::Object initialise(Napi::Env env, Napi::Object exports) {
   exports.Set("Engine", EngineObject::define(env));
+  define_doctor(env, exports);
   return exports;
 }
 

@@ -53,8 +53,55 @@ export interface Engine {
   close(): void;
 }
 
+/** What boardReport() finds out by trying: the machine, for `spliced doctor`. */
+export interface BoardReport {
+  kernelTls: {
+    attachable: boolean;
+    /** When not attachable: one sentence that says what to do. */
+    reason: string;
+    ciphers: { version: string; cipher: string; tx: boolean; rx: boolean; error: string }[];
+  };
+  /** The backend that an engine would get; with epoll, `detail` says why not io_uring. */
+  ring: { backend: string; detail: string };
+  randomReady: boolean;
+  clockSynchronised: boolean;
+  pageBytes: number;
+}
+
+/** One half of the truncation experiment: `downloads` slow clients against one server. */
+export interface TruncationOptions {
+  /** Of an engine on 127.0.0.1; 0: a naive server of the experiment's own, which closes too early. */
+  port: number;
+  /** What the naive server answers with; an engine's root must hold the same as `body`. */
+  file: string;
+  bodyBytes: number;
+  certificates: CertificatePair[];
+  downloads: number;
+  parallel: number;
+  receiveBufferBytes: number;
+  bytesPerSecond: number;
+  timeoutMs: number;
+}
+
+export interface TruncationFigures {
+  complete: number;
+  truncated: number;
+  failed: number;
+  unfinished: number;
+  /** Connections that the naive server could not give to the kernel. */
+  notPromoted: number;
+  missingBytes: number;
+  /** Of one download. */
+  missingBytesMax: number;
+  durationMs: number;
+}
+
 export interface NativeModule {
   Engine: new (options: EngineOptions) => Engine;
+  /** JSON text of a BoardReport. For `spliced doctor`. */
+  boardReport(): string;
+  /** Runs on another thread, never longer than timeoutMs. For `spliced doctor --reproduce`. */
+  reproduceTruncation(options: TruncationOptions): Promise<TruncationFigures>;
 }
 
 /** The part of /.spliced/status that the log's last line is made of. */

@@ -1,0 +1,110 @@
+// SPDX-License-Identifier: Apache-2.0
+// See experiment.hpp.
+#include "seam/experiment.hpp"
+
+#include "engine/board.hpp"
+#include "experiment/naive_server.hpp"
+#include "experiment/slow_clients.hpp"
+#include "seam/options.hpp"
+
+namespace spliced::seam {
+namespace {
+
+// Bounds of what may be asked for: the memory of `parallel` bodies is the worst that can be
+// pending.
+constexpr uint32_t kDownloadsMax = 256;
+constexpr uint32_t kParallelMax = 32;
+constexpr uint64_t kBodyBytesMax = 4 * 1024 * 1024;
+constexpr uint32_t kBufferBytesMax = 1024 * 1024;
+constexpr uint32_t kBytesPerSecondMax = 1u << 30;
+constexpr uint32_t kTimeoutMsMax = 60'000;
+
+uint64_t integer(const Napi::Object& object, const char* field, uint64_t least, uint64_t most) {
+  const Napi::Value value = object.Get(field);
+  const double number = value.IsNumber() ? value.As<Napi::Number>().DoubleValue() : -1;
+  if (number >= static_cast<double>(least) && number <= static_cast<double>(most))
+    return static_cast<uint64_t>(number);
+  throw_with_code(object.Env(), "EINVAL_OPTION",
+                  std::string("option \"") + field + "\" must be a number from " +
+                      std::to_string(least) + " to " + std::to_string(most));
+}
+
+// Runs on a thread of Node's pool. Without a port of the engine it brings its own, naive server.
+class Experiment : public Napi::AsyncWorker {
+ public:
+  Experiment(Napi::Env env, const Napi::Object& options)
+      : Napi::AsyncWorker(env, "spliced experiment"), promise_(Napi::Promise::Deferred::New(env)) {
+    plan_.port = static_cast<uint16_t>(integer(options, "port", 0, UINT16_MAX));
+    plan_.downloads = static_cast<uint32_t>(integer(options, "downloads", 1, kDownloadsMax));
+    plan_.parallel = static_cast<uint32_t>(integer(options, "parallel", 1, kParallelMax));
+    plan_.body_bytes = integer(options, "bodyBytes", 1, kBodyBytesMax);
+    plan_.receive_buffer_bytes =
+        static_cast<uint32_t>(integer(options, "receiveBufferBytes", 1, kBufferBytesMax));
+    plan_.bytes_per_s =
+        static_cast<uint32_t>(integer(options, "bytesPerSecond", 1, kBytesPerSecondMax));
+    plan_.timeout_ms = static_cast<uint32_t>(integer(options, "timeoutMs", 1, kTimeoutMsMax));
+    file_ = options.Get("file").ToString().Utf8Value();
+    certificate_ = read_certificates(env, options.Get("certificates")).front();
+  }
+
+  Napi::Promise promise() const { return promise_.Promise(); }
+
+ protected:
+  void Execute() override {
+    std::unique_ptr<experiment::NaiveServer> naive;
+    std::string error;
+    if (plan_.port == 0) {
+      naive = experiment::NaiveServer::start(certificate_, file_, error);
+      if (!naive) return SetError(error);
+      plan_.port = naive->port();
+    }
+    tally_ = experiment::download_slowly(plan_);
+    if (naive) not_promoted_ = naive->not_promoted();
+  }
+
+  void OnOK() override {
+    Napi::Object out = Napi::Object::New(Env());
+    out.Set("complete", static_cast<double>(tally_.complete));
+    out.Set("truncated", static_cast<double>(tally_.truncated));
+    out.Set("failed", static_cast<double>(tally_.failed));
+    out.Set("unfinished", static_cast<double>(tally_.unfinished));
+    out.Set("notPromoted", static_cast<double>(not_promoted_));
+    out.Set("missingBytes", static_cast<double>(tally_.missing_bytes));
+    out.Set("missingBytesMax", static_cast<double>(tally_.missing_bytes_max));
+    out.Set("durationMs", static_cast<double>(tally_.duration_ms));
+    promise_.Resolve(out);
+  }
+
+  void OnError(const Napi::Error& error) override { promise_.Reject(error.Value()); }
+
+ private:
+  Napi::Promise::Deferred promise_;
+  experiment::Plan plan_;
+  tls::CertificatePem certificate_;
+  std::string file_;
+  experiment::Tally tally_;
+  uint32_t not_promoted_ = 0;
+};
+
+Napi::Value board_report(const Napi::CallbackInfo& info) {
+  return Napi::String::New(info.Env(), engine::board_json());
+}
+
+Napi::Value reproduce_truncation(const Napi::CallbackInfo& info) {
+  if (!info[0].IsObject())
+    throw_with_code(info.Env(), "EINVAL_OPTION", "reproduceTruncation() needs its options");
+  auto* experiment = new Experiment(info.Env(), info[0].As<Napi::Object>());
+  const Napi::Promise promise = experiment->promise();
+  experiment->Queue();  // frees itself when it is done
+  return promise;
+}
+
+}  // namespace
+
+void define_doctor(Napi::Env env, Napi::Object exports) {
+  exports.Set("boardReport", Napi::Function::New(env, board_report, "boardReport"));
+  exports.Set("reproduceTruncation",
+              Napi::Function::New(env, reproduce_truncation, "reproduceTruncation"));
+}
+
+}  // namespace spliced::seam

@@ -1,0 +1,12 @@
+// SPDX-License-Identifier: Apache-2.0
+// What `spliced doctor` alone calls: a look at the machine, and the truncation experiment. Nothing
+// here is reachable while the product serves.
+#pragma once
+#include <napi.h>
+
+namespace spliced::seam {
+
+// Adds boardReport() and reproduceTruncation() to the module; src/engine/native.ts types them.
+void define_doctor(Napi::Env env, Napi::Object exports);
+
+}  // namespace spliced::seam

@@ -1,0 +1,45 @@
+// SPDX-License-Identifier: Apache-2.0
+// The other end of our own loopback connections: a TLS 1.3 client in user space. Used by
+// native/experiment alone; it serves and reaches nobody else, so it verifies no certificate.
+#pragma once
+#include <cstddef>
+#include <memory>
+
+#include "os/socket_io.hpp"
+#include "tls/session.hpp"
+
+typedef struct ssl_ctx_st SSL_CTX;
+
+namespace spliced::tls {
+
+class ClientContext {
+ public:
+  ClientContext();  // AES-128-GCM, which every kernel with TLS 1.3 takes
+  ~ClientContext();
+  ClientContext(const ClientContext&) = delete;
+  ClientContext& operator=(const ClientContext&) = delete;
+  SSL_CTX* get() const { return context_; }  // null when OpenSSL is out of memory
+
+ private:
+  SSL_CTX* context_;
+};
+
+class Client {
+ public:
+  // Null when OpenSSL is out of memory. `socket` is connected, non-blocking, and stays the
+  // caller's; `context` must outlive the client.
+  static std::unique_ptr<Client> start(const ClientContext& context, int socket);
+  ~Client();
+  Client(const Client&) = delete;
+  Client& operator=(const Client&) = delete;
+
+  Handshake handshake();
+  os::Received read(char* out, size_t capacity);  // Eof: close_notify, or an end without it
+  bool write(const char* data, size_t bytes);     // a request: it fits into the send buffer
+
+ private:
+  explicit Client(SSL* ssl) : ssl_(ssl) {}
+  SSL* ssl_;
+};
+
+}  // namespace spliced::tls

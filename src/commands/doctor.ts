@@ -1,0 +1,127 @@
+// SPDX-License-Identifier: Apache-2.0
+// `spliced doctor`: looks at the machine, says what it found and what to do. Brings the rooms
+// together that the probes must not know: configuration, certificates, the addon. Called by cli.ts.
+//   0  nothing to worry about     3  warnings     1  problems     2  wrong usage (cli.ts)
+
+import { join } from 'node:path';
+import { loadConfiguration } from '../config/configuration.js';
+import type { Board, Settings } from '../doctor/board.js';
+import { deviceTreeStrings } from '../doctor/board.js';
+import { linuxBoard } from '../doctor/linux-board.js';
+import { examine } from '../doctor/probes.js';
+import { exitCodeOf, type Report, toJson, toText, wantsColour } from '../doctor/report.js';
+import { type BoardReport, loadNative, type NativeModule } from '../engine/native.js';
+import { reasonOf } from '../start-error.js';
+import { configurationHelp, configurationOptions, readCommandLine } from './usage.js';
+
+export interface DoctorStreams {
+  stdout: { write(text: string): unknown; isTTY?: boolean; columns?: number };
+}
+
+const columnsDefault = 80;
+
+const help = (): string => `Usage: spliced doctor [OPTIONS]
+
+Looks at this machine and says what helps or hinders kernel TLS and spliced here.
+
+  --reproduce              also run the truncation experiment over loopback (at most 20 s):
+                           a server that closes after its last write, and spliced
+  --json                   a report for programs; docs/DOCTOR.md describes it
+${configurationHelp()}
+  --help                   this text
+
+Exit code: 0 nothing to worry about, 3 warnings, 1 problems, 2 wrong usage.
+`;
+
+function readSettings(options: Parameters<typeof loadConfiguration>[0]): Board['settings'] {
+  try {
+    const { configuration } = loadConfiguration(options);
+    const device = join(configuration.stateDir, 'certificates/current');
+    const files: Pick<Settings, 'certificate' | 'privateKey'> = configuration.files ?? {
+      certificate: join(device, 'certificate.pem'),
+      privateKey: join(device, 'private-key.pem'),
+    };
+    const { connectionsMax, pendingWindowBytes } = configuration;
+    const isDeviceCertificate = configuration.files === undefined;
+    return { connectionsMax, pendingWindowBytes, isDeviceCertificate, ...files };
+  } catch (error) {
+    return { error: reasonOf(error) };
+  }
+}
+
+function examineNative(): { module: NativeModule | undefined; report: Board['native'] } {
+  try {
+    const module = loadNative();
+    return { module, report: JSON.parse(module.boardReport()) as BoardReport };
+  } catch (error) {
+    return { module: undefined, report: { error: reasonOf(error) } };
+  }
+}
+
+async function reproduce(module: NativeModule, report: Report): Promise<void> {
+  const { brokenOff, judge, runExperiment } = await import('../doctor/experiment.js');
+  const { newApparatus } = await import('./doctor-apparatus.js');
+  try {
+    report.experiment = await runExperiment(await newApparatus(module));
+    report.findings.push(...judge(report.experiment));
+  } catch (error) {
+    report.findings.push(brokenOff(reasonOf(error)));
+  }
+}
+
+async function reproduceIfPossible(
+  native: ReturnType<typeof examineNative>,
+  report: Report,
+): Promise<void> {
+  const { impossible } = await import('../doctor/experiment.js');
+  if (native.module === undefined || 'error' in native.report) {
+    report.findings.push(impossible('The addon does not load.'));
+  } else if (!native.report.kernelTls.attachable) {
+    report.findings.push(impossible(`${native.report.kernelTls.reason}.`));
+  } else {
+    await reproduce(native.module, report);
+  }
+}
+
+/** `args` is what follows the word "doctor". Answers the exit code; throws StartError for wrong usage. */
+export async function runDoctor(args: string[], io: DoctorStreams): Promise<number> {
+  const options = {
+    ...configurationOptions(),
+    json: { type: 'boolean' as const },
+    reproduce: { type: 'boolean' as const },
+  };
+  const line = readCommandLine('doctor', args, { options, help });
+  if (line === undefined) return 0;
+  const { json, reproduce: isExperiment, ...values } = line.values;
+  // First of all: setting up a cipher makes the kernel list its driver.
+  const native = examineNative();
+  const settings = readSettings(values);
+  const board = await linuxBoard({
+    native: native.report,
+    settings,
+    buildDateMs: SPLICED_BUILD_DATE_MS,
+  });
+  const [model = 'this machine'] = deviceTreeStrings(board.read('/proc/device-tree/model'));
+  const kernel = board.read('/proc/sys/kernel/osrelease')?.trim() ?? '';
+  const report: Report = {
+    schema: 1,
+    version: SPLICED_VERSION,
+    machine: { model, kernel, architecture: process.arch },
+    findings: examine(board),
+    experiment: null,
+  };
+  if (isExperiment) await reproduceIfPossible(native, report);
+  if (json) {
+    io.stdout.write(toJson(report));
+  } else {
+    const { isTTY = false } = io.stdout;
+    // A serial console does not know its size and says 0.
+    const columns = (isTTY && io.stdout.columns) || columnsDefault;
+    io.stdout.write(toText(report, columns, wantsColour(isTTY, board.env)));
+  }
+  return exitCodeOf(report.findings);
+}
+
+export function run(args: string[]): Promise<number> {
+  return runDoctor(args, process);
+}
