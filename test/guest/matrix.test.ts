@@ -9,7 +9,13 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import t, { type Test } from 'tap';
-import { checkControl, checkDownloads, checkOffload, checkStop } from './host/checks.js';
+import {
+  checkControl,
+  checkDownloads,
+  checkOffload,
+  checkSource,
+  checkStop,
+} from './host/checks.js';
 import { prepare } from './host/prepare.js';
 import { type Case, type Guest, runGuests } from './host/run-guests.js';
 
@@ -20,8 +26,10 @@ const caseNames = [
   'matrix 4096',
   'matrix 16384',
   'matrix default',
+  'matrix cold',
   'stop',
   'epoll',
+  'epoll cold',
   'aes256',
   'chacha20',
   'off',
@@ -41,6 +49,7 @@ function checkCase(test: Test, name: string, result: Case, isAsync: boolean) {
   if (name === 'stop') checkStop(test, result);
   if (name === 'queue') test.ok((result.dropped ?? 0) > 0, `the queue dropped ${result.dropped}`);
   checkOffload(test, name, result, isAsync);
+  checkSource(test, name, result);
 }
 
 const unable = prepare();

@@ -37,7 +37,7 @@ export function checkOffload(t: Test, name: string, result: Case, isAsync: boole
     return;
   }
   const { promoted, fallbacks, ciphers, driver } = status.offload;
-  t.equal(status.ring.backend, name === 'epoll' ? 'epoll' : 'io_uring', 'ring');
+  t.equal(status.ring.backend, name.startsWith('epoll') ? 'epoll' : 'io_uring', 'ring');
   t.equal(driver.async, isAsync, `driver ${driver.name}`);
   if (name === 'off') {
     t.equal(sum(promoted), 0, 'nothing is promoted');
@@ -53,6 +53,13 @@ export function checkOffload(t: Test, name: string, result: Case, isAsync: boole
     else t.ok((fallbacks.cipher_refused ?? 0) > 0, `${version} ${cipher} is not in this kernel`);
   }
   if (tried.every(({ tx }) => tx)) t.equal(sum(fallbacks), 0, 'no fallbacks');
+}
+
+/** Large bodies came straight from the page cache, or through the ring's workers and a pipe. */
+export function checkSource(t: Test, name: string, result: Case): void {
+  const coldFills = result.status?.files.coldFills ?? -1;
+  if (name.endsWith(' cold')) t.ok(coldFills > 0, `${coldFills} pieces were read by the ring`);
+  else t.equal(coldFills, 0, 'nothing was read by the ring');
 }
 
 /** The control experiment failed as it must: else the conditions prove nothing. */

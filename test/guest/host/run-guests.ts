@@ -14,6 +14,7 @@ export interface Status {
   };
   drains: { aborted: number };
   pending: { contradictions: number };
+  files: { coldFills: number };
 }
 
 /** What one case reports; naive has no status, exit code or stopped line. */

@@ -67,7 +67,7 @@ async function withProduct(options, use) {
 const downloads = (options, connections) =>
   withProduct(options, ({ port }) => download({ port, root: guest.root, connections }));
 
-const matrix = (buffers) => downloads({ buffers }, matrixPlan(buffers));
+const matrix = (buffers, root = guest.root) => downloads({ buffers, root }, matrixPlan(buffers));
 
 const short = (cipher) => versions.flatMap((tls) => oneEach(tls, 'slow:5000000', cipher));
 
@@ -168,8 +168,14 @@ export const cases = {
   'matrix 4096': () => matrix(4096),
   'matrix 16384': () => matrix(16384),
   'matrix default': () => matrix('default'),
+  'matrix cold': () => matrix(16384, guest.coldRoot),
   stop: stopInTheMiddle,
   epoll: () => downloads({ buffers: 16384, environment: { SPLICED_RING: 'epoll' } }, short()),
+  'epoll cold': () =>
+    downloads(
+      { buffers: 16384, root: guest.coldRoot, environment: { SPLICED_RING: 'epoll' } },
+      short(),
+    ),
   aes256: () => downloads({ buffers: 16384 }, short('aes256')),
   chacha20: () => downloads({ buffers: 16384 }, short('chacha20')),
   off: () => downloads({ buffers: 16384, args: ['--tls-offload', 'off'] }, short()),

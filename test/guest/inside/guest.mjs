@@ -1,12 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 // What the cases need of the guest itself: socket buffer limits, the served files, a certificate for
-// the naive server. Everything is on /dev/shm, which is a tmpfs that ends with the guest.
+// the naive server. Everything ends with the guest: /dev/shm is a tmpfs, /var/tmp an overlay over one.
 import { spawnSync } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 
 const base = '/dev/shm/spliced-test';
 export const root = `${base}/www`;
+/** The same files where nobody can tell what is in the page cache: overlayfs. */
+export const coldRoot = '/var/tmp/spliced-test';
 export const certificate = `${base}/certificate.pem`;
 export const key = `${base}/key.pem`;
 export const mebibyte = 1 << 20;
@@ -31,8 +33,11 @@ export function run(command, args) {
 }
 
 export function makeFiles() {
-  mkdirSync(root, { recursive: true });
-  for (const size of sizes) writeFileSync(root + pathOf(size), randomBytes(size));
+  for (const directory of [root, coldRoot]) mkdirSync(directory, { recursive: true });
+  for (const size of sizes) {
+    const body = randomBytes(size);
+    for (const directory of [root, coldRoot]) writeFileSync(directory + pathOf(size), body);
+  }
   const curve = ['-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1', '-nodes'];
   const subject = ['-subj', '/CN=localhost', '-days', '30'];
   run('openssl', ['req', '-x509', ...curve, ...subject, '-keyout', key, '-out', certificate]);
