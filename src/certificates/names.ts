@@ -12,7 +12,7 @@ export interface DeviceNames {
 
 // RFC 1123 2.1 with the underscore that some boards carry in their name.
 const dnsName = /^[a-z0-9_]([a-z0-9_-]{0,62})(\.[a-z0-9_-]{1,63})*$/i;
-const commonNameCharsMax = 64; // RFC 5280 appendix A.1: ub-common-name
+export const commonNameCharsMax = 64; // RFC 5280 appendix A.1: ub-common-name
 
 export function deviceNames(
   host: string = hostname(),
