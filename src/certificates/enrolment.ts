@@ -199,7 +199,7 @@ export class EnrolmentSource implements Source {
       }
     } catch {} // Damaged: a new one.
     const { createRequest } = await import('./request.js');
-    const made = await createRequest(names);
+    const made = await createRequest(names, { isForClients: this.#options.protocol === 'est' });
     const { privateKey, request: document } = made;
     await this.#pending.write({ privateKey, document, notes: { names: keyOf(names) } });
     return made;

@@ -27,11 +27,19 @@ async function importKeys(pem: string): Promise<webcrypto.CryptoKeyPair> {
   };
 }
 
-/** A request for `names`, with a new ECDSA P-256 key, or with the given one (PEM, P-256 as well). */
+export interface RequestOptions {
+  /** PEM, ECDSA P-256; a new key otherwise. */
+  existingKey?: string | undefined;
+  /** Also for TLS clients: an EST server knows us by the certificate when we renew it. */
+  isForClients?: boolean;
+}
+
+/** A request for a server certificate with these names. */
 export async function createRequest(
   names: DeviceNames,
-  existingKey?: string,
+  { existingKey, isForClients = false }: RequestOptions = {},
 ): Promise<CertificateRequest> {
+  const { serverAuth, clientAuth } = x509.ExtendedKeyUsage;
   const keys =
     existingKey === undefined
       ? await webcrypto.subtle.generateKey(algorithm, true, ['sign', 'verify'])
@@ -47,7 +55,7 @@ export async function createRequest(
       signingAlgorithm: algorithm,
       extensions: [
         new x509.KeyUsagesExtension(x509.KeyUsageFlags.digitalSignature, true),
-        new x509.ExtendedKeyUsageExtension([x509.ExtendedKeyUsage.serverAuth]),
+        new x509.ExtendedKeyUsageExtension(isForClients ? [serverAuth, clientAuth] : [serverAuth]),
         new x509.SubjectAlternativeNameExtension(alternativeNames),
       ],
     },
