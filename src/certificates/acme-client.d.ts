@@ -7,6 +7,12 @@ declare module 'acme-client/src/client.js' {
 }
 
 declare module 'acme-client/src/axios.js' {
-  const axios: { defaults: { acmeSettings: { retryMaxAttempts: number } } };
+  interface Config {
+    url?: string;
+    method?: string;
+    headers: Record<string, string>;
+    data?: string;
+  }
+  const axios: { defaults: { adapter: (config: Config) => Promise<unknown> } };
   export default axios;
 }

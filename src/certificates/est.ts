@@ -4,9 +4,9 @@
 // certificate that it got. Called by enrolment.ts, which owns keys, retries and storage.
 
 import type { X509Certificate } from 'node:crypto';
-import { request as httpsRequest, type RequestOptions } from 'node:https';
 import { dayMs, secondMs } from './clock.js';
 import type { Enroller, EnrolmentOutcome, EnrolmentRequest } from './enroller.js';
+import { type Answer, exchange } from './exchange.js';
 import { certificatesIn } from './pkcs7.js';
 import type { CertificatePair } from './source.js';
 
@@ -21,15 +21,6 @@ export interface EstServer {
   client?: CertificatePair | undefined;
 }
 
-interface Answer {
-  status: number;
-  contentType: string;
-  retryAfter: string;
-  body: string;
-}
-
-const timeoutMs = 30 * secondMs;
-const bodyBytesMax = 256 * 1024;
 const retryAfterMsMin = 10 * secondMs;
 const retryAfterMsMax = dayMs;
 const errorCharsMax = 200;
@@ -40,36 +31,6 @@ export function retryAfterMs(value: string, nowMs: number): number {
   const wantedMs = seconds ?? Date.parse(value) - nowMs;
   if (Number.isNaN(wantedMs)) return retryAfterMsMin;
   return Math.min(Math.max(wantedMs, retryAfterMsMin), retryAfterMsMax);
-}
-
-function exchange(url: URL, options: RequestOptions, body: string | undefined): Promise<Answer> {
-  return new Promise((resolve, reject) => {
-    const request = httpsRequest(
-      url,
-      { ...options, agent: false, timeout: timeoutMs },
-      (response) => {
-        const chunks: Buffer[] = [];
-        let size = 0;
-        response.on('data', (chunk: Buffer) => {
-          size += chunk.length;
-          if (size > bodyBytesMax) request.destroy(new Error('the answer is too long'));
-          else chunks.push(chunk);
-        });
-        response.on('error', reject);
-        response.on('end', () =>
-          resolve({
-            status: response.statusCode ?? 0,
-            contentType: response.headers['content-type'] ?? '',
-            retryAfter: response.headers['retry-after'] ?? '',
-            body: Buffer.concat(chunks).toString('latin1'),
-          }),
-        );
-      },
-    );
-    request.on('timeout', () => request.destroy(new Error(`no answer within ${timeoutMs} ms`)));
-    request.on('error', reject);
-    request.end(body);
-  });
 }
 
 const toPem = (certificates: readonly X509Certificate[]): string =>
@@ -94,7 +55,10 @@ export class EstClient implements Enroller {
     const authorities = await this.cacerts(signal);
     const answer = await this.#submit(request, signal);
     if (answer.status === 202) {
-      return { kind: 'pending', retryAfterMs: retryAfterMs(answer.retryAfter, request.nowMs) };
+      return {
+        kind: 'pending',
+        retryAfterMs: retryAfterMs(answer.headers['retry-after'] ?? '', request.nowMs),
+      };
     }
     // The answer may hold the certificate alone: the way up is in the other message.
     const issued = certificatesIn(expectPkcs7(answer));
@@ -150,7 +114,8 @@ export class EstClient implements Enroller {
   }
 }
 
-function expectPkcs7({ status, contentType, body }: Answer): string {
+function expectPkcs7({ status, headers, body }: Answer): string {
+  const contentType = headers['content-type'] ?? '';
   if (status !== 200) {
     const text = /^text\//.test(contentType) ? body.replaceAll(/[^\x20-\x7e]+/g, ' ') : '';
     throw new Error(`the EST server answered ${status} ${text.slice(0, errorCharsMax)}`.trim());
