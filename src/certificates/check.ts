@@ -6,6 +6,7 @@
 
 import { createPrivateKey, type KeyObject, X509Certificate } from 'node:crypto';
 import { dayMs, isClockSet } from './clock.js';
+import { weaknessOf } from './weak-signature.js';
 
 export interface Finding {
   /**
@@ -191,7 +192,7 @@ function checkUse(own: X509Certificate, wanted: readonly string[], findings: Fin
   if (missing.length > 0) warn(`${nameOf(own)} does not cover ${missing.join(', ')}`);
 }
 
-/** Checks a chain and its key. Everything is reported at once; loads a library for the signatures. */
+/** Checks a chain and its key. Everything is reported at once. */
 export async function checkCertificate(input: CheckInput): Promise<Checked> {
   const findings: Finding[] = [];
   const certificates = parseChain(input.chain, findings);
@@ -199,14 +200,12 @@ export async function checkCertificate(input: CheckInput): Promise<Checked> {
   const own = key === undefined ? undefined : findOwn(certificates, key, findings);
   const chain = own === undefined ? undefined : orderChain(own, certificates, findings);
   const subjects = chain ?? certificates;
-  const { weakSignature } = await import('./signature.js');
   for (const certificate of subjects) {
     checkStrength(certificate, findings);
     checkDates(certificate, input, findings);
     // Nobody verifies the signature of a root: it is trusted because it is known.
-    const weakness = certificate.checkIssued(certificate)
-      ? undefined
-      : weakSignature(certificate.raw);
+    const isRoot = certificate.checkIssued(certificate);
+    const weakness = isRoot ? undefined : await weaknessOf(certificate.raw);
     if (weakness === undefined) continue;
     findings.push({ kind: 'bad', text: `${nameOf(certificate)} is signed with ${weakness}` });
   }

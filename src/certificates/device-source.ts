@@ -9,15 +9,15 @@ import { reasonOf } from '../start-error.js';
 import { Budget } from './budget.js';
 import { hourMs } from './clock.js';
 import {
-  certificatesDirOf,
   type DeviceCertificate,
   dateReason,
-  deviceStore,
+  deviceDirOf,
   ensureDeviceCertificate,
   missingNames,
 } from './device.js';
 import { type DeviceNames, deviceNames } from './names.js';
 import type { Occasion, Runtime, Served, Source } from './source.js';
+import { takeWish } from './wish.js';
 
 const renewalsAtOnceMax = 3;
 const renewalIntervalMs = hourMs;
@@ -30,7 +30,6 @@ export class DeviceSource implements Source {
   readonly #names: () => DeviceNames;
   readonly #budget: Budget;
   #served: Served | undefined;
-  #generation: number | undefined;
   #missing = ''; // At the last look.
 
   constructor(stateDir: string, runtime: Runtime, names: () => DeviceNames = deviceNames) {
@@ -41,17 +40,17 @@ export class DeviceSource implements Source {
   }
 
   async start(): Promise<void> {
-    this.#take(await this.#ensure());
+    this.#take(await this.#ensure(this.#wish()));
   }
 
   async look(occasion: Occasion): Promise<void> {
     try {
-      const isOld = occasion !== 'tick' && this.#storedNumber() !== this.#generation;
-      const reason = isOld ? 'another process renewed it' : this.#reasonToRenew(occasion);
+      const wish = occasion === 'tick' ? undefined : this.#wish();
+      const reason = wish ?? this.#reasonToRenew(occasion);
       if (reason === undefined) return;
-      if (!isOld && !this.#budget.take()) return;
+      if (wish === undefined && !this.#budget.take()) return;
       const before = this.#served?.certificate.fingerprint256;
-      const device = await this.#ensure();
+      const device = await this.#ensure(wish);
       this.#take(device);
       this.lastError = undefined;
       if (device.fingerprint === before) return;
@@ -69,20 +68,20 @@ export class DeviceSource implements Source {
 
   close(): void {}
 
-  #ensure(): Promise<DeviceCertificate> {
-    const { clock, buildDateMs } = this.#runtime;
-    const [stateDir, nowMs, names] = [this.#stateDir, clock.nowMs(), this.#names()];
-    return ensureDeviceCertificate({ stateDir, nowMs, buildDateMs, names });
+  #wish(): string | undefined {
+    return takeWish(deviceDirOf(this.#stateDir)) ? 'an operator asked for it' : undefined;
   }
 
-  #storedNumber(): number | undefined {
-    return deviceStore(certificatesDirOf(this.#stateDir)).currentNumber();
+  #ensure(force: string | undefined): Promise<DeviceCertificate> {
+    const { clock, buildDateMs } = this.#runtime;
+    const [stateDir, nowMs, names] = [this.#stateDir, clock.nowMs(), this.#names()];
+    const wish = force === undefined ? {} : { force };
+    return ensureDeviceCertificate({ stateDir, nowMs, buildDateMs, names, ...wish });
   }
 
   #take({ chain, privateKey }: DeviceCertificate): void {
     const certificate = new X509Certificate(chain);
     this.#served = { source: this.name, chain, privateKey, certificate };
-    this.#generation = this.#storedNumber();
   }
 
   #reasonToRenew(occasion: Occasion): string | undefined {

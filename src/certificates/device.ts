@@ -40,8 +40,11 @@ const formerAddressesMax = 16;
 
 export const certificatesDirOf = (stateDir: string): string => join(stateDir, 'certificates');
 
-export const deviceStore = (certificatesDir: string): GenerationStore =>
-  new GenerationStore(join(certificatesDir, 'device'));
+export const deviceDirOf = (stateDir: string): string =>
+  join(certificatesDirOf(stateDir), 'device');
+
+export const deviceStore = (stateDir: string): GenerationStore =>
+  new GenerationStore(deviceDirOf(stateDir));
 
 /** When a certificate of this life is to be renewed. */
 export function renewalDateMs(notBeforeMs: number, notAfterMs: number): number {
@@ -128,8 +131,9 @@ async function removeFormerLayout(directory: string): Promise<void> {
 }
 
 /** What is stored; a pair of the former layout is taken over first. Throws when it cannot be used. */
-async function load(directory: string): Promise<Pair | undefined> {
-  const store = deviceStore(directory);
+async function load(stateDir: string): Promise<Pair | undefined> {
+  const directory = certificatesDirOf(stateDir);
+  const store = deviceStore(stateDir);
   await store.clean();
   const stored = store.read();
   if (stored !== undefined) {
@@ -160,15 +164,15 @@ function isSameAddress(one: string, other: string): boolean {
 }
 
 async function issueAndStore(
-  directory: string,
+  stateDir: string,
   names: DeviceNames,
   fromMs: { leaf: number; authority: number },
 ): Promise<Pair> {
   try {
-    const authority = await ensureAuthority(directory, names, fromMs.authority);
+    const authority = await ensureAuthority(certificatesDirOf(stateDir), names, fromMs.authority);
     const { issueCertificate } = await import('./issue.js');
     const { certificate, privateKey } = await issueCertificate(names, fromMs.leaf, authority);
-    await deviceStore(directory).write({ privateKey, document: certificate, notes: {} });
+    await deviceStore(stateDir).write({ privateKey, document: certificate, notes: {} });
     return toPair(certificate, privateKey);
   } catch (error) {
     throw new StartError(`--state-dir: cannot store a certificate: ${reasonOf(error)}`);
@@ -187,7 +191,7 @@ export async function ensureDeviceCertificate(options: DeviceOptions): Promise<D
   let reason: string | undefined;
   let last: X509Certificate | undefined;
   try {
-    pair = await load(directory);
+    pair = await load(stateDir);
     if (pair === undefined) reason = 'there was none';
     else {
       reason =
@@ -206,7 +210,7 @@ export async function ensureDeviceCertificate(options: DeviceOptions): Promise<D
     reason = `the stored one cannot be used: ${reasonOf(error)}`;
   }
   if (pair === undefined || reason !== undefined) {
-    pair = await issueAndStore(directory, namesToIssue(names, last), {
+    pair = await issueAndStore(stateDir, namesToIssue(names, last), {
       leaf: referenceMs(nowMs, buildDateMs),
       authority: buildDateMs, // Before any true date.
     });

@@ -5,8 +5,6 @@
 // Talks to the network in the background only. Made by the manager.
 
 import { X509Certificate } from 'node:crypto';
-import { existsSync } from 'node:fs';
-import { mkdir, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { reasonOf, StartError } from '../start-error.js';
 import { checkCertificate } from './check.js';
@@ -18,19 +16,14 @@ import { type DeviceNames, deviceNames, namesFrom } from './names.js';
 import { Retry } from './retry.js';
 import type { Occasion, Runtime, Served, Source } from './source.js';
 import { GenerationStore } from './store.js';
+import { takeWish } from './wish.js';
 
 export type { EnrolmentOptions } from './enrolment-options.js';
 
 const attemptTimeoutMs = 10 * minuteMs;
-const renewNowName = 'renew-now';
 
-const enrolmentDirOf = (stateDir: string): string => join(certificatesDirOf(stateDir), 'enrolment');
-
-/** Asks the daemon, which may run as another process, to renew at its next slow look or reload. */
-export async function requestRenewal(stateDir: string): Promise<void> {
-  await mkdir(enrolmentDirOf(stateDir), { recursive: true, mode: 0o700 });
-  await writeFile(join(enrolmentDirOf(stateDir), renewNowName), '');
-}
+export const enrolmentDirOf = (stateDir: string): string =>
+  join(certificatesDirOf(stateDir), 'enrolment');
 
 export class EnrolmentSource implements Source {
   readonly name = 'enrolment';
@@ -86,8 +79,9 @@ export class EnrolmentSource implements Source {
 
   async look(occasion: Occasion): Promise<void> {
     if (this.#attempt !== undefined || this.#closing.signal.aborted) return;
-    if (occasion === 'slow' || occasion === 'reload') await this.#takeWish();
-    if (occasion === 'reload') this.#retry?.hurry();
+    const isWished = occasion !== 'tick' && takeWish(this.#directory);
+    if (isWished) this.#isForced = true;
+    if (isWished || occasion === 'reload') this.#retry?.hurry();
     const { clock, buildDateMs } = this.#runtime;
     // Neither our dates nor the server's certificate can be judged before.
     if (!isClockSet(clock.nowMs(), buildDateMs)) return;
@@ -109,15 +103,6 @@ export class EnrolmentSource implements Source {
   /** Resolves when no attempt is under way. */
   async settled(): Promise<void> {
     await this.#attempt;
-  }
-
-  /** A wish of `requestRenewal`; it is taken once. */
-  async #takeWish(): Promise<void> {
-    const path = join(this.#directory, renewNowName);
-    if (!existsSync(path)) return;
-    await rm(path, { force: true }).catch(() => {});
-    this.#isForced = true;
-    this.#retry?.hurry();
   }
 
   #wantedNames(): DeviceNames {

@@ -44,7 +44,7 @@ function readText(value: string): string {
     if (size > fileBytesMax) throw new Error(`${size} bytes; at most ${fileBytesMax}`);
     return readFileSync(path, 'utf8');
   } catch (error) {
-    throw new StartError(`cannot read ${value}: ${reasonOf(error)}`);
+    throw new StartError(`--certificate: cannot read ${value}: ${reasonOf(error)}`);
   }
 }
 
@@ -80,6 +80,7 @@ export class InstalledSource implements Source {
   readonly #runtime: Runtime;
   readonly #watch: FileWatch;
   #served: Served | undefined;
+  #isWatched = false;
   #looking = Promise.resolve();
   #digest = ''; // Of what is served.
   #rejected = ''; // What was wrong at the last look, and was reported or is about to be.
@@ -103,11 +104,10 @@ export class InstalledSource implements Source {
     const { certificate, privateKey } = this.#options;
     const wrong = sentences(checked.findings, (kind) => kind === 'bad' || kind === 'mismatch');
     if (checked.pair === undefined) {
-      const files = `the certificate ${certificate} with the key ${privateKey}`;
-      throw new StartError(`${files} cannot be used: ${wrong}`);
+      const files = `${certificate} with the private key ${privateKey}`;
+      throw new StartError(`--certificate: ${files} cannot be used: ${wrong}`);
     }
     this.#take(checked);
-    this.#arm();
   }
 
   /** One look at a time, so that an old reading can never replace a newer one. */
@@ -118,8 +118,9 @@ export class InstalledSource implements Source {
 
   async #look(occasion: Occasion): Promise<void> {
     const isUnsettled = this.#rejected !== '' && this.lastError === undefined;
+    // The first look begins the watch: what was only prepared leaves nothing behind.
+    if (!this.#isWatched || occasion === 'slow') this.#arm();
     if (occasion === 'tick' && !isUnsettled) return;
-    if (occasion === 'slow') this.#arm();
     let reason: string;
     try {
       const checked = await this.#check();
@@ -162,6 +163,7 @@ export class InstalledSource implements Source {
   }
 
   #arm(): void {
+    this.#isWatched = true;
     const reason = this.#watch.arm();
     if (reason === undefined) return;
     const { name: source } = this;

@@ -60,10 +60,10 @@ export interface CertificateStatus {
 
 export interface Prepared {
   pairs: CertificatePair[];
-  /** Serves the new sources and ends the old ones. Throws what onChange throws; then nothing changed. */
+  /** Serves the new sources. Throws what onChange throws; then nothing changed. */
   commit(): void;
-  /** Ends the new sources; the old ones were never touched. */
-  abandon(): void;
+  /** Takes a commit back, at once after it: the old sources are ended soon. */
+  rollBack(): void;
 }
 
 export const tickMs = 15 * secondMs;
@@ -120,6 +120,7 @@ export class CertificateManager {
     this.#expiry.look(this.#served());
     this.#slowLookAtMs = this.#runtime.clock.monotonicMs() + slowLookMs;
     this.#planTick();
+    await this.#look('tick'); // Begins the watches.
   }
 
   /** What is to be served, the default first. Never empty after `start()`. */
@@ -158,27 +159,35 @@ export class CertificateManager {
 
   /**
    * The first half of a reload with other options: loads and checks everything that they name,
-   * and touches nothing that runs. Throws StartError with everything that is wrong.
+   * and touches nothing that runs; what is never committed leaves nothing behind. Throws
+   * StartError with everything that is wrong.
    */
   async prepare(options: CertificateOptions): Promise<Prepared> {
     const before = this.#set;
     const next = await this.#load(options, before);
-    const servedNext = next.sources.flatMap((source) => source.served());
-    const end = (ended: SourceSet, kept: SourceSet): void => {
-      for (const source of ended.sources) if (!kept.sources.includes(source)) source.close();
+    const use = (set: SourceSet, reason: string): void => {
+      const former = this.#set;
+      this.#set = set;
+      try {
+        this.#handOver(reason);
+      } catch (error) {
+        this.#set = former;
+        throw error;
+      }
     };
     return {
-      pairs: pairsOf(servedNext),
+      pairs: pairsOf(next.sources.flatMap((source) => source.served())),
       commit: () => {
-        const fingerprints = servedNext.map(({ certificate }) => certificate.fingerprint256);
-        if (!isDeepStrictEqual(fingerprints, this.#announced)) {
-          this.#hooks.onChange(pairsOf(servedNext), 'the configuration was reloaded');
-        }
-        this.#announced = fingerprints;
-        this.#set = next;
-        end(before, next);
+        use(next, 'the configuration was reloaded');
+        setImmediate(() => {
+          const unused = this.#set === next ? before : next;
+          for (const source of unused.sources) {
+            if (!this.#set.sources.includes(source)) source.close();
+          }
+          if (!this.#isClosed) void this.#look('tick');
+        });
       },
-      abandon: () => end(next, before),
+      rollBack: () => use(before, 'the configuration was not reloaded after all'),
     };
   }
 
@@ -226,19 +235,18 @@ export class CertificateManager {
     throw unexpected ?? new StartError(failures.map(reasonOf).join('; '));
   }
 
-  /** Tells the owner when the set of certificates is another one than it has. */
-  #announce(reason: string): void {
+  /** Gives the owner what is served now, if that is not what it has. Throws its refusal. */
+  #handOver(reason: string): void {
     const fingerprints = this.#fingerprints();
     if (this.#isClosed || isDeepStrictEqual(fingerprints, this.#announced)) return;
+    this.#hooks.onChange(this.current(), reason);
+    this.#announced = fingerprints;
+    this.#runtime.report({ severity: 'info', event: 'certificate_changed', reason, fingerprints });
+  }
+
+  #announce(reason: string): void {
     try {
-      this.#hooks.onChange(this.current(), reason);
-      this.#announced = fingerprints;
-      this.#runtime.report({
-        severity: 'info',
-        event: 'certificate_changed',
-        reason,
-        fingerprints,
-      });
+      this.#handOver(reason);
     } catch (error) {
       const refusal = reasonOf(error);
       this.#runtime.report({ severity: 'error', event: 'certificate_refused', reason: refusal });

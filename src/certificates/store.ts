@@ -94,11 +94,6 @@ export class GenerationStore {
     }
   }
 
-  /** The number behind `current`: cheap, to see whether another process has renewed the pair. */
-  currentNumber(): number | undefined {
-    return this.#currentNumber();
-  }
-
   /** Stores a new generation and makes it the current one. Throws the system's error; then nothing changed. */
   async write(stored: Stored): Promise<number> {
     const generations = join(this.#directory, generationsName);

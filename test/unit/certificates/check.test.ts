@@ -1,9 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 // What a chain and its key are checked for: every defect by itself, and all of them at once.
 
-import { generateKeyPairSync } from 'node:crypto';
+import { spawnSync } from 'node:child_process';
+import { generateKeyPairSync, X509Certificate } from 'node:crypto';
+import { join } from 'node:path';
 import t from 'tap';
 import { checkCertificate, type Finding } from '../../../src/certificates/check.js';
+import { weaknessOf } from '../../../src/certificates/weak-signature.js';
 import { type Made, make } from './certificates.js';
 
 const dayMs = 24 * 3_600_000;
@@ -63,6 +66,26 @@ t.test('keys and curves', async (t) => {
   const old = await judge(await make({ issuer }));
   t.match(texts(old.findings), [/^bad: CN=gate is signed with SHA-1$/]);
   t.notOk(old.pair);
+});
+
+t.test('signatures of the past, made by OpenSSL', async (t) => {
+  const directory = t.testdir();
+  const pss = ['-sigopt', 'rsa_padding_mode:pss'];
+  const cases: [string[], string | undefined][] = [
+    [['-newkey', 'rsa:2048', '-md5'], 'MD5'],
+    [['-newkey', 'rsa:2048', '-sha1'], 'SHA-1'],
+    [['-newkey', 'rsa:2048', '-sha1', ...pss], 'SHA-1'],
+    [['-newkey', 'rsa:2048', '-sha256', ...pss], undefined],
+    [['-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256', '-sha1'], 'SHA-1'],
+    [['-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256', '-sha256'], undefined],
+  ];
+  for (const [args, weakness] of cases) {
+    const key = ['-nodes', '-keyout', join(directory, 'key')];
+    const all = ['req', '-x509', '-subj', '/CN=gate', ...key, ...args];
+    const { stdout, stderr } = spawnSync('openssl', all, { encoding: 'utf8' });
+    t.match(stdout, /BEGIN/, stderr);
+    t.equal(await weaknessOf(new X509Certificate(stdout).raw), weakness, args.join(' '));
+  }
 });
 
 t.test('a forged chain', async (t) => {

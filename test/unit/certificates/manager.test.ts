@@ -5,14 +5,17 @@
 import { X509Certificate } from 'node:crypto';
 import { chmodSync, mkdirSync, renameSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { setImmediate } from 'node:timers/promises';
 import t, { type Test } from 'tap';
 import { dayMs, hourMs, minuteMs } from '../../../src/certificates/clock.js';
+import { deviceDirOf } from '../../../src/certificates/device.js';
 import {
   CertificateManager,
   type CertificateOptions,
   tickMs,
 } from '../../../src/certificates/manager.js';
 import type { CertificatePair, Report } from '../../../src/certificates/source.js';
+import { leaveWish } from '../../../src/certificates/wish.js';
 import { StartError } from '../../../src/start-error.js';
 import { type Made, make } from './certificates.js';
 import { FakeClock, until } from './fake-clock.js';
@@ -110,6 +113,18 @@ t.test('an address that flaps', async (t) => {
   await clock.advance(hourMs);
   t.equal(changes.length, 4, 'and come one an hour then');
   t.notSame(leafOf(manager.current()[0]).checkIP('192.0.2.49'), undefined);
+});
+
+t.test('an operator asks for a new one', async (t) => {
+  t.testdir();
+  const { manager, changes } = bench(t, {});
+  await manager.start();
+  t.ok(leaveWish(deviceDirOf(join(t.testdirName, 'state'))));
+  t.notOk(leaveWish(join(t.testdirName, 'absent')));
+  await manager.reload();
+  t.match(changes, [{ reason: 'an operator asked for it' }]);
+  await manager.reload();
+  t.equal(changes.length, 1, 'once');
 });
 
 t.test('from 1970, and a clock that jumps 50 years and back', async (t) => {
@@ -319,7 +334,7 @@ t.test('another configuration: prepared, then committed or abandoned', async (t)
   const directory = t.testdir();
   const stateDir = join(directory, 'state');
   const [one, bad] = [await make(valid), await make({ ...valid, key: 'RSA-1024' })];
-  const { manager, clock, changes } = bench(t, { stateDir });
+  const { manager, clock, changes, refusal } = bench(t, { stateDir });
   await manager.start();
   const own = manager.current();
   const wrong = { stateDir, installed: [install(join(directory, 'bad'), bad)] };
@@ -328,8 +343,19 @@ t.test('another configuration: prepared, then committed or abandoned', async (t)
   const files = install(join(directory, 'good'), one);
   const abandoned = await manager.prepare({ stateDir, installed: [files] });
   t.equal(abandoned.pairs[0]?.privateKey, one.privateKey);
-  abandoned.abandon();
-  t.same([manager.current(), changes], [own, []]);
+  t.same([manager.current(), changes], [own, []], 'only prepared');
+  abandoned.commit();
+  t.equal(manager.current()[0]?.privateKey, one.privateKey);
+  abandoned.rollBack();
+  t.same(manager.current(), own);
+  t.equal(changes.length, 2);
+  await setImmediate();
+  changes.length = 0;
+  refusal.reason = 'not that one';
+  const refused = await manager.prepare({ stateDir, installed: [files] });
+  t.throws(() => refused.commit(), { message: 'not that one' });
+  t.same(manager.current(), own);
+  refusal.reason = undefined;
   const prepared = await manager.prepare({ stateDir, installed: [files] });
   prepared.commit();
   t.equal(manager.current()[0]?.privateKey, one.privateKey);

@@ -58,7 +58,7 @@ function runCut(shim: string, action: string, stateDir: string, cut: Cut): 'fini
 
 /** The stored pair as a start reads it, checked; undefined when there is none. */
 function readPair(stateDir: string): string | undefined {
-  const stored = deviceStore(certificatesDirOf(stateDir)).read();
+  const stored = deviceStore(stateDir).read();
   if (stored === undefined) return undefined;
   const certificate = new X509Certificate(stored.document);
   if (stored.fallbackBecause !== undefined) throw new Error(stored.fallbackBecause);
