@@ -46,11 +46,10 @@ async function fsyncDirectory(path: string): Promise<void> {
   }
 }
 
-/** A new file with mode 0600 whatever the umask is, its content on the medium when this returns. */
+/** A new file for its owner alone, its content on the medium when this returns. */
 async function writeSecret(path: string, text: string): Promise<void> {
   const handle = await open(path, 'wx', 0o600);
   try {
-    await handle.chmod(0o600);
     await handle.writeFile(text);
     await handle.sync();
   } finally {

@@ -4,8 +4,9 @@
 // Kubernetes and certbot do). Watches directories, not files, because a file that is replaced is
 // another one. Used by installed.ts, which also looks from time to time: a watch can be refused.
 
-import { type FSWatcher, readlinkSync, statSync, watch } from 'node:fs';
+import { existsSync, type FSWatcher, readlinkSync, watch } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
+import { reasonOf } from '../start-error.js';
 import type { Clock } from './clock.js';
 
 const settleMs = 500; // Two files are not replaced at one instant.
@@ -36,16 +37,11 @@ export function watchedDirectories(path: string): Set<string> {
   return found.add(dirname(at));
 }
 
-interface Watched {
-  watcher: FSWatcher;
-  inode: number;
-}
-
 export class FileWatch {
   readonly #paths: readonly string[];
   readonly #clock: Clock;
   readonly #onChange: () => void;
-  readonly #watched = new Map<string, Watched>();
+  #watchers: FSWatcher[] = [];
   #cancel: (() => void) | undefined;
   #isClosed = false;
 
@@ -56,34 +52,33 @@ export class FileWatch {
     this.#onChange = onChange;
   }
 
-  /** Watches what the paths lead through now. Returns why a directory cannot be watched, if so. */
+  /**
+   * Watches what the paths lead through now, all of it anew: a directory that was removed and made
+   * again looks like the old one, to its inode number even. Returns why one cannot be watched, if so.
+   */
   arm(): string | undefined {
     let failure: string | undefined;
-    const wanted = new Set(this.#paths.flatMap((path) => [...watchedDirectories(path)]));
-    for (const [directory, { watcher, inode }] of this.#watched) {
-      if (wanted.has(directory) && inodeOf(directory) === inode) continue;
-      watcher.close();
-      this.#watched.delete(directory);
-    }
-    for (const directory of wanted) {
-      const inode = inodeOf(directory);
-      if (this.#watched.has(directory) || inode === undefined) continue;
+    const former = this.#watchers;
+    this.#watchers = [];
+    for (const directory of new Set(this.#paths.flatMap((path) => [...watchedDirectories(path)]))) {
+      if (!existsSync(directory)) continue;
       try {
         const watcher = watch(directory, { persistent: false }, () => this.#noticed());
         watcher.on('error', () => this.#noticed());
-        this.#watched.set(directory, { watcher, inode });
+        this.#watchers.push(watcher);
       } catch (error) {
-        failure = `${directory}: ${(error as Error).message}`;
+        failure = `${directory}: ${reasonOf(error)}`;
       }
     }
+    for (const watcher of former) watcher.close();
     return failure;
   }
 
   close(): void {
     this.#isClosed = true;
     this.#cancel?.();
-    for (const { watcher } of this.#watched.values()) watcher.close();
-    this.#watched.clear();
+    for (const watcher of this.#watchers) watcher.close();
+    this.#watchers = [];
   }
 
   #noticed(): void {
@@ -95,8 +90,4 @@ export class FileWatch {
       this.#onChange();
     });
   }
-}
-
-function inodeOf(path: string): number | undefined {
-  return statSync(path, { throwIfNoEntry: false })?.ino;
 }

@@ -6,14 +6,7 @@ import 'reflect-metadata';
 import { KeyObject, randomBytes, webcrypto } from 'node:crypto';
 import * as x509 from '@peculiar/x509';
 
-export type KeyKind =
-  | 'P-256'
-  | 'P-384'
-  | 'K-256'
-  | 'RSA-2048'
-  | 'RSA-1024'
-  | 'RSA-SHA-1'
-  | 'Ed25519';
+export type KeyKind = 'P-256' | 'P-384' | 'RSA-2048' | 'RSA-1024' | 'RSA-SHA-1' | 'Ed25519';
 
 export interface Made {
   certificate: x509.X509Certificate;

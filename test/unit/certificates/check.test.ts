@@ -3,6 +3,7 @@
 
 import { spawnSync } from 'node:child_process';
 import { generateKeyPairSync, X509Certificate } from 'node:crypto';
+import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import t from 'tap';
 import { checkCertificate, type Finding } from '../../../src/certificates/check.js';
@@ -66,6 +67,19 @@ t.test('keys and curves', async (t) => {
   const old = await judge(await make({ issuer }));
   t.match(texts(old.findings), [/^bad: CN=gate is signed with SHA-1$/]);
   t.notOk(old.pair);
+});
+
+t.test('a curve that TLS clients do not know', async (t) => {
+  const key = join(t.testdir(), 'key');
+  const curve = ['-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:secp256k1'];
+  const all = ['req', '-x509', '-subj', '/CN=gate', '-addext', 'subjectAltName=DNS:gate'];
+  const { stdout: chain } = spawnSync('openssl', [...all, '-nodes', '-keyout', key, ...curve], {
+    encoding: 'utf8',
+  });
+  const input = { ...common, nowMs: Date.now(), chain, privateKey: readFileSync(key, 'utf8') };
+  const { findings, pair } = await checkCertificate(input);
+  t.match(texts(findings)[0], /^bad: the key of CN=gate is on secp256k1; use P-256$/);
+  t.notOk(pair);
 });
 
 t.test('signatures of the past, made by OpenSSL', async (t) => {

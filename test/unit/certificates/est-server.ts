@@ -35,6 +35,10 @@ export interface EstServer {
   later: { count: number; retryAfter: string };
   /** Answers instead of what was asked for, while it is set. */
   instead: { status: number; contentType: string; body: string } | undefined;
+  /** After cacerts, somebody else answers, with a certificate of his own. */
+  impostor: boolean;
+  /** Answers itself again. */
+  recover(): void;
   /** Changes what is issued. */
   wanted: Partial<Wanted>;
   close(): Promise<void>;
@@ -94,6 +98,11 @@ export async function startEstServer(): Promise<EstServer> {
   const issuing = await make({ isAuthority: true, commonName: 'EST issuing', issuer: root });
   const ownRoot = await make({ isAuthority: true, commonName: 'Anchor' });
   const own = await make({ issuer: ownRoot, dns: ['localhost', '127.0.0.1'] });
+  const stranger = await make({ dns: ['localhost'] });
+  /** New connections see this certificate. */
+  const show = ({ pem: cert, privateKey: key }: Made): void => {
+    listener.setSecureContext({ ca: [root.pem, issuing.pem], cert, key });
+  };
   const answer = (response: ServerResponse, status: number, text = ''): void => {
     response.writeHead(status, { 'Content-Type': 'text/plain' }).end(text);
   };
@@ -142,6 +151,7 @@ export async function startEstServer(): Promise<EstServer> {
         server.requests.push('cacerts');
         response.writeHead(200, { 'Content-Type': 'application/pkcs7-mime' });
         response.end(certsOnly([root.certificate, issuing.certificate]));
+        if (server.impostor) show(stranger);
       } else if (/^simple(re)?enroll$/.test(operation) && request.method === 'POST') {
         enrol(operation, request, response).catch((error) => answer(response, 500, String(error)));
       } else answer(response, 404);
@@ -159,6 +169,8 @@ export async function startEstServer(): Promise<EstServer> {
     bodies: [],
     later: { count: 0, retryAfter: '' },
     instead: undefined,
+    impostor: false,
+    recover: () => show(own),
     wanted: {},
     close: async () => {
       listener.close();

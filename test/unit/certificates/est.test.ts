@@ -230,6 +230,13 @@ t.test('a server that the anchors do not vouch for never hears the password', as
   await look(source);
   t.match(reports, [{ event: 'enrolment_failed', reason: /unable to (get|verify)|certificate/ }]);
   t.same(server.requests, []);
+  server.impostor = true;
+  const another = await start();
+  await look(another, 'reload');
+  server.impostor = false;
+  server.recover();
+  t.match(reports[1], { event: 'enrolment_failed', reason: /unable to|certificate/ });
+  t.same(server.requests, ['cacerts'], 'each connection is judged by itself');
 });
 
 t.test('no clock, no enrolment', async (t) => {
