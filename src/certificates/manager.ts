@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Owns every source of certificates and says what is to be served now: installed pairs first, then
-// the enrolled one, then the device's own. Looks again every few seconds, when a file changes, when
+// an uploaded one, then the enrolled one, then the device's own. Looks again every few seconds, when a file changes, when
 // the clock jumps and when it is asked to; warns before an end. daemon.ts starts it, hands
 // `current()` to the engine, and replaces them on `onChange`.
 
@@ -9,7 +9,7 @@ import { reasonOf, StartError } from '../start-error.js';
 import { type Clock, ClockWatch, isClockSet, minuteMs, secondMs, systemClock } from './clock.js';
 import { DeviceSource } from './device-source.js';
 import type { EnrolmentOptions } from './enrolment.js';
-import { daysLeft, ExpiryWarnings } from './expiry.js';
+import { ExpiryWarnings } from './expiry.js';
 import { type InstalledOptions, InstalledSource } from './installed.js';
 import type { DeviceNames } from './names.js';
 import type {
@@ -21,6 +21,8 @@ import type {
   Served,
   Source,
 } from './source.js';
+import { type CertificateStatus, statusOf } from './status.js';
+import { type Installation, UploadedSource } from './uploaded.js';
 
 export interface CertificateOptions {
   stateDir: string;
@@ -44,18 +46,6 @@ export interface ManagerHooks {
   clock?: Clock;
   buildDateMs?: number;
   names?: () => DeviceNames;
-}
-
-export interface CertificateStatus {
-  source: string;
-  subject: string;
-  sans: string[];
-  fingerprint: string;
-  notBefore: string;
-  notAfter: string;
-  /** null while the clock is not set. */
-  daysLeft: number | null;
-  lastError: string | null;
 }
 
 export interface Prepared {
@@ -130,26 +120,25 @@ export class CertificateManager {
 
   /** For the status document. */
   status(): CertificateStatus[] {
-    const { clock, buildDateMs } = this.#runtime;
-    return this.#set.sources.flatMap((source) =>
-      source.served().map(({ certificate }) => ({
-        source: source.name,
-        subject: certificate.subject ?? '',
-        sans: (certificate.subjectAltName ?? '').split(', ').filter(Boolean),
-        fingerprint: certificate.fingerprint256,
-        notBefore: new Date(certificate.validFrom).toISOString(),
-        notAfter: new Date(certificate.validTo).toISOString(),
-        daysLeft: daysLeft(certificate, clock.nowMs(), buildDateMs) ?? null,
-        lastError: source.lastError ?? null,
-      })),
-    );
+    return this.#set.sources.flatMap((source) => statusOf(source, this.#runtime));
   }
 
-  /** Sources that have nothing to serve yet, such as an enrolment, with their last error. */
+  /** Sources that have nothing to serve although they should, with their last error. */
   waiting(): { source: string; lastError: string | null }[] {
     return this.#set.sources
+      .filter(({ lastError, name }) => lastError !== undefined || name === 'enrolment')
       .filter((source) => source.served().length === 0)
       .map(({ name, lastError }) => ({ source: name, lastError: lastError ?? null }));
+  }
+
+  /** Checks, stores and serves a pair that was uploaded; a bad one changes nothing. */
+  install(pair: CertificatePair): Promise<Installation> {
+    return this.#uploaded().install(pair);
+  }
+
+  /** Forgets the uploaded pair. */
+  uninstall(): Promise<void> {
+    return this.#uploaded().remove();
   }
 
   /** Looks at everything again, for an operator who replaced a file or set the clock. */
@@ -199,6 +188,12 @@ export class CertificateManager {
     await this.#looking;
   }
 
+  #uploaded(): UploadedSource {
+    const found = this.#set.sources.find((source) => source instanceof UploadedSource);
+    if (found === undefined) throw new Error('start() was not called');
+    return found;
+  }
+
   #served(): Served[] {
     return this.#set.sources.flatMap((source) => source.served());
   }
@@ -214,6 +209,7 @@ export class CertificateManager {
     const find = (name: string): Source | undefined =>
       isKept ? running.sources.find((source) => source.name === name) : undefined;
     const sources: Source[] = installed.map((pair) => new InstalledSource(pair, this.#runtime));
+    sources.push(find('uploaded') ?? new UploadedSource(stateDir, this.#runtime));
     const isSameEnrolment = isDeepStrictEqual(enrolment, running?.options.enrolment);
     if (enrolment !== undefined) {
       const { EnrolmentSource } = await import('./enrolment.js');

@@ -127,6 +127,33 @@ t.test('an operator asks for a new one', async (t) => {
   t.equal(changes.length, 1, 'once');
 });
 
+t.test('an uploaded pair: checked, stored, served, kept over a restart', async (t) => {
+  t.testdir();
+  const { manager, changes } = bench(t, {});
+  await manager.start();
+  const own = manager.current();
+  const [good, weak] = [await make(valid), await make({ ...valid, key: 'RSA-1024' })];
+  const ended = await make({ ...valid, notAfter: new Date(nowMs) });
+  for (const made of [weak, ended, { ...good, privateKey: weak.privateKey }]) {
+    const { privateKey, pem: chain } = made;
+    const refused = await manager.install({ chain, privateKey });
+    t.match(refused, { isInstalled: false, findings: [{ text: /1024|ended|match/ }] });
+  }
+  const huge = await manager.install({ chain: ' '.repeat(300_000), privateKey: '' });
+  t.match(huge, { isInstalled: false, findings: [{ text: /too long/ }] });
+  t.same([manager.current(), changes], [own, []]);
+  const { privateKey, pem: chain } = good;
+  t.match(await manager.install({ chain, privateKey }), { isInstalled: true, findings: [] });
+  t.match(manager.current(), [{ privateKey }, own[0]]);
+  t.match(changes, [{ reason: 'a certificate was uploaded' }]);
+  const again = bench(t, {});
+  await again.manager.start();
+  t.match(again.manager.current(), [{ privateKey }, own[0]]);
+  await again.manager.uninstall();
+  t.same(again.manager.current(), own);
+  t.same(manager.waiting(), []);
+});
+
 t.test('from 1970, and a clock that jumps 50 years and back', async (t) => {
   t.testdir();
   const { manager, clock, changes, events, jumps } = bench(t, {}, 5_000);
