@@ -1,32 +1,20 @@
 // SPDX-License-Identifier: Apache-2.0
-// The device's own certificate, kept as one generation: a directory with certificate and key, and
-// a symbolic link `current` that is renamed into place last. A power cut leaves the old pair or
-// the new one, never half of each. Called by daemon.ts at start and then from time to time.
+// The device's own certificate: made at the first boot, signed by the device's authority, renewed
+// at two thirds of its life and when the device has a name that it does not cover. Stored as one
+// generation (store.ts). Called by device-source.ts while the daemon runs, and by the command line.
 
-import { createPrivateKey, randomBytes, X509Certificate } from 'node:crypto';
-import {
-  chmodSync,
-  closeSync,
-  fchmodSync,
-  fsyncSync,
-  lstatSync,
-  mkdirSync,
-  openSync,
-  readdirSync,
-  readFileSync,
-  realpathSync,
-  renameSync,
-  rmSync,
-  statSync,
-  symlinkSync,
-  writeSync,
-} from 'node:fs';
+import { createPrivateKey, X509Certificate } from 'node:crypto';
+import { existsSync, lstatSync, readFileSync, realpathSync } from 'node:fs';
+import { readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { reasonOf, StartError } from '../start-error.js';
-import { issueCertificate } from './issue.js';
+import { ensureAuthority, readAuthorityCertificate } from './authority.js';
+import { dayMs, isClockSet, referenceMs } from './clock.js';
 import { type DeviceNames, deviceNames } from './names.js';
+import { GenerationStore, makeDirectory } from './store.js';
 
 export interface DeviceCertificate {
+  /** PEM: the certificate alone. A client that trusts the authority needs nothing else. */
   chain: string;
   privateKey: string;
   fingerprint: string;
@@ -40,111 +28,155 @@ export interface DeviceOptions {
   nowMs?: number;
   buildDateMs?: number;
   names?: DeviceNames;
+  /** Renew whatever the stored one is like, for this reason. */
+  force?: string;
 }
 
-const dayMs = 24 * 3_600_000;
-const renewBeforeMs = 30 * dayMs;
 const clockSkewMs = dayMs;
-const certificateName = 'certificate.pem';
-const keyName = 'private-key.pem';
-const generationPrefix = 'generation-';
+const renewAtLifeShare = 2 / 3;
+// Addresses that the last certificate named and that the device has no longer, at most. They are
+// kept so that an address that comes and goes does not make a certificate each time.
+const formerAddressesMax = 16;
 
-function fsyncDirectory(path: string): void {
-  const fd = openSync(path, 'r');
+export const certificatesDirOf = (stateDir: string): string => join(stateDir, 'certificates');
+
+export const deviceDirOf = (stateDir: string): string =>
+  join(certificatesDirOf(stateDir), 'device');
+
+export const deviceStore = (stateDir: string): GenerationStore =>
+  new GenerationStore(deviceDirOf(stateDir));
+
+/** When a certificate of this life is to be renewed. */
+export function renewalDateMs(notBeforeMs: number, notAfterMs: number): number {
+  return notBeforeMs + (notAfterMs - notBeforeMs) * renewAtLifeShare;
+}
+
+/** Names of the device that the certificate does not cover. */
+export function missingNames(certificate: X509Certificate, names: DeviceNames): string[] {
+  return [
+    ...names.dns.filter((name) => certificate.checkHost(name) === undefined),
+    ...names.ip.filter((address) => certificate.checkIP(address) === undefined),
+  ];
+}
+
+/** Why the dates of a certificate ask for a new one, or undefined while they are good. */
+export function dateReason(
+  certificate: X509Certificate,
+  nowMs: number,
+  buildDateMs: number,
+): string | undefined {
+  const notBeforeMs = Date.parse(certificate.validFrom);
+  const notAfterMs = Date.parse(certificate.validTo);
+  // A clock that has not been set yet can say nothing.
+  if (!isClockSet(nowMs, buildDateMs)) return undefined;
+  if (notAfterMs <= nowMs) return 'the certificate has ended';
+  if (renewalDateMs(notBeforeMs, notAfterMs) <= nowMs) return 'two thirds of its life are over';
+  if (notBeforeMs > nowMs + clockSkewMs) return 'the certificate begins in the future';
+  return undefined;
+}
+
+/** A power cut may have come between a new authority and the certificate that it was made for. */
+function authorityReason(directory: string, certificate: X509Certificate): string | undefined {
+  if (certificate.issuer === certificate.subject) return undefined; // Version 0.1: self-signed.
+  let authority: string | undefined;
   try {
-    fsyncSync(fd);
-  } finally {
-    closeSync(fd);
-  }
+    authority = readAuthorityCertificate(directory);
+  } catch {} // As if there were none: a new one is made.
+  if (authority === undefined) return 'the authority that signed it is lost';
+  const isIssuer = certificate.checkIssued(new X509Certificate(authority));
+  return isIssuer ? undefined : 'the authority is a new one';
 }
 
-function writeSecret(path: string, text: string): void {
-  const fd = openSync(path, 'wx', 0o600);
-  try {
-    fchmodSync(fd, 0o600); // Whatever the umask is.
-    writeSync(fd, text);
-    fsyncSync(fd);
-  } finally {
-    closeSync(fd);
-  }
+interface Pair {
+  chain: string;
+  privateKey: string;
+  certificate: X509Certificate;
+  /** Why the newest stored pair could not be used, when this is the one before it. */
+  damage: string | undefined;
 }
 
-/** Puts a generation on disk, in an order that a power cut cannot spoil. */
-function store(directory: string, certificate: string, privateKey: string): void {
-  const name = `${generationPrefix}${randomBytes(6).toString('hex')}`;
-  const generation = join(directory, name);
-  mkdirSync(generation, { mode: 0o700 });
-  writeSecret(join(generation, keyName), privateKey);
-  writeSecret(join(generation, certificateName), certificate);
-  fsyncDirectory(generation);
-  fsyncDirectory(directory);
-  const link = join(directory, `${name}.link`);
-  symlinkSync(name, link);
-  renameSync(link, join(directory, 'current'));
-  fsyncDirectory(directory);
-  for (const entry of readdirSync(directory)) {
-    if (entry.startsWith(generationPrefix) && entry !== name) {
-      rmSync(join(directory, entry), { recursive: true, force: true });
-    }
-  }
-}
-
-/** The stored pair. Throws when there is none, or none that can be used. */
-function load(directory: string): DeviceCertificate & { certificate: X509Certificate } {
-  const generation = realpathSync(join(directory, 'current')); // Both files of one generation.
-  const chain = readFileSync(join(generation, certificateName), 'utf8');
-  const keyPath = join(generation, keyName);
-  const privateKey = readFileSync(keyPath, 'utf8');
-  if ((statSync(keyPath).mode & 0o077) !== 0) chmodSync(keyPath, 0o600);
+function toPair(chain: string, privateKey: string, damage?: string): Pair {
   const certificate = new X509Certificate(chain);
   if (!certificate.checkPrivateKey(createPrivateKey(privateKey))) {
     throw new Error('the stored key does not match');
   }
-  return {
-    chain,
-    privateKey,
-    certificate,
-    fingerprint: certificate.fingerprint256,
-    notAfterMs: Date.parse(certificate.validTo),
-    renewedBecause: undefined,
-  };
+  return { chain, privateKey, certificate, damage };
 }
 
-/** Why a stored certificate must be replaced, or undefined while it is good. */
-function reasonToRenew(
-  certificate: X509Certificate,
-  names: DeviceNames,
-  nowMs: number,
-  buildDateMs: number,
-): string | undefined {
-  const notAfterMs = Date.parse(certificate.validTo);
-  const notBeforeMs = Date.parse(certificate.validFrom);
-  // A clock before the build date has not been set yet and can say nothing about "not before".
-  const isClockSet = nowMs >= buildDateMs;
-  const referenceMs = Math.max(nowMs, buildDateMs);
-  if (notAfterMs - referenceMs <= renewBeforeMs) return 'the certificate ends within 30 days';
-  if (isClockSet && notBeforeMs > nowMs + clockSkewMs)
-    return 'the certificate begins in the future';
-  // More names than today's are fine: an address that comes later, when the network is up, was
-  // perhaps there before, and a new certificate for every boot would wear users' trust out.
-  const missing = [
-    ...names.dns.filter((name) => certificate.checkHost(name) === undefined),
-    ...names.ip.filter((address) => certificate.checkIP(address) === undefined),
-  ];
-  if (missing.length > 0) return `the certificate does not name ${missing.join(', ')}`;
-  return undefined;
-}
-
-function prepareDirectory(stateDir: string): string {
-  const directory = join(stateDir, 'certificates');
+async function prepareDirectory(stateDir: string): Promise<string> {
+  const directory = certificatesDirOf(stateDir);
   try {
-    mkdirSync(stateDir, { recursive: true, mode: 0o700 });
-    mkdirSync(directory, { recursive: true, mode: 0o700 });
+    await makeDirectory(directory);
     if (!lstatSync(directory).isDirectory()) throw new Error(`${directory} is not a directory`);
   } catch (error) {
     throw new StartError(`--state-dir: cannot be used: ${reasonOf(error)}`);
   }
   return directory;
+}
+
+/** The pair as version 0.1 stored it, read once so that users' exceptions for it stay good. */
+function readFormerLayout(directory: string): Pair | undefined {
+  const current = join(directory, 'current');
+  if (!existsSync(current)) return undefined;
+  const generation = realpathSync(current);
+  const text = (name: string): string => readFileSync(join(generation, name), 'utf8');
+  return toPair(text('certificate.pem'), text('private-key.pem'));
+}
+
+async function removeFormerLayout(directory: string): Promise<void> {
+  for (const name of await readdir(directory)) {
+    if (!/^(current|generation-[0-9a-f]{12}(\.link)?)$/.test(name)) continue;
+    await rm(join(directory, name), { recursive: true, force: true });
+  }
+}
+
+/** What is stored; a pair of the former layout is taken over first. Throws when it cannot be used. */
+async function load(stateDir: string): Promise<Pair | undefined> {
+  const directory = certificatesDirOf(stateDir);
+  const store = deviceStore(stateDir);
+  await store.clean();
+  const stored = store.read();
+  if (stored !== undefined) {
+    await removeFormerLayout(directory);
+    return toPair(stored.document, stored.privateKey, stored.fallbackBecause);
+  }
+  const former = readFormerLayout(directory);
+  if (former === undefined) return undefined;
+  await store.write({ privateKey: former.privateKey, document: former.chain, notes: {} });
+  await removeFormerLayout(directory);
+  return former;
+}
+
+/** Today's names, and addresses that the last certificate has, unless it is being retired anyway. */
+function namesToIssue(names: DeviceNames, last: X509Certificate | undefined): DeviceNames {
+  const listed = (last?.subjectAltName ?? '').split(', ');
+  const former = listed
+    .filter((entry) => entry.startsWith('IP Address:'))
+    .map((entry) => entry.slice('IP Address:'.length))
+    .filter((address) => !names.ip.some((own) => isSameAddress(own, address)));
+  return { ...names, ip: [...names.ip, ...former.slice(0, formerAddressesMax)] };
+}
+
+/** OpenSSL prints IPv6 addresses in full; compare through its URL form, which is the shortest. */
+function isSameAddress(one: string, other: string): boolean {
+  if (!one.includes(':') || !other.includes(':')) return one === other;
+  return new URL(`http://[${one}]/`).host === new URL(`http://[${other}]/`).host;
+}
+
+async function issueAndStore(
+  stateDir: string,
+  names: DeviceNames,
+  fromMs: { leaf: number; authority: number },
+): Promise<Pair> {
+  try {
+    const authority = await ensureAuthority(certificatesDirOf(stateDir), names, fromMs.authority);
+    const { issueCertificate } = await import('./issue.js');
+    const { certificate, privateKey } = await issueCertificate(names, fromMs.leaf, authority);
+    await deviceStore(stateDir).write({ privateKey, document: certificate, notes: {} });
+    return toPair(certificate, privateKey);
+  } catch (error) {
+    throw new StartError(`--state-dir: cannot store a certificate: ${reasonOf(error)}`);
+  }
 }
 
 /**
@@ -154,22 +186,41 @@ function prepareDirectory(stateDir: string): string {
 export async function ensureDeviceCertificate(options: DeviceOptions): Promise<DeviceCertificate> {
   const { stateDir, nowMs = Date.now(), buildDateMs = SPLICED_BUILD_DATE_MS } = options;
   const names = options.names ?? deviceNames();
-  const directory = prepareDirectory(stateDir);
+  const directory = await prepareDirectory(stateDir);
+  let pair: Pair | undefined;
   let reason: string | undefined;
+  let last: X509Certificate | undefined;
   try {
-    const { certificate, ...stored } = load(directory);
-    reason = reasonToRenew(certificate, names, nowMs, buildDateMs);
-    if (reason === undefined) return stored;
+    pair = await load(stateDir);
+    if (pair === undefined) reason = 'there was none';
+    else {
+      reason =
+        options.force ??
+        (pair.damage === undefined ? undefined : `the stored one is damaged: ${pair.damage}`) ??
+        authorityReason(directory, pair.certificate) ??
+        dateReason(pair.certificate, nowMs, buildDateMs);
+      const missing = missingNames(pair.certificate, names);
+      // A renewal for a date starts the list of addresses anew; one for a name carries it on.
+      if (reason === undefined && missing.length > 0) {
+        reason = `the certificate does not name ${missing.join(', ')}`;
+        last = pair.certificate;
+      }
+    }
   } catch (error) {
-    const isFirst = (error as NodeJS.ErrnoException).code === 'ENOENT';
-    reason = isFirst ? 'there was none' : `the stored one cannot be used: ${reasonOf(error)}`;
+    reason = `the stored one cannot be used: ${reasonOf(error)}`;
   }
-  const issued = await issueCertificate(names, Math.max(nowMs, buildDateMs));
-  try {
-    store(directory, issued.certificate, issued.privateKey);
-  } catch (error) {
-    throw new StartError(`--state-dir: cannot store a certificate: ${reasonOf(error)}`);
+  if (pair === undefined || reason !== undefined) {
+    pair = await issueAndStore(stateDir, namesToIssue(names, last), {
+      leaf: referenceMs(nowMs, buildDateMs),
+      authority: buildDateMs, // Before any true date.
+    });
   }
-  const { certificate: _, ...stored } = load(directory);
-  return { ...stored, renewedBecause: reason };
+  const { chain, privateKey, certificate } = pair;
+  return {
+    chain,
+    privateKey,
+    fingerprint: certificate.fingerprint256,
+    notAfterMs: Date.parse(certificate.validTo),
+    renewedBecause: reason,
+  };
 }

@@ -1,20 +1,30 @@
 // SPDX-License-Identifier: Apache-2.0
-// Makes one self-signed certificate with a fresh ECDSA P-256 key (RFC 5280). One year and no more:
-// clients refuse self-signed certificates of decades. Called by device.ts.
+// Makes the device's own authority and the certificates that it signs (RFC 5280), each with a fresh
+// ECDSA P-256 key. Loads a big library: authority.ts and device.ts import it only when something
+// must be made, never on a start that finds everything in place.
 
 import 'reflect-metadata';
 import { KeyObject, randomBytes, webcrypto } from 'node:crypto';
+import { AsnConvert } from '@peculiar/asn1-schema';
+import { GeneralName, GeneralSubtree, GeneralSubtrees, NameConstraints } from '@peculiar/asn1-x509';
 import * as x509 from '@peculiar/x509';
+import { dayMs } from './clock.js';
 import type { DeviceNames } from './names.js';
 
-const algorithm = { name: 'ECDSA', namedCurve: 'P-256', hash: 'SHA-256' };
-const validityMs = 365 * 24 * 3_600_000;
-const serialBytes = 16;
-
 export interface Issued {
+  /** PEM. */
   certificate: string;
   privateKey: string;
 }
+
+const algorithm = { name: 'ECDSA', namedCurve: 'P-256', hash: 'SHA-256' };
+const serialBytes = 16;
+// Clients refuse certificates of servers that are valid for more than 398 days.
+const validityMs = 365 * dayMs;
+// RFC 5280 4.1.2.5: the date of a certificate that has no end. An end would have to be judged by
+// the device's clock, and a clock that jumps would then cost every user's trust.
+const endless = new Date('9999-12-31T23:59:59Z');
+const nameConstraintsOid = '2.5.29.30';
 
 /** RFC 5280 4.1.2.2: positive and at most 20 bytes. The set second bit avoids a leading zero byte. */
 function randomSerial(): string {
@@ -23,34 +33,95 @@ function randomSerial(): string {
   return serial.toString('hex');
 }
 
-/** PEM texts of a new pair, valid for one year from `notBeforeMs`. */
-export async function issueCertificate(names: DeviceNames, notBeforeMs: number): Promise<Issued> {
-  const keys = await webcrypto.subtle.generateKey(algorithm, true, ['sign', 'verify']);
-  const alternativeNames = [
-    ...names.dns.map((value) => ({ type: 'dns' as const, value })),
-    ...names.ip.map((value) => ({ type: 'ip' as const, value })),
-  ];
+const generateKeys = (): Promise<webcrypto.CryptoKeyPair> =>
+  webcrypto.subtle.generateKey(algorithm, true, ['sign', 'verify']);
+
+function issued(certificate: x509.X509Certificate, key: webcrypto.CryptoKey): Issued {
+  const privateKey = KeyObject.from(key).export({ type: 'pkcs8', format: 'pem' });
+  return { certificate: `${certificate.toString('pem')}\n`, privateKey: String(privateKey) };
+}
+
+/** RFC 5280 4.2.1.10: the only DNS names, with those beneath them, that the authority can vouch for. */
+function permitDns(names: readonly string[]): x509.Extension {
+  const subtrees = names.map(
+    (dNSName) => new GeneralSubtree({ base: new GeneralName({ dNSName }) }),
+  );
+  const constraints = new NameConstraints({ permittedSubtrees: new GeneralSubtrees(subtrees) });
+  return new x509.Extension(nameConstraintsOid, true, AsnConvert.serialize(constraints));
+}
+
+/** The device's authority: self-signed, for server certificates of `permittedDns` alone, endless. */
+export async function issueAuthority(
+  commonName: string,
+  permittedDns: readonly string[],
+  notBeforeMs: number,
+): Promise<Issued> {
+  const keys = await generateKeys();
   const certificate = await x509.X509CertificateGenerator.createSelfSigned(
     {
       serialNumber: randomSerial(),
-      name: [{ CN: [names.commonName] }],
+      name: [{ CN: [commonName] }],
       notBefore: new Date(notBeforeMs),
-      notAfter: new Date(notBeforeMs + validityMs),
+      notAfter: endless,
       signingAlgorithm: algorithm,
       keys,
       extensions: [
-        new x509.BasicConstraintsExtension(false, undefined, true),
-        new x509.KeyUsagesExtension(x509.KeyUsageFlags.digitalSignature, true),
+        new x509.BasicConstraintsExtension(true, 0, true),
+        new x509.KeyUsagesExtension(x509.KeyUsageFlags.keyCertSign, true),
         new x509.ExtendedKeyUsageExtension([x509.ExtendedKeyUsage.serverAuth]),
-        new x509.SubjectAlternativeNameExtension(alternativeNames),
+        permitDns(permittedDns),
         await x509.SubjectKeyIdentifierExtension.create(keys.publicKey, false, webcrypto),
       ],
     },
     webcrypto,
   );
-  const key = KeyObject.from(keys.privateKey);
-  return {
-    certificate: `${certificate.toString('pem')}\n`,
-    privateKey: String(key.export({ type: 'pkcs8', format: 'pem' })),
-  };
+  return issued(certificate, keys.privateKey);
+}
+
+async function readAuthority(authority: Issued) {
+  const certificate = new x509.X509Certificate(authority.certificate);
+  const der = x509.PemConverter.decodeFirst(authority.privateKey);
+  const key = await webcrypto.subtle.importKey('pkcs8', der, algorithm, false, ['sign']);
+  return { certificate, key };
+}
+
+/** A server certificate for one year from `notBeforeMs`, signed by `authority`, else by itself. */
+export async function issueCertificate(
+  names: DeviceNames,
+  notBeforeMs: number,
+  authority?: Issued,
+): Promise<Issued> {
+  const keys = await generateKeys();
+  const issuer = authority === undefined ? undefined : await readAuthority(authority);
+  const subject = [{ CN: [names.commonName] }];
+  const alternativeNames = [
+    ...names.dns.map((value) => ({ type: 'dns' as const, value })),
+    ...names.ip.map((value) => ({ type: 'ip' as const, value })),
+  ];
+  const extensions: x509.Extension[] = [
+    new x509.BasicConstraintsExtension(false, undefined, true),
+    new x509.KeyUsagesExtension(x509.KeyUsageFlags.digitalSignature, true),
+    new x509.ExtendedKeyUsageExtension([x509.ExtendedKeyUsage.serverAuth]),
+    new x509.SubjectAlternativeNameExtension(alternativeNames),
+    await x509.SubjectKeyIdentifierExtension.create(keys.publicKey, false, webcrypto),
+  ];
+  if (issuer !== undefined) {
+    const { publicKey } = issuer.certificate;
+    extensions.push(await x509.AuthorityKeyIdentifierExtension.create(publicKey, false, webcrypto));
+  }
+  const certificate = await x509.X509CertificateGenerator.create(
+    {
+      serialNumber: randomSerial(),
+      subject,
+      issuer: issuer?.certificate.subjectName ?? subject,
+      notBefore: new Date(notBeforeMs),
+      notAfter: new Date(notBeforeMs + validityMs),
+      signingAlgorithm: algorithm,
+      publicKey: keys.publicKey,
+      signingKey: issuer?.key ?? keys.privateKey,
+      extensions,
+    },
+    webcrypto,
+  );
+  return issued(certificate, keys.privateKey);
 }

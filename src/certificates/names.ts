@@ -2,6 +2,7 @@
 // The names under which a browser may reach this device: its host name, the multicast DNS name
 // (RFC 6762), localhost, and the address of every interface.
 
+import { isIP } from 'node:net';
 import { hostname, networkInterfaces } from 'node:os';
 
 export interface DeviceNames {
@@ -12,7 +13,7 @@ export interface DeviceNames {
 
 // RFC 1123 2.1 with the underscore that some boards carry in their name.
 const dnsName = /^[a-z0-9_]([a-z0-9_-]{0,62})(\.[a-z0-9_-]{1,63})*$/i;
-const commonNameCharsMax = 64; // RFC 5280 appendix A.1: ub-common-name
+export const commonNameCharsMax = 64; // RFC 5280 appendix A.1: ub-common-name
 
 export function deviceNames(
   host: string = hostname(),
@@ -33,4 +34,11 @@ export function deviceNames(
   }
   const [first = 'localhost'] = dns;
   return { commonName: first.slice(0, commonNameCharsMax), dns: [...dns], ip: [...ip] };
+}
+
+/** Names as an operator lists them, addresses among them. The first DNS name is the common name. */
+export function namesFrom(list: readonly string[]): DeviceNames {
+  const ip = list.filter((name) => isIP(name) !== 0);
+  const dns = list.filter((name) => isIP(name) === 0).map((name) => name.toLowerCase());
+  return { commonName: (dns[0] ?? ip[0] ?? '').slice(0, commonNameCharsMax), dns, ip };
 }

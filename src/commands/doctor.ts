@@ -36,10 +36,10 @@ Exit code: 0 nothing to worry about, 3 warnings, 1 problems, 2 wrong usage.
 function readSettings(options: Parameters<typeof loadConfiguration>[0]): Board['settings'] {
   try {
     const { configuration } = loadConfiguration(options);
-    const device = join(configuration.stateDir, 'certificates/current');
+    const device = join(configuration.stateDir, 'certificates/device/current');
     const files: Pick<Settings, 'certificate' | 'privateKey'> = configuration.files ?? {
-      certificate: join(device, 'certificate.pem'),
-      privateKey: join(device, 'private-key.pem'),
+      certificate: join(device, 'chain.pem'),
+      privateKey: join(device, 'key.pem'),
     };
     const { connectionsMax, pendingWindowBytes } = configuration;
     const isDeviceCertificate = configuration.files === undefined;

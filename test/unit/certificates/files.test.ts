@@ -6,9 +6,9 @@ import { generateKeyPairSync } from 'node:crypto';
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import t from 'tap';
-import { readCertificateFiles } from '../../src/certificates/files.js';
-import { issueCertificate } from '../../src/certificates/issue.js';
-import { StartError } from '../../src/start-error.js';
+import { readCertificateFiles } from '../../../src/certificates/files.js';
+import { issueCertificate } from '../../../src/certificates/issue.js';
+import { StartError } from '../../../src/start-error.js';
 
 const names = { commonName: 'gate', dns: ['gate'], ip: [] };
 

@@ -18,10 +18,11 @@ import {
 } from 'node:fs';
 import { join } from 'node:path';
 import t from 'tap';
-import { ensureDeviceCertificate } from '../../src/certificates/device.js';
-import { issueCertificate } from '../../src/certificates/issue.js';
-import { deviceNames } from '../../src/certificates/names.js';
-import { StartError } from '../../src/start-error.js';
+import { readAuthorityCertificate } from '../../../src/certificates/authority.js';
+import { ensureDeviceCertificate } from '../../../src/certificates/device.js';
+import { issueCertificate } from '../../../src/certificates/issue.js';
+import { deviceNames } from '../../../src/certificates/names.js';
+import { StartError } from '../../../src/start-error.js';
 
 const dayMs = 24 * 3_600_000;
 const buildDateMs = Date.parse('2026-06-01T00:00:00Z');
@@ -44,9 +45,12 @@ t.test('what the certificate holds', async (t) => {
   t.equal(renewedBecause, 'there was none');
   const certificate = new X509Certificate(chain);
   t.ok(certificate.checkPrivateKey(createPrivateKey(privateKey)));
-  t.ok(certificate.verify(certificate.publicKey), 'signed by itself');
+  const authority = new X509Certificate(
+    readAuthorityCertificate(join(stateDir, 'certificates')) ?? '',
+  );
+  t.ok(certificate.verify(authority.publicKey), "signed by the device's authority");
   t.equal(certificate.subject, 'CN=gate');
-  t.equal(certificate.issuer, 'CN=gate');
+  t.match(certificate.issuer, /^CN=gate device CA [0-9a-f]{8}$/);
   t.notOk(certificate.ca);
   t.equal(certificate.publicKey.asymmetricKeyDetails?.namedCurve, 'prime256v1');
   t.equal(
@@ -68,22 +72,26 @@ t.test('where it is kept, and with which permissions whatever the umask', async 
     process.umask(umask);
   }
   const certificates = join(stateDir, 'certificates');
-  const current = join(certificates, 'current');
-  t.ok(lstatSync(current).isSymbolicLink());
-  t.match(readlinkSync(current), /^generation-[0-9a-f]{12}$/, 'relative, so that state can move');
-  t.same(readdirSync(current).sort(), ['certificate.pem', 'private-key.pem']);
   t.equal(mode(stateDir), 0o700);
-  t.equal(mode(certificates), 0o700);
-  t.equal(mode(join(current, 'private-key.pem')), 0o600);
-  t.equal(mode(join(current, 'certificate.pem')), 0o600);
+  t.same(readdirSync(certificates).sort(), ['authority', 'device']);
+  for (const owner of ['authority', 'device']) {
+    const current = join(certificates, owner, 'current');
+    t.ok(lstatSync(current).isSymbolicLink());
+    t.equal(readlinkSync(current), 'generations/1', 'relative, so that the state can be moved');
+    const files = ['chain.pem', 'key.pem', 'meta.json'];
+    t.same(readdirSync(current).sort(), files);
+    for (const name of files) t.equal(mode(join(current, name)), 0o600);
+    t.equal(mode(join(certificates, owner)), 0o700);
+    t.equal(mode(current), 0o700);
+  }
 });
 
 t.test('kept while it is good', async (t) => {
   const stateDir = t.testdir();
   const first = await ensureDeviceCertificate({ stateDir, ...common });
-  const keyPath = join(stateDir, 'certificates/current/private-key.pem');
+  const keyPath = join(stateDir, 'certificates/device/current/key.pem');
   chmodSync(keyPath, 0o644);
-  const later = { ...common, nowMs: nowMs + 334 * dayMs };
+  const later = { ...common, nowMs: nowMs + 243 * dayMs };
   const second = await ensureDeviceCertificate({ stateDir, ...later });
   t.equal(second.fingerprint, first.fingerprint);
   t.equal(second.renewedBecause, undefined);
@@ -95,16 +103,22 @@ t.test('kept while it is good', async (t) => {
 
 t.test('made anew, with the reason, when it is not', async (t) => {
   const spoil = (path: string) => (stateDir: string) =>
-    truncateSync(join(stateDir, 'certificates/current', path), 0);
+    truncateSync(join(stateDir, 'certificates/device/current', path), 0);
   const cases: [string, (stateDir: string) => void, object, RegExp][] = [
-    ['30 days left', () => {}, { nowMs: nowMs + 335 * dayMs }, /within 30 days/],
-    ['after its end', () => {}, { nowMs: nowMs + 400 * dayMs }, /within 30 days/],
+    ['two thirds', () => {}, { nowMs: nowMs + 244 * dayMs }, /two thirds of its life/],
+    ['after its end', () => {}, { nowMs: nowMs + 400 * dayMs }, /has ended/],
+    ['50 years on', () => {}, { nowMs: nowMs + 50 * 365 * dayMs }, /has ended/],
     ['from the future', () => {}, { nowMs: nowMs - 2 * dayMs }, /begins in the future/],
     ['a new address', () => {}, { names: { ...names, ip: ['10.0.0.9'] } }, /name 10\.0\.0\.9$/],
     ['a new name', () => {}, { names: { ...names, dns: ['door'] } }, /does not name door$/],
-    ['an empty key', spoil('private-key.pem'), {}, /cannot be used/],
-    ['an empty certificate', spoil('certificate.pem'), {}, /cannot be used/],
-    ['no link', (stateDir) => rmSync(join(stateDir, 'certificates/current')), {}, /there was none/],
+    ['an empty key', spoil('key.pem'), {}, /key\.pem is damaged/],
+    ['an empty certificate', spoil('chain.pem'), {}, /chain\.pem is damaged/],
+    [
+      'no link',
+      (stateDir) => rmSync(join(stateDir, 'certificates/device/current')),
+      {},
+      /there was none/,
+    ],
   ];
   for (const [name, change, options, reason] of cases) {
     const stateDir = join(t.testdir(), name.replaceAll(' ', '-'));
@@ -113,8 +127,9 @@ t.test('made anew, with the reason, when it is not', async (t) => {
     const after = await ensureDeviceCertificate({ stateDir, ...common, ...options });
     t.match(after.renewedBecause, reason, name);
     t.not(after.fingerprint, before.fingerprint, name);
-    const kept = readdirSync(join(stateDir, 'certificates')).sort();
-    t.equal(kept.length, 2, 'the link and one generation are left');
+    t.same(readdirSync(join(stateDir, 'certificates/device')).sort(), ['current', 'generations']);
+    const kept = readdirSync(join(stateDir, 'certificates/device/generations'));
+    t.ok(kept.length <= 2, 'this generation and the one before');
     const again = await ensureDeviceCertificate({ stateDir, ...common, ...options });
     t.equal(again.fingerprint, after.fingerprint, `${name}: the new one is kept`);
   }
@@ -124,12 +139,12 @@ t.test('a key of another certificate is never served', async (t) => {
   const stateDir = t.testdir();
   await ensureDeviceCertificate({ stateDir, ...common });
   const other = await issueCertificate(names, nowMs);
-  writeFileSync(join(stateDir, 'certificates/current/private-key.pem'), other.privateKey);
+  writeFileSync(join(stateDir, 'certificates/device/current/key.pem'), other.privateKey);
   const { chain, privateKey, renewedBecause } = await ensureDeviceCertificate({
     stateDir,
     ...common,
   });
-  t.match(renewedBecause, /does not match/);
+  t.match(renewedBecause, /key\.pem is damaged/);
   t.ok(new X509Certificate(chain).checkPrivateKey(createPrivateKey(privateKey)));
 });
 
@@ -149,12 +164,11 @@ t.test('a clock that has not been set yet', async (t) => {
 t.test('what a power cut left half done is not used, and goes away', async (t) => {
   const stateDir = t.testdir();
   const first = await ensureDeviceCertificate({ stateDir, ...common });
-  const torn = join(stateDir, 'certificates/generation-torn');
+  const torn = join(stateDir, 'certificates/device/generations/7');
   mkdirSync(torn);
-  writeFileSync(join(torn, 'private-key.pem'), '');
+  writeFileSync(join(torn, 'key.pem'), '');
   const second = await ensureDeviceCertificate({ stateDir, ...common });
   t.equal(second.fingerprint, first.fingerprint);
-  await ensureDeviceCertificate({ stateDir, ...common, nowMs: nowMs + 350 * dayMs });
   t.notOk(existsSync(torn));
 });
 

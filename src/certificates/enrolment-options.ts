@@ -1,0 +1,124 @@
+// SPDX-License-Identifier: Apache-2.0
+// What an operator says about an enrolment, and how it becomes the client of a protocol: files and
+// credentials are read here, once, at start. Called by enrolment.ts.
+
+import { generateKeyPairSync } from 'node:crypto';
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { reasonOf, StartError } from '../start-error.js';
+import type { Enroller } from './enroller.js';
+import { pathOf } from './installed.js';
+import type { ChallengeResponder } from './source.js';
+import { GenerationStore } from './store.js';
+
+/** Every file is a path or `credential:NAME`, as in installed.ts. */
+export interface EstOptions {
+  protocol: 'est';
+  url: string;
+  trustAnchorsFile: string;
+  username?: string | undefined;
+  passwordFile?: string | undefined;
+  clientCertificateFile?: string | undefined;
+  clientPrivateKeyFile?: string | undefined;
+  /** Names and addresses; empty: those of the device. */
+  names: string[];
+}
+
+export interface AcmeOptions {
+  protocol: 'acme';
+  directoryUrl: string;
+  /** Undefined: the authorities that Node trusts. */
+  trustAnchorsFile?: string | undefined;
+  contact?: string | undefined;
+  termsOfServiceAgreed: boolean;
+  externalAccountKeyId?: string | undefined;
+  externalAccountHmacKeyFile?: string | undefined;
+  names: string[];
+}
+
+export type EnrolmentOptions = EstOptions | AcmeOptions;
+
+function read(setting: string, value: string): string {
+  try {
+    return readFileSync(pathOf(value), 'utf8');
+  } catch (error) {
+    throw new StartError(`enrolment: cannot read the ${setting} ${value}: ${reasonOf(error)}`);
+  }
+}
+
+const readIf = (setting: string, value: string | undefined): string | undefined =>
+  value === undefined ? undefined : read(setting, value);
+
+async function createEst(options: EstOptions): Promise<Enroller> {
+  const { url, username, clientCertificateFile, clientPrivateKeyFile } = options;
+  if ((clientCertificateFile === undefined) !== (clientPrivateKeyFile === undefined)) {
+    throw new StartError('enrolment: give both the client certificate and its private key');
+  }
+  const chain = readIf('client certificate', clientCertificateFile);
+  const privateKey = readIf('client private key', clientPrivateKeyFile);
+  const { EstClient } = await import('./est.js');
+  try {
+    return new EstClient({
+      url,
+      username,
+      trustAnchors: read('trust anchors', options.trustAnchorsFile),
+      password: readIf('password', options.passwordFile)?.replace(/\r?\n$/, ''),
+      client: chain === undefined || privateKey === undefined ? undefined : { chain, privateKey },
+    });
+  } catch (error) {
+    if (error instanceof StartError) throw error;
+    throw new StartError(`enrolment: ${url} cannot be used: ${reasonOf(error)}`);
+  }
+}
+
+/** The account's key is kept beside the directory's URL: another directory gets another key. */
+async function ensureAccountKey(directory: string, directoryUrl: string): Promise<string> {
+  const store = new GenerationStore(join(directory, 'acme-account'), 'directory.txt');
+  await store.clean();
+  try {
+    const stored = store.read();
+    if (stored?.document === directoryUrl) return stored.privateKey;
+  } catch {} // Damaged: a new account is as good.
+  const { privateKey } = generateKeyPairSync('ec', {
+    namedCurve: 'P-256',
+    publicKeyEncoding: { type: 'spki', format: 'pem' },
+    privateKeyEncoding: { type: 'pkcs8', format: 'pem' },
+  });
+  await store.write({ privateKey, document: directoryUrl, notes: {} });
+  return privateKey;
+}
+
+async function createAcme(
+  options: AcmeOptions,
+  directory: string,
+  challenges: ChallengeResponder | undefined,
+): Promise<Enroller> {
+  const { directoryUrl, contact, termsOfServiceAgreed, externalAccountKeyId: keyId } = options;
+  if (challenges === undefined) {
+    throw new StartError(
+      'enrolment: ACME needs the port 80 listener, which answers its challenges',
+    );
+  }
+  if (options.names.length === 0) {
+    throw new StartError('enrolment: ACME needs the names that the certificate is for');
+  }
+  const trustAnchors = readIf('trust anchors', options.trustAnchorsFile);
+  const hmacKey = readIf('external account key', options.externalAccountHmacKeyFile)?.trim();
+  const accountKey = await ensureAccountKey(directory, directoryUrl);
+  const { AcmeEnroller } = await import('./acme.js');
+  const server = { directoryUrl, trustAnchors, accountKey, contact, termsOfServiceAgreed };
+  const externalAccount =
+    keyId === undefined || hmacKey === undefined ? undefined : { keyId, hmacKey };
+  return new AcmeEnroller({ ...server, externalAccount }, challenges);
+}
+
+/** The client of the protocol. `directory`: where an account's key is kept. Throws StartError. */
+export function createEnroller(
+  options: EnrolmentOptions,
+  directory: string,
+  challenges: ChallengeResponder | undefined,
+): Promise<Enroller> {
+  return options.protocol === 'est'
+    ? createEst(options)
+    : createAcme(options, directory, challenges);
+}

@@ -1,0 +1,216 @@
+// SPDX-License-Identifier: Apache-2.0
+// A certificate that an authority in the network issues, as a source: asks for the first one, renews
+// it at two thirds of its life or when other names are configured, and tries again after failures.
+// The key of a request that is not decided yet is kept, so that a restart asks for the same one.
+// Talks to the network in the background only. Made by the manager.
+
+import { X509Certificate } from 'node:crypto';
+import { join } from 'node:path';
+import { reasonOf, StartError } from '../start-error.js';
+import { checkCertificate } from './check.js';
+import { isClockSet, minuteMs } from './clock.js';
+import { certificatesDirOf, dateReason } from './device.js';
+import type { Enroller, EnrolmentRequest } from './enroller.js';
+import { createEnroller, type EnrolmentOptions } from './enrolment-options.js';
+import { type DeviceNames, deviceNames, namesFrom } from './names.js';
+import { Retry } from './retry.js';
+import type { Occasion, Runtime, Served, Source } from './source.js';
+import { GenerationStore } from './store.js';
+import { takeWish } from './wish.js';
+
+export type { EnrolmentOptions } from './enrolment-options.js';
+
+const attemptTimeoutMs = 10 * minuteMs;
+
+export const enrolmentDirOf = (stateDir: string): string =>
+  join(certificatesDirOf(stateDir), 'enrolment');
+
+export class EnrolmentSource implements Source {
+  readonly name = 'enrolment';
+  lastError: string | undefined;
+  readonly #options: EnrolmentOptions;
+  readonly #runtime: Runtime;
+  readonly #directory: string;
+  readonly #issued: GenerationStore;
+  readonly #pending: GenerationStore;
+  readonly #names: () => DeviceNames;
+  readonly #closing = new AbortController();
+  #retry: Retry | undefined;
+  #enroller: Enroller | undefined;
+  #served: Served | undefined;
+  #servedNames = '';
+  #isForced = false;
+  #attempt: Promise<void> | undefined;
+
+  /** `enroller`: instead of the one that the options describe. */
+  constructor(
+    stateDir: string,
+    options: EnrolmentOptions,
+    runtime: Runtime,
+    enroller?: Enroller,
+    names: () => DeviceNames = deviceNames,
+  ) {
+    this.#options = options;
+    this.#runtime = runtime;
+    this.#enroller = enroller;
+    this.#names = names;
+    this.#directory = enrolmentDirOf(stateDir);
+    this.#issued = new GenerationStore(join(this.#directory, 'issued'));
+    this.#pending = new GenerationStore(join(this.#directory, 'pending'), 'request.pem');
+  }
+
+  async start(): Promise<void> {
+    const { clock, buildDateMs, challenges } = this.#runtime;
+    this.#enroller ??= await createEnroller(this.#options, this.#directory, challenges);
+    this.#retry = new Retry(join(this.#directory, 'retry.json'), clock, buildDateMs);
+    try {
+      await this.#issued.clean();
+      await this.#pending.clean();
+    } catch (error) {
+      throw new StartError(`--state-dir: cannot be used: ${reasonOf(error)}`);
+    }
+    try {
+      const stored = this.#issued.read();
+      if (stored !== undefined) this.#take(stored.document, stored.privateKey, stored.notes.names);
+    } catch (error) {
+      this.#fail(`the stored certificate cannot be used: ${reasonOf(error)}`);
+    }
+  }
+
+  async look(occasion: Occasion): Promise<void> {
+    if (this.#attempt !== undefined || this.#closing.signal.aborted) return;
+    const isWished = occasion !== 'tick' && takeWish(this.#directory);
+    if (isWished) this.#isForced = true;
+    if (isWished || occasion === 'reload') this.#retry?.hurry();
+    const { clock, buildDateMs } = this.#runtime;
+    // Neither our dates nor the server's certificate can be judged before.
+    if (!isClockSet(clock.nowMs(), buildDateMs)) return;
+    const reason = this.#reasonToEnrol();
+    if (reason === undefined || this.#retry?.isDue() !== true) return;
+    this.#attempt = this.#enrol(reason).finally(() => {
+      this.#attempt = undefined;
+    });
+  }
+
+  served(): Served[] {
+    return this.#served === undefined ? [] : [this.#served];
+  }
+
+  close(): void {
+    this.#closing.abort();
+  }
+
+  /** Resolves when no attempt is under way. */
+  async settled(): Promise<void> {
+    await this.#attempt;
+  }
+
+  #wantedNames(): DeviceNames {
+    const { names } = this.#options;
+    return names.length === 0 ? this.#names() : namesFrom(names);
+  }
+
+  #reasonToEnrol(): string | undefined {
+    const { clock, buildDateMs } = this.#runtime;
+    if (this.#served === undefined) return 'there was none';
+    if (this.#isForced) return 'an operator asked for it';
+    if (this.#options.names.length > 0 && this.#servedNames !== keyOf(this.#wantedNames())) {
+      return 'other names are configured';
+    }
+    return dateReason(this.#served.certificate, clock.nowMs(), buildDateMs);
+  }
+
+  async #enrol(reason: string): Promise<void> {
+    const timeout = AbortSignal.timeout(attemptTimeoutMs);
+    const signal = AbortSignal.any([this.#closing.signal, timeout]);
+    try {
+      const names = this.#wantedNames();
+      const { privateKey, request } = await this.#ensureRequest(names);
+      const current = this.#renewable(names);
+      const nowMs = this.#runtime.clock.nowMs();
+      const outcome = await this.#ask({ names, request, current, nowMs }, signal);
+      if (outcome.kind === 'pending') {
+        await this.#retry?.postponed(outcome.retryAfterMs);
+        const delaySeconds = Math.round(outcome.retryAfterMs / 1000);
+        this.#runtime.report({ severity: 'info', event: 'enrolment_pending', delaySeconds });
+        return;
+      }
+      await this.#accept(outcome.chain, privateKey, names);
+      await this.#retry?.succeeded();
+      this.#runtime.changed(`enrolment: ${reason}`);
+    } catch (error) {
+      if (this.#closing.signal.aborted) return;
+      this.#fail(reasonOf(error));
+      await this.#retry?.failed().catch(() => {});
+    }
+  }
+
+  /** The attempt, given up when the signal says so even if the protocol's library does not listen. */
+  #ask(request: EnrolmentRequest, signal: AbortSignal) {
+    const aborted = new Promise<never>((_, reject) => {
+      const give = () => reject(new Error('the attempt took too long or was ended'));
+      signal.addEventListener('abort', give, { once: true });
+    });
+    const attempt = this.#enroller?.enrol(request, signal);
+    if (attempt === undefined) throw new Error('start() was not called');
+    return Promise.race([attempt, aborted]);
+  }
+
+  /** Checks what was issued and stores it. Throws with everything that is wrong. */
+  async #accept(issued: string, privateKey: string, names: DeviceNames): Promise<void> {
+    const { clock, buildDateMs } = this.#runtime;
+    const wantedNames = [...names.dns, ...names.ip];
+    const dates = { nowMs: clock.nowMs(), buildDateMs };
+    const checked = await checkCertificate({ chain: issued, privateKey, wantedNames, ...dates });
+    const wrong = checked.findings.filter(({ kind }) => kind !== 'warning');
+    if (checked.pair === undefined || wrong.length > 0) {
+      throw new Error(
+        `what was issued cannot be used: ${wrong.map(({ text }) => text).join('; ')}`,
+      );
+    }
+    const { chain } = checked.pair;
+    await this.#issued.write({ privateKey, document: chain, notes: { names: keyOf(names) } });
+    await this.#pending.remove();
+    this.#take(chain, privateKey, keyOf(names));
+    this.#isForced = false;
+  }
+
+  /** The request that waits, if it is for these names, else a new one, stored before it is sent. */
+  async #ensureRequest(names: DeviceNames): Promise<{ privateKey: string; request: string }> {
+    try {
+      const waiting = this.#pending.read();
+      if (waiting !== undefined && waiting.notes.names === keyOf(names)) {
+        return { privateKey: waiting.privateKey, request: waiting.document };
+      }
+    } catch {} // Damaged: a new one.
+    const { createRequest } = await import('./request.js');
+    const made = await createRequest(names, { isForClients: this.#options.protocol === 'est' });
+    const { privateKey, request: document } = made;
+    await this.#pending.write({ privateKey, document, notes: { names: keyOf(names) } });
+    return made;
+  }
+
+  /** The present pair, if the authority may renew it: same names (RFC 7030 4.2.2), not ended. */
+  #renewable(names: DeviceNames): Served | undefined {
+    if (this.#served === undefined || this.#servedNames !== keyOf(names)) return undefined;
+    const notAfterMs = Date.parse(this.#served.certificate.validTo);
+    return notAfterMs > this.#runtime.clock.nowMs() ? this.#served : undefined;
+  }
+
+  #take(chain: string, privateKey: string, names = ''): void {
+    const certificate = new X509Certificate(chain);
+    this.#served = { source: this.name, chain, privateKey, certificate };
+    this.#servedNames = names;
+    this.lastError = undefined;
+  }
+
+  #fail(reason: string): void {
+    this.lastError = reason;
+    this.#runtime.report({ severity: 'error', event: 'enrolment_failed', reason });
+  }
+}
+
+/** The same names give the same text. */
+function keyOf({ dns, ip }: DeviceNames): string {
+  return [...dns, ...ip].sort().join(',');
+}

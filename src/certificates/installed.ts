@@ -1,0 +1,199 @@
+// SPDX-License-Identifier: Apache-2.0
+// A certificate and a key that an operator installs: as files, or as credentials of the service
+// manager (systemd.exec(5), LoadCredential). They are watched, and a new pair is checked completely
+// before it is served: a bad one changes nothing and is reported once. Made by the manager.
+
+import { createHash, type X509Certificate } from 'node:crypto';
+import { readFileSync, statSync } from 'node:fs';
+import { join } from 'node:path';
+import { reasonOf, StartError } from '../start-error.js';
+import { type Checked, checkCertificate, type Finding } from './check.js';
+import type { Occasion, Runtime, Served, Source } from './source.js';
+import { FileWatch } from './watch.js';
+
+export interface InstalledOptions {
+  /**
+   * Paths of PEM files, perhaps of the same file. `credential:NAME` is the file NAME in
+   * $CREDENTIALS_DIRECTORY.
+   */
+  certificate: string;
+  privateKey: string;
+  /** Names that clients use: a certificate that does not cover them is served with a warning. */
+  wantedNames?: readonly string[];
+}
+
+const fileBytesMax = 256 * 1024;
+const credentialPrefix = 'credential:';
+
+/** The file behind a path or `credential:NAME`. Throws when there can be none. */
+export function pathOf(value: string, environment: NodeJS.ProcessEnv = process.env): string {
+  if (!value.startsWith(credentialPrefix)) return value;
+  const name = value.slice(credentialPrefix.length);
+  const directory = environment.CREDENTIALS_DIRECTORY;
+  if (!/^[\w@:-][\w.@:-]*$/.test(name)) throw new Error(`"${name}" is no name of a credential`);
+  if (directory === undefined) {
+    throw new Error('the service manager has passed no credentials (LoadCredential=)');
+  }
+  return join(directory, name);
+}
+
+function readText(value: string): string {
+  try {
+    const path = pathOf(value);
+    const { size } = statSync(path);
+    if (size > fileBytesMax) throw new Error(`${size} bytes; at most ${fileBytesMax}`);
+    return readFileSync(path, 'utf8');
+  } catch (error) {
+    throw new StartError(`--certificate: cannot read ${value}: ${reasonOf(error)}`);
+  }
+}
+
+/** Reads and checks a pair of files. Throws StartError when one cannot be read. */
+export async function checkInstalled(
+  options: InstalledOptions,
+  nowMs: number,
+  buildDateMs: number,
+): Promise<Checked & { digest: string }> {
+  const { wantedNames = [] } = options;
+  const chain = readText(options.certificate);
+  const privateKey = readText(options.privateKey);
+  const digest = createHash('sha256').update(chain).update('\0').update(privateKey).digest('hex');
+  const checked = await checkCertificate({ chain, privateKey, nowMs, buildDateMs, wantedNames });
+  const keyPath = pathOf(options.privateKey);
+  if ((statSync(keyPath).mode & 0o007) !== 0) {
+    const text = `everybody can read the private key; run: chmod 600 ${keyPath}`;
+    checked.findings.push({ kind: 'warning', text });
+  }
+  return { ...checked, digest };
+}
+
+const sentences = (findings: Finding[], isWanted: (kind: Finding['kind']) => boolean): string =>
+  findings
+    .filter(({ kind }) => isWanted(kind))
+    .map(({ text }) => text)
+    .join('; ');
+
+export class InstalledSource implements Source {
+  readonly name: string;
+  lastError: string | undefined;
+  readonly #options: InstalledOptions;
+  readonly #runtime: Runtime;
+  readonly #watch: FileWatch;
+  #served: Served | undefined;
+  #isWatched = false;
+  #looking = Promise.resolve();
+  #digest = ''; // Of what is served.
+  #rejected = ''; // What was wrong at the last look, and was reported or is about to be.
+
+  constructor(options: InstalledOptions, runtime: Runtime) {
+    this.name = `files ${options.certificate}`;
+    this.#options = options;
+    this.#runtime = runtime;
+    const paths = [options.certificate, options.privateKey].flatMap((value) => {
+      try {
+        return [pathOf(value)];
+      } catch {
+        return []; // start() says so.
+      }
+    });
+    this.#watch = new FileWatch([...new Set(paths)], runtime.clock, () => void this.look('files'));
+  }
+
+  async start(): Promise<void> {
+    const checked = await this.#check();
+    const { certificate, privateKey } = this.#options;
+    const wrong = sentences(checked.findings, (kind) => kind === 'bad' || kind === 'mismatch');
+    if (checked.pair === undefined) {
+      const files = `${certificate} with the private key ${privateKey}`;
+      throw new StartError(`--certificate: ${files} cannot be used: ${wrong}`);
+    }
+    this.#take(checked);
+  }
+
+  /** One look at a time, so that an old reading can never replace a newer one. */
+  look(occasion: Occasion): Promise<void> {
+    this.#looking = this.#looking.then(() => this.#look(occasion));
+    return this.#looking;
+  }
+
+  async #look(occasion: Occasion): Promise<void> {
+    const isUnsettled = this.#rejected !== '' && this.lastError === undefined;
+    // The first look begins the watch: what was only prepared leaves nothing behind.
+    if (!this.#isWatched || occasion === 'slow') this.#arm();
+    if (occasion === 'tick' && !isUnsettled) return;
+    let reason: string;
+    try {
+      const checked = await this.#check();
+      if (checked.digest === this.#digest) {
+        this.#rejected = '';
+        this.lastError = undefined;
+        return;
+      }
+      reason = sentences(checked.findings, (kind) => kind !== 'warning');
+      const isDated = this.#served !== undefined && this.#isOutOfDate(this.#served.certificate);
+      const isOnlyDate = checked.findings.every(
+        ({ kind }) => kind === 'date' || kind === 'warning',
+      );
+      if (reason === '' || (isOnlyDate && isDated)) {
+        this.#take(checked);
+        this.#runtime.changed(`${this.name} changed`);
+        return;
+      }
+    } catch (error) {
+      reason = reasonOf(error);
+    }
+    this.#reject(reason);
+  }
+
+  served(): Served[] {
+    return this.#served === undefined ? [] : [this.#served];
+  }
+
+  close(): void {
+    this.#watch.close();
+  }
+
+  #check() {
+    const { clock, buildDateMs } = this.#runtime;
+    return checkInstalled(this.#options, clock.nowMs(), buildDateMs);
+  }
+
+  #isOutOfDate(certificate: X509Certificate): boolean {
+    return Date.parse(certificate.validTo) <= this.#runtime.clock.nowMs();
+  }
+
+  #arm(): void {
+    this.#isWatched = true;
+    const reason = this.#watch.arm();
+    if (reason === undefined) return;
+    const { name: source } = this;
+    this.#runtime.report({ severity: 'warn', event: 'certificate_not_watched', source, reason });
+  }
+
+  #take({ pair, digest, findings }: Checked & { digest: string }): void {
+    if (pair === undefined) throw new Error('a pair with a bad finding');
+    const { chain, privateKey, certificates } = pair;
+    this.#served = { source: this.name, chain, privateKey, certificate: certificates[0] };
+    this.#digest = digest;
+    this.#rejected = '';
+    this.lastError = undefined;
+    const reason = sentences(findings, () => true);
+    if (reason === '') return;
+    const { name: source } = this;
+    this.#runtime.report({ severity: 'warn', event: 'certificate_warning', source, reason });
+  }
+
+  /** A pair in the middle of being replaced is wrong for a moment: report what stays wrong. */
+  #reject(reason: string): void {
+    const isNew = this.#rejected !== reason;
+    this.#rejected = reason;
+    if (isNew) {
+      this.lastError = undefined;
+      return;
+    }
+    if (this.lastError === reason) return;
+    this.lastError = reason;
+    const { name: source } = this;
+    this.#runtime.report({ severity: 'error', event: 'certificate_rejected', source, reason });
+  }
+}

@@ -1,0 +1,218 @@
+// SPDX-License-Identifier: Apache-2.0
+// A private key and the document that goes with it (a certificate chain, or a request), kept as one
+// generation: a directory `generations/N` that a symbolic link `current` is renamed to last. A power
+// cut at any write leaves the old generation or the new one. A generation is read only when the
+// digests in its meta.json fit, so that a torn or emptied file can never pass for a good one; the
+// generation before the current one is kept for that case. Used by every source of certificates.
+
+import { createHash } from 'node:crypto';
+import { chmodSync, readdirSync, readFileSync, readlinkSync } from 'node:fs';
+import { mkdir, open, rename, rm, symlink } from 'node:fs/promises';
+import { basename, dirname, join } from 'node:path';
+import { reasonOf } from '../start-error.js';
+
+export interface Stored {
+  /** PEM; never logged. */
+  privateKey: string;
+  /** PEM: certificates or a certificate request. */
+  document: string;
+  /** Facts of the owner, such as where the pair came from. No secrets. */
+  notes: Record<string, string>;
+}
+
+export interface Read extends Stored {
+  generation: number;
+  /** Set when `current` could not be used and the generation before it was read instead. */
+  fallbackBecause: string | undefined;
+}
+
+const keyName = 'key.pem';
+const metaName = 'meta.json';
+const generationsName = 'generations';
+const currentName = 'current';
+const nextName = 'next'; // The link before it is renamed.
+const attemptsMax = 8; // Another process may take the number that we wanted.
+
+const sha256 = (text: string): string => createHash('sha256').update(text).digest('hex');
+
+const isMissing = (error: unknown): boolean => (error as NodeJS.ErrnoException).code === 'ENOENT';
+
+async function fsyncDirectory(path: string): Promise<void> {
+  const handle = await open(path, 'r');
+  try {
+    await handle.sync();
+  } finally {
+    await handle.close();
+  }
+}
+
+/** A new file for its owner alone, its content on the medium when this returns. */
+async function writeSecret(path: string, text: string): Promise<void> {
+  const handle = await open(path, 'wx', 0o600);
+  try {
+    await handle.writeFile(text);
+    await handle.sync();
+  } finally {
+    await handle.close();
+  }
+}
+
+/** Makes the directory (0700) and those above it; each new entry is on the medium afterwards. */
+export async function makeDirectory(path: string): Promise<void> {
+  const first = await mkdir(path, { recursive: true, mode: 0o700 });
+  if (first === undefined) return;
+  for (let made = path; made.length >= first.length; made = dirname(made)) {
+    await fsyncDirectory(dirname(made));
+  }
+}
+
+export class GenerationStore {
+  readonly #directory: string;
+  readonly #documentName: string;
+
+  /** Touches nothing. `documentName` is the file beside the key: chain.pem, or request.pem. */
+  constructor(directory: string, documentName = 'chain.pem') {
+    this.#directory = directory;
+    this.#documentName = documentName;
+  }
+
+  /**
+   * The current generation, or undefined when nothing was ever stored. Falls back to the one
+   * before; throws when there is something and none of it can be used. Writes nothing.
+   */
+  read(): Read | undefined {
+    const current = this.#currentNumber(); // The link is resolved once, so both files are of one pair.
+    if (current === undefined) return undefined;
+    try {
+      return { ...this.#readGeneration(current), generation: current, fallbackBecause: undefined };
+    } catch (error) {
+      const before = this.#numbers().findLast((number) => number < current);
+      if (before === undefined) throw error;
+      const fallbackBecause = reasonOf(error);
+      return { ...this.#readGeneration(before), generation: before, fallbackBecause };
+    }
+  }
+
+  /** Stores a new generation and makes it the current one. Throws the system's error; then nothing changed. */
+  async write(stored: Stored): Promise<number> {
+    const generations = join(this.#directory, generationsName);
+    await makeDirectory(generations);
+    const before = this.#currentNumber();
+    const number = await this.#makeGeneration(generations);
+    const generation = join(generations, String(number));
+    const meta = {
+      sha256: {
+        [keyName]: sha256(stored.privateKey),
+        [this.#documentName]: sha256(stored.document),
+      },
+      notes: stored.notes,
+    };
+    try {
+      await writeSecret(join(generation, keyName), stored.privateKey);
+      await writeSecret(join(generation, this.#documentName), stored.document);
+      await writeSecret(join(generation, metaName), `${JSON.stringify(meta)}\n`);
+      await fsyncDirectory(generation);
+      await fsyncDirectory(generations);
+      await this.#pointTo(number);
+    } catch (error) {
+      // A full disk must not be filled further by what we could not finish.
+      await rm(generation, { recursive: true, force: true }).catch(() => {});
+      throw error;
+    }
+    await this.#removeAllBut([number, before], (other) => other < number).catch(() => {});
+    return number;
+  }
+
+  /** Removes what an interrupted write left. Call it once at start, before another write. */
+  async clean(): Promise<void> {
+    const current = this.#currentNumber();
+    await rm(join(this.#directory, nextName), { force: true });
+    const before = this.#numbers().findLast((number) => current !== undefined && number < current);
+    await this.#removeAllBut([current, before], () => true);
+    if (current === undefined) return;
+    // A backup or a copy may have opened the key to others.
+    chmodSync(join(this.#directory, generationsName, String(current), keyName), 0o600);
+  }
+
+  /** Forgets everything that is stored here. */
+  async remove(): Promise<void> {
+    await rm(this.#directory, { recursive: true, force: true });
+  }
+
+  async #pointTo(number: number): Promise<void> {
+    const next = join(this.#directory, nextName);
+    await rm(next, { force: true });
+    await symlink(join(generationsName, String(number)), next); // Relative: the state may be moved.
+    await rename(next, join(this.#directory, currentName));
+    await fsyncDirectory(this.#directory);
+  }
+
+  async #makeGeneration(generations: string): Promise<number> {
+    for (let attempt = 1; ; attempt += 1) {
+      const number = (this.#numbers().at(-1) ?? 0) + 1;
+      try {
+        await mkdir(join(generations, String(number)), { mode: 0o700 });
+        return number;
+      } catch (error) {
+        const isTaken = (error as NodeJS.ErrnoException).code === 'EEXIST';
+        if (!isTaken || attempt === attemptsMax) throw error;
+      }
+    }
+  }
+
+  async #removeAllBut(
+    kept: (number | undefined)[],
+    isOurs: (number: number) => boolean,
+  ): Promise<void> {
+    const generations = join(this.#directory, generationsName);
+    for (const number of this.#numbers()) {
+      if (kept.includes(number) || !isOurs(number)) continue;
+      await rm(join(generations, String(number)), { recursive: true, force: true });
+    }
+  }
+
+  #currentNumber(): number | undefined {
+    try {
+      const name = basename(readlinkSync(join(this.#directory, currentName)));
+      return /^\d{1,15}$/.test(name) ? Number(name) : undefined;
+    } catch (error) {
+      if (isMissing(error)) return undefined;
+      throw error;
+    }
+  }
+
+  /** The numbers of all generations on disk, ascending. */
+  #numbers(): number[] {
+    try {
+      const names = readdirSync(join(this.#directory, generationsName));
+      return names
+        .filter((name) => /^\d{1,15}$/.test(name))
+        .map(Number)
+        .sort((a, b) => a - b);
+    } catch (error) {
+      if (isMissing(error)) return [];
+      throw error;
+    }
+  }
+
+  #readGeneration(number: number): Stored {
+    const generation = join(this.#directory, generationsName, String(number));
+    const text = (name: string): string => readFileSync(join(generation, name), 'utf8');
+    const meta = JSON.parse(text(metaName)) as {
+      sha256: Record<string, string>;
+      notes?: Record<string, string>;
+    };
+    const checked = (name: string): string => {
+      const content = text(name);
+      if (content === '' || sha256(content) !== meta.sha256[name]) {
+        throw new Error(`${join(generation, name)} is damaged`);
+      }
+      return content;
+    };
+    return {
+      privateKey: checked(keyName),
+      document: checked(this.#documentName),
+      notes: meta.notes ?? {},
+    };
+  }
+}

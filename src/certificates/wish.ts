@@ -1,0 +1,28 @@
+// SPDX-License-Identifier: Apache-2.0
+// An operator's wish for a new certificate, left by `spliced certificate renew` as an empty file for
+// the daemon, which is another process and perhaps another user: it takes the wish at a reload, at
+// its next slow look or at its next start. Used by device-source.ts and enrolment.ts.
+
+import { existsSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+
+const wishName = 'renew-now';
+
+/** Leaves the wish in the directory of a source. False when there is no such source yet. */
+export function leaveWish(directory: string): boolean {
+  if (statSync(directory, { throwIfNoEntry: false })?.isDirectory() !== true) return false;
+  writeFileSync(join(directory, wishName), '');
+  return true;
+}
+
+/** True once for each wish. A file that cannot be removed is no wish: it would come for ever. */
+export function takeWish(directory: string): boolean {
+  const path = join(directory, wishName);
+  if (!existsSync(path)) return false;
+  try {
+    rmSync(path);
+    return true;
+  } catch {
+    return false;
+  }
+}
