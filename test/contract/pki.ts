@@ -134,4 +134,6 @@ export class Authority {
   }
 }
 
-export { after, serverAuth };
+const signsCertificatesOnly = x509.KeyUsageFlags.keyCertSign;
+
+export { after, serverAuth, signsCertificatesOnly };
