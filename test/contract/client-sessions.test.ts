@@ -73,6 +73,13 @@ const start = (t: Test, clientCertificates: ClientCertificates, tlsOffload: 'aut
   startEngine(t, files, { clientCertificates, tlsOffload });
 const figuresOf = ({ engine }: Running) => JSON.parse(engine.stats());
 
+const isKernelTls = (running: Running): boolean =>
+  figuresOf(running).offload.kernel === 'available';
+
+/** Connections that the kernel has taken over: all of them, where it can. */
+const promotions = (running: Running): number =>
+  (Object.values(figuresOf(running).offload.promoted) as number[]).reduce((a, b) => a + b, 0);
+
 for (const version of versions) {
   t.test(`${version}: a resumed session is the same client, again and again`, async (t) => {
     for (const offload of ['auto', 'off'] as const) {
@@ -88,6 +95,7 @@ for (const version of versions) {
       const { clientCertificates, tls } = figuresOf(running);
       t.match(clientCertificates, { verified: 4, missing: 0 });
       t.match(tls.handshakes, { full: 1, resumed: 3 });
+      t.equal(promotions(running), isKernelTls(running) && offload === 'auto' ? 4 : 0);
     }
   });
 
@@ -195,6 +203,7 @@ t.test('a large certificate makes a ticket of several records', async (t) => {
       t.equal(pending.contradictions, 0);
       t.equal(clientCertificates.verified, 4);
       t.equal(connections.shed, 0);
+      t.equal(promotions(running), isKernelTls(running) && tlsOffload === 'auto' ? 4 : 0);
     });
   }
 });
