@@ -31,6 +31,7 @@ const formatWords = {
   path: 'a path',
   'path or nothing': 'a path, or `""` for none',
   'listen addresses': '1 to 8 addresses',
+  'path prefixes': 'up to 64 paths that begin with `/`',
 };
 
 function allowedOf({ format, min, max }) {

@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 // What the configuration needs from the system, looked at without changing anything: a directory to
-// serve, certificate files that fit, a place for the state. Called by `config check` and before a
+// serve, certificate files that fit, clients' CAs, a place for the
+// state. Called by `config check` and before a
 // reload; a start finds the same by doing it.
 
 import { accessSync, constants, existsSync, opendirSync, statSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { readCertificateFiles } from './certificates/files.js';
+import { readClientCertificates } from './client-certificates.js';
 import { type LoadedConfiguration, placeRefusal } from './config/configuration.js';
 import { reasonOf, StartError } from './start-error.js';
 
@@ -36,10 +38,11 @@ function checkStateDir(stateDir: string): void {
 
 /** Every finding as a line that names the setting's place. Empty: a start would get through. */
 export function checkSystem(loaded: LoadedConfiguration): string[] {
-  const { root, stateDir, files } = loaded.configuration;
+  const { root, stateDir, files, clientCertificates } = loaded.configuration;
   const checks = [
     () => checkRoot(root),
     () => (files === undefined ? checkStateDir(stateDir) : void readCertificateFiles(files)),
+    () => void readClientCertificates(clientCertificates),
   ];
   const findings: string[] = [];
   for (const check of checks) {

@@ -6,11 +6,13 @@
 import { ensureDeviceCertificate } from './certificates/device.js';
 import { readCertificateFiles } from './certificates/files.js';
 import { checkSystem } from './checks.js';
+import { ClientAccess } from './client-certificates.js';
 import { formatListenAddress } from './config/address.js';
 import type { Configuration, LoadedConfiguration } from './config/configuration.js';
 import { aborted, EngineEvents, figures, stopEngine } from './engine/lifecycle.js';
 import {
   type CertificatePair,
+  type ClientCertificates,
   type Engine,
   engineErrorCodes,
   loadNative,
@@ -108,14 +110,14 @@ function reloadParticipants(serving: Serving, engine: Engine, log: Log): Partici
     },
   };
   const values: Participant = {
-    prepare: ({ configuration: { files, logLevel, stopTimeoutMs } }) => {
+    prepare: ({ configuration: { files, clientCertificates, logLevel, stopTimeoutMs } }) => {
       const before = serving.configuration;
       const use = (configuration: Configuration): void => {
         serving.configuration = configuration;
         log.level = configuration.logLevel;
       };
       return {
-        commit: () => use({ ...before, files, logLevel, stopTimeoutMs }),
+        commit: () => use({ ...before, files, clientCertificates, logLevel, stopTimeoutMs }),
         rollBack: () => use(before),
       };
     },
@@ -126,7 +128,11 @@ function reloadParticipants(serving: Serving, engine: Engine, log: Log): Partici
 /** The options whose value the engine has refused, so that the message can name their place. */
 const refusedOptions: Record<string, string> = { EROOT: '--root: ', ELISTEN: '--listen: ' };
 
-function createEngine(configuration: Configuration, certificate: CertificatePair): Engine {
+function createEngine(
+  configuration: Configuration,
+  certificate: CertificatePair,
+  clientCertificates: ClientCertificates | undefined,
+): Engine {
   const { Engine } = loadNative();
   const {
     logLevel: _level,
@@ -136,7 +142,7 @@ function createEngine(configuration: Configuration, certificate: CertificatePair
     ...rest
   } = configuration;
   try {
-    return new Engine({ ...rest, certificates: [certificate] });
+    return new Engine({ ...rest, certificates: [certificate], clientCertificates });
   } catch (error) {
     const code = (error as NodeJS.ErrnoException).code ?? '';
     if (!(engineErrorCodes as readonly string[]).includes(code)) throw error;
@@ -149,8 +155,9 @@ export async function runDaemon({ loaded, load, log, signals }: DaemonParts): Pr
   const { configuration } = loaded;
   const certificate = await chooseCertificate(configuration);
   logCertificate(certificate, log);
+  const clients = new ClientAccess(configuration.clientCertificates, log);
   if (signals.stop.aborted) return true;
-  const engine = createEngine(configuration, pairOf(certificate));
+  const engine = createEngine(configuration, pairOf(certificate), clients.settings);
   const serving: Serving = { configuration, certificate };
   const events = new EngineEvents(log);
   const supervisor = createSupervisor(process.env, (error) =>
@@ -161,7 +168,7 @@ export async function runDaemon({ loaded, load, log, signals }: DaemonParts): Pr
     engine.start((batch) => events.take(batch));
     const refusal = await Promise.race([events.started, events.failed]);
     if (refusal !== undefined) throw new StartError(`the engine does not start: ${refusal}`);
-    ends.push(keepCertificateFresh(serving, engine, log));
+    ends.push(keepCertificateFresh(serving, engine, log), clients.serve(engine));
     const listeners = engine.listeners();
     const urls = listeners.map((listener) => `https://${formatListenAddress(listener)}/`);
     log.info({
@@ -173,7 +180,7 @@ export async function runDaemon({ loaded, load, log, signals }: DaemonParts): Pr
     });
     const status = `Serving ${configuration.root} at ${urls.join(' ')}`;
     await supervisor.ready(status);
-    const participants = reloadParticipants(serving, engine, log);
+    const participants = [...reloadParticipants(serving, engine, log), clients.participant];
     const parts = { running: loaded, load, check: checkSystem, participants, supervisor };
     const reloader = new Reloader({ ...parts, status, log });
     ends.push(() => reloader.close());

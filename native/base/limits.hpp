@@ -80,6 +80,12 @@ inline constexpr uint32_t kAcceptPauseMs = 100;  // after EMFILE, ENFILE, ENOBUF
 // Session-ticket keys (RFC 5077 5.5): a key encrypts for one period and decrypts for two.
 inline constexpr uint64_t kTicketKeyPeriodMs = 12ull * 3600 * 1000;
 
+// Client certificates: what is read of the configuration, and what a client may send.
+inline constexpr size_t kClientAuthoritiesMax = 64;  // CA certificates, and lists, in one bundle
+inline constexpr int kClientChainDepthMax = 4;       // CAs between the leaf and its root
+inline constexpr long kClientCertificatesBytesMax = 32 * 1024;  // its whole Certificate message
+inline constexpr size_t kRequiredPrefixesMax = 64;
+
 // Ring sizes.
 inline constexpr unsigned kRingEntries = 512;
 inline constexpr unsigned kRingCompletions = 4096;

@@ -42,6 +42,7 @@ struct Connection {
 
   // TLS. Either `session` or, after promotion, the kernel (`cipher`, `ledger`).
   std::unique_ptr<tls::Session> session;
+  std::unique_ptr<const tls::ClientIdentity> client;  // verified; outlives `session`
   bool offloaded = false;
   const tls::CipherSpec* cipher = nullptr;
   Ledger ledger;

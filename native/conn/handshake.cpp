@@ -46,7 +46,15 @@ void commit(Services& s, Connection& c, const tls::Promotion& promotion) {
   s.figures.promoted[promotion.cipher - tls::kCiphers].add();
 }
 
+// Before the promotion, which frees the session.
+void take_client(Services& s, Connection& c) {
+  if (!c.session->asked_for_certificate()) return;
+  c.client = c.session->client_identity();
+  (c.client ? s.figures.clients_verified : s.figures.clients_missing).add();
+}
+
 Turn established(Services& s, Connection& c) {
+  take_client(s, c);
   (c.session->resumed() ? s.figures.handshakes_resumed : s.figures.handshakes_full).add();
   const tls::Promotion promotion =
       tls::promote(c.socket, *c.session, s.kernel, s.options.offload_wanted);
@@ -106,6 +114,8 @@ Turn handshake(Services& s, Connection& c) {
   }
   const tls::HandshakeFailure reason = c.session->failure();
   s.figures.handshake_failures[static_cast<size_t>(reason)].add();
+  if (reason == tls::HandshakeFailure::ClientCertificate)
+    s.figures.clients_refused[static_cast<size_t>(c.session->client_refusal())].add();
   c.ending = Ending::NotServed;
   if (reason == tls::HandshakeFailure::PeerClosed) {
     abort(s, c, Ending::NotServed);

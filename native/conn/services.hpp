@@ -14,6 +14,7 @@
 #include "conn/figures.hpp"
 #include "files/file_cache.hpp"
 #include "http/date.hpp"
+#include "http/path_prefixes.hpp"
 #include "os/closer.hpp"
 #include "os/pipe_pool.hpp"
 #include "ring/ring.hpp"
@@ -47,7 +48,8 @@ struct Services {
   const tls::KernelSupport& kernel;
   os::PipePool pipes;
   BufferPool buffers;
-  std::shared_ptr<const tls::ContextGeneration> generation;  // for new connections
+  std::shared_ptr<const tls::ContextGeneration> generation;        // for new connections
+  std::shared_ptr<const http::PathPrefixes> certificate_required;  // null: nowhere
   std::function<std::string()> status_json;
 
   std::vector<Connection> slots;  // never resized: the kernel points into them

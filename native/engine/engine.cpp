@@ -31,12 +31,16 @@ std::unique_ptr<Engine> Engine::create(const Options& options, Failure& failure)
   engine->root_ = open_root(options.root, failure);
   if (!engine->root_) return nullptr;
   std::string error;
-  engine->generation_ =
-      tls::ContextGeneration::build(options.certificates, engine->tickets_, error);
+  tls::ContextGeneration::Trust trust;
+  if (!read_trust(options.client_certificates, trust, failure)) return nullptr;
+  engine->generation_ = tls::ContextGeneration::build(options.certificates, std::move(trust),
+                                                      engine->tickets_, error);
   if (!engine->generation_) {
     failure = {"ECERTIFICATE", error};
     return nullptr;
   }
+  engine->certificate_required_ = options.client_certificates.required;
+  engine->post_generation();
   for (const os::ListenAddress& wanted : options.listeners) {
     ListenerState state;
     if (!os::open_listener(wanted, state.listener, error)) {
@@ -71,13 +75,37 @@ void Engine::wake_with(const std::function<void(Mailbox&)>& change) {
 
 bool Engine::replace_certificates(const std::vector<tls::CertificatePem>& pems, Failure& failure) {
   std::string error;
-  auto generation = tls::ContextGeneration::build(pems, tickets_, error);
+  auto generation = tls::ContextGeneration::build(pems, generation_->trust(), tickets_, error);
   if (!generation) {
     failure = {"ECERTIFICATE", error};
     return false;
   }
-  wake_with([&](Mailbox& mail) { mail.generation = std::move(generation); });
+  generation_ = std::move(generation);
+  post_generation();
   return true;
+}
+
+bool Engine::replace_client_certificates(const ClientCertificates& clients, Failure& failure) {
+  tls::ContextGeneration::Trust trust;
+  if (!read_trust(clients, trust, failure)) return false;
+  std::string error;
+  auto generation = generation_->with_trust(std::move(trust), tickets_, error);
+  if (!generation) {
+    failure = {"ECLIENTCERTIFICATES", error};
+    return false;
+  }
+  generation_ = std::move(generation);
+  certificate_required_ = clients.required;
+  post_generation();
+  return true;
+}
+
+// Both at once: no request is judged by the paths of one and the trust of another.
+void Engine::post_generation() {
+  wake_with([this](Mailbox& mail) {
+    mail.generation = generation_;
+    mail.certificate_required = certificate_required_;
+  });
 }
 
 void Engine::stop(uint32_t timeout_ms) {

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "conn/services.hpp"
+#include "engine/client_certificates.hpp"
 #include "os/listener.hpp"
 #include "tls/context.hpp"
 
@@ -20,14 +21,9 @@ struct Options {
   std::string root;
   std::vector<os::ListenAddress> listeners;
   std::vector<tls::CertificatePem> certificates;
+  ClientCertificates client_certificates;
   ring::Backend ring = ring::Backend::Auto;
   conn::Options connections;
-};
-
-// Why an engine could not be made: a stable code (EROOT, ELISTEN, ECERTIFICATE) and one sentence.
-struct Failure {
-  const char* code = "";
-  std::string message;
 };
 
 struct Event {
@@ -51,6 +47,8 @@ class Engine {
   bool start(OnEvent on_event, Failure& failure);
   // A new generation for the connections to come; false leaves everything as it was.
   bool replace_certificates(const std::vector<tls::CertificatePem>& pems, Failure& failure);
+  // Likewise; the certificates stay. A request on an open connection is judged by the new paths.
+  bool replace_client_certificates(const ClientCertificates& clients, Failure& failure);
   // Graceful stop; called again with less time, it shortens the wait.
   void stop(uint32_t timeout_ms);
   // Idempotent: gives up what is left and joins the threads. No event is sent after it returns.
@@ -71,6 +69,7 @@ class Engine {
     std::mutex mutex;
     std::optional<uint64_t> stop_by_ms;
     std::shared_ptr<const tls::ContextGeneration> generation;
+    std::shared_ptr<const http::PathPrefixes> certificate_required;  // of `generation`
     ring::Ring* ring = nullptr;  // to wake; null while the thread does not run
   };
 
@@ -83,6 +82,7 @@ class Engine {
   void rearm_due(conn::Services& s);
   int timeout_ms(const conn::Services& s) const;
   bool finished(const conn::Services& s) const;
+  void post_generation();
   void wake_with(const std::function<void(Mailbox&)>& change);
 
   const Options options_;
@@ -90,7 +90,9 @@ class Engine {
   tls::KernelSupport kernel_;
   tls::TicketKeys tickets_;
   conn::Figures figures_;
+  // The newest, for the Node thread alone; the engine's own gets it by mail.
   std::shared_ptr<const tls::ContextGeneration> generation_;
+  std::shared_ptr<const http::PathPrefixes> certificate_required_;
   std::vector<ListenerState> listeners_;
   os::Closer closer_;
   OnEvent on_event_;

@@ -39,7 +39,6 @@ void Engine::run() {
   backend_.store(opened.backend, std::memory_order_release);
   files::FileCache files(root_.get(), figures_.files);
   conn::Services s(options_.connections, *opened.ring, files, closer_, figures_, kernel_);
-  s.generation = generation_;
   s.status_json = [this] { return status_json(); };
   s.now_ms = base::now_ms();
   conn::prepare_slots(s);
@@ -98,7 +97,10 @@ void Engine::take_mail(conn::Services& s) {
   {
     std::lock_guard<std::mutex> lock(mailbox_.mutex);
     stop_by_ms = mailbox_.stop_by_ms;
-    if (mailbox_.generation) s.generation = std::move(mailbox_.generation);
+    if (mailbox_.generation) {
+      s.generation = std::move(mailbox_.generation);
+      s.certificate_required = std::move(mailbox_.certificate_required);
+    }
   }
   if (!stop_by_ms) return;
   const bool first = !stop_by_ms_;

@@ -86,6 +86,15 @@ void write_tls(JsonWriter& json, const conn::Figures& f) {
       .close();
 }
 
+void write_clients(JsonWriter& json, const conn::Figures& f) {
+  json.open("clientCertificates")
+      .number("verified", f.clients_verified.get())
+      .number("missing", f.clients_missing.get())
+      .open("refused");
+  write_names(json, f.clients_refused, tls::kClientRefusalNames, tls::kClientRefusals);
+  json.close().close();
+}
+
 uint64_t draining(const conn::Figures& f) {
   uint64_t count = 0;
   for (conn::State state : {conn::State::CloseNotify, conn::State::Settle, conn::State::Linger})
@@ -146,6 +155,7 @@ std::string Engine::status_json() const {
   json.close().close();
   write_connections(json, figures_);
   write_tls(json, figures_);
+  write_clients(json, figures_);
   write_drains(json, figures_, options_.connections.pending_window_bytes);
   json.close();
   return json.take();

@@ -88,6 +88,7 @@ class EngineObject : public Napi::ObjectWrap<EngineObject> {
             InstanceMethod<&EngineObject::start>("start"),
             InstanceMethod<&EngineObject::stats>("stats"),
             InstanceMethod<&EngineObject::replace_certificates>("replaceCertificates"),
+            InstanceMethod<&EngineObject::replace_client_certificates>("replaceClientCertificates"),
             InstanceMethod<&EngineObject::stop>("stop"),
             InstanceMethod<&EngineObject::close>("close"),
         });
@@ -161,6 +162,13 @@ class EngineObject : public Napi::ObjectWrap<EngineObject> {
       throw_with_code(info.Env(), failure.code, failure.message);
   }
 
+  void replace_client_certificates(const Napi::CallbackInfo& info) {
+    engine::Engine& engine = running(info);
+    engine::Failure failure;
+    if (!engine.replace_client_certificates(read_client_certificates(info.Env(), info[0]), failure))
+      throw_with_code(info.Env(), failure.code, failure.message);
+  }
+
   void stop(const Napi::CallbackInfo& info) {
     engine::Engine& engine = running(info);
     const double timeout_ms = info[0].IsNumber() ? info[0].As<Napi::Number>().DoubleValue() : -1;
@@ -183,8 +191,30 @@ class EngineObject : public Napi::ObjectWrap<EngineObject> {
   bool closed_ = false;
 };
 
+// What the settings amount to, without an engine: for checks before anything is changed, and for
+// what the log says about them. Throws as the engine would.
+Napi::Value inspect_client_certificates(const Napi::CallbackInfo& info) {
+  const Napi::Env env = info.Env();
+  engine::Failure failure;
+  engine::ClientTrustReport report;
+  if (!engine::inspect(read_client_certificates(env, info[0]), report, failure))
+    throw_with_code(env, failure.code, failure.message);
+  const auto milliseconds = [&](int64_t seconds) -> Napi::Value {
+    if (seconds == INT64_MAX) return env.Null();
+    return Napi::Number::New(env, static_cast<double>(seconds) * 1000);
+  };
+  Napi::Object out = Napi::Object::New(env);
+  out.Set("authorities", static_cast<double>(report.authorities));
+  out.Set("revocationLists", static_cast<double>(report.revocation_lists));
+  out.Set("caNotAfterMs", milliseconds(report.ca_not_after_s));
+  out.Set("crlNextUpdateMs", milliseconds(report.crl_next_update_s));
+  return out;
+}
+
 Napi::Object initialise(Napi::Env env, Napi::Object exports) {
   exports.Set("Engine", EngineObject::define(env));
+  exports.Set("inspectClientCertificates",
+              Napi::Function::New(env, inspect_client_certificates, "inspectClientCertificates"));
   define_doctor(env, exports);
   return exports;
 }

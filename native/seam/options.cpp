@@ -77,6 +77,32 @@ std::vector<tls::CertificatePem> read_certificates(Napi::Env env, const Napi::Va
   return pems;
 }
 
+engine::ClientCertificates read_client_certificates(Napi::Env env, const Napi::Value& value) {
+  engine::ClientCertificates clients;
+  if (value.IsUndefined() || value.IsNull()) return clients;
+  if (!value.IsObject()) invalid(env, "clientCertificates", "an object");
+  const Napi::Object from = value.As<Napi::Object>();
+  clients.trust.ca = text(from, "ca");
+  if (clients.trust.ca.empty()) invalid(env, "ca", "one or more certificates in PEM form");
+  clients.trust.crl = text(from, "crl");
+  const Napi::Value check_times = from.Get("checkTimes");
+  if (!check_times.IsBoolean()) invalid(env, "checkTimes", "true or false");
+  clients.trust.check_times = check_times.As<Napi::Boolean>().Value();
+  const Napi::Value require = from.Get("require");
+  const uint32_t count = require.IsArray() ? require.As<Napi::Array>().Length() : UINT32_MAX;
+  if (count > limits::kRequiredPrefixesMax)
+    invalid(env, "require",
+            "an array of at most " + std::to_string(limits::kRequiredPrefixesMax) + " paths");
+  auto prefixes = std::make_shared<http::PathPrefixes>();
+  for (uint32_t i = 0; i < count; i++) {
+    const Napi::Value entry = require.As<Napi::Array>().Get(i);
+    if (!entry.IsString() || !prefixes->add(entry.As<Napi::String>().Utf8Value()))
+      invalid(env, "require", "an array of paths, such as \"/private\"");
+  }
+  if (!prefixes->empty()) clients.required = std::move(prefixes);
+  return clients;
+}
+
 engine::Options read_options(const Napi::Value& value) {
   if (!value.IsObject())
     throw_with_code(value.Env(), "EINVAL_OPTION", "the engine needs an options object");
@@ -91,6 +117,8 @@ engine::Options read_options(const Napi::Value& value) {
         {text(entry, "address"), static_cast<uint16_t>(integer(entry, "port", 0, 65535))});
   }
   options.certificates = read_certificates(value.Env(), from.Get("certificates"));
+  options.client_certificates =
+      read_client_certificates(value.Env(), from.Get("clientCertificates"));
   options.ring = either(from, "ring", "auto", "epoll") ? ring::Backend::Auto : ring::Backend::Epoll;
   conn::Options& c = options.connections;
   c.offload_wanted = either(from, "tlsOffload", "auto", "off");

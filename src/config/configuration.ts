@@ -23,12 +23,21 @@ import { type Setting, type SettingTable, schema, settingsOf } from './schema.js
 
 export type { CommandOptions } from './layers.js';
 
+export interface ClientCertificateFiles {
+  ca: string;
+  crl: string | undefined;
+  /** Path prefixes; empty: needed nowhere. */
+  require: string[];
+}
+
 export interface Configuration {
   root: string;
   listeners: ListenAddress[];
   stateDir: string;
   /** Both or neither. */
   files: { certificate: string; privateKey: string } | undefined;
+  /** Undefined: clients are not asked for a certificate. */
+  clientCertificates: ClientCertificateFiles | undefined;
   tlsOffload: 'auto' | 'off';
   ring: 'auto' | 'epoll';
   logLevel: string;
@@ -108,7 +117,7 @@ function wrongType({ key, value, origin }: Assignment, setting: Setting): string
   const isText = Array.isArray(value) && value.every((item) => typeof item === 'string');
   if (typeName(value) === wanted && (wanted !== 'array' || isText)) return undefined;
   const example = {
-    array: `an array of strings, such as ${JSON.stringify(setting.default)}`,
+    array: `an array of strings, such as ${JSON.stringify(setting.example ?? setting.default)}`,
     number: `a whole number from ${setting.min} to ${setting.max}, without quotes`,
     string: Array.isArray(setting.format) ? oneOf(setting.format) : 'a string in quotes',
   }[wanted as 'array' | 'number' | 'string'];
@@ -154,6 +163,17 @@ function judge(table: SettingTable, layers: Layers): Map<string, Effective> {
   return settings;
 }
 
+/** Lists and rules mean nothing where no client is asked. */
+function judgeClients(settings: ReadonlyMap<string, Effective>, problems: Problem[]): void {
+  if (settings.get('client_certificates.ca')?.value !== '') return;
+  for (const name of ['crl', 'require']) {
+    const given = settings.get(`client_certificates.${name}`);
+    if (given === undefined || String(given.value) === '') continue;
+    const text = `${labelOf(given.key, given.origin)}: needs client_certificates.ca as well`;
+    problems.push({ text, origin: given.origin });
+  }
+}
+
 /** What no setting can know alone. */
 function judgeTogether(settings: ReadonlyMap<string, Effective>, problems: Problem[]): void {
   const [certificate, privateKey] = ['tls.certificate', 'tls.private_key'].map((key) =>
@@ -175,12 +195,21 @@ function configurationOf(settings: ReadonlyMap<string, Effective>): Configuratio
   const pathOf = (key: string): string => resolve(String(setTo(key)));
   const numberOf = (key: string): number => Number(setTo(key));
   const hasFiles = setTo('tls.certificate') !== '';
+  const hasClients = setTo('client_certificates.ca') !== '';
+  const hasLists = setTo('client_certificates.crl') !== '';
   return {
     root: pathOf('root'),
     listeners: (setTo('listen') as string[]).map(parseListenAddress),
     stateDir: pathOf('state_dir'),
     files: hasFiles
       ? { certificate: pathOf('tls.certificate'), privateKey: pathOf('tls.private_key') }
+      : undefined,
+    clientCertificates: hasClients
+      ? {
+          ca: pathOf('client_certificates.ca'),
+          crl: hasLists ? pathOf('client_certificates.crl') : undefined,
+          require: setTo('client_certificates.require') as string[],
+        }
       : undefined,
     tlsOffload: setTo('tls.offload') as Configuration['tlsOffload'],
     ring: setTo('ring') as Configuration['ring'],
@@ -214,6 +243,7 @@ export function loadConfiguration(
   const layers = readLayers(settingsOf(table), options, env, defaultPath);
   const settings = judge(table, layers);
   judgeTogether(settings, layers.problems);
+  judgeClients(settings, layers.problems);
   if (layers.problems.length > 0) throw new ConfigurationError(inOrder(layers));
   return {
     configuration: configurationOf(settings),
@@ -223,11 +253,11 @@ export function loadConfiguration(
   };
 }
 
-/** The place of the setting that a later refusal names as "--option: ...", in the same words. */
+/** The place of the setting that a later refusal names as "--option: ..." or "key: ...". */
 export function placeRefusal(message: string, loaded: LoadedConfiguration): string {
-  const [, option, rest] = /^--([\w-]+): (.*)$/s.exec(message) ?? [];
+  const [, name, rest] = /^((?:--)?[\w.-]+): (.*)$/s.exec(message) ?? [];
   for (const { key, origin, setting } of loaded.settings.values()) {
-    const isNamed = option !== undefined && setting.option === option;
+    const isNamed = name !== undefined && (name === key || name === `--${setting.option}`);
     if (isNamed && origin.kind !== 'default') return `${labelOf(key, origin)}: ${rest}`;
   }
   return message;

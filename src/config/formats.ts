@@ -6,6 +6,7 @@ import convict from 'convict';
 import { parseListenAddress } from './address.js';
 
 export const listenersMax = 8;
+export const requiredPrefixesMax = 64;
 
 interface Bounded {
   min: number;
@@ -32,6 +33,30 @@ convict.addFormat({
       throw new Error(`needs 1 to ${listenersMax} addresses`);
     }
     for (const text of value) parseListenAddress(String(text));
+  },
+});
+
+/** Why no request's path can begin with this; undefined when one can. As native/http has it. */
+function prefixRefusal(prefix: string): string | undefined {
+  if (!prefix.startsWith('/')) return 'must begin with "/"';
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is looked for.
+  if (/[%?#\x00-\x1f\x7f]/.test(prefix)) return 'is a path as files are named, without % ? #';
+  const isPlain = prefix === '/' || !/\/(\.{0,2})(\/|$)/.test(prefix.replace(/\/$/, ''));
+  return isPlain ? undefined : 'must have no empty, "." or ".." part';
+}
+
+convict.addFormat({
+  name: 'path prefixes',
+  coerce: (value: unknown) =>
+    typeof value === 'string' ? value.split(',').filter((part) => part !== '') : value,
+  validate: (value: unknown) => {
+    if (!Array.isArray(value) || value.length > requiredPrefixesMax) {
+      throw new Error(`needs at most ${requiredPrefixesMax} paths`);
+    }
+    for (const prefix of value.map(String)) {
+      const refusal = prefixRefusal(prefix);
+      if (refusal !== undefined) throw new Error(`${JSON.stringify(prefix)} ${refusal}`);
+    }
   },
 });
 

@@ -10,6 +10,8 @@ export interface Setting {
   /** A format of formats.ts, or the allowed words. */
   format: string | readonly string[];
   default: unknown;
+  /** Of an array that is empty by default: what one may look like, for messages. */
+  example?: readonly string[];
   /** Its environment variable, SPLICED_ and so on. */
   env: string;
   /** Its option of the command line, without the dashes. */
@@ -112,6 +114,38 @@ export const schema = {
       option: 'tls-offload',
       argument: 'auto|off',
       help: 'auto: kernel TLS where the kernel can; off: never',
+    },
+  },
+  client_certificates: {
+    ca: {
+      doc:
+        'CA certificates (PEM, each up to its self-signed root, at most 64). With them every client ' +
+        'is asked for a certificate; one that they do not verify ends the handshake, and none at ' +
+        'all is no error but below `require`. See docs/CLIENT-CERTIFICATES.md.',
+      format: 'path or nothing',
+      default: '',
+      env: 'SPLICED_CLIENT_CERTIFICATES_CA',
+      isLive: true,
+    },
+    crl: {
+      doc:
+        'Revocation lists (PEM), one of every certificate in `ca`. A list that is out of date ' +
+        'refuses every client certificate: renew the file and reload in time.',
+      format: 'path or nothing',
+      default: '',
+      env: 'SPLICED_CLIENT_CERTIFICATES_CRL',
+      isLive: true,
+    },
+    require: {
+      doc:
+        'Path prefixes below which a request without a verified certificate gets 403, such as ' +
+        '`["/private"]` (in the variable separated by commas); `["/"]` is everywhere. Written as ' +
+        'the files are named, whole path segments, upper and lower case as they are.',
+      format: 'path prefixes',
+      default: [],
+      example: ['/private'],
+      env: 'SPLICED_CLIENT_CERTIFICATES_REQUIRE',
+      isLive: true,
     },
   },
   limits: {

@@ -15,10 +15,34 @@ export interface CertificatePair {
   privateKey: string;
 }
 
+/** How clients' certificates are judged, and which requests need one. */
+export interface ClientCertificates {
+  /** PEM text: the CA certificates up to their self-signed roots. */
+  ca: string;
+  /** PEM text: the revocation lists of all of them. Empty: nothing is revoked. */
+  crl: string;
+  /** Path prefixes such as "/private", as files are named. Empty: asked for, needed nowhere. */
+  require: string[];
+  /** False while the clock is known to be wrong: dates of certificates and lists are not looked at. */
+  checkTimes: boolean;
+}
+
+/** What inspectClientCertificates() finds; times in milliseconds of the epoch, null: never. */
+export interface ClientTrustReport {
+  authorities: number;
+  revocationLists: number;
+  /** When the first CA certificate ends. */
+  caNotAfterMs: number | null;
+  /** When the first CA has no revocation list that is in date. */
+  crlNextUpdateMs: number | null;
+}
+
 export interface EngineOptions {
   root: string;
   listeners: { address: string; port: number }[];
   certificates: CertificatePair[];
+  /** Undefined: clients are not asked for a certificate. */
+  clientCertificates?: ClientCertificates | undefined;
   tlsOffload: 'auto' | 'off';
   ring: 'auto' | 'epoll';
   connectionsMax: number;
@@ -36,8 +60,14 @@ export type EngineEvent =
   | { type: 'stopped'; drained: number; aborted: number; durationMs: number }
   | { type: 'failed'; reason: string };
 
-/** The codes of the errors that the constructor and replaceCertificates throw. */
-export const engineErrorCodes = ['EINVAL_OPTION', 'EROOT', 'ELISTEN', 'ECERTIFICATE'] as const;
+/** The codes of the errors that the constructor and the methods that replace something throw. */
+export const engineErrorCodes = [
+  'EINVAL_OPTION',
+  'EROOT',
+  'ELISTEN',
+  'ECERTIFICATE',
+  'ECLIENTCERTIFICATES',
+] as const;
 
 export interface Engine {
   /** The addresses as bound: port 0 has become a real one. */
@@ -45,8 +75,16 @@ export interface Engine {
   start(onEvents: (events: EngineEvent[]) => void): void;
   /** JSON text, the same as GET /.spliced/status. */
   stats(): string;
-  /** A new generation for new handshakes. Throws ECERTIFICATE and keeps the old one. */
+  /**
+   * A new generation for new handshakes, with the same settings for clients' certificates. Throws
+   * ECERTIFICATE and keeps the old one.
+   */
   replaceCertificates(certificates: CertificatePair[]): void;
+  /**
+   * Likewise; the server's own certificates stay. Undefined: clients are not asked any more. Throws
+   * ECLIENTCERTIFICATES and keeps what there was.
+   */
+  replaceClientCertificates(clients: ClientCertificates | undefined): void;
   /** Graceful; again with a smaller time-out shortens it. The event 'stopped' follows. */
   stop(timeoutMs: number): void;
   /** Idempotent: ends what is left and joins the threads. */
@@ -98,6 +136,8 @@ export interface TruncationFigures {
 
 export interface NativeModule {
   Engine: new (options: EngineOptions) => Engine;
+  /** Checks the settings without an engine. Throws ECLIENTCERTIFICATES with one clear sentence. */
+  inspectClientCertificates(clients: ClientCertificates): ClientTrustReport;
   /** JSON text of a BoardReport. For `spliced doctor`. */
   boardReport(): string;
   /** Runs on another thread, never longer than timeoutMs. For `spliced doctor --reproduce`. */

@@ -163,7 +163,15 @@ t.test('nothing is committed once the service stops', async (t) => {
 
 t.test('which settings are live', async (t) => {
   const live = [...settingsOf(schema)].filter(([, { isLive }]) => isLive).map(([key]) => key);
-  t.same(live, ['tls.certificate', 'tls.private_key', 'timeouts.stop_ms', 'log.level']);
+  t.same(live, [
+    'tls.certificate',
+    'tls.private_key',
+    'client_certificates.ca',
+    'client_certificates.crl',
+    'client_certificates.require',
+    'timeouts.stop_ms',
+    'log.level',
+  ]);
   const load = (options: Record<string, string | string[]>) =>
     loadConfiguration(options, { env: {}, defaultPath: '/nonexistent/x.toml' });
   t.same(changedKeys(load({}), load({ listen: ['0.0.0.0:8443'] })), { live: [], restart: [] });
