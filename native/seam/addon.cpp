@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "seam/experiment.hpp"
+#include "seam/notify.hpp"
 #include "seam/options.hpp"
 
 namespace spliced::seam {
@@ -186,6 +187,7 @@ class EngineObject : public Napi::ObjectWrap<EngineObject> {
 Napi::Object initialise(Napi::Env env, Napi::Object exports) {
   exports.Set("Engine", EngineObject::define(env));
   define_doctor(env, exports);
+  define_notify(env, exports);
   return exports;
 }
 

@@ -98,6 +98,12 @@ export interface TruncationFigures {
 
 export interface NativeModule {
   Engine: new (options: EngineOptions) => Engine;
+  /**
+   * One datagram to the service manager's socket (a path, or '@' and an abstract name), with
+   * duplicates of `fds`. At most 4096 bytes and 64 descriptors. Never blocks. Throws ENOTIFY with
+   * the negative `errno`; EAGAIN when the manager's queue is full.
+   */
+  notifySystemd(address: string, message: string, fds?: number[]): void;
   /** JSON text of a BoardReport. For `spliced doctor`. */
   boardReport(): string;
   /** Runs on another thread, never longer than timeoutMs. For `spliced doctor --reproduce`. */
