@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The types of the addon, and the one place that loads it. What the methods promise is written at
-// their implementation, native/seam. Nothing but strings and numbers crosses: no file descriptor
-// ever does.
+// their implementation, native/seam. Nothing but strings and numbers crosses; the only descriptors
+// among them are those of listening sockets.
 
 import { existsSync } from 'node:fs';
 import { dirname, join } from 'node:path';
@@ -17,7 +17,8 @@ export interface CertificatePair {
 
 export interface EngineOptions {
   root: string;
-  listeners: { address: string; port: number }[];
+  /** Addresses to bind, or sockets that listen already: those are the engine's from then on. */
+  listeners: ({ address: string; port: number } | { fd: number })[];
   certificates: CertificatePair[];
   tlsOffload: 'auto' | 'off';
   ring: 'auto' | 'epoll';
@@ -31,6 +32,13 @@ export interface EngineOptions {
   lingerTimeoutMs: number;
 }
 
+export interface BoundListener {
+  address: string;
+  port: number;
+  /** The engine's: only for the descriptor store, which gets a duplicate. Closed by a stop. */
+  fd: number;
+}
+
 export type EngineEvent =
   | { type: 'started'; ring: 'io_uring' | 'epoll'; reason: string }
   | { type: 'stopped'; drained: number; aborted: number; durationMs: number }
@@ -41,7 +49,7 @@ export const engineErrorCodes = ['EINVAL_OPTION', 'EROOT', 'ELISTEN', 'ECERTIFIC
 
 export interface Engine {
   /** The addresses as bound: port 0 has become a real one. */
-  listeners(): { address: string; port: number }[];
+  listeners(): BoundListener[];
   start(onEvents: (events: EngineEvent[]) => void): void;
   /** JSON text, the same as GET /.spliced/status. */
   stats(): string;
@@ -104,6 +112,11 @@ export interface NativeModule {
    * the negative `errno`; EAGAIN when the manager's queue is full.
    */
   notifySystemd(address: string, message: string, fds?: number[]): void;
+  /**
+   * Closes an inherited listening socket, and ends what the manager's duplicates of it listen for,
+   * so that its port is free at once. False, and nothing done: it is no listening TCP socket.
+   */
+  retireListener(fd: number): boolean;
   /** JSON text of a BoardReport. For `spliced doctor`. */
   boardReport(): string;
   /** Runs on another thread, never longer than timeoutMs. For `spliced doctor --reproduce`. */
