@@ -123,13 +123,14 @@ export interface NativeModule {
   reproduceTruncation(options: TruncationOptions): Promise<TruncationFigures>;
 }
 
-/** The part of /.spliced/status that the log's last line is made of. */
+/** The part of /.spliced/status that the daemon reads: the log's last line, the words for systemd. */
 export interface EngineStats {
   uptimeMs: number;
-  connections: { accepted: number; shed: number };
+  offload: { mode: string; kernel: string; driver?: { name: string; async: boolean } };
+  connections: { accepted: number; shed: number; open: number };
   requests: { total: number };
   bytes: { plaintextSent: number; spliced: number };
-  pending: { bytesMax: number; contradictions: number };
+  pending: { bytes: number; bytesMax: number; contradictions: number };
   drains: { abortedIn: Record<string, number> };
 }
 
