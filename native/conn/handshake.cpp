@@ -86,7 +86,7 @@ void shed(Services& s, int socket) {
 void admit(Services& s, int socket) {
   s.figures.accepted.add();
   const size_t open = s.options.connections_max - s.free_slots.size();
-  if (s.stopping || s.free_slots.empty() || open + s.closer.backlog() >= s.options.connections_max)
+  if (s.free_slots.empty() || open + s.closer.backlog() >= s.options.connections_max)
     return shed(s, socket);
   auto session = tls::Session::start(s.generation, socket);
   if (!session) return shed(s, socket);

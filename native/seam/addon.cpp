@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// The Node-API entry: class Engine, as src/engine/native.ts types it. No descriptor number
-// crosses in either direction; events come back in batches on the Node thread.
+// The Node-API entry: class Engine, as src/engine/native.ts types it. No descriptor number crosses
+// but those of listening sockets, which the service manager hands over and keeps; events come back
+// in batches on the Node thread.
 #include <napi.h>
 
 #include <memory>
@@ -8,6 +9,7 @@
 #include <vector>
 
 #include "seam/experiment.hpp"
+#include "seam/notify.hpp"
 #include "seam/options.hpp"
 
 namespace spliced::seam {
@@ -127,6 +129,7 @@ class EngineObject : public Napi::ObjectWrap<EngineObject> {
       Napi::Object entry = Napi::Object::New(info.Env());
       entry.Set("address", bound[i].address);
       entry.Set("port", static_cast<double>(bound[i].port));
+      entry.Set("fd", static_cast<double>(bound[i].fd));
       list.Set(i, entry);
     }
     return list;
@@ -216,6 +219,7 @@ Napi::Object initialise(Napi::Env env, Napi::Object exports) {
   exports.Set("inspectClientCertificates",
               Napi::Function::New(env, inspect_client_certificates, "inspectClientCertificates"));
   define_doctor(env, exports);
+  define_notify(env, exports);
   return exports;
 }
 
