@@ -74,10 +74,9 @@ export interface Engine {
   pulse(): Pulse;
   /**
    * 'off': from the next turn new connections stay in user space (fall-back reason `suspended`), and
-   * the status shows why. 'auto': what the configuration says.
+   * the status shows why. 'auto': what the configuration says; `reason` is then not used.
    */
-  setOffload(mode: 'auto'): void;
-  setOffload(mode: 'off', reason: string): void;
+  setOffload(mode: 'auto' | 'off', reason: string): void;
   /** The body at /.spliced/canary, at most 1 MiB, kept in memory. Throws ECANARY. */
   setCanary(body: Uint8Array): void;
   /**
