@@ -8,17 +8,25 @@ import { readCertificateFiles } from './certificates/files.js';
 import { checkSystem } from './checks.js';
 import { formatListenAddress } from './config/address.js';
 import type { Configuration, LoadedConfiguration } from './config/configuration.js';
-import { aborted, EngineEvents, figures, stopEngine } from './engine/lifecycle.js';
+import { aborted, EngineEvents, figures, statsOf, stopEngine } from './engine/lifecycle.js';
 import {
+  type BoundListener,
   type CertificatePair,
   type Engine,
   engineErrorCodes,
   loadNative,
+  type NativeModule,
 } from './engine/native.js';
+import { type ListenerPlan, planListeners } from './listeners.js';
 import type { Log } from './log.js';
 import { type Participant, Reloader } from './reload.js';
+import { RunRecord } from './run-record.js';
 import { reasonOf, StartError } from './start-error.js';
-import { createSupervisor } from './supervision/systemd.js';
+import { takeNotifySocket } from './supervision/notify.js';
+import { takeInheritedSockets } from './supervision/socket-activation.js';
+import { keepStatusFresh, statusWords } from './supervision/status-words.js';
+import { extendStopWhileItProgresses } from './supervision/stop-extension.js';
+import { createSupervisor, type Supervisor } from './supervision/systemd.js';
 
 export interface DaemonSignals {
   /** Finish active responses, then end. */
@@ -51,6 +59,8 @@ interface ChosenCertificate extends CertificatePair {
 }
 
 const renewalCheckMs = 12 * 3_600_000;
+const dayMs = 24 * 3_600_000;
+const firstAnswerMs = 10_000;
 
 async function chooseCertificate(configuration: Configuration): Promise<ChosenCertificate> {
   if (configuration.files !== undefined) {
@@ -126,8 +136,14 @@ function reloadParticipants(serving: Serving, engine: Engine, log: Log): Partici
 /** The options whose value the engine has refused, so that the message can name their place. */
 const refusedOptions: Record<string, string> = { EROOT: '--root: ', ELISTEN: '--listen: ' };
 
-function createEngine(configuration: Configuration, certificate: CertificatePair): Engine {
-  const { Engine } = loadNative();
+interface EngineParts {
+  native: NativeModule;
+  configuration: Configuration;
+  plan: ListenerPlan;
+  certificate: CertificatePair;
+}
+
+function createEngine({ native, configuration, plan, certificate }: EngineParts): Engine {
   const {
     logLevel: _level,
     stateDir: _dir,
@@ -136,26 +152,84 @@ function createEngine(configuration: Configuration, certificate: CertificatePair
     ...rest
   } = configuration;
   try {
-    return new Engine({ ...rest, certificates: [certificate] });
+    const { listeners } = plan;
+    return new native.Engine({ ...rest, listeners, certificates: [certificate] });
   } catch (error) {
     const code = (error as NodeJS.ErrnoException).code ?? '';
     if (!(engineErrorCodes as readonly string[]).includes(code)) throw error;
-    throw new StartError(`${refusedOptions[code] ?? ''}${reasonOf(error)}`);
+    const option = plan.isActivated && code === 'ELISTEN' ? '' : (refusedOptions[code] ?? '');
+    throw new StartError(`${option}${reasonOf(error)}`);
   }
+}
+
+/** Throws when a request through the real TLS path does not come back from every listener. */
+async function answerOurselves(listeners: BoundListener[], fingerprint: string): Promise<void> {
+  const { selfRequest } = await import('./supervision/self-request.js');
+  const requests = listeners.map(({ address, port }) =>
+    selfRequest({ address, port, fingerprint, timeoutMs: firstAnswerMs }),
+  );
+  await Promise.all(requests);
+}
+
+/** What `systemctl status` shows; kept fresh until `close`. */
+function describeService(serving: Serving, engine: Engine, urls: string[], supervisor: Supervisor) {
+  let refusedErrors = 0;
+  const words = (): string => {
+    const certificateDaysLeft = Math.floor((serving.certificate.notAfterMs - Date.now()) / dayMs);
+    return statusWords({ urls, figures: statsOf(engine), certificateDaysLeft, refusedErrors });
+  };
+  const status = (refused: number): string => {
+    refusedErrors = refused;
+    return words();
+  };
+  const close = supervisor.isPresent ? keepStatusFresh(words, supervisor.status) : () => {};
+  return { status, close };
+}
+
+/** The end that loses nothing. True when every response that was begun was also delivered. */
+async function stopGracefully(
+  engine: Engine,
+  events: EngineEvents,
+  supervisor: Supervisor,
+  { stopTimeoutMs, stopNow, log }: { stopTimeoutMs: number; stopNow: AbortSignal; log: Log },
+): Promise<{ isClean: boolean; figures: Record<string, unknown> }> {
+  log.info({ event: 'stopping', timeoutMs: stopTimeoutMs });
+  supervisor.stopping('Finishing active responses');
+  const endExtension = extendStopWhileItProgresses({
+    figures: () => statsOf(engine),
+    extendTimeout: supervisor.extendTimeout,
+    stopTimeoutMs,
+  });
+  const outcome = await stopEngine(engine, events, stopTimeoutMs, stopNow);
+  endExtension();
+  const counts = figures(engine);
+  if (outcome === undefined) {
+    log.error({ event: 'stopped', reason: 'the engine did not stop in time', ...counts });
+    return { isClean: false, figures: counts };
+  }
+  const { type: _, ...result } = outcome;
+  log.info({ event: 'stopped', ...result, ...counts });
+  return { isClean: outcome.aborted === 0, figures: { ...result, ...counts } };
 }
 
 /** Serves until told to stop. True when every response that was begun was also delivered. */
 export async function runDaemon({ loaded, load, log, signals }: DaemonParts): Promise<boolean> {
   const { configuration } = loaded;
+  const onNotifyFailure = (error: unknown): void =>
+    log.warn({ event: 'notify_failed', reason: reasonOf(error) });
+  // Before the first child: neither is meant for it.
+  const inherited = takeInheritedSockets(process.env, process.pid);
+  const native = loadNative();
+  const notifySocket = takeNotifySocket(process.env, native.notifySystemd, onNotifyFailure);
+  const supervisor = createSupervisor(notifySocket, onNotifyFailure);
   const certificate = await chooseCertificate(configuration);
   logCertificate(certificate, log);
   if (signals.stop.aborted) return true;
-  const engine = createEngine(configuration, pairOf(certificate));
+  const { notifySystemd } = notifySocket;
+  const plan = planListeners({ configuration, inherited, native, notifySystemd, log });
+  const engine = createEngine({ native, configuration, plan, certificate: pairOf(certificate) });
   const serving: Serving = { configuration, certificate };
   const events = new EngineEvents(log);
-  const supervisor = createSupervisor(process.env, (error) =>
-    log.warn({ event: 'notify_failed', reason: reasonOf(error) }),
-  );
   const ends: (() => void)[] = [];
   try {
     engine.start((batch) => events.take(batch));
@@ -163,16 +237,23 @@ export async function runDaemon({ loaded, load, log, signals }: DaemonParts): Pr
     if (refusal !== undefined) throw new StartError(`the engine does not start: ${refusal}`);
     ends.push(keepCertificateFresh(serving, engine, log));
     const listeners = engine.listeners();
-    const urls = listeners.map((listener) => `https://${formatListenAddress(listener)}/`);
-    log.info({
-      event: 'ready',
-      version: SPLICED_VERSION,
-      listeners,
-      urls,
-      root: configuration.root,
-    });
-    const status = `Serving ${configuration.root} at ${urls.join(' ')}`;
-    await supervisor.ready(status);
+    plan.store(listeners);
+    if (supervisor.isPresent) {
+      try {
+        await answerOurselves(listeners, serving.certificate.fingerprint);
+      } catch (error) {
+        log.fatal({ event: 'not_ready', reason: `no answer to ourselves: ${reasonOf(error)}` });
+        return false;
+      }
+    }
+    const addresses = listeners.map(({ address, port }) => ({ address, port }));
+    const urls = addresses.map((listener) => `https://${formatListenAddress(listener)}/`);
+    const record = new RunRecord(configuration.stateDir, log);
+    const { root } = configuration;
+    log.info({ event: 'ready', version: SPLICED_VERSION, listeners: addresses, urls, root });
+    const { status, close } = describeService(serving, engine, urls, supervisor);
+    ends.push(close);
+    await supervisor.ready(status(0));
     const participants = reloadParticipants(serving, engine, log);
     const parts = { running: loaded, load, check: checkSystem, participants, supervisor };
     const reloader = new Reloader({ ...parts, status, log });
@@ -183,22 +264,16 @@ export async function runDaemon({ loaded, load, log, signals }: DaemonParts): Pr
       events.failed,
     ]);
     reloader.close();
+    close();
     if (failure !== undefined) {
       log.fatal({ event: 'failed', reason: failure, ...figures(engine) });
       return false;
     }
     const { stopTimeoutMs } = serving.configuration;
-    log.info({ event: 'stopping', timeoutMs: stopTimeoutMs });
-    await supervisor.status('Finishing active responses');
-    const outcome = await stopEngine(engine, events, stopTimeoutMs, signals.stopNow);
-    const counts = figures(engine);
-    if (outcome === undefined) {
-      log.error({ event: 'stopped', reason: 'the engine did not stop in time', ...counts });
-      return false;
-    }
-    const { type: _, ...result } = outcome;
-    log.info({ event: 'stopped', ...result, ...counts });
-    return outcome.aborted === 0;
+    const stop = { stopTimeoutMs, stopNow: signals.stopNow, log };
+    const outcome = await stopGracefully(engine, events, supervisor, stop);
+    record.finish(outcome);
+    return outcome.isClean;
   } finally {
     for (const end of ends) end();
     engine.close();

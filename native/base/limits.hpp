@@ -75,6 +75,9 @@ inline constexpr uint32_t kTickMs = 10;
 inline constexpr uint32_t kTickMsMax = 160;
 inline constexpr uint32_t kIdleTickMs =
     40;  // after a response: the next request is the better sign
+// A stop leaves a connection that has not yet had a response so long for its first request: its
+// client came before us and has nobody else to ask.
+inline constexpr uint64_t kFirstRequestMs = 2'000;
 inline constexpr uint32_t kAcceptPauseMs = 100;  // after EMFILE, ENFILE, ENOBUFS or ENOMEM
 
 // So long the cipher may owe a connection bytes while its TCP has nothing left to do. A loaded

@@ -68,6 +68,7 @@ struct Connection {
   os::Pipe pipe;
   size_t pipe_bytes = 0;
   bool keep_alive = false;
+  bool served = false;  // a response was begun
 
   // Time, in milliseconds of base::now_ms().
   uint64_t deadline_ms = 0;  // 0: none

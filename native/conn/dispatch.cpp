@@ -211,8 +211,9 @@ void run_deadlines(Services& s) {
 
 void begin_stop(Services& s) {
   s.stopping = true;
+  s.first_requests_until_ms = s.now_ms + limits::kFirstRequestMs;
   for (Connection& c : s.slots) {
-    if (c.state == State::Handshake) abort(s, c, Ending::NotServed);
+    if (!c.served && c.deadline_ms != 0) s.set_deadline(c, c.deadline_ms);
     // A request that has arrived already is still answered: read_head looks, then closes.
     if (c.state == State::ReadHead) c.readable = true;
     if (c.state != State::Free) run(s, c);
@@ -223,7 +224,7 @@ void abort_all(Services& s) {
   for (Connection& c : s.slots) {
     if (c.state == State::Free || c.state == State::Join) continue;
     const bool delivered = os::unacknowledged_bytes(c.socket) == 0;
-    if (c.state == State::Handshake) {
+    if (c.state == State::Handshake || (c.state == State::ReadHead && !c.served)) {
       abort(s, c, Ending::NotServed);
     } else {
       abort(s, c, c.state == State::Linger && delivered ? Ending::Drained : Ending::Aborted);

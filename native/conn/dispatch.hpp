@@ -13,7 +13,9 @@ void on_completion(Services& s, const ring::Completion& completion);
 void run_ready(Services& s);      // connections that yielded
 void run_ticks(Services& s);      // connections whose tick is due
 void run_deadlines(Services& s);  // connections whose deadline has passed
-void begin_stop(Services& s);     // closes idle connections; the others end after their response
+// Closes idle connections; the others end after their response, new ones after their first, for
+// which they have kFirstRequestMs.
+void begin_stop(Services& s);
 void abort_all(Services& s);
 int next_timeout_ms(const Services& s);  // -1: nothing is due
 

@@ -91,7 +91,7 @@ bool has_room(const Services& s) {
 void admit(Services& s, int socket) {
   s.figures.accepted.add();
   const bool canary = s.canary.port != 0 && os::peer_is_own_port(socket, s.canary.port);
-  if (s.stopping || !(canary ? !s.free_slots.empty() : has_room(s))) return shed(s, socket);
+  if (!(canary ? !s.free_slots.empty() : has_room(s))) return shed(s, socket);
   auto session = tls::Session::start(s.generation, socket);
   if (!session) return shed(s, socket);
   Connection& c = s.slots[s.free_slots.back()];

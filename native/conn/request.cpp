@@ -39,6 +39,7 @@ void send_head(Services& s, Connection& c, http::ResponseHead& head) {
   SPLICED_ASSERT(bytes > 0);  // http/response.hpp bounds every head
   c.output.end += bytes;
   s.figures.count_status(head.status);
+  c.served = true;
   enter(s, c, State::Respond);
 }
 

@@ -2,6 +2,7 @@
 // What the states share: the ring, the pools, the figures, the clock of this turn. One object an
 // engine, made by engine/, used on the engine thread alone.
 #pragma once
+#include <algorithm>
 #include <cstdint>
 #include <functional>
 #include <memory>
@@ -75,8 +76,11 @@ struct Services {
   uint64_t now_ms = 0;                     // base::now_ms() of this turn
   int64_t wall_s = 0;                      // base::wall_s() of this turn, for HTTP dates alone
   bool stopping = false;
+  uint64_t first_requests_until_ms = UINT64_MAX;  // since the stop began
 
   void set_deadline(Connection& c, uint64_t at_ms) {
+    const bool waits = c.state == State::Handshake || c.state == State::ReadHead;
+    if (waits && !c.served) at_ms = std::min(at_ms, first_requests_until_ms);
     c.deadline_ms = at_ms;
     if (at_ms != 0 && at_ms < next_deadline_ms) next_deadline_ms = at_ms;
   }

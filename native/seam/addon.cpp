@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// The Node-API entry: class Engine, as src/engine/native.ts types it. No descriptor number
-// crosses in either direction; events come back in batches on the Node thread.
+// The Node-API entry: class Engine, as src/engine/native.ts types it. No descriptor number crosses
+// but those of listening sockets, which the service manager hands over and keeps; events come back
+// in batches on the Node thread.
 #include <napi.h>
 
 #include <memory>
@@ -167,6 +168,7 @@ class EngineObject : public Napi::ObjectWrap<EngineObject> {
       Napi::Object entry = Napi::Object::New(info.Env());
       entry.Set("address", bound[i].address);
       entry.Set("port", static_cast<double>(bound[i].port));
+      entry.Set("fd", static_cast<double>(bound[i].fd));
       list.Set(i, entry);
     }
     return list;

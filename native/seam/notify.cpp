@@ -4,6 +4,7 @@
 
 #include <string.h>
 
+#include "os/listener.hpp"
 #include "os/notify.hpp"
 #include "seam/options.hpp"
 
@@ -43,10 +44,16 @@ void notify_systemd(const Napi::CallbackInfo& info) {
   throw thrown;
 }
 
+Napi::Value retire_listener(const Napi::CallbackInfo& info) {
+  const int fd = info[0].IsNumber() ? info[0].As<Napi::Number>().Int32Value() : -1;
+  return Napi::Boolean::New(info.Env(), os::retire_listener(fd));
+}
+
 }  // namespace
 
 void define_notify(Napi::Env env, Napi::Object exports) {
   exports.Set("notifySystemd", Napi::Function::New(env, notify_systemd, "notifySystemd"));
+  exports.Set("retireListener", Napi::Function::New(env, retire_listener, "retireListener"));
 }
 
 }  // namespace spliced::seam

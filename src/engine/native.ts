@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The types of the addon, and the one place that loads it. What the methods promise is written at
-// their implementation, native/seam. Nothing but strings and numbers crosses: no file descriptor
-// ever does.
+// their implementation, native/seam. Nothing but strings and numbers crosses; the only descriptors
+// among them are those of listening sockets.
 
 import { existsSync } from 'node:fs';
 import { dirname, join } from 'node:path';
@@ -17,7 +17,8 @@ export interface CertificatePair {
 
 export interface EngineOptions {
   root: string;
-  listeners: { address: string; port: number }[];
+  /** Addresses to bind, or sockets that listen already: those are the engine's from then on. */
+  listeners: ({ address: string; port: number } | { fd: number })[];
   certificates: CertificatePair[];
   tlsOffload: 'auto' | 'off';
   ring: 'auto' | 'epoll';
@@ -29,6 +30,13 @@ export interface EngineOptions {
   stallTimeoutMs: number;
   drainTimeoutMs: number;
   lingerTimeoutMs: number;
+}
+
+export interface BoundListener {
+  address: string;
+  port: number;
+  /** The engine's: only for the descriptor store, which gets a duplicate. Closed by a stop. */
+  fd: number;
 }
 
 export type EngineEvent =
@@ -63,7 +71,7 @@ export interface ConnectionRecord {
 
 export interface Engine {
   /** The addresses as bound: port 0 has become a real one. */
-  listeners(): { address: string; port: number }[];
+  listeners(): BoundListener[];
   start(onEvents: (events: EngineEvent[]) => void): void;
   /** JSON text, the same as GET /.spliced/status. */
   stats(): string;
@@ -147,19 +155,25 @@ export interface NativeModule {
    * the negative `errno`; EAGAIN when the manager's queue is full.
    */
   notifySystemd(address: string, message: string, fds?: number[]): void;
+  /**
+   * Closes an inherited listening socket, and ends what the manager's duplicates of it listen for,
+   * so that its port is free at once. False, and nothing done: it is no listening TCP socket.
+   */
+  retireListener(fd: number): boolean;
   /** JSON text of a BoardReport. For `spliced doctor`. */
   boardReport(): string;
   /** Runs on another thread, never longer than timeoutMs. For `spliced doctor --reproduce`. */
   reproduceTruncation(options: TruncationOptions): Promise<TruncationFigures>;
 }
 
-/** The part of /.spliced/status that the log's last line is made of. */
+/** The part of /.spliced/status that the daemon reads: the log's last line, the words for systemd. */
 export interface EngineStats {
   uptimeMs: number;
-  connections: { accepted: number; shed: number };
+  offload: { mode: string; kernel: string; driver?: { name: string; async: boolean } };
+  connections: { accepted: number; shed: number; open: number };
   requests: { total: number };
   bytes: { plaintextSent: number; spliced: number };
-  pending: { bytesMax: number; contradictions: number };
+  pending: { bytes: number; bytesMax: number; contradictions: number };
   drains: { abortedIn: Record<string, number> };
 }
 

@@ -49,7 +49,7 @@ function scene(t: Test, change: Partial<Record<string, () => void | Promise<void
       reloading: async () => void calls.push('reloading'),
       ready: async (status) => void calls.push(`ready ${status}`),
     },
-    status: 'Serving',
+    status: (refused: number) => (refused ? `Serving; refused ${refused}` : 'Serving'),
     log: {
       info: (line: object) => lines.push({ level: 'info', ...line }),
       warn: (line: object) => lines.push({ level: 'warn', ...line }),
@@ -59,8 +59,7 @@ function scene(t: Test, change: Partial<Record<string, () => void | Promise<void
   return { calls, log: lines, write, reloader };
 }
 
-const refused = (errors: number) =>
-  `ready Serving; the new configuration was refused (${errors} errors in the log)`;
+const refused = (errors: number) => `ready Serving; refused ${errors}`;
 
 t.test('a good configuration', async (t) => {
   const { calls, log, write, reloader } = scene(t);
