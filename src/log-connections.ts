@@ -39,6 +39,7 @@ export class ConnectionReporter {
   #batchTimer: NodeJS.Timeout | undefined;
   readonly #summaryTimer: NodeJS.Timeout;
   #suppressed = 0;
+  #isClosed = false;
 
   constructor({ engine, log }: ConnectionLogParts) {
     this.#engine = engine;
@@ -89,8 +90,10 @@ export class ConnectionReporter {
     this.#suppressed = 0;
   }
 
-  /** Writes what is there, for the last time. */
+  /** Writes what is there, for the last time. Idempotent. */
   close(): void {
+    if (this.#isClosed) return;
+    this.#isClosed = true;
     clearInterval(this.#summaryTimer);
     clearInterval(this.#batchTimer);
     if (this.#batchTimer !== undefined) this.writeBatch();

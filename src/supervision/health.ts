@@ -23,7 +23,7 @@ export interface HealthParts {
   /** To the service manager; never throws. */
   notify(message: string): void;
   /** What STATUS= is to say beside the rest; empty: nothing is wrong. */
-  onWords(words: string): void;
+  onTroubles(words: string): void;
   log: Log;
   clock?: Clock;
   /** For tests: what runs in place of a real request. */
@@ -159,7 +159,7 @@ export class Health {
   }
 
   #show(): void {
-    const { engine, onWords } = this.#parts;
+    const { engine, onTroubles } = this.#parts;
     const accelerator = this.#accelerator.status();
     const watchdog = this.#watchdog?.status();
     engine.annotate('canary', JSON.stringify(this.#figures));
@@ -170,7 +170,7 @@ export class Health {
       ...(accelerator.suspended ? [`kernel TLS is suspended: ${reason}`] : []),
       ...(watchdog?.missing.length ? [`watchdog withheld: ${watchdog.missing.join(', ')}`] : []),
     ].join('; ');
-    if (words !== this.#words) onWords(words);
+    if (words !== this.#words) onTroubles(words);
     this.#words = words;
   }
 }

@@ -66,7 +66,7 @@ function make(isWatched = true) {
     engine,
     watchdogMs: isWatched ? watchdogMs : undefined,
     notify: (message) => sent.push(message),
-    onWords: (text) => words.push(text),
+    onTroubles: (text) => words.push(text),
     log,
     clock,
     canary,
@@ -159,7 +159,7 @@ t.test('a canary that throws is one that failed', async (t) => {
   const engine = new TestEngine();
   const canary = { run: () => Promise.reject(new Error('no port')), close: () => {} };
   const log = pino({ enabled: false });
-  const common = { engine, watchdogMs, notify: () => {}, onWords: () => {}, log, clock };
+  const common = { engine, watchdogMs, notify: () => {}, onTroubles: () => {}, log, clock };
   const health = new Health({ ...common, canary });
   health.start();
   await clock.advance(watchdogMs * 3);
