@@ -30,6 +30,8 @@ function show(property) {
   return run('systemctl', 'show', '--value', '-p', property, unit).trim();
 }
 
+const step = (text) => process.stderr.write(`${Math.round(performance.now())} ms: ${text}\n`);
+
 async function until(what, isSo) {
   const endMs = performance.now() + deadlineMs;
   while (!(await isSo())) {
@@ -114,15 +116,20 @@ async function main() {
     isSame: show('MainPID') === first,
     status: JSON.parse(await get('/.spliced/status')),
   };
+  step('idle');
   const requests = await load(3 * periodMs);
   report.busy = { isSame: show('MainPID') === first, requests };
 
+  step('under load');
   report.stopped = await killed(async (pid) => {
     process.kill(pid, 'SIGSTOP');
     return () => {};
   });
+  step('stopped');
   report.engine = await killed((pid) => freeze(threadOf(pid, 'spliced-engine')));
+  step('engine frozen');
   report.eventLoop = await killed((pid) => freeze(pid));
+  step('event loop frozen');
 
   const entries = run('journalctl', '-o', 'json', '-u', unit).trim().split('\n').map(JSON.parse);
   report.systemd = entries.filter(({ MESSAGE }) => /Watchdog timeout/.test(MESSAGE)).length;
