@@ -28,7 +28,7 @@ const priorities: Record<string, number> = { fatal: 2, error: 3, warn: 4, info: 
 
 const unable = prepare();
 t.test('systemd and the watchdog', { skip: unable ?? false }, async (t) => {
-  const guest = ['-S', '-k', '6.12', '-a', '-M', 'tls', '-t', '300'];
+  const guest = ['-S', '-k', '6.12', '-a', '-M', 'tls', '-m', '1024', '-t', '300'];
   const command = [process.execPath, 'test/guest/inside/watchdog.mjs'];
   const { status, stdout, stderr } = spawnSync(
     'test/guest/lab/run-guest',
