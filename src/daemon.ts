@@ -21,14 +21,17 @@ import {
 } from './engine/native.js';
 import { type ListenerPlan, planListeners } from './listeners.js';
 import type { Log } from './log.js';
+import { ConnectionReporter } from './log-connections.js';
 import { type Participant, Reloader } from './reload.js';
 import { RunRecord } from './run-record.js';
 import { reasonOf, StartError } from './start-error.js';
+import { Health, isHealthWatched } from './supervision/health.js';
 import { takeNotifySocket } from './supervision/notify.js';
 import { takeInheritedSockets } from './supervision/socket-activation.js';
 import { keepStatusFresh, statusWords } from './supervision/status-words.js';
 import { extendStopWhileItProgresses } from './supervision/stop-extension.js';
 import { createSupervisor, type Supervisor } from './supervision/systemd.js';
+import { takeWatchdogPeriod } from './supervision/watchdog.js';
 
 export interface DaemonSignals {
   /** Finish active responses, then end. */
@@ -104,7 +107,12 @@ function keepCertificateFresh(serving: Serving, engine: Engine, log: Log): () =>
 }
 
 /** The settings that a reload puts into effect: those that the schema calls live. */
-function reloadParticipants(serving: Serving, engine: Engine, log: Log): Participant[] {
+function reloadParticipants(
+  serving: Serving,
+  engine: Engine,
+  log: Log,
+  reporter: ConnectionReporter,
+): Participant[] {
   const certificates: Participant = {
     prepare: async ({ configuration }) => {
       const before = serving.certificate;
@@ -125,6 +133,7 @@ function reloadParticipants(serving: Serving, engine: Engine, log: Log): Partici
       const use = (configuration: Configuration): void => {
         serving.configuration = configuration;
         log.level = configuration.logLevel;
+        reporter.levelChanged();
       };
       return {
         commit: () => use({ ...before, files, clientCertificates, logLevel, stopTimeoutMs }),
@@ -179,16 +188,34 @@ async function answerOurselves(listeners: BoundListener[], fingerprint: string):
 /** What `systemctl status` shows; kept fresh until `close`. */
 function describeService(serving: Serving, engine: Engine, urls: string[], supervisor: Supervisor) {
   let refusedErrors = 0;
+  let troubles = '';
   const words = (): string => {
     const certificateDaysLeft = Math.floor((serving.certificate.notAfterMs - Date.now()) / dayMs);
-    return statusWords({ urls, figures: statsOf(engine), certificateDaysLeft, refusedErrors });
+    return statusWords({
+      urls,
+      figures: statsOf(engine),
+      certificateDaysLeft,
+      refusedErrors,
+      troubles,
+    });
   };
   const status = (refused: number): string => {
     refusedErrors = refused;
     return words();
   };
   const close = supervisor.isPresent ? keepStatusFresh(words, supervisor.status) : () => {};
-  return { status, close };
+  const onTroubles = (words: string): void => {
+    troubles = words;
+    supervisor.status(status(refusedErrors));
+  };
+  return { status, onTroubles, close };
+}
+
+interface StopParts {
+  stopTimeoutMs: number;
+  stopNow: AbortSignal;
+  log: Log;
+  reporter: ConnectionReporter;
 }
 
 /** The end that loses nothing. True when every response that was begun was also delivered. */
@@ -196,7 +223,7 @@ async function stopGracefully(
   engine: Engine,
   events: EngineEvents,
   supervisor: Supervisor,
-  { stopTimeoutMs, stopNow, log }: { stopTimeoutMs: number; stopNow: AbortSignal; log: Log },
+  { stopTimeoutMs, stopNow, log, reporter }: StopParts,
 ): Promise<{ isClean: boolean; figures: Record<string, unknown> }> {
   log.info({ event: 'stopping', timeoutMs: stopTimeoutMs });
   supervisor.stopping('Finishing active responses');
@@ -207,6 +234,7 @@ async function stopGracefully(
   });
   const outcome = await stopEngine(engine, events, stopTimeoutMs, stopNow);
   endExtension();
+  reporter.close(); // The last line is the one with the figures.
   const counts = figures(engine);
   if (outcome === undefined) {
     log.error({ event: 'stopped', reason: 'the engine did not stop in time', ...counts });
@@ -224,6 +252,7 @@ export async function runDaemon({ loaded, load, log, signals }: DaemonParts): Pr
     log.warn({ event: 'notify_failed', reason: reasonOf(error) });
   // Before the first child: neither is meant for it.
   const inherited = takeInheritedSockets(process.env, process.pid);
+  const watchdogMs = takeWatchdogPeriod(process.env, process.pid);
   const native = loadNative();
   const notifySocket = takeNotifySocket(process.env, native.notifySystemd, onNotifyFailure);
   const supervisor = createSupervisor(notifySocket, onNotifyFailure);
@@ -248,6 +277,8 @@ export async function runDaemon({ loaded, load, log, signals }: DaemonParts): Pr
     const refusal = await Promise.race([events.started, events.failed]);
     if (refusal !== undefined) throw new StartError(`the engine does not start: ${refusal}`);
     ends.push(keepCertificateFresh(serving, engine, log), clients.serve(engine));
+    const reporter = new ConnectionReporter({ engine, log });
+    ends.push(() => reporter.close());
     const listeners = engine.listeners();
     plan.store(listeners);
     if (supervisor.isPresent) {
@@ -263,10 +294,17 @@ export async function runDaemon({ loaded, load, log, signals }: DaemonParts): Pr
     const record = new RunRecord(configuration.stateDir, log);
     const { root } = configuration;
     log.info({ event: 'ready', version: SPLICED_VERSION, listeners: addresses, urls, root });
-    const { status, close } = describeService(serving, engine, urls, supervisor);
+    const { status, onTroubles, close } = describeService(serving, engine, urls, supervisor);
     ends.push(close);
     await supervisor.ready(status(0));
-    const participants = [...reloadParticipants(serving, engine, log), clients.participant];
+    const watched = { engine, watchdogMs, notify: notifySystemd, onTroubles, log };
+    const health = isHealthWatched(watchdogMs, engine.stats()) ? new Health(watched) : undefined;
+    health?.start();
+    ends.push(() => health?.close());
+    const participants = [
+      ...reloadParticipants(serving, engine, log, reporter),
+      clients.participant,
+    ];
     const parts = { running: loaded, load, check: checkSystem, participants, supervisor };
     const reloader = new Reloader({ ...parts, status, log });
     ends.push(() => reloader.close());
@@ -277,12 +315,14 @@ export async function runDaemon({ loaded, load, log, signals }: DaemonParts): Pr
     ]);
     reloader.close();
     close();
+    health?.beginStop();
     if (failure !== undefined) {
+      reporter.close();
       log.fatal({ event: 'failed', reason: failure, ...figures(engine) });
       return false;
     }
     const { stopTimeoutMs } = serving.configuration;
-    const stop = { stopTimeoutMs, stopNow: signals.stopNow, log };
+    const stop = { stopTimeoutMs, stopNow: signals.stopNow, log, reporter };
     const outcome = await stopGracefully(engine, events, supervisor, stop);
     record.finish(outcome);
     return outcome.isClean;

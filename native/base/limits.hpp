@@ -80,6 +80,23 @@ inline constexpr uint32_t kIdleTickMs =
 inline constexpr uint64_t kFirstRequestMs = 2'000;
 inline constexpr uint32_t kAcceptPauseMs = 100;  // after EMFILE, ENFILE, ENOBUFS or ENOMEM
 
+// So long the cipher may owe a connection bytes while its TCP has nothing left to do. A loaded
+// machine's work queues are late by milliseconds; what takes so long will not come.
+inline constexpr uint32_t kCipherStuckMs = 10'000;
+
+// The canary's body: several records, more than a small body, not a multiple of either.
+inline constexpr size_t kCanaryBytesMax = 1024 * 1024;
+// Beside the connections that clients may have: a full table must not look like a hung service.
+inline constexpr uint32_t kCanarySlots = 1;
+
+// Ended connections that wait for the log, when there is a log of them; the others are counted.
+inline constexpr size_t kConnectionRecordsMax = 512;
+
+// What the daemon adds to the status page, which leaves in one output buffer with its head.
+inline constexpr size_t kAnnotationsMax = 8;
+inline constexpr size_t kAnnotationBytesMax = 768;
+static_assert(kAnnotationsMax * kAnnotationBytesMax <= kOutputBytes / 2);
+
 // Session-ticket keys (RFC 5077 5.5): a key encrypts for one period and decrypts for two.
 inline constexpr uint64_t kTicketKeyPeriodMs = 12ull * 3600 * 1000;
 

@@ -9,6 +9,7 @@
 
 #include "base/assert.hpp"
 #include "conn/buffer.hpp"
+#include "conn/connection_log.hpp"
 #include "conn/ledger.hpp"
 #include "conn/state.hpp"
 #include "files/file_cache.hpp"
@@ -39,6 +40,7 @@ struct Connection {
   bool deaf = false;          // what it sends cannot be decrypted any more
   bool fin_sent = false;
   bool renegotiation_declined = false;
+  bool canary = false;  // the daemon's own: may use the reserved slot, and alone gets its body
 
   // TLS. Either `session` or, after promotion, the kernel (`cipher`, `ledger`).
   std::unique_ptr<tls::Session> session;
@@ -78,6 +80,11 @@ struct Connection {
   uint32_t tick_interval_ms = 0;
   bool ticking = false;
   bool ready = false;
+
+  uint64_t accepted_mark = 0;   // of TCP, at the last observation
+  uint64_t cipher_owes_ms = 0;  // since when the cipher alone holds bytes back; 0: it does not
+  bool stuck = false;           // counted in Figures::ledgers_stuck
+  std::unique_ptr<ConnectionRecord> record;  // only while ended connections are logged
 
   uint64_t reported_pending = 0;  // this connection's share of Figures::pending_bytes
 

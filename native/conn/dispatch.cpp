@@ -114,6 +114,9 @@ const char* const kStateNames[kStates] = {"free",    "handshake", "read_head",  
                                           "respond", "splice",    "close_notify", "settle",
                                           "linger",  "join"};
 
+const char* const kEndingNames[kEndings] = {"none", "drained", "aborted", "peer_gone",
+                                            "not_served"};
+
 ring::Token token_of(const Connection& c, ring::Kind kind) {
   return {kind, c.slot, c.generation};
 }
@@ -131,11 +134,11 @@ void enter(Services& s, Connection& c, State next) {
 }
 
 void prepare_slots(Services& s) {
-  for (uint32_t i = s.options.connections_max; i-- > 0;) {
+  for (uint32_t i = static_cast<uint32_t>(s.slots.size()); i-- > 0;) {
     s.slots[i].slot = i;
     s.free_slots.push_back(i);
   }
-  s.figures.by_state[static_cast<size_t>(State::Free)].set(s.options.connections_max);
+  s.figures.by_state[static_cast<size_t>(State::Free)].set(s.slots.size());
 }
 
 void on_completion(Services& s, const ring::Completion& completion) {

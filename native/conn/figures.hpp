@@ -27,7 +27,9 @@ struct Figures {
   Counter alerts_sent, control_records, record_limit_closes;
   Counter promoted[tls::kCipherSpecs], fallbacks[tls::kFallbacks];
   Counter pending_bytes, pending_bytes_max, pauses, pushes;
-  Counter aborted_in[kStates];  // by the state that gave up
+  Counter ledgers_stuck, ledgers_stuck_ever;  // now; ever. See stuck.cpp
+  Counter canaries, canaries_offloaded;       // connections of the canary; those with kernel TLS
+  Counter aborted_in[kStates];                // by the state that gave up
   Counter drained, aborted, peer_gone, drain_last_ms, drain_max_ms;
   Counter stale_completions;      // never expected: a completion for a slot's earlier owner
   Counter ledger_contradictions;  // never expected: TCP has more than we handed over

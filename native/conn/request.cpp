@@ -17,6 +17,7 @@ namespace spliced::conn {
 namespace {
 
 constexpr std::string_view kStatusPath = ".spliced/status";
+constexpr std::string_view kCanaryPath = ".spliced/canary";
 constexpr std::string_view kReservedPrefix = ".spliced/";
 
 void consume_head(Connection& c) {
@@ -167,6 +168,8 @@ bool serve_without_file(Services& s, Connection& c, const http::RequestHead& req
   const bool body = request.method == http::Method::Get;
   if (path == kStatusPath && os::peer_is_loopback(c.socket)) {
     respond_status_page(s, c, body);
+  } else if (path == kCanaryPath && c.canary && s.canary.file) {
+    respond_file(s, c, request, s.canary.file);
   } else if (path.substr(0, kReservedPrefix.size()) == kReservedPrefix) {
     respond_error(s, c, 404, c.keep_alive, body);
   } else if (lacks_certificate(s, c, path)) {
@@ -188,6 +191,7 @@ void respond_error(Services& s, Connection& c, uint16_t status, bool keep_alive,
 }
 
 void begin_request(Services& s, Connection& c, const http::RequestHead& request) {
+  if (c.record) c.record->requests++;
   c.keep_alive = may_persist(s, c, request);
   if (request.method == http::Method::Other) {
     respond_error(s, c, 405, c.keep_alive, true);

@@ -36,10 +36,24 @@ struct Options {
   bool offload_wanted = true;
 };
 
+// What the daemon's own request (src/supervision/canary.ts) is answered with, and how.
+struct Canary {
+  files::FilePtr file;     // in memory, served to the canary alone; null: there is none yet
+  uint16_t port = 0;       // where the next one comes from; 0: none is expected
+  bool in_kernel = false;  // it tries the kernel's cipher, suspended or not
+  uint32_t open = 0;       // connections of it
+};
+
 struct Services {
   Services(const Options& o, ring::Ring& r, files::FileCache& f, os::Closer& c, Figures& g,
            const tls::KernelSupport& k)
-      : options(o), ring(r), files(f), closer(c), figures(g), kernel(k), slots(o.connections_max) {}
+      : options(o),
+        ring(r),
+        files(f),
+        closer(c),
+        figures(g),
+        kernel(k),
+        slots(o.connections_max + limits::kCanarySlots) {}
 
   const Options options;
   ring::Ring& ring;
@@ -52,6 +66,9 @@ struct Services {
   std::shared_ptr<const tls::ContextGeneration> generation;        // for new connections
   std::shared_ptr<const http::PathPrefixes> certificate_required;  // null: nowhere
   std::function<std::string()> status_json;
+  ConnectionLog* connection_log = nullptr;  // null: nobody can ask for one
+  bool offload_suspended = false;           // new connections stay in user space
+  Canary canary;
 
   std::vector<Connection> slots;  // never resized: the kernel points into them
   std::vector<uint32_t> free_slots;

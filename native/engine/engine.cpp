@@ -108,6 +108,47 @@ void Engine::post_generation() {
   });
 }
 
+void Engine::ping() {
+  wake_with([](Mailbox&) {});
+}
+
+void Engine::suspend_offload(bool suspended, std::string reason) {
+  {
+    std::lock_guard<std::mutex> lock(shown_mutex_);
+    shown_.suspended_because = suspended ? std::move(reason) : "";
+  }
+  wake_with([&](Mailbox& mail) { mail.offload_suspended = suspended; });
+}
+
+bool Engine::set_canary(std::string_view body) {
+  files::FilePtr file = files::memory_file(body);
+  if (!file) return false;
+  wake_with([&](Mailbox& mail) { mail.canary_file = std::move(file); });
+  return true;
+}
+
+void Engine::expect_canary(uint16_t port, bool in_kernel) {
+  wake_with([&](Mailbox& mail) {
+    mail.canary.emplace();
+    mail.canary->port = port;
+    mail.canary->in_kernel = in_kernel;
+  });
+}
+
+bool Engine::annotate(const std::string& name, std::string json) {
+  if (name.size() + json.size() > limits::kAnnotationBytesMax) return false;
+  std::lock_guard<std::mutex> lock(shown_mutex_);
+  auto& annotations = shown_.annotations;
+  if (annotations.size() >= limits::kAnnotationsMax && annotations.count(name) == 0) return false;
+  annotations[name] = std::move(json);
+  return true;
+}
+
+Engine::Shown Engine::shown() const {
+  std::lock_guard<std::mutex> lock(shown_mutex_);
+  return shown_;
+}
+
 void Engine::stop(uint32_t timeout_ms) {
   const uint64_t by_ms = base::now_ms() + timeout_ms;
   wake_with([&](Mailbox& mail) {

@@ -3,6 +3,7 @@
 // and stopped by seam/ on the Node thread; everything else happens on the engine's own.
 #pragma once
 #include <functional>
+#include <map>
 #include <memory>
 #include <mutex>
 #include <optional>
@@ -55,6 +56,25 @@ class Engine {
   void close();
   std::string status_json() const;  // any thread
 
+  // Turns that the loop has made. Any thread, without a lock.
+  uint64_t heartbeat() const { return heartbeat_.get(); }
+  // Asks for a turn: an idle engine waits in its ring. Any thread; returns at once.
+  void ping();
+  const conn::Figures& figures() const { return figures_; }  // any thread
+  conn::ConnectionLog& connection_log() { return connection_log_; }
+
+  // From the next turn new connections stay in user space (Fallback::Suspended), or again go to the
+  // kernel if the configuration lets them. `reason` is shown in the status.
+  void suspend_offload(bool suspended, std::string reason);
+  // The body at /.spliced/canary, for the one connection that is expected from this host's `port`
+  // (0: none is). `in_kernel`: that one tries the kernel's cipher, suspended or not. False when
+  // there is no memory for the body.
+  bool set_canary(std::string_view body);
+  void expect_canary(uint16_t port, bool in_kernel);
+  // One more member of the status: `json` is an object of at most limits::kAnnotationBytesMax
+  // bytes. False when that or limits::kAnnotationsMax is exceeded.
+  bool annotate(const std::string& name, std::string json);
+
  private:
   explicit Engine(const Options& options);
 
@@ -70,9 +90,19 @@ class Engine {
     std::optional<uint64_t> stop_by_ms;
     std::shared_ptr<const tls::ContextGeneration> generation;
     std::shared_ptr<const http::PathPrefixes> certificate_required;  // of `generation`
+    files::FilePtr canary_file;
+    std::optional<conn::Canary> canary;  // port and in_kernel alone
+    bool offload_suspended = false;
     ring::Ring* ring = nullptr;  // to wake; null while the thread does not run
   };
 
+  // What the status shows and the Node thread writes.
+  struct Shown {
+    std::string suspended_because;
+    std::map<std::string, std::string> annotations;  // JSON texts by name
+  };
+
+  Shown shown() const;
   void run();
   void serve(ring::Ring& ring, conn::Services& s);
   void take_mail(conn::Services& s);
@@ -97,6 +127,10 @@ class Engine {
   os::Closer closer_;
   OnEvent on_event_;
   Mailbox mailbox_;
+  base::Counter heartbeat_;
+  conn::ConnectionLog connection_log_;
+  mutable std::mutex shown_mutex_;  // held for copies alone
+  Shown shown_;
   std::atomic<const char*> backend_{""};
   std::string ring_detail_;  // written before backend_ is set
   uint64_t started_ms_;

@@ -109,6 +109,8 @@ void write_drains(JsonWriter& json, const conn::Figures& f, uint64_t window_byte
       .number("windowBytes", window_bytes)
       .number("pauses", f.pauses.get())
       .number("pushes", f.pushes.get())
+      .number("stuck", f.ledgers_stuck.get())
+      .number("stuckEver", f.ledgers_stuck_ever.get())
       .number("contradictions", f.ledger_contradictions.get())
       .close();
   json.open("drains")
@@ -144,8 +146,10 @@ std::string Engine::status_json() const {
       .text("backend", backend)
       .text("detail", *backend != 0 ? ring_detail_ : "")
       .close();
+  const Shown extra = shown();
   json.open("offload")
       .text("mode", options_.connections.offload_wanted ? "auto" : "off")
+      .text("suspended", extra.suspended_because)
       .text("kernel", kernel_.attachable ? "available" : kernel_.reason);
   write_ciphers(json, kernel_);
   write_driver(json);
@@ -157,6 +161,7 @@ std::string Engine::status_json() const {
   write_tls(json, figures_);
   write_clients(json, figures_);
   write_drains(json, figures_, options_.connections.pending_window_bytes);
+  for (const auto& [name, text] : extra.annotations) json.raw(name, text);
   json.close();
   return json.take();
 }

@@ -72,7 +72,7 @@ bool NaiveServer::establish(Connection& c) {
     default:
       return true;
   }
-  const tls::Promotion promotion = tls::promote(c.socket.get(), *c.session, kernel_, true);
+  const tls::Promotion promotion = tls::promote(c.socket.get(), *c.session, kernel_, std::nullopt);
   if (promotion.outcome != tls::Promotion::Outcome::Kernel) {
     not_promoted_++;
     return false;

@@ -37,6 +37,38 @@ Napi::Object to_javascript(Napi::Env env, const engine::Event& event) {
   return out;
 }
 
+Napi::Object to_javascript(Napi::Env env, uint64_t heartbeat, const conn::Figures& figures) {
+  Napi::Object out = Napi::Object::New(env);
+  const auto set = [&](const char* name, uint64_t value) {
+    out.Set(name, static_cast<double>(value));
+  };
+  set("heartbeat", heartbeat);
+  set("ledgersStuck", figures.ledgers_stuck.get());
+  set("canaries", figures.canaries.get());
+  set("canariesOffloaded", figures.canaries_offloaded.get());
+  return out;
+}
+
+Napi::Object to_javascript(Napi::Env env, const conn::ConnectionLog::Batch& batch) {
+  Napi::Array records = Napi::Array::New(env, batch.records.size());
+  for (uint32_t i = 0; i < batch.records.size(); i++) {
+    const conn::ConnectionRecord& record = batch.records[i];
+    Napi::Object entry = Napi::Object::New(env);
+    entry.Set("peer", record.peer);
+    entry.Set("durationMs", static_cast<double>(record.duration_ms));
+    entry.Set("requests", static_cast<double>(record.requests));
+    entry.Set("bytesSent", static_cast<double>(record.bytes));
+    entry.Set("offloaded", record.offloaded);
+    entry.Set("ending", record.ending);
+    if (*record.failure != 0) entry.Set("handshakeFailure", record.failure);
+    records.Set(i, entry);
+  }
+  Napi::Object out = Napi::Object::New(env);
+  out.Set("records", records);
+  out.Set("lost", static_cast<double>(batch.lost));
+  return out;
+}
+
 // Events on their way to the Node thread. An engine sends two in its life, so the batch is small.
 // Shared with the deliveries that Node has queued, which may come after the engine was closed.
 class EventQueue : public std::enable_shared_from_this<EventQueue> {
@@ -91,6 +123,14 @@ class EngineObject : public Napi::ObjectWrap<EngineObject> {
             InstanceMethod<&EngineObject::stats>("stats"),
             InstanceMethod<&EngineObject::replace_certificates>("replaceCertificates"),
             InstanceMethod<&EngineObject::replace_client_certificates>("replaceClientCertificates"),
+            InstanceMethod<&EngineObject::ping>("ping"),
+            InstanceMethod<&EngineObject::pulse>("pulse"),
+            InstanceMethod<&EngineObject::set_offload>("setOffload"),
+            InstanceMethod<&EngineObject::set_canary>("setCanary"),
+            InstanceMethod<&EngineObject::expect_canary>("expectCanary"),
+            InstanceMethod<&EngineObject::annotate>("annotate"),
+            InstanceMethod<&EngineObject::log_connections>("logConnections"),
+            InstanceMethod<&EngineObject::take_connections>("takeConnections"),
             InstanceMethod<&EngineObject::stop>("stop"),
             InstanceMethod<&EngineObject::close>("close"),
         });
@@ -170,6 +210,62 @@ class EngineObject : public Napi::ObjectWrap<EngineObject> {
     engine::Failure failure;
     if (!engine.replace_client_certificates(read_client_certificates(info.Env(), info[0]), failure))
       throw_with_code(info.Env(), failure.code, failure.message);
+  }
+
+  void ping(const Napi::CallbackInfo& info) { running(info).ping(); }
+
+  Napi::Value pulse(const Napi::CallbackInfo& info) {
+    const engine::Engine& engine = running(info);
+    return to_javascript(info.Env(), engine.heartbeat(), engine.figures());
+  }
+
+  void set_offload(const Napi::CallbackInfo& info) {
+    engine::Engine& engine = running(info);
+    const std::string mode = info[0].IsString() ? info[0].As<Napi::String>().Utf8Value() : "";
+    if (mode != "auto" && !(mode == "off" && info[1].IsString()))
+      throw_with_code(info.Env(), "EINVAL_OPTION",
+                      "setOffload() needs \"auto\", or \"off\" and a reason");
+    const bool off = mode == "off";
+    engine.suspend_offload(off, off ? info[1].As<Napi::String>().Utf8Value() : "");
+  }
+
+  void set_canary(const Napi::CallbackInfo& info) {
+    engine::Engine& engine = running(info);
+    if (!info[0].IsTypedArray())
+      throw_with_code(info.Env(), "EINVAL_OPTION", "setCanary() needs the body as bytes");
+    const Napi::Uint8Array body = info[0].As<Napi::Uint8Array>();
+    if (body.ByteLength() == 0 || body.ByteLength() > limits::kCanaryBytesMax)
+      throw_with_code(info.Env(), "EINVAL_OPTION", "the canary's body has 1 byte to 1 MiB");
+    if (!engine.set_canary({reinterpret_cast<const char*>(body.Data()), body.ByteLength()}))
+      throw_with_code(info.Env(), "ECANARY",
+                      "no memory or descriptor for the canary's body: raise MemoryMax or "
+                      "LimitNOFILE");
+  }
+
+  void expect_canary(const Napi::CallbackInfo& info) {
+    engine::Engine& engine = running(info);
+    const double port = info[0].IsNumber() ? info[0].As<Napi::Number>().DoubleValue() : -1;
+    if (!(port >= 0 && port <= 65535) || !info[1].IsBoolean())
+      throw_with_code(info.Env(), "EINVAL_OPTION",
+                      "expectCanary() needs a port, and whether the kernel encrypts");
+    engine.expect_canary(static_cast<uint16_t>(port), info[1].As<Napi::Boolean>().Value());
+  }
+
+  void annotate(const Napi::CallbackInfo& info) {
+    engine::Engine& engine = running(info);
+    if (!info[0].IsString() || !info[1].IsString() ||
+        !engine.annotate(info[0].As<Napi::String>().Utf8Value(),
+                         info[1].As<Napi::String>().Utf8Value()))
+      throw_with_code(info.Env(), "EINVAL_OPTION",
+                      "annotate() needs a name and a JSON text, 768 bytes at most; 8 names");
+  }
+
+  void log_connections(const Napi::CallbackInfo& info) {
+    running(info).connection_log().enable(info[0].ToBoolean().Value());
+  }
+
+  Napi::Value take_connections(const Napi::CallbackInfo& info) {
+    return to_javascript(info.Env(), running(info).connection_log().take());
   }
 
   void stop(const Napi::CallbackInfo& info) {

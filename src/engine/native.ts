@@ -77,6 +77,28 @@ export const engineErrorCodes = [
   'ECLIENTCERTIFICATES',
 ] as const;
 
+/** What the watchdog asks of an engine. Read from counters, without a lock. */
+export interface Pulse {
+  /** Turns that the engine's loop has made. It stands still while the engine is idle: ping(). */
+  heartbeat: number;
+  /** Connections to which the cipher alone has owed bytes for 10 s; native/conn/stuck.cpp. */
+  ledgersStuck: number;
+  /** Connections of the canary so far, and those of them that the kernel encrypted. */
+  canaries: number;
+  canariesOffloaded: number;
+}
+
+/** A connection that has ended, for the log at level debug. */
+export interface ConnectionRecord {
+  peer: string;
+  durationMs: number;
+  requests: number;
+  bytesSent: number;
+  offloaded: boolean;
+  ending: 'none' | 'drained' | 'aborted' | 'peer_gone' | 'not_served';
+  handshakeFailure?: string;
+}
+
 export interface Engine {
   /** The addresses as bound: port 0 has become a real one. */
   listeners(): BoundListener[];
@@ -93,6 +115,27 @@ export interface Engine {
    * ECLIENTCERTIFICATES and keeps what there was.
    */
   replaceClientCertificates(clients: ClientCertificates | undefined): void;
+  /** Asks for a turn of the loop; pulse().heartbeat then advances. Returns at once. */
+  ping(): void;
+  pulse(): Pulse;
+  /**
+   * 'off': from the next turn new connections stay in user space (fall-back reason `suspended`), and
+   * the status shows why. 'auto': what the configuration says; `reason` is then not used.
+   */
+  setOffload(mode: 'auto' | 'off', reason: string): void;
+  /** The body at /.spliced/canary, at most 1 MiB, kept in memory. Throws ECANARY. */
+  setCanary(body: Uint8Array): void;
+  /**
+   * The next connection from this host's `port` is the canary: it has a slot of its own and alone
+   * gets the body. `inKernel`: it tries kernel TLS even while that is suspended, else user space.
+   */
+  expectCanary(port: number, inKernel: boolean): void;
+  /** A member of the status: a JSON object, at most 768 bytes with its name; at most 8 names. */
+  annotate(name: string, json: string): void;
+  /** Whether connections accepted from now on are kept for takeConnections(). */
+  logConnections(on: boolean): void;
+  /** Those that have ended since the last call, at most 512; `lost` more are not there. */
+  takeConnections(): { records: ConnectionRecord[]; lost: number };
   /** Graceful; again with a smaller time-out shortens it. The event 'stopped' follows. */
   stop(timeoutMs: number): void;
   /** Idempotent: ends what is left and joins the threads. */

@@ -15,6 +15,8 @@ export interface StatusFacts {
   certificateDaysLeft: number;
   /** Errors of a configuration that a reload refused; 0: it is in effect. */
   refusedErrors: number;
+  /** What health.ts has found wrong; empty: nothing. */
+  troubles?: string;
 }
 
 const refreshMs = 10_000;
@@ -39,6 +41,7 @@ export function statusWords({
   figures,
   certificateDaysLeft,
   refusedErrors,
+  troubles = '',
 }: StatusFacts): string {
   const words = [
     counted(figures.connections.open, 'connection'),
@@ -49,7 +52,7 @@ export function statusWords({
     refusedErrors === 0
       ? ''
       : `; the new configuration was refused (${counted(refusedErrors, 'error')} in the log)`;
-  return `Serving ${urls.join(' ')}: ${words.join(', ')}${refusal}`;
+  return `Serving ${urls.join(' ')}: ${words.join(', ')}${refusal}${troubles === '' ? '' : `; ${troubles}`}`;
 }
 
 /** Sends the words when they have changed. The answer stops that. */

@@ -54,7 +54,7 @@ using fakes::overhead;
 using fakes::scripts;
 using fakes::sessions;
 
-const char* const kFallbackNames[kFallbacks] = {"", "", "", "", "", ""};
+const char* const kFallbackNames[kFallbacks] = {"", "", "", "", "", "", ""};
 const char* const kHandshakeFailureNames[kHandshakeFailures] = {"", "", "", "", "", "", "", ""};
 
 TicketKeys::TicketKeys(uint64_t) {}
@@ -180,10 +180,11 @@ os::Moved Session::close_notify() {
   return flush();
 }
 
-Promotion promote(int socket, const Session&, const KernelSupport&, bool wanted) {
+Promotion promote(int socket, const Session&, const KernelSupport&,
+                  std::optional<Fallback> unwanted) {
   const fakes::TlsScript& script = scripts[socket];
   const CipherSpec* cipher = &kCiphers[script.cipher];
-  if (!wanted) return {Promotion::Outcome::UserSpace, Fallback::OffByConfiguration, cipher, 0, 0};
+  if (unwanted) return {Promotion::Outcome::UserSpace, *unwanted, cipher, 0, 0};
   if (script.outcome == Promotion::Outcome::Kernel) {
     fakes::kernel().at(socket).promote(cipher->record_overhead_bytes(), script.transmit_sequence,
                                        script.receive_sequence);
