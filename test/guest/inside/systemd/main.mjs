@@ -14,7 +14,7 @@ const report = { systemd: must('systemctl', '--version').split('\n')[0], scenari
 for (const name of chosen.length > 0 ? chosen : Object.keys(scenarios)) {
   const startedMs = Date.now();
   try {
-    reset();
+    await reset();
     report.scenarios[name] = await scenarios[name]();
   } catch (error) {
     const lines = ['--no-pager', '--output=short-monotonic', '--lines', String(journalLinesKept)];

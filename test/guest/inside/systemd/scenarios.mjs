@@ -74,11 +74,12 @@ async function socket() {
   service.must('systemctl', 'start', 'spliced.socket');
   const isIdle = service.show('ActiveState').ActiveState === 'inactive';
   const first = await get(443); // Starts it.
-  const { ActiveState } = service.show('ActiveState');
+  const isActive = () => service.show('ActiveState').ActiveState === 'active';
+  await service.until('READY', isActive); // It answers a little earlier.
   const ready = service.events().findLast(({ event }) => event === 'ready');
   const clients = await restartUnderClients(443);
-  service.stop('spliced.socket', service.unit);
-  return { isIdle, first, ActiveState, listeners: ready?.listeners, clients };
+  const { NRestarts, Result } = service.show('NRestarts', 'Result');
+  return { isIdle, first, listeners: ready?.listeners, clients, NRestarts, Result };
 }
 
 /** TimeoutStopSec is shorter than the downloads are long: only a drain that moves gets more. */
@@ -87,14 +88,12 @@ async function stopUnderLoad() {
   service.dropIn('stop', '[Service]\nTimeoutStopSec=5s\n');
   service.start();
   const cursor = service.journalCursor();
-  const slow = [1, 2, 3].map(() => download(port, '/large', 2 << 20));
-  await service.sleep(1_000);
-  const startedMs = Date.now();
-  const { code } = service.run('systemctl', 'stop', service.unit);
-  const durationMs = Date.now() - startedMs;
-  const downloads = await Promise.all(
-    slow.map((one) => one.catch((error) => ({ error: String(error) }))),
+  const slow = [1, 2, 3].map(() =>
+    download(port, '/large', 2 << 20).catch((error) => ({ error: String(error) })),
   );
+  await service.sleep(1_000);
+  const { code, durationMs } = await service.runBeside('systemctl', 'stop', service.unit);
+  const downloads = await Promise.all(slow);
   const shown = service.show('Result', 'ExecMainCode', 'ExecMainStatus');
   const stopped = service.events(cursor).findLast(({ event }) => event === 'stopped');
   return { code, durationMs, downloads, shown, stopped };
@@ -114,9 +113,7 @@ async function stopWithoutProgress() {
   });
   stalled.catch(() => {});
   await begun;
-  const startedMs = Date.now();
-  service.run('systemctl', 'stop', service.unit);
-  const durationMs = Date.now() - startedMs;
+  const { durationMs } = await service.runBeside('systemctl', 'stop', service.unit);
   return { durationMs, shown: service.show('Result') };
 }
 
@@ -124,7 +121,7 @@ async function drain() {
   service.start();
   const slow = download(port, '/large', 8 << 20);
   await service.sleep(1_000);
-  const { code, stdout } = service.run('spliced', 'drain', '--wait');
+  const { code, stdout } = await service.runBeside('spliced', 'drain', '--wait');
   await service.until('the end', () => service.show('ActiveState').ActiveState === 'inactive');
   return {
     code,
@@ -198,27 +195,25 @@ async function readOnlyRoot() {
   service.must('rm', '-rf', '/var/lib/spliced', '/var/lib/private');
   mkdirSync('/var/lib/private', { mode: 0o700 });
   symlinkSync('private/spliced', '/var/lib/spliced');
+  // These stay writable, with what is mounted beneath them.
   for (const directory of ['/var/lib/private', '/tmp', '/var/tmp']) {
-    service.must('mount', '-t', 'tmpfs', '-o', 'mode=1777', 'volatile', directory);
+    service.must('mount', '--rbind', directory, directory);
   }
-  service.must('chmod', '700', '/var/lib/private');
-  service.must('mount', '-o', 'remount,ro', '/');
+  service.must('journalctl', '--relinquish-var'); // It writes there.
+  service.must('mount', '-o', 'remount,bind,ro', '/');
+  const isReadOnly = service.run('touch', '/etc/spliced-probe').code !== 0;
   service.start();
-  const pid = String(service.mainPid());
-  const write = (path) => service.run('nsenter', '-t', pid, '-m', '--', 'touch', path).code === 0;
-  const places = [
-    '/etc',
-    '/usr/lib/spliced',
-    '/run',
-    service.www,
-    '/var/lib',
-    '/root',
-    '/dev',
-    '/sys',
-  ];
+  // As the service's user, with the service's view of the file system.
+  const pid = service.mainPid();
+  const [uid] = service.processStatus(pid).Uid.split('\t');
+  const enter = ['-t', String(pid), '-m', '-U', '-S', uid, '-G', uid, '--', 'touch'];
+  const write = (path) => service.run('nsenter', ...enter, path).code === 0;
+  const system = ['/etc', '/usr/lib/spliced', service.www, '/var/lib', '/var/log'];
+  const volatile = ['/run', '/run/lock', '/root', '/dev', '/sys', '/proc'];
+  const places = [...system, ...volatile];
   const writable = places.filter((place) => write(`${place}/spliced-probe`));
   const state = write('/var/lib/spliced/spliced-probe');
-  return { answer: await get(port), writable, state };
+  return { isReadOnly, answer: await get(port), writable, state };
 }
 
 export const scenarios = {
@@ -235,8 +230,8 @@ export const scenarios = {
 };
 
 /** Before each scenario: the shipped settings, nothing running, nothing failed. */
-export function reset() {
-  service.run('systemctl', 'stop', 'spliced.socket', service.unit);
+export async function reset() {
+  await service.runBeside('systemctl', 'stop', 'spliced.socket', service.unit);
   service.run('systemctl', 'reset-failed');
   for (const name of ['stop', 'credentials']) service.dropIn(name, undefined);
   service.configure(configuration);

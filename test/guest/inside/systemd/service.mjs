@@ -2,7 +2,7 @@
 // The installed service inside a guest whose PID 1 is systemd: lays the product and the shipped units
 // out as a package does, and drives systemctl and journalctl. Used by the scenarios. Everything is in
 // the guest's overlay, which ends with it.
-import { spawnSync } from 'node:child_process';
+import { execFile, spawnSync } from 'node:child_process';
 import {
   cpSync,
   existsSync,
@@ -27,6 +27,16 @@ const settleMs = 100;
 export function run(command, ...args) {
   const { status, stdout, stderr, error } = spawnSync(command, args, { encoding: 'utf8' });
   return { code: status, stdout: stdout ?? '', stderr: `${stderr ?? ''}${error?.message ?? ''}` };
+}
+
+/** The same without blocking: clients in this process go on meanwhile. */
+export function runBeside(command, ...args) {
+  const startedMs = Date.now();
+  return new Promise((resolve) => {
+    execFile(command, args, (error, stdout, stderr) =>
+      resolve({ code: error ? error.code : 0, stdout, stderr, durationMs: Date.now() - startedMs }),
+    );
+  });
 }
 
 /** The same, and a failure is an exception. */
