@@ -65,7 +65,8 @@ interface ChosenCertificate extends CertificatePair {
 
 const renewalCheckMs = 12 * 3_600_000;
 const dayMs = 24 * 3_600_000;
-const firstAnswerMs = 10_000;
+const firstAnswerMs = 5_000;
+const readyMs = 15_000;
 
 async function chooseCertificate(configuration: Configuration): Promise<ChosenCertificate> {
   if (configuration.files !== undefined) {
@@ -178,9 +179,9 @@ function createEngine(parts: EngineParts): Engine {
 
 /** Throws when a request through the real TLS path does not come back from every listener. */
 async function answerOurselves(listeners: BoundListener[], fingerprint: string): Promise<void> {
-  const { selfRequest } = await import('./supervision/self-request.js');
+  const { selfRequestWithin } = await import('./supervision/self-request.js');
   const requests = listeners.map(({ address, port }) =>
-    selfRequest({ address, port, fingerprint, timeoutMs: firstAnswerMs }),
+    selfRequestWithin({ address, port, fingerprint, timeoutMs: firstAnswerMs }, readyMs),
   );
   await Promise.all(requests);
 }
