@@ -25,9 +25,10 @@ t.test('without NOTIFY_SOCKET nothing happens', async (t) => {
 t.test('messages, and an environment without the socket', async (t) => {
   const env = { NOTIFY_SOCKET: '@manager', HOME: '/' };
   const sent: unknown[] = [];
-  const socket = takeNotifySocket(env, (...message) => void sent.push(message), t.fail);
+  const unexpected = (error: unknown): void => void t.fail(String(error));
+  const socket = takeNotifySocket(env, (...message) => void sent.push(message), unexpected);
   t.same(env, { HOME: '/' }, 'no child can speak for the service');
-  const supervisor = createSupervisor(socket, t.fail);
+  const supervisor = createSupervisor(socket, unexpected);
   t.ok(supervisor.isPresent);
   socket.notifySystemd('FDSTORE=1', [7]);
   supervisor.status('two\nlines\0READY=1');
