@@ -71,6 +71,21 @@ export const testPackages = [
   tool('iproute2', 'ip', 'brings up the loopback interface of a guest'),
 ];
 
+/** libFuzzer: large, so that who may not install it runs the other tests without. */
+export const fuzzPackages = [
+  tool('clang', 'clang++', 'fuzzes the parsers'),
+  {
+    name: 'libclang-rt-dev',
+    reason: "libFuzzer's and the sanitizers' libraries",
+    present: () => {
+      const { status, stdout } = spawnSync('clang++', ['-print-runtime-dir'], { encoding: 'utf8' });
+      const machine = process.arch === 'arm64' ? 'aarch64' : 'x86_64';
+      const files = [`libclang_rt.fuzzer-${machine}.a`, 'libclang_rt.fuzzer.a'];
+      return status === 0 && files.some((name) => existsSync(join(stdout.trim(), name)));
+    },
+  },
+];
+
 /** Installs what is missing, or says the one command that does. */
 export function ensurePackages(wanted) {
   const missing = wanted.filter((entry) => !entry.present());

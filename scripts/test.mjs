@@ -9,7 +9,7 @@ import { parseArgs, stripVTControlCharacters } from 'node:util';
 import { checks, runCheck } from './check.mjs';
 import { compileTests } from './compile.mjs';
 import { listFiles, projectDir, runScript, setUp } from './setup.mjs';
-import { SetupError, testPackages, which } from './system.mjs';
+import { ensurePackages, fuzzPackages, SetupError, testPackages, which } from './system.mjs';
 import { newTally, runTapFiles } from './tap.mjs';
 
 const suiteNames = ['static', 'native', 'unit', 'guest'];
@@ -72,8 +72,10 @@ function runMake(directory, target) {
 }
 
 function fuzzSmoke(directory) {
-  if (!which('clang++')) {
-    const reason = 'clang++ is missing; enable it with: apt-get install -y clang';
+  if (process.getuid?.() === 0 && which('apt-get')) ensurePackages(fuzzPackages);
+  if (!fuzzPackages.every((entry) => entry.present())) {
+    const names = fuzzPackages.map(({ name }) => name).join(' ');
+    const reason = `libFuzzer is missing; enable it with: apt-get install -y ${names}`;
     return { ...newTally(), skipped: [{ name: `${directory}: run`, reason }] };
   }
   const tally = runMake(directory, 'run');
