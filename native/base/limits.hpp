@@ -80,6 +80,11 @@ inline constexpr uint32_t kAcceptPauseMs = 100;  // after EMFILE, ENFILE, ENOBUF
 // Session-ticket keys (RFC 5077 5.5): a key encrypts for one period and decrypts for two.
 inline constexpr uint64_t kTicketKeyPeriodMs = 12ull * 3600 * 1000;
 
+// What the daemon may add to the status document, which leaves from one output buffer: the engine's
+// own part stays below 6 KiB even when every counter has 20 digits.
+inline constexpr size_t kDaemonStatusBytesMax = 8 * 1024;
+static_assert(kDaemonStatusBytesMax + 6 * 1024 + 1024 <= kOutputBytes);
+
 // Ring sizes.
 inline constexpr unsigned kRingEntries = 512;
 inline constexpr unsigned kRingCompletions = 4096;

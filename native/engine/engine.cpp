@@ -80,6 +80,13 @@ bool Engine::replace_certificates(const std::vector<tls::CertificatePem>& pems, 
   return true;
 }
 
+bool Engine::set_daemon_status(std::string json) {
+  if (json.size() > limits::kDaemonStatusBytesMax) return false;
+  std::lock_guard<std::mutex> lock(daemon_status_mutex_);
+  daemon_status_.swap(json);
+  return true;
+}
+
 void Engine::stop(uint32_t timeout_ms) {
   const uint64_t by_ms = base::now_ms() + timeout_ms;
   wake_with([&](Mailbox& mail) {

@@ -56,6 +56,9 @@ class Engine {
   // Idempotent: gives up what is left and joins the threads. No event is sent after it returns.
   void close();
   std::string status_json() const;  // any thread
+  // A JSON value that the status shows as "daemon"; the latest counts. Any thread. False, and
+  // nothing changed, beyond limits::kDaemonStatusBytesMax.
+  bool set_daemon_status(std::string json);
 
  private:
   explicit Engine(const Options& options);
@@ -92,6 +95,8 @@ class Engine {
   conn::Figures figures_;
   std::shared_ptr<const tls::ContextGeneration> generation_;
   std::vector<ListenerState> listeners_;
+  mutable std::mutex daemon_status_mutex_;  // held for a copy alone
+  std::string daemon_status_;               // empty: the daemon has said nothing yet
   os::Closer closer_;
   OnEvent on_event_;
   Mailbox mailbox_;

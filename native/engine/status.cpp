@@ -147,6 +147,10 @@ std::string Engine::status_json() const {
   write_connections(json, figures_);
   write_tls(json, figures_);
   write_drains(json, figures_, options_.connections.pending_window_bytes);
+  {
+    std::lock_guard<std::mutex> lock(daemon_status_mutex_);
+    if (!daemon_status_.empty()) json.raw("daemon", daemon_status_);
+  }
   json.close();
   return json.take();
 }

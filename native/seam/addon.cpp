@@ -88,6 +88,7 @@ class EngineObject : public Napi::ObjectWrap<EngineObject> {
             InstanceMethod<&EngineObject::start>("start"),
             InstanceMethod<&EngineObject::stats>("stats"),
             InstanceMethod<&EngineObject::replace_certificates>("replaceCertificates"),
+            InstanceMethod<&EngineObject::set_daemon_status>("setDaemonStatus"),
             InstanceMethod<&EngineObject::stop>("stop"),
             InstanceMethod<&EngineObject::close>("close"),
         });
@@ -159,6 +160,16 @@ class EngineObject : public Napi::ObjectWrap<EngineObject> {
     engine::Failure failure;
     if (!engine.replace_certificates(read_certificates(info.Env(), info[0]), failure))
       throw_with_code(info.Env(), failure.code, failure.message);
+  }
+
+  // The text is JSON of our own TypeScript: looked at for its form and length alone.
+  void set_daemon_status(const Napi::CallbackInfo& info) {
+    engine::Engine& engine = running(info);
+    std::string json = info[0].IsString() ? info[0].As<Napi::String>().Utf8Value() : "";
+    const bool object = json.size() >= 2 && json.front() == '{' && json.back() == '}';
+    if (!object || !engine.set_daemon_status(std::move(json)))
+      throw_with_code(info.Env(), "EINVAL_OPTION",
+                      "setDaemonStatus() needs the text of a JSON object of at most 8 KiB");
   }
 
   void stop(const Napi::CallbackInfo& info) {

@@ -47,6 +47,8 @@ export interface Engine {
   stats(): string;
   /** A new generation for new handshakes. Throws ECERTIFICATE and keeps the old one. */
   replaceCertificates(certificates: CertificatePair[]): void;
+  /** A JSON object of at most 8 KiB (UTF-8) that the status shows as "daemon". Throws EINVAL_OPTION. */
+  setDaemonStatus(json: string): void;
   /** Graceful; again with a smaller time-out shortens it. The event 'stopped' follows. */
   stop(timeoutMs: number): void;
   /** Idempotent: ends what is left and joins the threads. */
