@@ -22,6 +22,10 @@ const commands: Record<string, { summary: string; load: () => Promise<Command> }
     summary: 'check the configuration, or show where each value comes from',
     load: () => import('./commands/config.js'),
   },
+  certificate: {
+    summary: 'the certificates: trust them, look at them, have them renewed',
+    load: () => import('./commands/certificate-line.js'),
+  },
   doctor: {
     summary: 'look at this machine, and say what to do',
     load: () => import('./commands/doctor.js'),

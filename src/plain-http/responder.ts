@@ -62,7 +62,8 @@ interface Answer {
 
 function answerTo(request: IncomingMessage, parts: PlainHttpParts): Answer {
   const { method, url: target = '' } = request;
-  if (!isTarget(target)) return { status: 400 };
+  // Node reads a request line without a version as HTTP/0.9.
+  if (request.httpVersionMajor !== 1 || !isTarget(target)) return { status: 400 };
   if (target.startsWith(challengePrefix)) {
     if (method !== 'GET' && method !== 'HEAD')
       return { status: 405, headers: { Allow: 'GET, HEAD' } };
