@@ -33,6 +33,9 @@ export async function compileServer(projectDir) {
     // What import() reaches becomes a file of its own: what nobody asks for is not even read.
     splitting: true,
     chunkNames: 'chunks/[name]-[hash]',
+    // acme-client asks over our own exchange (src/certificates/acme.ts): axios's adapters, of which
+    // its other build has the big ones, are never called.
+    alias: { axios: 'axios/dist/browser/axios.cjs' },
     legalComments: 'eof',
     banner: {
       // The CommonJS packages in the bundle call require() for Node's own modules.
