@@ -29,6 +29,7 @@ function groupsOf(settings) {
 
 const formatWords = {
   path: 'a path',
+  'path or nothing': 'a path, or `""` for none',
   'file or nothing': 'a path or `credential:NAME`, or `""` for none',
   'text or nothing': 'one line, or `""` for none',
   'https URL or nothing': 'a URL with https, or `""` for none',
@@ -37,6 +38,7 @@ const formatWords = {
   'listen addresses or none': 'up to 8 addresses',
   'certificate pairs': 'up to 16 pairs',
   names: 'up to 100 names',
+  'path prefixes': 'up to 64 paths that begin with `/`',
 };
 
 function allowedOf({ format, min, max }) {

@@ -6,21 +6,22 @@
 import { ChallengeResponses } from './certificates/challenges.js';
 import { minuteMs } from './certificates/clock.js';
 import { CertificateManager, type CertificateOptions } from './certificates/manager.js';
-import type { Configuration } from './config/configuration.js';
-import type { DaemonStatus } from './daemon-status.js';
+import type { Configuration, LoadedConfiguration } from './config/configuration.js';
 import type { CertificatePair, Engine } from './engine/native.js';
 import type { Log } from './log.js';
 import type { PlainHttp } from './plain-http/responder.js';
 import type { Participant } from './reload.js';
 
 export interface CertificateParts {
-  configuration: Configuration;
+  loaded: LoadedConfiguration;
   log: Log;
-  status: DaemonStatus;
 }
 
 // The days that are left change by themselves.
 const statusIntervalMs = 10 * minuteMs;
+
+// Of each list there; the engine takes 4 KiB for one, and 8 KiB with those of the watchdog.
+const statusBytesMax = 2_500;
 
 const optionsOf = (configuration: Configuration, stateDir: string): CertificateOptions => {
   const { installed, enrolment } = configuration;
@@ -29,19 +30,19 @@ const optionsOf = (configuration: Configuration, stateDir: string): CertificateO
 
 export class CertificateServing {
   readonly #manager: CertificateManager;
-  readonly #status: DaemonStatus;
   readonly #log: Log;
   readonly #configuration: Configuration;
+  #files: string[];
   readonly #challenges = new ChallengeResponses();
   #plainHttp: PlainHttp | undefined;
   #engine: Engine | undefined;
   #timer: NodeJS.Timeout | undefined;
 
   /** Does nothing yet; `start()` does. */
-  constructor({ configuration, log, status }: CertificateParts) {
-    this.#status = status;
+  constructor({ loaded: { configuration, files }, log }: CertificateParts) {
     this.#log = log;
     this.#configuration = configuration;
+    this.#files = files;
     const hasPlainHttp = configuration.httpListeners.length > 0;
     this.#manager = new CertificateManager(optionsOf(configuration, configuration.stateDir), {
       onChange: (pairs) => this.#engine?.replaceCertificates(pairs),
@@ -68,20 +69,39 @@ export class CertificateServing {
     return this.#manager.current();
   }
 
-  /** From now on the engine gets every change, and plain HTTP leads to its first listener. */
-  serveBy(engine: Engine): void {
+  /**
+   * From now on the engine gets every change, and plain HTTP leads to its first listener. Returns
+   * what ends that.
+   */
+  serveBy(engine: Engine): () => void {
     this.#engine = engine;
+    this.#show();
+    return () => {
+      this.#engine = undefined;
+    };
+  }
+
+  /** Of the one that clients without a name get. */
+  fingerprint(): string {
+    return this.#manager.status()[0]?.fingerprint ?? '';
+  }
+
+  /** Of the one that ends first; undefined while the clock is not set. */
+  daysLeft(): number | undefined {
+    const days = this.#manager.status().flatMap(({ daysLeft }) => daysLeft ?? []);
+    return days.length === 0 ? undefined : Math.min(...days);
   }
 
   /** Another state directory waits for a restart; all else that the certificates need is live. */
   participant(): Participant {
     return {
-      prepare: async ({ configuration }) => {
+      prepare: async ({ configuration, files }) => {
         const { stateDir } = this.#configuration;
         const prepared = await this.#manager.prepare(optionsOf(configuration, stateDir));
         return {
           commit: () => {
             prepared.commit();
+            this.#files = files;
             this.#show();
             // Behind the commit's own clean-up: takes an operator's wish for a renewal.
             setImmediate(() => void this.#manager.reload());
@@ -122,11 +142,21 @@ export class CertificateServing {
   }
 
   #show(): void {
-    const served = this.#manager.status().map(({ sans, ...one }) => {
-      const { source, subject, notAfter, daysLeft, lastError } = one;
-      return { source, subject, names: sans, notAfter, daysLeft, lastError };
+    const served = this.#manager.status().map((one) => {
+      const { source, subject, sans: names, notAfter, daysLeft, lastError } = one;
+      return { source, subject, names, notAfter, daysLeft, lastError };
     });
-    this.#status.set('certificates', served);
-    this.#status.set('certificatesWaiting', this.#manager.waiting());
+    this.#engine?.annotate('certificates', statusText([...served, ...this.#manager.waiting()]));
+    this.#engine?.annotate('configuration', statusText(this.#files));
   }
+}
+
+/** As much of the list as the status takes; a last entry says how many more there are. */
+export function statusText(entries: readonly unknown[]): string {
+  const texts = entries.map((entry) => JSON.stringify(entry));
+  const lengthOf = (some: string[]): number => Buffer.byteLength(some.join(','));
+  const all = texts.length;
+  while (lengthOf(texts) > statusBytesMax) texts.pop();
+  const more = texts.length < all ? [`{"more":${all - texts.length}}`] : [];
+  return `[${[...texts, ...more].join(',')}]`;
 }

@@ -1,12 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 // What the configuration needs from the system, looked at without changing anything: a directory to
-// serve, certificate files that fit, a place for the state. Called by `config check` and before a
+// serve, certificate files that fit, clients' CAs, a place for the
+// state. Called by `config check` and before a
 // reload; a start finds the same by doing it.
 
 import { accessSync, constants, existsSync, opendirSync, statSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { checkEnrolmentFiles } from './certificates/enrolment-options.js';
 import { checkInstalled, type InstalledOptions, refusalOf } from './certificates/installed.js';
+import { readClientCertificates } from './client-certificates.js';
 import { type LoadedConfiguration, placeRefusal } from './config/configuration.js';
 import { reasonOf, StartError } from './start-error.js';
 
@@ -42,12 +44,13 @@ async function checkPair(pair: InstalledOptions): Promise<void> {
 
 /** Every finding as a line that names the setting's place. Empty: a start would get through. */
 export async function checkSystem(loaded: LoadedConfiguration): Promise<string[]> {
-  const { root, stateDir, installed, enrolment } = loaded.configuration;
+  const { root, stateDir, installed, enrolment, clientCertificates } = loaded.configuration;
   const isStateNeeded = installed.length === 0 || enrolment !== undefined;
   const checks: (() => void | Promise<void>)[] = [
     () => checkRoot(root),
     () => (isStateNeeded ? checkStateDir(stateDir) : undefined),
     ...installed.map((pair) => () => checkPair(pair)),
+    () => void readClientCertificates(clientCertificates),
   ];
   const findings: string[] = [];
   for (const check of checks) {

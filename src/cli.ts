@@ -20,6 +20,10 @@ const commands: Record<string, { summary: string; load: () => Promise<Command> }
     summary: 'serve a directory over HTTPS',
     load: () => import('./commands/serve.js'),
   },
+  drain: {
+    summary: 'finish what is active in the serving process, and end it',
+    load: () => import('./commands/drain.js'),
+  },
   config: {
     summary: 'check the configuration, or show where each value comes from',
     load: async () => (await operator()).config,

@@ -2,12 +2,31 @@
 // JSON lines on standard output, one object an event, for the journal. Written at once (no worker
 // thread, no buffer), so that the last line of a process is never lost. Keys never reach a log:
 // nothing passes them in, and the fields that hold them are redacted should anything ever do so.
+// docs/LOGGING.md tells operators what the lines say.
 
 import { type Logger, pino } from 'pino';
+import { isJournal, priorityPrefix } from './log-journal.js';
+import { withSecurityEvent } from './log-security.js';
 
 export type Log = Logger;
 
-export function createLog(level: string): Log {
+interface Output {
+  write(line: string): void;
+}
+
+/** Puts the journal's priority before each line. pino says which level the line has. */
+function toJournal(output: Output): Output & { lastLevel: number } {
+  return {
+    // Asks pino to set lastLevel before each write.
+    [Symbol.for('pino.metadata')]: true,
+    lastLevel: 0,
+    write(line: string): void {
+      output.write(priorityPrefix(this.lastLevel) + line);
+    },
+  } as Output & { lastLevel: number };
+}
+
+export function createLog(level: string, env: NodeJS.ProcessEnv = process.env): Log {
   const destination = pino.destination({ fd: 1, sync: true });
   // Whoever read our output has gone (EPIPE): serving matters more than saying so.
   destination.on('error', () => {});
@@ -16,9 +35,9 @@ export function createLog(level: string): Log {
       level,
       base: null,
       timestamp: pino.stdTimeFunctions.isoTime,
-      formatters: { level: (label) => ({ level: label }) },
+      formatters: { level: (label) => ({ level: label }), log: withSecurityEvent },
       redact: { paths: ['privateKey', '*.privateKey', '*.*.privateKey'], censor: '[secret]' },
     },
-    destination,
+    isJournal(env, 1) ? toJournal(destination) : destination,
   );
 }

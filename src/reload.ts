@@ -29,8 +29,8 @@ export interface ReloadParts {
   check: (next: LoadedConfiguration) => string[] | Promise<string[]>;
   participants: Participant[];
   supervisor: Pick<Supervisor, 'reloading' | 'ready'>;
-  /** What the supervisor shows as the state of the service. */
-  status: string;
+  /** The state of the service in words, after a reload that was refused with so many errors. */
+  status: (refusedErrors: number) => string;
   log: Log;
 }
 
@@ -100,16 +100,16 @@ export class Reloader {
     while (this.#isAskedAgain && !this.#isClosed) {
       this.#isAskedAgain = false;
       await supervisor.reloading();
-      let words = status;
+      let refusedErrors = 0;
       try {
         await this.#reload();
       } catch (error) {
         // Whatever it is: the service goes on with what it has.
         const errors = error instanceof StartError ? error.lines() : [reasonOf(error)];
         log.error({ event: 'reload_failed', errors });
-        words = `${status}; the new configuration was refused (${errors.length} errors in the log)`;
+        refusedErrors = errors.length;
       }
-      if (!this.#isClosed) await supervisor.ready(words);
+      if (!this.#isClosed) await supervisor.ready(status(refusedErrors));
     }
     this.#active = undefined;
   }

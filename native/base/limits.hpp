@@ -75,15 +75,36 @@ inline constexpr uint32_t kTickMs = 10;
 inline constexpr uint32_t kTickMsMax = 160;
 inline constexpr uint32_t kIdleTickMs =
     40;  // after a response: the next request is the better sign
+// A stop leaves a connection that has not yet had a response so long for its first request: its
+// client came before us and has nobody else to ask.
+inline constexpr uint64_t kFirstRequestMs = 2'000;
 inline constexpr uint32_t kAcceptPauseMs = 100;  // after EMFILE, ENFILE, ENOBUFS or ENOMEM
+
+// So long the cipher may owe a connection bytes while its TCP has nothing left to do. A loaded
+// machine's work queues are late by milliseconds; what takes so long will not come.
+inline constexpr uint32_t kCipherStuckMs = 10'000;
+
+// The canary's body: several records, more than a small body, not a multiple of either.
+inline constexpr size_t kCanaryBytesMax = 1024 * 1024;
+// Beside the connections that clients may have: a full table must not look like a hung service.
+inline constexpr uint32_t kCanarySlots = 1;
+
+// Ended connections that wait for the log, when there is a log of them; the others are counted.
+inline constexpr size_t kConnectionRecordsMax = 512;
+
+// What the daemon adds to the status page, which leaves in one output buffer with its head.
+inline constexpr size_t kAnnotationsMax = 8;
+inline constexpr size_t kAnnotationBytesMax = 4 * 1024;
+inline constexpr size_t kAnnotationsBytesMax = kOutputBytes / 2;  // all together
 
 // Session-ticket keys (RFC 5077 5.5): a key encrypts for one period and decrypts for two.
 inline constexpr uint64_t kTicketKeyPeriodMs = 12ull * 3600 * 1000;
 
-// What the daemon may add to the status document, which leaves from one output buffer: the engine's
-// own part stays below 6 KiB even when every counter has 20 digits.
-inline constexpr size_t kDaemonStatusBytesMax = 8 * 1024;
-static_assert(kDaemonStatusBytesMax + 6 * 1024 + 1024 <= kOutputBytes);
+// Client certificates: what is read of the configuration, and what a client may send.
+inline constexpr size_t kClientAuthoritiesMax = 64;  // CA certificates, and lists, in one bundle
+inline constexpr int kClientChainDepthMax = 4;       // CAs between the leaf and its root
+inline constexpr long kClientCertificatesBytesMax = 32 * 1024;  // its whole Certificate message
+inline constexpr size_t kRequiredPrefixesMax = 64;
 
 // Ring sizes.
 inline constexpr unsigned kRingEntries = 512;

@@ -9,6 +9,7 @@
 
 #include "base/assert.hpp"
 #include "conn/buffer.hpp"
+#include "conn/connection_log.hpp"
 #include "conn/ledger.hpp"
 #include "conn/state.hpp"
 #include "files/file_cache.hpp"
@@ -39,9 +40,11 @@ struct Connection {
   bool deaf = false;          // what it sends cannot be decrypted any more
   bool fin_sent = false;
   bool renegotiation_declined = false;
+  bool canary = false;  // the daemon's own: may use the reserved slot, and alone gets its body
 
   // TLS. Either `session` or, after promotion, the kernel (`cipher`, `ledger`).
   std::unique_ptr<tls::Session> session;
+  std::unique_ptr<const tls::ClientIdentity> client;  // verified; outlives `session`
   bool offloaded = false;
   const tls::CipherSpec* cipher = nullptr;
   Ledger ledger;
@@ -66,6 +69,7 @@ struct Connection {
   os::Pipe pipe;
   size_t pipe_bytes = 0;
   bool keep_alive = false;
+  bool served = false;  // a response was begun
 
   // Time, in milliseconds of base::now_ms().
   uint64_t deadline_ms = 0;  // 0: none
@@ -76,6 +80,11 @@ struct Connection {
   uint32_t tick_interval_ms = 0;
   bool ticking = false;
   bool ready = false;
+
+  uint64_t accepted_mark = 0;   // of TCP, at the last observation
+  uint64_t cipher_owes_ms = 0;  // since when the cipher alone holds bytes back; 0: it does not
+  bool stuck = false;           // counted in Figures::ledgers_stuck
+  std::unique_ptr<ConnectionRecord> record;  // only while ended connections are logged
 
   uint64_t reported_pending = 0;  // this connection's share of Figures::pending_bytes
 

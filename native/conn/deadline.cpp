@@ -41,6 +41,7 @@ void on_deadline(Services& s, Connection& c) {
   switch (c.state) {
     case State::Handshake:
       s.figures.handshake_failures[static_cast<size_t>(tls::HandshakeFailure::Timeout)].add();
+      if (c.record) c.record->failure = "timeout";
       return abort(s, c, Ending::NotServed);
     case State::ReadHead:
       c.input.release(s.buffers);

@@ -114,6 +114,9 @@ const char* const kStateNames[kStates] = {"free",    "handshake", "read_head",  
                                           "respond", "splice",    "close_notify", "settle",
                                           "linger",  "join"};
 
+const char* const kEndingNames[kEndings] = {"none", "drained", "aborted", "peer_gone",
+                                            "not_served"};
+
 ring::Token token_of(const Connection& c, ring::Kind kind) {
   return {kind, c.slot, c.generation};
 }
@@ -131,11 +134,11 @@ void enter(Services& s, Connection& c, State next) {
 }
 
 void prepare_slots(Services& s) {
-  for (uint32_t i = s.options.connections_max; i-- > 0;) {
+  for (uint32_t i = static_cast<uint32_t>(s.slots.size()); i-- > 0;) {
     s.slots[i].slot = i;
     s.free_slots.push_back(i);
   }
-  s.figures.by_state[static_cast<size_t>(State::Free)].set(s.options.connections_max);
+  s.figures.by_state[static_cast<size_t>(State::Free)].set(s.slots.size());
 }
 
 void on_completion(Services& s, const ring::Completion& completion) {
@@ -208,8 +211,9 @@ void run_deadlines(Services& s) {
 
 void begin_stop(Services& s) {
   s.stopping = true;
+  s.first_requests_until_ms = s.now_ms + limits::kFirstRequestMs;
   for (Connection& c : s.slots) {
-    if (c.state == State::Handshake) abort(s, c, Ending::NotServed);
+    if (!c.served && c.deadline_ms != 0) s.set_deadline(c, c.deadline_ms);
     // A request that has arrived already is still answered: read_head looks, then closes.
     if (c.state == State::ReadHead) c.readable = true;
     if (c.state != State::Free) run(s, c);
@@ -220,7 +224,7 @@ void abort_all(Services& s) {
   for (Connection& c : s.slots) {
     if (c.state == State::Free || c.state == State::Join) continue;
     const bool delivered = os::unacknowledged_bytes(c.socket) == 0;
-    if (c.state == State::Handshake) {
+    if (c.state == State::Handshake || (c.state == State::ReadHead && !c.served)) {
       abort(s, c, Ending::NotServed);
     } else {
       abort(s, c, c.state == State::Linger && delivered ? Ending::Drained : Ending::Aborted);

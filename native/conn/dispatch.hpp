@@ -2,6 +2,7 @@
 // The entry points of conn/ for engine/, and the functions of the states for dispatch.cpp.
 #pragma once
 #include "conn/services.hpp"
+#include "os/socket_io.hpp"
 
 namespace spliced::conn {
 
@@ -12,7 +13,9 @@ void on_completion(Services& s, const ring::Completion& completion);
 void run_ready(Services& s);      // connections that yielded
 void run_ticks(Services& s);      // connections whose tick is due
 void run_deadlines(Services& s);  // connections whose deadline has passed
-void begin_stop(Services& s);     // closes idle connections; the others end after their response
+// Closes idle connections; the others end after their response, new ones after their first, for
+// which they have kFirstRequestMs.
+void begin_stop(Services& s);
 void abort_all(Services& s);
 int next_timeout_ms(const Services& s);  // -1: nothing is due
 
@@ -25,6 +28,9 @@ void observe(Services& s, Connection& c);  // ask the kernel, bring the ledger u
 // The brake. True: with so many more bytes, more than the window would be pending in the TLS layer;
 // come back after a tick.
 bool over_window(Services& s, Connection& c, size_t more_bytes);
+// stuck.cpp: is it the cipher alone that holds bytes back, and for how long already?
+void watch_cipher(Services& s, Connection& c, const os::TcpCounters& tcp);
+void report_stuck(Services& s, Connection& c, bool stuck);
 void report_pending(Services& s, Connection& c, uint64_t bytes);
 ring::Token token_of(const Connection& c, ring::Kind kind);
 

@@ -78,6 +78,7 @@ void observe(Services& s, Connection& c) {
     os::push_pending(c.socket);
     s.figures.pushes.add();
   }
+  watch_cipher(s, c, tcp);
   // A reset empties TCP's queue: what then seems pending is not the TLS layer's.
   if (!tcp.closed) report_pending(s, c, c.ledger.pending());
 }

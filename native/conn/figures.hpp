@@ -12,7 +12,7 @@
 
 namespace spliced::conn {
 
-inline constexpr uint16_t kStatuses[] = {200, 206, 304, 400, 404, 405, 408,
+inline constexpr uint16_t kStatuses[] = {200, 206, 304, 400, 403, 404, 405, 408,
                                          412, 414, 416, 431, 500, 503, 505};
 inline constexpr size_t kStatusCount = sizeof kStatuses / sizeof *kStatuses;
 
@@ -22,10 +22,14 @@ struct Figures {
   Counter requests, by_status[kStatusCount];
   Counter plaintext_sent_bytes, spliced_bytes, received_bytes;
   Counter handshakes_full, handshakes_resumed, handshake_failures[tls::kHandshakeFailures];
+  // Handshakes in which a certificate was asked for: each is one of these three.
+  Counter clients_verified, clients_missing, clients_refused[tls::kClientRefusals];
   Counter alerts_sent, control_records, record_limit_closes;
   Counter promoted[tls::kCipherSpecs], fallbacks[tls::kFallbacks];
   Counter pending_bytes, pending_bytes_max, pauses, pushes;
-  Counter aborted_in[kStates];  // by the state that gave up
+  Counter ledgers_stuck, ledgers_stuck_ever;  // now; ever. See stuck.cpp
+  Counter canaries, canaries_offloaded;       // connections of the canary; those with kernel TLS
+  Counter aborted_in[kStates];                // by the state that gave up
   Counter drained, aborted, peer_gone, drain_last_ms, drain_max_ms;
   Counter stale_completions;      // never expected: a completion for a slot's earlier owner
   Counter ledger_contradictions;  // never expected: TCP has more than we handed over

@@ -44,12 +44,27 @@ void commit(Services& s, Connection& c, const tls::Promotion& promotion) {
   c.cipher = promotion.cipher;
   c.session.reset();
   s.figures.promoted[promotion.cipher - tls::kCiphers].add();
+  if (c.canary) s.figures.canaries_offloaded.add();
+}
+
+// Why the kernel is not to encrypt this connection. While it is suspended, canaries try it alone.
+std::optional<tls::Fallback> unwanted(const Services& s, const Connection& c) {
+  if (!s.options.offload_wanted) return tls::Fallback::OffByConfiguration;
+  if (c.canary ? !s.canary.in_kernel : s.offload_suspended) return tls::Fallback::Suspended;
+  return std::nullopt;
+}
+
+// Before the promotion, which frees the session.
+void take_client(Services& s, Connection& c) {
+  if (!c.session->asked_for_certificate()) return;
+  c.client = c.session->client_identity();
+  (c.client ? s.figures.clients_verified : s.figures.clients_missing).add();
 }
 
 Turn established(Services& s, Connection& c) {
+  take_client(s, c);
   (c.session->resumed() ? s.figures.handshakes_resumed : s.figures.handshakes_full).add();
-  const tls::Promotion promotion =
-      tls::promote(c.socket, *c.session, s.kernel, s.options.offload_wanted);
+  const tls::Promotion promotion = tls::promote(c.socket, *c.session, s.kernel, unwanted(s, c));
   switch (promotion.outcome) {
     case tls::Promotion::Outcome::Kernel:
       commit(s, c, promotion);
@@ -73,19 +88,30 @@ void shed(Services& s, int socket) {
   s.closer.close(socket);
 }
 
+// For clients: the slot beyond their number is the canary's.
+bool has_room(const Services& s) {
+  const size_t open = s.slots.size() - s.free_slots.size() - s.canary.open;
+  return !s.free_slots.empty() && open + s.closer.backlog() < s.options.connections_max;
+}
+
 }  // namespace
 
 void admit(Services& s, int socket) {
   s.figures.accepted.add();
-  const size_t open = s.options.connections_max - s.free_slots.size();
-  if (s.stopping || s.free_slots.empty() || open + s.closer.backlog() >= s.options.connections_max)
-    return shed(s, socket);
+  const bool canary = s.canary.port != 0 && os::peer_is_own_port(socket, s.canary.port);
+  if (!(canary ? !s.free_slots.empty() : has_room(s))) return shed(s, socket);
   auto session = tls::Session::start(s.generation, socket);
   if (!session) return shed(s, socket);
   Connection& c = s.slots[s.free_slots.back()];
   s.free_slots.pop_back();
   c.socket = socket;
   c.session = std::move(session);
+  c.canary = canary;
+  if (canary) {
+    s.canary.open++;
+    s.figures.canaries.add();
+  }
+  if (s.connection_log != nullptr) c.record = s.connection_log->begin(socket, s.now_ms);
   s.figures.open.add();
   enter(s, c, State::Handshake);
   // Its first completion, which comes at once (the socket is writable), starts the handshake.
@@ -105,7 +131,10 @@ Turn handshake(Services& s, Connection& c) {
       break;
   }
   const tls::HandshakeFailure reason = c.session->failure();
+  if (c.record) c.record->failure = tls::kHandshakeFailureNames[static_cast<size_t>(reason)];
   s.figures.handshake_failures[static_cast<size_t>(reason)].add();
+  if (reason == tls::HandshakeFailure::ClientCertificate)
+    s.figures.clients_refused[static_cast<size_t>(c.session->client_refusal())].add();
   c.ending = Ending::NotServed;
   if (reason == tls::HandshakeFailure::PeerClosed) {
     abort(s, c, Ending::NotServed);

@@ -19,6 +19,15 @@ void count_ending(Services& s, const Connection& c) {
   f.drain_max_ms.raise_to(took_ms);
 }
 
+void log_ending(Services& s, Connection& c) {
+  ConnectionRecord& record = *c.record;
+  record.duration_ms = s.now_ms - record.began_ms;
+  record.bytes = c.ledger.plaintext();
+  record.offloaded = c.offloaded;
+  record.ending = kEndingNames[static_cast<size_t>(c.ending)];
+  s.connection_log->add(std::move(record));
+}
+
 // Everything but the slot's identity and its places in the queues goes back to its first value.
 void reset(Connection& c) {
   Connection fresh;
@@ -54,8 +63,11 @@ Turn join(Services& s, Connection& c) {
   c.input.release(s.buffers);
   c.output.release(s.buffers);
   report_pending(s, c, 0);
+  report_stuck(s, c, false);
   count_ending(s, c);
+  if (c.record) log_ending(s, c);
   s.figures.open.sub();
+  if (c.canary) s.canary.open--;
   enter(s, c, State::Free);
   reset(c);
   s.free_slots.push_back(c.slot);

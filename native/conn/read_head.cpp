@@ -134,7 +134,7 @@ Turn rest(Services& s, Connection& c) {
     if (c.tick_interval_ms == 0) c.tick_interval_ms = limits::kIdleTickMs;
     s.tick(c);
   }
-  if (s.stopping) {
+  if (s.stopping && c.served) {
     begin_close(s, c);
     return Turn::Again;
   }

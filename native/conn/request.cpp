@@ -17,6 +17,7 @@ namespace spliced::conn {
 namespace {
 
 constexpr std::string_view kStatusPath = ".spliced/status";
+constexpr std::string_view kCanaryPath = ".spliced/canary";
 constexpr std::string_view kReservedPrefix = ".spliced/";
 
 void consume_head(Connection& c) {
@@ -24,10 +25,16 @@ void consume_head(Connection& c) {
   c.head_bytes = 0;
 }
 
+// The settings have changed that the client's certificate was verified with: this is the last
+// request before it has to be verified again.
+bool is_outdated(const Services& s, const Connection& c) {
+  return c.client && s.generation && c.client->trust != s.generation->trust_id();
+}
+
 // A body on GET or HEAD has no meaning to us (RFC 9110 9.3.1); it is not read, so the connection
 // cannot be used for another request.
-bool may_persist(const Services& s, const http::RequestHead& head) {
-  return head.keep_alive && !head.has_body && !s.stopping;
+bool may_persist(const Services& s, const Connection& c, const http::RequestHead& head) {
+  return head.keep_alive && !head.has_body && !s.stopping && !is_outdated(s, c);
 }
 
 void send_head(Services& s, Connection& c, http::ResponseHead& head) {
@@ -38,6 +45,7 @@ void send_head(Services& s, Connection& c, http::ResponseHead& head) {
   SPLICED_ASSERT(bytes > 0);  // http/response.hpp bounds every head
   c.output.end += bytes;
   s.figures.count_status(head.status);
+  c.served = true;
   enter(s, c, State::Respond);
 }
 
@@ -138,14 +146,34 @@ void serve(Services& s, Connection& c, const http::RequestHead& request,
   consume_head(c);
 }
 
+// Whether this path needs a certificate that the client has not shown. Asked after the target was
+// resolved, so that every spelling of a path is one. The status page has its own rule.
+bool lacks_certificate(const Services& s, const Connection& c, std::string_view path) {
+  return !c.client && s.certificate_required && s.certificate_required->cover(path) &&
+         path.substr(0, kReservedPrefix.size()) != kReservedPrefix;
+}
+
+// The connection ends: only a new handshake can bring a certificate.
+void respond_forbidden(Services& s, Connection& c, bool send_body) {
+  c.keep_alive = false;
+  http::ResponseHead head;
+  head.status = 403;
+  head.content_type = "text/plain; charset=utf-8";
+  respond_text(s, c, head, "403 Forbidden: this path needs a client certificate\n", send_body);
+}
+
 // What is answered without a file. True when it was.
 bool serve_without_file(Services& s, Connection& c, const http::RequestHead& request,
                         std::string_view path) {
   const bool body = request.method == http::Method::Get;
   if (path == kStatusPath && os::peer_is_loopback(c.socket)) {
     respond_status_page(s, c, body);
+  } else if (path == kCanaryPath && c.canary && s.canary.file) {
+    respond_file(s, c, request, s.canary.file);
   } else if (path.substr(0, kReservedPrefix.size()) == kReservedPrefix) {
     respond_error(s, c, 404, c.keep_alive, body);
+  } else if (lacks_certificate(s, c, path)) {
+    respond_forbidden(s, c, body);
   } else {
     return false;
   }
@@ -163,7 +191,8 @@ void respond_error(Services& s, Connection& c, uint16_t status, bool keep_alive,
 }
 
 void begin_request(Services& s, Connection& c, const http::RequestHead& request) {
-  c.keep_alive = may_persist(s, request);
+  if (c.record) c.record->requests++;
+  c.keep_alive = may_persist(s, c, request);
   if (request.method == http::Method::Other) {
     respond_error(s, c, 405, c.keep_alive, true);
     return consume_head(c);

@@ -2,6 +2,7 @@
 // What the states share: the ring, the pools, the figures, the clock of this turn. One object an
 // engine, made by engine/, used on the engine thread alone.
 #pragma once
+#include <algorithm>
 #include <cstdint>
 #include <functional>
 #include <memory>
@@ -14,6 +15,7 @@
 #include "conn/figures.hpp"
 #include "files/file_cache.hpp"
 #include "http/date.hpp"
+#include "http/path_prefixes.hpp"
 #include "os/closer.hpp"
 #include "os/pipe_pool.hpp"
 #include "ring/ring.hpp"
@@ -34,10 +36,24 @@ struct Options {
   bool offload_wanted = true;
 };
 
+// What the daemon's own request (src/supervision/canary.ts) is answered with, and how.
+struct Canary {
+  files::FilePtr file;     // in memory, served to the canary alone; null: there is none yet
+  uint16_t port = 0;       // where the next one comes from; 0: none is expected
+  bool in_kernel = false;  // it tries the kernel's cipher, suspended or not
+  uint32_t open = 0;       // connections of it
+};
+
 struct Services {
   Services(const Options& o, ring::Ring& r, files::FileCache& f, os::Closer& c, Figures& g,
            const tls::KernelSupport& k)
-      : options(o), ring(r), files(f), closer(c), figures(g), kernel(k), slots(o.connections_max) {}
+      : options(o),
+        ring(r),
+        files(f),
+        closer(c),
+        figures(g),
+        kernel(k),
+        slots(o.connections_max + limits::kCanarySlots) {}
 
   const Options options;
   ring::Ring& ring;
@@ -47,8 +63,12 @@ struct Services {
   const tls::KernelSupport& kernel;
   os::PipePool pipes;
   BufferPool buffers;
-  std::shared_ptr<const tls::ContextGeneration> generation;  // for new connections
+  std::shared_ptr<const tls::ContextGeneration> generation;        // for new connections
+  std::shared_ptr<const http::PathPrefixes> certificate_required;  // null: nowhere
   std::function<std::string()> status_json;
+  ConnectionLog* connection_log = nullptr;  // null: nobody can ask for one
+  bool offload_suspended = false;           // new connections stay in user space
+  Canary canary;
 
   std::vector<Connection> slots;  // never resized: the kernel points into them
   std::vector<uint32_t> free_slots;
@@ -58,8 +78,11 @@ struct Services {
   uint64_t now_ms = 0;                     // base::now_ms() of this turn
   int64_t wall_s = 0;                      // base::wall_s() of this turn, for HTTP dates alone
   bool stopping = false;
+  uint64_t first_requests_until_ms = UINT64_MAX;  // since the stop began
 
   void set_deadline(Connection& c, uint64_t at_ms) {
+    const bool waits = c.state == State::Handshake || c.state == State::ReadHead;
+    if (waits && !c.served) at_ms = std::min(at_ms, first_requests_until_ms);
     c.deadline_ms = at_ms;
     if (at_ms != 0 && at_ms < next_deadline_ms) next_deadline_ms = at_ms;
   }

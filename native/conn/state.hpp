@@ -36,5 +36,7 @@ enum class Ending : uint8_t {
   PeerGone,   // the peer reset or closed before it had everything
   NotServed,  // never got as far as a response
 };
+inline constexpr size_t kEndings = 5;
+extern const char* const kEndingNames[kEndings];
 
 }  // namespace spliced::conn

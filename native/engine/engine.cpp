@@ -31,12 +31,16 @@ std::unique_ptr<Engine> Engine::create(const Options& options, Failure& failure)
   engine->root_ = open_root(options.root, failure);
   if (!engine->root_) return nullptr;
   std::string error;
-  engine->generation_ =
-      tls::ContextGeneration::build(options.certificates, engine->tickets_, error);
+  tls::ContextGeneration::Trust trust;
+  if (!read_trust(options.client_certificates, trust, failure)) return nullptr;
+  engine->generation_ = tls::ContextGeneration::build(options.certificates, std::move(trust),
+                                                      engine->tickets_, error);
   if (!engine->generation_) {
     failure = {"ECERTIFICATE", error};
     return nullptr;
   }
+  engine->certificate_required_ = options.client_certificates.required;
+  engine->post_generation();
   for (const os::ListenAddress& wanted : options.listeners) {
     ListenerState state;
     if (!os::open_listener(wanted, state.listener, error)) {
@@ -71,20 +75,83 @@ void Engine::wake_with(const std::function<void(Mailbox&)>& change) {
 
 bool Engine::replace_certificates(const std::vector<tls::CertificatePem>& pems, Failure& failure) {
   std::string error;
-  auto generation = tls::ContextGeneration::build(pems, tickets_, error);
+  auto generation = tls::ContextGeneration::build(pems, generation_->trust(), tickets_, error);
   if (!generation) {
     failure = {"ECERTIFICATE", error};
     return false;
   }
-  wake_with([&](Mailbox& mail) { mail.generation = std::move(generation); });
+  generation_ = std::move(generation);
+  post_generation();
   return true;
 }
 
-bool Engine::set_daemon_status(std::string json) {
-  if (json.size() > limits::kDaemonStatusBytesMax) return false;
-  std::lock_guard<std::mutex> lock(daemon_status_mutex_);
-  daemon_status_.swap(json);
+bool Engine::replace_client_certificates(const ClientCertificates& clients, Failure& failure) {
+  tls::ContextGeneration::Trust trust;
+  if (!read_trust(clients, trust, failure)) return false;
+  std::string error;
+  auto generation = generation_->with_trust(std::move(trust), tickets_, error);
+  if (!generation) {
+    failure = {"ECLIENTCERTIFICATES", error};
+    return false;
+  }
+  generation_ = std::move(generation);
+  certificate_required_ = clients.required;
+  post_generation();
   return true;
+}
+
+// Both at once: no request is judged by the paths of one and the trust of another.
+void Engine::post_generation() {
+  wake_with([this](Mailbox& mail) {
+    mail.generation = generation_;
+    mail.certificate_required = certificate_required_;
+  });
+}
+
+void Engine::ping() {
+  wake_with([](Mailbox&) {});
+}
+
+void Engine::suspend_offload(bool suspended, std::string reason) {
+  {
+    std::lock_guard<std::mutex> lock(shown_mutex_);
+    shown_.suspended_because = suspended ? std::move(reason) : "";
+  }
+  wake_with([&](Mailbox& mail) { mail.offload_suspended = suspended; });
+}
+
+bool Engine::set_canary(std::string_view body) {
+  files::FilePtr file = files::memory_file(body);
+  if (!file) return false;
+  wake_with([&](Mailbox& mail) { mail.canary_file = std::move(file); });
+  return true;
+}
+
+void Engine::expect_canary(uint16_t port, bool in_kernel) {
+  wake_with([&](Mailbox& mail) {
+    mail.canary.emplace();
+    mail.canary->port = port;
+    mail.canary->in_kernel = in_kernel;
+  });
+}
+
+bool Engine::annotate(const std::string& name, std::string json) {
+  if (name.size() + json.size() > limits::kAnnotationBytesMax) return false;
+  std::lock_guard<std::mutex> lock(shown_mutex_);
+  auto& annotations = shown_.annotations;
+  const auto former = annotations.find(name);
+  if (former == annotations.end() && annotations.size() >= limits::kAnnotationsMax) return false;
+  size_t bytes = name.size() + json.size();
+  for (auto other = annotations.begin(); other != annotations.end(); ++other)
+    if (other != former) bytes += other->first.size() + other->second.size();
+  if (bytes > limits::kAnnotationsBytesMax) return false;
+  annotations[name] = std::move(json);
+  return true;
+}
+
+Engine::Shown Engine::shown() const {
+  std::lock_guard<std::mutex> lock(shown_mutex_);
+  return shown_;
 }
 
 void Engine::stop(uint32_t timeout_ms) {

@@ -3,6 +3,7 @@
 // and stopped by seam/ on the Node thread; everything else happens on the engine's own.
 #pragma once
 #include <functional>
+#include <map>
 #include <memory>
 #include <mutex>
 #include <optional>
@@ -11,6 +12,7 @@
 #include <vector>
 
 #include "conn/services.hpp"
+#include "engine/client_certificates.hpp"
 #include "os/listener.hpp"
 #include "tls/context.hpp"
 
@@ -20,14 +22,9 @@ struct Options {
   std::string root;
   std::vector<os::ListenAddress> listeners;
   std::vector<tls::CertificatePem> certificates;
+  ClientCertificates client_certificates;
   ring::Backend ring = ring::Backend::Auto;
   conn::Options connections;
-};
-
-// Why an engine could not be made: a stable code (EROOT, ELISTEN, ECERTIFICATE) and one sentence.
-struct Failure {
-  const char* code = "";
-  std::string message;
 };
 
 struct Event {
@@ -51,14 +48,32 @@ class Engine {
   bool start(OnEvent on_event, Failure& failure);
   // A new generation for the connections to come; false leaves everything as it was.
   bool replace_certificates(const std::vector<tls::CertificatePem>& pems, Failure& failure);
+  // Likewise; the certificates stay. A request on an open connection is judged by the new paths.
+  bool replace_client_certificates(const ClientCertificates& clients, Failure& failure);
   // Graceful stop; called again with less time, it shortens the wait.
   void stop(uint32_t timeout_ms);
   // Idempotent: gives up what is left and joins the threads. No event is sent after it returns.
   void close();
   std::string status_json() const;  // any thread
-  // A JSON value that the status shows as "daemon"; the latest counts. Any thread. False, and
-  // nothing changed, beyond limits::kDaemonStatusBytesMax.
-  bool set_daemon_status(std::string json);
+
+  // Turns that the loop has made. Any thread, without a lock.
+  uint64_t heartbeat() const { return heartbeat_.get(); }
+  // Asks for a turn: an idle engine waits in its ring. Any thread; returns at once.
+  void ping();
+  const conn::Figures& figures() const { return figures_; }  // any thread
+  conn::ConnectionLog& connection_log() { return connection_log_; }
+
+  // From the next turn new connections stay in user space (Fallback::Suspended), or again go to the
+  // kernel if the configuration lets them. `reason` is shown in the status.
+  void suspend_offload(bool suspended, std::string reason);
+  // The body at /.spliced/canary, for the one connection that is expected from this host's `port`
+  // (0: none is). `in_kernel`: that one tries the kernel's cipher, suspended or not. False when
+  // there is no memory for the body.
+  bool set_canary(std::string_view body);
+  void expect_canary(uint16_t port, bool in_kernel);
+  // One more member of the status: `json` is an object of at most limits::kAnnotationBytesMax
+  // bytes. False when that, or what there may be of all together, is exceeded.
+  bool annotate(const std::string& name, std::string json);
 
  private:
   explicit Engine(const Options& options);
@@ -74,9 +89,20 @@ class Engine {
     std::mutex mutex;
     std::optional<uint64_t> stop_by_ms;
     std::shared_ptr<const tls::ContextGeneration> generation;
+    std::shared_ptr<const http::PathPrefixes> certificate_required;  // of `generation`
+    files::FilePtr canary_file;
+    std::optional<conn::Canary> canary;  // port and in_kernel alone
+    bool offload_suspended = false;
     ring::Ring* ring = nullptr;  // to wake; null while the thread does not run
   };
 
+  // What the status shows and the Node thread writes.
+  struct Shown {
+    std::string suspended_because;
+    std::map<std::string, std::string> annotations;  // JSON texts by name
+  };
+
+  Shown shown() const;
   void run();
   void serve(ring::Ring& ring, conn::Services& s);
   void take_mail(conn::Services& s);
@@ -86,6 +112,7 @@ class Engine {
   void rearm_due(conn::Services& s);
   int timeout_ms(const conn::Services& s) const;
   bool finished(const conn::Services& s) const;
+  void post_generation();
   void wake_with(const std::function<void(Mailbox&)>& change);
 
   const Options options_;
@@ -93,13 +120,17 @@ class Engine {
   tls::KernelSupport kernel_;
   tls::TicketKeys tickets_;
   conn::Figures figures_;
+  // The newest, for the Node thread alone; the engine's own gets it by mail.
   std::shared_ptr<const tls::ContextGeneration> generation_;
+  std::shared_ptr<const http::PathPrefixes> certificate_required_;
   std::vector<ListenerState> listeners_;
-  mutable std::mutex daemon_status_mutex_;  // held for a copy alone
-  std::string daemon_status_;               // empty: the daemon has said nothing yet
   os::Closer closer_;
   OnEvent on_event_;
   Mailbox mailbox_;
+  base::Counter heartbeat_;
+  conn::ConnectionLog connection_log_;
+  mutable std::mutex shown_mutex_;  // held for copies alone
+  Shown shown_;
   std::atomic<const char*> backend_{""};
   std::string ring_detail_;  // written before backend_ is set
   uint64_t started_ms_;

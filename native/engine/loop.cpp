@@ -39,7 +39,7 @@ void Engine::run() {
   backend_.store(opened.backend, std::memory_order_release);
   files::FileCache files(root_.get(), figures_.files);
   conn::Services s(options_.connections, *opened.ring, files, closer_, figures_, kernel_);
-  s.generation = generation_;
+  s.connection_log = &connection_log_;
   s.status_json = [this] { return status_json(); };
   s.now_ms = base::now_ms();
   conn::prepare_slots(s);
@@ -71,6 +71,7 @@ void Engine::serve(ring::Ring& ring, conn::Services& s) {
   take_mail(s);
   while (!finished(s)) {
     const size_t count = ring.wait(timeout_ms(s), completions, kCompletionsPerTurn);
+    heartbeat_.add();
     s.now_ms = base::now_ms();
     s.wall_s = base::wall_s();
     s.files.begin_turn();
@@ -98,7 +99,17 @@ void Engine::take_mail(conn::Services& s) {
   {
     std::lock_guard<std::mutex> lock(mailbox_.mutex);
     stop_by_ms = mailbox_.stop_by_ms;
-    if (mailbox_.generation) s.generation = std::move(mailbox_.generation);
+    if (mailbox_.generation) {
+      s.generation = std::move(mailbox_.generation);
+      s.certificate_required = std::move(mailbox_.certificate_required);
+    }
+    if (mailbox_.canary_file) s.canary.file = std::move(mailbox_.canary_file);
+    if (mailbox_.canary) {
+      s.canary.port = mailbox_.canary->port;
+      s.canary.in_kernel = mailbox_.canary->in_kernel;
+      mailbox_.canary.reset();
+    }
+    s.offload_suspended = mailbox_.offload_suspended;
   }
   if (!stop_by_ms) return;
   const bool first = !stop_by_ms_;

@@ -86,6 +86,15 @@ void write_tls(JsonWriter& json, const conn::Figures& f) {
       .close();
 }
 
+void write_clients(JsonWriter& json, const conn::Figures& f) {
+  json.open("clientCertificates")
+      .number("verified", f.clients_verified.get())
+      .number("missing", f.clients_missing.get())
+      .open("refused");
+  write_names(json, f.clients_refused, tls::kClientRefusalNames, tls::kClientRefusals);
+  json.close().close();
+}
+
 uint64_t draining(const conn::Figures& f) {
   uint64_t count = 0;
   for (conn::State state : {conn::State::CloseNotify, conn::State::Settle, conn::State::Linger})
@@ -100,6 +109,8 @@ void write_drains(JsonWriter& json, const conn::Figures& f, uint64_t window_byte
       .number("windowBytes", window_bytes)
       .number("pauses", f.pauses.get())
       .number("pushes", f.pushes.get())
+      .number("stuck", f.ledgers_stuck.get())
+      .number("stuckEver", f.ledgers_stuck_ever.get())
       .number("contradictions", f.ledger_contradictions.get())
       .close();
   json.open("drains")
@@ -135,8 +146,10 @@ std::string Engine::status_json() const {
       .text("backend", backend)
       .text("detail", *backend != 0 ? ring_detail_ : "")
       .close();
+  const Shown extra = shown();
   json.open("offload")
       .text("mode", options_.connections.offload_wanted ? "auto" : "off")
+      .text("suspended", extra.suspended_because)
       .text("kernel", kernel_.attachable ? "available" : kernel_.reason);
   write_ciphers(json, kernel_);
   write_driver(json);
@@ -146,11 +159,9 @@ std::string Engine::status_json() const {
   json.close().close();
   write_connections(json, figures_);
   write_tls(json, figures_);
+  write_clients(json, figures_);
   write_drains(json, figures_, options_.connections.pending_window_bytes);
-  {
-    std::lock_guard<std::mutex> lock(daemon_status_mutex_);
-    if (!daemon_status_.empty()) json.raw("daemon", daemon_status_);
-  }
+  for (const auto& [name, text] : extra.annotations) json.raw(name, text);
   json.close();
   return json.take();
 }

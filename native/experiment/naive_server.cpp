@@ -39,7 +39,8 @@ NaiveServer::NaiveServer() : tickets_(base::now_ms()), kernel_(tls::probe_kernel
 std::unique_ptr<NaiveServer> NaiveServer::start(const tls::CertificatePem& certificate,
                                                 const std::string& file, std::string& error) {
   std::unique_ptr<NaiveServer> server(new NaiveServer());
-  server->generation_ = tls::ContextGeneration::build({certificate}, server->tickets_, error);
+  server->generation_ =
+      tls::ContextGeneration::build({certificate}, nullptr, server->tickets_, error);
   if (!server->generation_) return nullptr;
   if (!os::open_listener({"127.0.0.1", 0}, server->listener_, error)) return nullptr;
   server->file_.reset(::open(file.c_str(), O_RDONLY | O_CLOEXEC));
@@ -71,7 +72,7 @@ bool NaiveServer::establish(Connection& c) {
     default:
       return true;
   }
-  const tls::Promotion promotion = tls::promote(c.socket.get(), *c.session, kernel_, true);
+  const tls::Promotion promotion = tls::promote(c.socket.get(), *c.session, kernel_, std::nullopt);
   if (promotion.outcome != tls::Promotion::Outcome::Kernel) {
     not_promoted_++;
     return false;

@@ -6,8 +6,10 @@
 #include <fcntl.h>
 #include <inttypes.h>
 #include <stdio.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
+#include <unistd.h>
 
 #include <iterator>
 
@@ -18,6 +20,8 @@
 
 namespace spliced::files {
 namespace {
+
+constexpr unsigned kMemfdNoExecSeal = 8;  // MFD_NOEXEC_SEAL, linux/memfd.h since 6.3
 
 bool identify(int directory, const char* path, int flags, Identity& out, uint16_t& mode) {
   struct statx s {};
@@ -55,6 +59,24 @@ bool unchanged(const File& file) {
   Identity now;
   uint16_t mode = 0;
   return identify(file.fd.get(), "", AT_EMPTY_PATH, now, mode) && now == file.identity;
+}
+
+FilePtr memory_file(std::string_view body) {
+  // Where vm.memfd_noexec is 2, a file must say that it is not executable; Linux before 6.3 does
+  // not know the flag.
+  int fd = ::memfd_create("spliced-canary", MFD_CLOEXEC | kMemfdNoExecSeal);
+  if (fd < 0 && errno == EINVAL) fd = ::memfd_create("spliced-canary", MFD_CLOEXEC);
+  auto file = std::make_shared<File>();
+  file->fd = os::Fd(fd);
+  if (!file->fd) return nullptr;
+  if (::pwrite(fd, body.data(), body.size(), 0) != static_cast<ssize_t>(body.size()))
+    return nullptr;
+  uint16_t mode = 0;
+  if (!identify(fd, "", AT_EMPTY_PATH, file->identity, mode)) return nullptr;
+  file->etag = strong_etag(file->identity);
+  file->last_modified = http::format_date(file->identity.modified_s).view();
+  file->media_type = "application/octet-stream";
+  return file;
 }
 
 Found FileCache::find(const std::string& path, uint64_t now_ms) {

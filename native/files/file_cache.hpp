@@ -51,6 +51,10 @@ using FilePtr = std::shared_ptr<File>;
 // Whether the open file is still what its identity says. One statx.
 bool unchanged(const File& file);
 
+// A file of its own in memory, with what `body` holds: tmpfs pages, which take the way of any page
+// cache. Null when there is no memory or descriptor for it.
+FilePtr memory_file(std::string_view body);
+
 struct Counters {
   base::Counter open, hits, misses, cold_fills;
 };
@@ -71,7 +75,8 @@ class FileCache {
   FileCache(int root, Counters& counters) : root_(root), counters_(counters) {}
 
   int root() const { return root_; }
-  // What was looked at before is looked at again: each turn answers requests that arrived before it.
+  // What was looked at before is looked at again: each turn answers requests that arrived before
+  // it.
   void begin_turn() { turn_++; }
   // Never waits for the disk beyond one statx of a path that was resident when it was opened.
   // NeedOpen: the caller opens asynchronously and comes back with adopt().

@@ -19,6 +19,7 @@ constexpr std::string_view kStatuses[] = {
     "304 Not Modified\n",
     "400 Bad Request\n",
     "403 Forbidden\n",
+    "403 Forbidden\n",
     "404 Not Found\n",
     "405 Method Not Allowed\n",
     "408 Request Timeout\n",

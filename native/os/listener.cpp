@@ -4,6 +4,7 @@
 
 #include <arpa/inet.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <string.h>
@@ -32,12 +33,64 @@ bool parse(const ListenAddress& wanted, sockaddr_storage& out, socklen_t& length
   return false;
 }
 
-uint16_t bound_port(int fd) {
+bool bound_address(int fd, ListenAddress& out) {
   sockaddr_storage address{};
   socklen_t length = sizeof address;
-  if (::getsockname(fd, reinterpret_cast<sockaddr*>(&address), &length) != 0) return 0;
-  return ntohs(address.ss_family == AF_INET ? reinterpret_cast<sockaddr_in*>(&address)->sin_port
-                                            : reinterpret_cast<sockaddr_in6*>(&address)->sin6_port);
+  if (::getsockname(fd, reinterpret_cast<sockaddr*>(&address), &length) != 0) return false;
+  char text[INET6_ADDRSTRLEN] = "";
+  if (address.ss_family == AF_INET) {
+    const auto* v4 = reinterpret_cast<sockaddr_in*>(&address);
+    ::inet_ntop(AF_INET, &v4->sin_addr, text, sizeof text);
+    out.port = ntohs(v4->sin_port);
+  } else if (address.ss_family == AF_INET6) {
+    const auto* v6 = reinterpret_cast<sockaddr_in6*>(&address);
+    ::inet_ntop(AF_INET6, &v6->sin6_addr, text, sizeof text);
+    out.port = ntohs(v6->sin6_port);
+  } else {
+    return false;
+  }
+  out.address = text;
+  out.fd = fd;
+  return true;
+}
+
+bool option_is(int fd, int option, int wanted) {
+  int value = 0;
+  socklen_t length = sizeof value;
+  return ::getsockopt(fd, SOL_SOCKET, option, &value, &length) == 0 && value == wanted;
+}
+
+bool is_tcp_listener(int fd) {
+  return option_is(fd, SO_TYPE, SOCK_STREAM) && option_is(fd, SO_PROTOCOL, IPPROTO_TCP) &&
+         option_is(fd, SO_ACCEPTCONN, 1);
+}
+
+// Accepted sockets inherit both: a response is whole when it is written, and TCP takes no more than
+// it can soon send.
+bool prepare_for_accepted(int fd) {
+  const int on = 1, unsent = limits::kUnsentBytesMax;
+  return ::setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on) == 0 &&
+         ::setsockopt(fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT, &unsent, sizeof unsent) == 0;
+}
+
+bool adopt(int fd, Listener& out, std::string& error) {
+  ListenAddress bound;
+  if (!is_tcp_listener(fd) || !bound_address(fd, bound)) {
+    error = "descriptor " + std::to_string(fd) +
+            " from the service manager is not a listening TCP socket: the socket unit needs "
+            "ListenStream= with an address and a port, and Accept=no";
+    return false;
+  }
+  const int flags = ::fcntl(fd, F_GETFL);
+  if (flags < 0 || ::fcntl(fd, F_SETFL, flags | O_NONBLOCK) != 0 ||
+      ::fcntl(fd, F_SETFD, FD_CLOEXEC) != 0 || !prepare_for_accepted(fd)) {
+    error = "cannot use the listening socket of descriptor " + std::to_string(fd) + ": " +
+            ::strerror(errno);
+    return false;
+  }
+  out.bound = std::move(bound);
+  out.fd = Fd(fd);
+  return true;
 }
 
 std::string name_of(const ListenAddress& a) {
@@ -61,6 +114,7 @@ const char* hint(int error) {
 }  // namespace
 
 bool open_listener(const ListenAddress& wanted, Listener& out, std::string& error) {
+  if (wanted.fd >= 0) return adopt(wanted.fd, out, error);
   sockaddr_storage address{};
   socklen_t length = 0;
   if (!parse(wanted, address, length)) {
@@ -68,13 +122,10 @@ bool open_listener(const ListenAddress& wanted, Listener& out, std::string& erro
     return false;
   }
   Fd fd(::socket(address.ss_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
-  const int on = 1, off = 0, unsent = limits::kUnsentBytesMax;
+  const int on = 1, off = 0;
   bool ok = static_cast<bool>(fd);
-  // Accepted sockets inherit both: a response is whole when it is written, and TCP takes no more
-  // than it can soon send.
   ok = ok && ::setsockopt(fd.get(), SOL_SOCKET, SO_REUSEADDR, &on, sizeof on) == 0 &&
-       ::setsockopt(fd.get(), IPPROTO_TCP, TCP_NODELAY, &on, sizeof on) == 0 &&
-       ::setsockopt(fd.get(), IPPROTO_TCP, TCP_NOTSENT_LOWAT, &unsent, sizeof unsent) == 0;
+       prepare_for_accepted(fd.get());
   // "[::]" takes IPv4 clients too, whatever net.ipv6.bindv6only says.
   if (ok && address.ss_family == AF_INET6)
     ok = ::setsockopt(fd.get(), IPPROTO_IPV6, IPV6_V6ONLY, &off, sizeof off) == 0;
@@ -85,8 +136,16 @@ bool open_listener(const ListenAddress& wanted, Listener& out, std::string& erro
     error = "cannot listen on " + name_of(wanted) + ": " + ::strerror(failed) + hint(failed);
     return false;
   }
-  out.bound = {wanted.address, bound_port(fd.get())};
+  if (!bound_address(fd.get(), out.bound)) return false;
+  out.bound.address = wanted.address;  // as it was written
   out.fd = std::move(fd);
+  return true;
+}
+
+bool retire_listener(int fd) {
+  if (!is_tcp_listener(fd)) return false;
+  const Fd owned(fd);
+  ::shutdown(fd, SHUT_RDWR);
   return true;
 }
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Listening sockets: bound once, before anything is served, so that a busy port is an error of the
-// start and not of the first client.
+// start and not of the first client; or taken over from the service manager, already bound.
 #pragma once
 #include <cstdint>
 #include <string>
@@ -12,14 +12,21 @@ namespace spliced::os {
 struct ListenAddress {
   std::string address;  // numeric IPv4 or IPv6, without brackets
   uint16_t port = 0;    // 0: any free port
+  int fd = -1;          // a listening socket to take over, instead of address and port
 };
 
 struct Listener {
   Fd fd;
-  ListenAddress bound;  // with the real port
+  ListenAddress bound;  // with the real port, and the descriptor
 };
 
 // False, with one clear sentence in `error`, when the address is not numeric or cannot be bound.
+// With `fd`: takes over a TCP socket that listens already, and refuses anything else, which then
+// stays the caller's.
 bool open_listener(const ListenAddress& wanted, Listener& out, std::string& error);
+
+// Closes a listening socket that others have duplicates of (the service manager's store), so that
+// its port is free at once: the duplicates listen no more either. False: it is not such a socket.
+bool retire_listener(int fd);
 
 }  // namespace spliced::os

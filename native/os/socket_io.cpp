@@ -30,6 +30,31 @@ namespace {
 
 constexpr int kTcpClose = 7;  // TCP_CLOSE, include/net/tcp_states.h
 
+// One end of a connection; IPv4 as the mapped IPv6 address (RFC 4291 2.5.5.2).
+struct Endpoint {
+  in6_addr address{};
+  uint16_t port = 0;
+};
+
+using NameCall = int (*)(int, sockaddr*, socklen_t*);
+
+bool endpoint(int socket, NameCall name, Endpoint& out) {
+  sockaddr_storage found{};
+  socklen_t length = sizeof found;
+  if (name(socket, reinterpret_cast<sockaddr*>(&found), &length) != 0) return false;
+  if (found.ss_family == AF_INET6) {
+    const auto& v6 = reinterpret_cast<const sockaddr_in6&>(found);
+    out = {v6.sin6_addr, ntohs(v6.sin6_port)};
+    return true;
+  }
+  if (found.ss_family != AF_INET) return false;
+  const auto& v4 = reinterpret_cast<const sockaddr_in&>(found);
+  out.address.s6_addr[10] = out.address.s6_addr[11] = 0xff;
+  memcpy(out.address.s6_addr + 12, &v4.sin_addr, 4);
+  out.port = ntohs(v4.sin_port);
+  return true;
+}
+
 Moved verdict(ssize_t result) {
   if (result > 0) return {Io::Done, static_cast<size_t>(result), 0};
   if (result == 0) return {Io::Eof, 0, 0};
@@ -172,14 +197,27 @@ void sever(int socket) {
 }
 
 bool peer_is_loopback(int socket) {
-  sockaddr_storage address{};
-  socklen_t length = sizeof address;
-  if (::getpeername(socket, reinterpret_cast<sockaddr*>(&address), &length) != 0) return false;
-  if (address.ss_family == AF_INET)
-    return ntohl(reinterpret_cast<sockaddr_in*>(&address)->sin_addr.s_addr) >> 24 == IN_LOOPBACKNET;
-  const in6_addr& v6 = reinterpret_cast<sockaddr_in6*>(&address)->sin6_addr;
-  if (IN6_IS_ADDR_V4MAPPED(&v6)) return v6.s6_addr[12] == IN_LOOPBACKNET;
-  return address.ss_family == AF_INET6 && IN6_IS_ADDR_LOOPBACK(&v6);
+  Endpoint peer;
+  if (!endpoint(socket, ::getpeername, peer)) return false;
+  if (IN6_IS_ADDR_V4MAPPED(&peer.address)) return peer.address.s6_addr[12] == IN_LOOPBACKNET;
+  return IN6_IS_ADDR_LOOPBACK(&peer.address);
+}
+
+bool peer_is_own_port(int socket, uint16_t port) {
+  Endpoint peer, own;
+  return endpoint(socket, ::getpeername, peer) && endpoint(socket, ::getsockname, own) &&
+         peer.port == port && IN6_ARE_ADDR_EQUAL(&peer.address, &own.address);
+}
+
+std::string peer_name(int socket) {
+  Endpoint peer;
+  if (!endpoint(socket, ::getpeername, peer)) return {};
+  char text[INET6_ADDRSTRLEN];
+  const bool v4 = IN6_IS_ADDR_V4MAPPED(&peer.address);
+  const void* address = v4 ? peer.address.s6_addr + 12 : peer.address.s6_addr;
+  ::inet_ntop(v4 ? AF_INET : AF_INET6, address, text, sizeof text);
+  const std::string port = ":" + std::to_string(peer.port);
+  return v4 ? text + port : "[" + std::string(text) + "]" + port;
 }
 
 }  // namespace spliced::os

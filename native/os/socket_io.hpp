@@ -5,6 +5,7 @@
 #pragma once
 #include <cstddef>
 #include <cstdint>
+#include <string>
 
 namespace spliced::os {
 
@@ -88,5 +89,9 @@ void half_close(int socket);  // our FIN
 // Gives the connection up: no more sends, and the close that follows resets it (SO_LINGER 0).
 void sever(int socket);
 bool peer_is_loopback(int socket);
+// The peer is this very host (both ends have the same address), at this port.
+bool peer_is_own_port(int socket, uint16_t port);
+// "192.0.2.1:4711" or "[2001:db8::1]:4711", for the log; empty when the peer is gone.
+std::string peer_name(int socket);
 
 }  // namespace spliced::os

@@ -154,6 +154,8 @@ bool Uring::initialise(std::string& detail) {
     return false;
   }
   initialised_ = true;
+  // A child between fork and exec (Node starts programs so) has no business with our queues.
+  (void)::io_uring_ring_dontfork(&ring_);
   // 5.13 brought this feature bit and multishot poll.
   if ((ring_.features & IORING_FEAT_RSRC_TAGS) == 0) {
     detail = "the kernel is older than 5.13: no multishot poll";

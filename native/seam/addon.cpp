@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// The Node-API entry: class Engine, as src/engine/native.ts types it. No descriptor number
-// crosses in either direction; events come back in batches on the Node thread.
+// The Node-API entry: class Engine, as src/engine/native.ts types it. No descriptor number crosses
+// but those of listening sockets, which the service manager hands over and keeps; events come back
+// in batches on the Node thread.
 #include <napi.h>
 
 #include <memory>
@@ -8,6 +9,7 @@
 #include <vector>
 
 #include "seam/experiment.hpp"
+#include "seam/notify.hpp"
 #include "seam/options.hpp"
 
 namespace spliced::seam {
@@ -32,6 +34,38 @@ Napi::Object to_javascript(Napi::Env env, const engine::Event& event) {
       out.Set("reason", event.reason);
       break;
   }
+  return out;
+}
+
+Napi::Object to_javascript(Napi::Env env, uint64_t heartbeat, const conn::Figures& figures) {
+  Napi::Object out = Napi::Object::New(env);
+  const auto set = [&](const char* name, uint64_t value) {
+    out.Set(name, static_cast<double>(value));
+  };
+  set("heartbeat", heartbeat);
+  set("ledgersStuck", figures.ledgers_stuck.get());
+  set("canaries", figures.canaries.get());
+  set("canariesOffloaded", figures.canaries_offloaded.get());
+  return out;
+}
+
+Napi::Object to_javascript(Napi::Env env, const conn::ConnectionLog::Batch& batch) {
+  Napi::Array records = Napi::Array::New(env, batch.records.size());
+  for (uint32_t i = 0; i < batch.records.size(); i++) {
+    const conn::ConnectionRecord& record = batch.records[i];
+    Napi::Object entry = Napi::Object::New(env);
+    entry.Set("peer", record.peer);
+    entry.Set("durationMs", static_cast<double>(record.duration_ms));
+    entry.Set("requests", static_cast<double>(record.requests));
+    entry.Set("bytesSent", static_cast<double>(record.bytes));
+    entry.Set("offloaded", record.offloaded);
+    entry.Set("ending", record.ending);
+    if (*record.failure != 0) entry.Set("handshakeFailure", record.failure);
+    records.Set(i, entry);
+  }
+  Napi::Object out = Napi::Object::New(env);
+  out.Set("records", records);
+  out.Set("lost", static_cast<double>(batch.lost));
   return out;
 }
 
@@ -88,7 +122,15 @@ class EngineObject : public Napi::ObjectWrap<EngineObject> {
             InstanceMethod<&EngineObject::start>("start"),
             InstanceMethod<&EngineObject::stats>("stats"),
             InstanceMethod<&EngineObject::replace_certificates>("replaceCertificates"),
-            InstanceMethod<&EngineObject::set_daemon_status>("setDaemonStatus"),
+            InstanceMethod<&EngineObject::replace_client_certificates>("replaceClientCertificates"),
+            InstanceMethod<&EngineObject::ping>("ping"),
+            InstanceMethod<&EngineObject::pulse>("pulse"),
+            InstanceMethod<&EngineObject::set_offload>("setOffload"),
+            InstanceMethod<&EngineObject::set_canary>("setCanary"),
+            InstanceMethod<&EngineObject::expect_canary>("expectCanary"),
+            InstanceMethod<&EngineObject::annotate>("annotate"),
+            InstanceMethod<&EngineObject::log_connections>("logConnections"),
+            InstanceMethod<&EngineObject::take_connections>("takeConnections"),
             InstanceMethod<&EngineObject::stop>("stop"),
             InstanceMethod<&EngineObject::close>("close"),
         });
@@ -127,6 +169,7 @@ class EngineObject : public Napi::ObjectWrap<EngineObject> {
       Napi::Object entry = Napi::Object::New(info.Env());
       entry.Set("address", bound[i].address);
       entry.Set("port", static_cast<double>(bound[i].port));
+      entry.Set("fd", static_cast<double>(bound[i].fd));
       list.Set(i, entry);
     }
     return list;
@@ -162,14 +205,67 @@ class EngineObject : public Napi::ObjectWrap<EngineObject> {
       throw_with_code(info.Env(), failure.code, failure.message);
   }
 
-  // The text is JSON of our own TypeScript: looked at for its form and length alone.
-  void set_daemon_status(const Napi::CallbackInfo& info) {
+  void replace_client_certificates(const Napi::CallbackInfo& info) {
     engine::Engine& engine = running(info);
-    std::string json = info[0].IsString() ? info[0].As<Napi::String>().Utf8Value() : "";
-    const bool object = json.size() >= 2 && json.front() == '{' && json.back() == '}';
-    if (!object || !engine.set_daemon_status(std::move(json)))
+    engine::Failure failure;
+    if (!engine.replace_client_certificates(read_client_certificates(info.Env(), info[0]), failure))
+      throw_with_code(info.Env(), failure.code, failure.message);
+  }
+
+  void ping(const Napi::CallbackInfo& info) { running(info).ping(); }
+
+  Napi::Value pulse(const Napi::CallbackInfo& info) {
+    const engine::Engine& engine = running(info);
+    return to_javascript(info.Env(), engine.heartbeat(), engine.figures());
+  }
+
+  void set_offload(const Napi::CallbackInfo& info) {
+    engine::Engine& engine = running(info);
+    const std::string mode = info[0].IsString() ? info[0].As<Napi::String>().Utf8Value() : "";
+    if (mode != "auto" && !(mode == "off" && info[1].IsString()))
       throw_with_code(info.Env(), "EINVAL_OPTION",
-                      "setDaemonStatus() needs the text of a JSON object of at most 8 KiB");
+                      "setOffload() needs \"auto\", or \"off\" and a reason");
+    const bool off = mode == "off";
+    engine.suspend_offload(off, off ? info[1].As<Napi::String>().Utf8Value() : "");
+  }
+
+  void set_canary(const Napi::CallbackInfo& info) {
+    engine::Engine& engine = running(info);
+    if (!info[0].IsTypedArray())
+      throw_with_code(info.Env(), "EINVAL_OPTION", "setCanary() needs the body as bytes");
+    const Napi::Uint8Array body = info[0].As<Napi::Uint8Array>();
+    if (body.ByteLength() == 0 || body.ByteLength() > limits::kCanaryBytesMax)
+      throw_with_code(info.Env(), "EINVAL_OPTION", "the canary's body has 1 byte to 1 MiB");
+    if (!engine.set_canary({reinterpret_cast<const char*>(body.Data()), body.ByteLength()}))
+      throw_with_code(info.Env(), "ECANARY",
+                      "no memory or descriptor for the canary's body: raise MemoryMax or "
+                      "LimitNOFILE");
+  }
+
+  void expect_canary(const Napi::CallbackInfo& info) {
+    engine::Engine& engine = running(info);
+    const double port = info[0].IsNumber() ? info[0].As<Napi::Number>().DoubleValue() : -1;
+    if (!(port >= 0 && port <= 65535) || !info[1].IsBoolean())
+      throw_with_code(info.Env(), "EINVAL_OPTION",
+                      "expectCanary() needs a port, and whether the kernel encrypts");
+    engine.expect_canary(static_cast<uint16_t>(port), info[1].As<Napi::Boolean>().Value());
+  }
+
+  void annotate(const Napi::CallbackInfo& info) {
+    engine::Engine& engine = running(info);
+    if (!info[0].IsString() || !info[1].IsString() ||
+        !engine.annotate(info[0].As<Napi::String>().Utf8Value(),
+                         info[1].As<Napi::String>().Utf8Value()))
+      throw_with_code(info.Env(), "EINVAL_OPTION",
+                      "annotate() needs a name and a JSON text: 4 KiB at most, 8 KiB and 8 names in all");
+  }
+
+  void log_connections(const Napi::CallbackInfo& info) {
+    running(info).connection_log().enable(info[0].ToBoolean().Value());
+  }
+
+  Napi::Value take_connections(const Napi::CallbackInfo& info) {
+    return to_javascript(info.Env(), running(info).connection_log().take());
   }
 
   void stop(const Napi::CallbackInfo& info) {
@@ -194,9 +290,32 @@ class EngineObject : public Napi::ObjectWrap<EngineObject> {
   bool closed_ = false;
 };
 
+// What the settings amount to, without an engine: for checks before anything is changed, and for
+// what the log says about them. Throws as the engine would.
+Napi::Value inspect_client_certificates(const Napi::CallbackInfo& info) {
+  const Napi::Env env = info.Env();
+  engine::Failure failure;
+  engine::ClientTrustReport report;
+  if (!engine::inspect(read_client_certificates(env, info[0]), report, failure))
+    throw_with_code(env, failure.code, failure.message);
+  const auto milliseconds = [&](int64_t seconds) -> Napi::Value {
+    if (seconds == INT64_MAX) return env.Null();
+    return Napi::Number::New(env, static_cast<double>(seconds) * 1000);
+  };
+  Napi::Object out = Napi::Object::New(env);
+  out.Set("authorities", static_cast<double>(report.authorities));
+  out.Set("revocationLists", static_cast<double>(report.revocation_lists));
+  out.Set("caNotAfterMs", milliseconds(report.ca_not_after_s));
+  out.Set("crlNextUpdateMs", milliseconds(report.crl_next_update_s));
+  return out;
+}
+
 Napi::Object initialise(Napi::Env env, Napi::Object exports) {
   exports.Set("Engine", EngineObject::define(env));
+  exports.Set("inspectClientCertificates",
+              Napi::Function::New(env, inspect_client_certificates, "inspectClientCertificates"));
   define_doctor(env, exports);
+  define_notify(env, exports);
   return exports;
 }
 

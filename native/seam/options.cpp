@@ -8,6 +8,7 @@ namespace spliced::seam {
 namespace {
 
 constexpr uint32_t kCertificatesMax = 64;
+constexpr uint64_t kInheritedFdMin = 3;  // sd_listen_fds(3): behind the standard streams
 constexpr uint32_t kTimeoutMsMax = 24 * 3600 * 1000;
 constexpr uint64_t kWindowBytesMax = 1ull << 30;
 
@@ -55,6 +56,26 @@ Napi::Object object_at(const Napi::Array& from, uint32_t index, const char* fiel
   return value.As<Napi::Object>();
 }
 
+// Each entry has an address and a port, or the descriptor of a socket that listens already.
+std::vector<os::ListenAddress> read_listeners(Napi::Env env, const Napi::Value& value) {
+  const Napi::Array list = array(env, value, "listeners", limits::kListenersMax);
+  std::vector<os::ListenAddress> listeners;
+  for (uint32_t i = 0; i < list.Length(); i++) {
+    const Napi::Object entry = object_at(list, i, "listeners");
+    os::ListenAddress wanted;
+    if (entry.Get("fd").IsUndefined()) {
+      wanted.address = text(entry, "address");
+      wanted.port = static_cast<uint16_t>(integer(entry, "port", 0, 65535));
+    } else {
+      wanted.fd = static_cast<int>(integer(entry, "fd", kInheritedFdMin, INT32_MAX));
+      for (const os::ListenAddress& other : listeners)
+        if (other.fd == wanted.fd) invalid(env, "fd", "given once");
+    }
+    listeners.push_back(std::move(wanted));
+  }
+  return listeners;
+}
+
 uint32_t timeout(const Napi::Object& object, const char* field) {
   return static_cast<uint32_t>(integer(object, field, 1, kTimeoutMsMax));
 }
@@ -77,20 +98,42 @@ std::vector<tls::CertificatePem> read_certificates(Napi::Env env, const Napi::Va
   return pems;
 }
 
+engine::ClientCertificates read_client_certificates(Napi::Env env, const Napi::Value& value) {
+  engine::ClientCertificates clients;
+  if (value.IsUndefined() || value.IsNull()) return clients;
+  if (!value.IsObject()) invalid(env, "clientCertificates", "an object");
+  const Napi::Object from = value.As<Napi::Object>();
+  clients.trust.ca = text(from, "ca");
+  if (clients.trust.ca.empty()) invalid(env, "ca", "one or more certificates in PEM form");
+  clients.trust.crl = text(from, "crl");
+  const Napi::Value check_times = from.Get("checkTimes");
+  if (!check_times.IsBoolean()) invalid(env, "checkTimes", "true or false");
+  clients.trust.check_times = check_times.As<Napi::Boolean>().Value();
+  const Napi::Value require = from.Get("require");
+  const uint32_t count = require.IsArray() ? require.As<Napi::Array>().Length() : UINT32_MAX;
+  if (count > limits::kRequiredPrefixesMax)
+    invalid(env, "require",
+            "an array of at most " + std::to_string(limits::kRequiredPrefixesMax) + " paths");
+  auto prefixes = std::make_shared<http::PathPrefixes>();
+  for (uint32_t i = 0; i < count; i++) {
+    const Napi::Value entry = require.As<Napi::Array>().Get(i);
+    if (!entry.IsString() || !prefixes->add(entry.As<Napi::String>().Utf8Value()))
+      invalid(env, "require", "an array of paths, such as \"/private\"");
+  }
+  if (!prefixes->empty()) clients.required = std::move(prefixes);
+  return clients;
+}
+
 engine::Options read_options(const Napi::Value& value) {
   if (!value.IsObject())
     throw_with_code(value.Env(), "EINVAL_OPTION", "the engine needs an options object");
   const Napi::Object from = value.As<Napi::Object>();
   engine::Options options;
   options.root = text(from, "root");
-  const Napi::Array listeners =
-      array(value.Env(), from.Get("listeners"), "listeners", limits::kListenersMax);
-  for (uint32_t i = 0; i < listeners.Length(); i++) {
-    const Napi::Object entry = object_at(listeners, i, "listeners");
-    options.listeners.push_back(
-        {text(entry, "address"), static_cast<uint16_t>(integer(entry, "port", 0, 65535))});
-  }
+  options.listeners = read_listeners(value.Env(), from.Get("listeners"));
   options.certificates = read_certificates(value.Env(), from.Get("certificates"));
+  options.client_certificates =
+      read_client_certificates(value.Env(), from.Get("clientCertificates"));
   options.ring = either(from, "ring", "auto", "epoll") ? ring::Backend::Auto : ring::Backend::Epoll;
   conn::Options& c = options.connections;
   c.offload_wanted = either(from, "tlsOffload", "auto", "off");

@@ -10,6 +10,8 @@ namespace spliced::seam {
 
 engine::Options read_options(const Napi::Value& value);
 std::vector<tls::CertificatePem> read_certificates(Napi::Env env, const Napi::Value& value);
+// Null or undefined: clients are not asked.
+engine::ClientCertificates read_client_certificates(Napi::Env env, const Napi::Value& value);
 [[noreturn]] void throw_with_code(Napi::Env env, const char* code, const std::string& message);
 
 }  // namespace spliced::seam

@@ -2,7 +2,6 @@
 // See context.hpp.
 #include "tls/context.hpp"
 
-#include <openssl/bio.h>
 #include <openssl/err.h>
 #include <openssl/pem.h>
 #include <openssl/ssl.h>
@@ -12,35 +11,14 @@
 
 #include "base/limits.hpp"
 #include "tls/cipher.hpp"
+#include "tls/pem.hpp"
 #include "tls/session.hpp"
 
 namespace spliced::tls {
 namespace {
 
-struct Free {
-  void operator()(BIO* bio) const { BIO_free(bio); }
-  void operator()(X509* certificate) const { X509_free(certificate); }
-  void operator()(EVP_PKEY* key) const { EVP_PKEY_free(key); }
-};
-
-std::unique_ptr<BIO, Free> reader(const std::string& pem) {
-  return std::unique_ptr<BIO, Free>(BIO_new_mem_buf(pem.data(), static_cast<int>(pem.size())));
-}
-
-// A key that asks for a pass phrase is refused instead of asking on the terminal.
-int no_pass_phrase(char*, int, int, void*) {
-  return 0;
-}
-
-std::string openssl_reason() {
-  const unsigned long code = ERR_peek_last_error();
-  const char* reason = ERR_reason_error_string(code);
-  ERR_clear_error();
-  return reason != nullptr ? reason : "unknown reason";
-}
-
 bool use_chain(SSL_CTX* context, const std::string& pem, std::string& error) {
-  auto bio = reader(pem);
+  auto bio = pem_reader(pem);
   std::unique_ptr<X509, Free> leaf(PEM_read_bio_X509(bio.get(), nullptr, no_pass_phrase, nullptr));
   if (!leaf || SSL_CTX_use_certificate(context, leaf.get()) != 1) {
     error = "the certificate is not a PEM certificate that can be used: " + openssl_reason();
@@ -57,7 +35,7 @@ bool use_chain(SSL_CTX* context, const std::string& pem, std::string& error) {
 }
 
 bool use_key(SSL_CTX* context, const std::string& pem, std::string& error) {
-  auto bio = reader(pem);
+  auto bio = pem_reader(pem);
   std::unique_ptr<EVP_PKEY, Free> key(
       PEM_read_bio_PrivateKey(bio.get(), nullptr, no_pass_phrase, nullptr));
   if (!key) {
@@ -113,25 +91,55 @@ bool configure(SSL_CTX* context) {
 
 }  // namespace
 
+// A context of this generation without a certificate yet; null with `error`.
+SSL_CTX* ContextGeneration::add_context(TicketKeys& tickets, std::string& error) {
+  SSL_CTX* context = SSL_CTX_new(TLS_server_method());
+  if (context != nullptr) contexts_.push_back(context);
+  if (context == nullptr || !configure(context) || (trust_ && !trust_->attach(context))) {
+    error = "cannot make a TLS context: " + openssl_reason();
+    return nullptr;
+  }
+  tickets.attach(context);
+  SSL_CTX_set_tlsext_servername_callback(context, choose_by_name);
+  SSL_CTX_set_tlsext_servername_arg(context, this);
+  return context;
+}
+
 std::shared_ptr<const ContextGeneration> ContextGeneration::build(
-    const std::vector<CertificatePem>& pems, TicketKeys& tickets, std::string& error) {
-  std::shared_ptr<ContextGeneration> generation(new ContextGeneration());
+    const std::vector<CertificatePem>& pems, Trust trust, TicketKeys& tickets, std::string& error) {
+  std::shared_ptr<ContextGeneration> generation(new ContextGeneration(std::move(trust)));
   if (pems.empty()) error = "no certificate was given";
   for (const CertificatePem& pem : pems) {
-    SSL_CTX* context = SSL_CTX_new(TLS_server_method());
-    if (context != nullptr) generation->contexts_.push_back(context);
-    if (context == nullptr || !configure(context)) {
-      error = "cannot make a TLS context: " + openssl_reason();
+    SSL_CTX* context = generation->add_context(tickets, error);
+    if (context == nullptr || !use_chain(context, pem.chain, error) ||
+        !use_key(context, pem.private_key, error))
       return nullptr;
-    }
-    if (!use_chain(context, pem.chain, error) || !use_key(context, pem.private_key, error))
-      return nullptr;
-    tickets.attach(context);
-    SSL_CTX_set_tlsext_servername_callback(context, choose_by_name);
-    SSL_CTX_set_tlsext_servername_arg(context, generation.get());
   }
   if (generation->contexts_.empty()) return nullptr;
   return generation;
+}
+
+std::shared_ptr<const ContextGeneration> ContextGeneration::with_trust(Trust trust,
+                                                                       TicketKeys& tickets,
+                                                                       std::string& error) const {
+  std::shared_ptr<ContextGeneration> generation(new ContextGeneration(std::move(trust)));
+  for (SSL_CTX* from : contexts_) {
+    SSL_CTX* context = generation->add_context(tickets, error);
+    if (context == nullptr) return nullptr;
+    STACK_OF(X509)* chain = nullptr;
+    SSL_CTX_get0_chain_certs(from, &chain);
+    if (SSL_CTX_use_certificate(context, SSL_CTX_get0_certificate(from)) != 1 ||
+        SSL_CTX_use_PrivateKey(context, SSL_CTX_get0_privatekey(from)) != 1 ||
+        SSL_CTX_set1_chain(context, chain) != 1) {
+      error = "cannot take over a certificate: " + openssl_reason();
+      return nullptr;
+    }
+  }
+  return generation;
+}
+
+TrustId ContextGeneration::trust_id() const {
+  return trust_ ? trust_->id() : TrustId{};
 }
 
 ContextGeneration::~ContextGeneration() {

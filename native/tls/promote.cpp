@@ -15,9 +15,9 @@ Promotion stay(Fallback reason, const CipherSpec* cipher) {
 
 // Nothing may have been attached for this to be true of `validate`: it only looks.
 bool validate(const CipherSpec* cipher, const Session& session, const KernelSupport& kernel,
-              bool wanted, Fallback& reason) {
-  if (!wanted) {
-    reason = Fallback::OffByConfiguration;
+              std::optional<Fallback> unwanted, Fallback& reason) {
+  if (unwanted) {
+    reason = *unwanted;
   } else if (!kernel.attachable) {
     reason = Fallback::KernelHasNoTls;
   } else if (cipher == nullptr || !kernel.of(*cipher).transmit || !kernel.of(*cipher).receive) {
@@ -32,14 +32,15 @@ bool validate(const CipherSpec* cipher, const Session& session, const KernelSupp
 
 }  // namespace
 
-const char* const kFallbackNames[kFallbacks] = {"off_by_configuration", "kernel_has_no_tls",
-                                                "cipher_refused",       "peer_closed",
-                                                "not_quiescent",        "install_failed"};
+const char* const kFallbackNames[kFallbacks] = {
+    "off_by_configuration", "kernel_has_no_tls", "cipher_refused", "peer_closed",
+    "not_quiescent",        "install_failed",    "suspended"};
 
-Promotion promote(int socket, const Session& session, const KernelSupport& kernel, bool wanted) {
+Promotion promote(int socket, const Session& session, const KernelSupport& kernel,
+                  std::optional<Fallback> unwanted) {
   const CipherSpec* cipher = session.cipher();
   Fallback reason = Fallback::InstallFailed;
-  if (!validate(cipher, session, kernel, wanted, reason)) return stay(reason, cipher);
+  if (!validate(cipher, session, kernel, unwanted, reason)) return stay(reason, cipher);
 
   TrafficKeys transmit, receive;
   if (!session.export_keys(*cipher, transmit, receive))

@@ -4,6 +4,7 @@
 // the connection is served by OpenSSL and the reason is counted.
 #pragma once
 #include <cstdint>
+#include <optional>
 
 #include "tls/probe.hpp"
 #include "tls/session.hpp"
@@ -17,8 +18,9 @@ enum class Fallback : uint8_t {
   PeerClosed,
   NotQuiescent,
   InstallFailed,
+  Suspended,  // the kernel's cipher failed its canary; see src/supervision/accelerator.ts
 };
-inline constexpr size_t kFallbacks = 6;
+inline constexpr size_t kFallbacks = 7;
 extern const char* const kFallbackNames[kFallbacks];
 
 struct Promotion {
@@ -34,6 +36,8 @@ struct Promotion {
   uint64_t receive_sequence = 0;
 };
 
-Promotion promote(int socket, const Session& session, const KernelSupport& kernel, bool wanted);
+// `unwanted`: why the kernel is not to have this connection, whatever it could do.
+Promotion promote(int socket, const Session& session, const KernelSupport& kernel,
+                  std::optional<Fallback> unwanted);
 
 }  // namespace spliced::tls

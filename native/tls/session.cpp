@@ -65,8 +65,8 @@ HandshakeFailure classify(unsigned long code) {
 }  // namespace
 
 const char* const kHandshakeFailureNames[kHandshakeFailures] = {
-    "timeout",          "peer_closed", "not_tls", "unsupported_protocol",
-    "no_shared_cipher", "peer_alert",  "other"};
+    "timeout",    "peer_closed",        "not_tls", "unsupported_protocol", "no_shared_cipher",
+    "peer_alert", "client_certificate", "other"};
 
 std::unique_ptr<Session> Session::start(std::shared_ptr<const ContextGeneration> generation,
                                         int socket) {
@@ -142,7 +142,10 @@ size_t Session::unsent_bytes() const {
 }
 
 Handshake Session::fail() {
-  failure_ = classify(ERR_peek_error());
+  // The last error, because the verification may have left others before it.
+  const bool refused = ERR_GET_REASON(ERR_peek_last_error()) == SSL_R_CERTIFICATE_VERIFY_FAILED;
+  failure_ = refused ? HandshakeFailure::ClientCertificate : classify(ERR_peek_error());
+  if (refused) client_refusal_ = ClientTrust::refusal_of(ssl_);
   ERR_clear_error();
   (void)flush();  // the alert, as far as the socket takes it
   return Handshake::Failed;
@@ -192,6 +195,23 @@ Handshake Session::handshake() {
 
 bool Session::resumed() const {
   return SSL_session_reused(ssl_) == 1;
+}
+
+bool Session::asked_for_certificate() const {
+  return generation_->trust() != nullptr;
+}
+
+std::unique_ptr<ClientIdentity> Session::client_identity() const {
+  const X509* certificate = SSL_get0_peer_certificate(ssl_);
+  // A resumed session brings both along, from the full handshake that it stems from. The verdict
+  // alone says nothing: it is X509_V_OK where no certificate was shown.
+  if (certificate == nullptr || !asked_for_certificate() ||
+      SSL_get_verify_result(ssl_) != X509_V_OK)
+    return nullptr;
+  auto identity = std::make_unique<ClientIdentity>();
+  if (!identify(certificate, *identity)) return nullptr;
+  identity->trust = generation_->trust_id();
+  return identity;
 }
 
 const CipherSpec* Session::cipher() const {

@@ -11,6 +11,7 @@
 #include <memory>
 
 #include "os/socket_io.hpp"
+#include "tls/client_identity.hpp"
 #include "tls/context.hpp"
 #include "tls/traffic_keys.hpp"
 
@@ -28,9 +29,10 @@ enum class HandshakeFailure : uint8_t {
   UnsupportedProtocol,
   NoSharedCipher,
   PeerAlert,
+  ClientCertificate,  // client_refusal() says why
   Other,
 };
-inline constexpr size_t kHandshakeFailures = 7;
+inline constexpr size_t kHandshakeFailures = 8;
 extern const char* const kHandshakeFailureNames[kHandshakeFailures];
 
 class Session {
@@ -44,7 +46,11 @@ class Session {
 
   Handshake handshake();
   HandshakeFailure failure() const { return failure_; }  // after Failed
+  ClientRefusal client_refusal() const { return client_refusal_; }
   bool resumed() const;
+  // After Handshake::Done. Null when the client showed no certificate, or was not asked for one.
+  std::unique_ptr<ClientIdentity> client_identity() const;
+  bool asked_for_certificate() const;
 
   // What the promotion needs to know; all after Handshake::Done.
   const CipherSpec* cipher() const;
@@ -85,6 +91,7 @@ class Session {
   uint64_t records_sent_ = 0;         // under the keys that the kernel will get
   uint64_t last_explicit_nonce_ = 0;  // TLS 1.2 AES-GCM
   HandshakeFailure failure_ = HandshakeFailure::Other;
+  ClientRefusal client_refusal_ = ClientRefusal::Other;
   Secrets secrets_;
 };
 

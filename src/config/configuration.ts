@@ -17,11 +17,19 @@ import {
   type Layers,
   labelOf,
   type Origin,
+  type Problem,
   readLayers,
 } from './layers.js';
 import { type Setting, type SettingTable, schema, settingsOf } from './schema.js';
 
 export type { CommandOptions } from './layers.js';
+
+export interface ClientCertificateFiles {
+  ca: string;
+  crl: string | undefined;
+  /** Path prefixes; empty: needed nowhere. */
+  require: string[];
+}
 
 export interface Configuration {
   root: string;
@@ -32,6 +40,8 @@ export interface Configuration {
   /** The default first. Absolute paths or `credential:NAME`. */
   installed: InstalledPair[];
   enrolment: EnrolmentSettings | undefined;
+  /** Undefined: clients are not asked for a certificate. */
+  clientCertificates: ClientCertificateFiles | undefined;
   tlsOffload: 'auto' | 'off';
   ring: 'auto' | 'epoll';
   logLevel: string;
@@ -167,6 +177,17 @@ function judge(table: SettingTable, layers: Layers): Map<string, Effective> {
   return settings;
 }
 
+/** Lists and rules mean nothing where no client is asked. */
+function judgeClients(settings: ReadonlyMap<string, Effective>, problems: Problem[]): void {
+  if (settings.get('client_certificates.ca')?.value !== '') return;
+  for (const name of ['crl', 'require']) {
+    const given = settings.get(`client_certificates.${name}`);
+    if (given === undefined || String(given.value) === '') continue;
+    const text = `${labelOf(given.key, given.origin)}: needs client_certificates.ca as well`;
+    problems.push({ text, origin: given.origin });
+  }
+}
+
 /** What no setting can know alone. */
 function judgeTogether(settings: ReadonlyMap<string, Effective>, layers: Layers): void {
   const isSet = (key: string): boolean => {
@@ -220,6 +241,8 @@ function configurationOf(settings: ReadonlyMap<string, Effective>): Configuratio
   const pathOf = (key: string): string => resolve(String(setTo(key)));
   const numberOf = (key: string): number => Number(setTo(key));
   const addressesOf = (key: string) => (setTo(key) as string[]).map(parseListenAddress);
+  const hasClients = setTo('client_certificates.ca') !== '';
+  const hasLists = setTo('client_certificates.crl') !== '';
   return {
     root: pathOf('root'),
     listeners: addressesOf('listen'),
@@ -227,6 +250,13 @@ function configurationOf(settings: ReadonlyMap<string, Effective>): Configuratio
     stateDir: pathOf('state_dir'),
     installed: installedOf(setTo),
     enrolment: enrolmentOf(setTo, fileOf),
+    clientCertificates: hasClients
+      ? {
+          ca: pathOf('client_certificates.ca'),
+          crl: hasLists ? pathOf('client_certificates.crl') : undefined,
+          require: setTo('client_certificates.require') as string[],
+        }
+      : undefined,
     tlsOffload: setTo('tls.offload') as Configuration['tlsOffload'],
     ring: setTo('ring') as Configuration['ring'],
     logLevel: String(setTo('log.level')),
@@ -259,6 +289,7 @@ export function loadConfiguration(
   const layers = readLayers(settingsOf(table), options, env, defaultPath);
   const settings = judge(table, layers);
   judgeTogether(settings, layers);
+  judgeClients(settings, layers.problems);
   if (layers.problems.length > 0) throw new ConfigurationError(inOrder(layers));
   return {
     configuration: configurationOf(settings),

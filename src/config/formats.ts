@@ -12,6 +12,7 @@ export const namesMax = 100; // Of one certificate.
 
 // RFC 1123 2.1; a label of a wildcard is for the authority to judge.
 const dnsName = /^(\*\.)?[a-z0-9_]([a-z0-9_-]{0,62})(\.[a-z0-9_-]{1,63})*$/i;
+export const requiredPrefixesMax = 64;
 
 interface Bounded {
   min: number;
@@ -95,6 +96,7 @@ function addText(name: string, pattern: RegExp, refusal: string): void {
   });
 }
 
+addText('path or nothing', /^[^\0]+$/, 'must be a path');
 addText('file or nothing', /^[^\0]+$/, 'must be a path or credential:NAME');
 addText('text or nothing', /^[^\p{Cc}]{1,255}$/u, 'must be one line of at most 255 characters');
 addText('https URL or nothing', /^https:\/\/[^\s/]+(\/[^\s]*)?$/, 'must be a URL with https://');
@@ -109,6 +111,30 @@ convict.addFormat({
   coerce: (value: unknown) => (value === 'true' ? true : value === 'false' ? false : value),
   validate: (value: unknown) => {
     if (typeof value !== 'boolean') throw new Error('must be true or false');
+  },
+});
+
+/** Why no request's path can begin with this; undefined when one can. As native/http has it. */
+function prefixRefusal(prefix: string): string | undefined {
+  if (!prefix.startsWith('/')) return 'must begin with "/"';
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is looked for.
+  if (/[%?#\x00-\x1f\x7f]/.test(prefix)) return 'is a path as files are named, without % ? #';
+  const isPlain = prefix === '/' || !/\/(\.{0,2})(\/|$)/.test(prefix.replace(/\/$/, ''));
+  return isPlain ? undefined : 'must have no empty, "." or ".." part';
+}
+
+convict.addFormat({
+  name: 'path prefixes',
+  coerce: (value: unknown) =>
+    typeof value === 'string' ? value.split(',').filter((part) => part !== '') : value,
+  validate: (value: unknown) => {
+    if (!Array.isArray(value) || value.length > requiredPrefixesMax) {
+      throw new Error(`needs at most ${requiredPrefixesMax} paths`);
+    }
+    for (const prefix of value.map(String)) {
+      const refusal = prefixRefusal(prefix);
+      if (refusal !== undefined) throw new Error(`${JSON.stringify(prefix)} ${refusal}`);
+    }
   },
 });
 

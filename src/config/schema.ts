@@ -139,6 +139,38 @@ export const schema = {
     },
   },
   enrolment: enrolmentTable,
+  client_certificates: {
+    ca: {
+      doc:
+        'CA certificates (PEM, each up to its self-signed root, at most 64). With them every client ' +
+        'is asked for a certificate; one that they do not verify ends the handshake, and none at ' +
+        'all is no error but below `require`. See docs/CLIENT-CERTIFICATES.md.',
+      format: 'path or nothing',
+      default: '',
+      env: 'SPLICED_CLIENT_CERTIFICATES_CA',
+      isLive: true,
+    },
+    crl: {
+      doc:
+        'Revocation lists (PEM), one of every certificate in `ca`. A list that is out of date ' +
+        'refuses every client certificate: renew the file and reload in time.',
+      format: 'path or nothing',
+      default: '',
+      env: 'SPLICED_CLIENT_CERTIFICATES_CRL',
+      isLive: true,
+    },
+    require: {
+      doc:
+        'Path prefixes below which a request without a verified certificate gets 403, such as ' +
+        '`["/private"]` (in the variable separated by commas); `["/"]` is everywhere. Written as ' +
+        'the files are named, whole path segments, upper and lower case as they are.',
+      format: 'path prefixes',
+      default: [],
+      example: ['/private'],
+      env: 'SPLICED_CLIENT_CERTIFICATES_REQUIRE',
+      isLive: true,
+    },
+  },
   limits: {
     connections_max: {
       doc: 'Connections at a time; more are refused.',

@@ -64,9 +64,11 @@ function omitType<T extends { type: string }>({ type: _, ...rest }: T): Omit<T, 
   return rest;
 }
 
+export const statsOf = (engine: Engine): EngineStats => JSON.parse(engine.stats()) as EngineStats;
+
 /** The figures of the whole run, for the last line of the log. */
 export function figures(engine: Engine): Record<string, unknown> {
-  const stats = JSON.parse(engine.stats()) as EngineStats;
+  const stats = statsOf(engine);
   return {
     uptimeMs: stats.uptimeMs,
     connections: stats.connections.accepted,

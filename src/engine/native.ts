@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The types of the addon, and the one place that loads it. What the methods promise is written at
-// their implementation, native/seam. Nothing but strings and numbers crosses: no file descriptor
-// ever does.
+// their implementation, native/seam. Nothing but strings and numbers crosses; the only descriptors
+// among them are those of listening sockets.
 
 import { existsSync } from 'node:fs';
 import { dirname, join } from 'node:path';
@@ -15,10 +15,35 @@ export interface CertificatePair {
   privateKey: string;
 }
 
+/** How clients' certificates are judged, and which requests need one. */
+export interface ClientCertificates {
+  /** PEM text: the CA certificates up to their self-signed roots. */
+  ca: string;
+  /** PEM text: the revocation lists of all of them. Empty: nothing is revoked. */
+  crl: string;
+  /** Path prefixes such as "/private", as files are named. Empty: asked for, needed nowhere. */
+  require: string[];
+  /** False while the clock is known to be wrong: dates of certificates and lists are not looked at. */
+  checkTimes: boolean;
+}
+
+/** What inspectClientCertificates() finds; times in milliseconds of the epoch, null: never. */
+export interface ClientTrustReport {
+  authorities: number;
+  revocationLists: number;
+  /** When the first CA certificate ends. */
+  caNotAfterMs: number | null;
+  /** When the first CA has no revocation list that is in date. */
+  crlNextUpdateMs: number | null;
+}
+
 export interface EngineOptions {
   root: string;
-  listeners: { address: string; port: number }[];
+  /** Addresses to bind, or sockets that listen already: those are the engine's from then on. */
+  listeners: ({ address: string; port: number } | { fd: number })[];
   certificates: CertificatePair[];
+  /** Undefined: clients are not asked for a certificate. */
+  clientCertificates?: ClientCertificates | undefined;
   tlsOffload: 'auto' | 'off';
   ring: 'auto' | 'epoll';
   connectionsMax: number;
@@ -31,24 +56,86 @@ export interface EngineOptions {
   lingerTimeoutMs: number;
 }
 
+export interface BoundListener {
+  address: string;
+  port: number;
+  /** The engine's: only for the descriptor store, which gets a duplicate. Closed by a stop. */
+  fd: number;
+}
+
 export type EngineEvent =
   | { type: 'started'; ring: 'io_uring' | 'epoll'; reason: string }
   | { type: 'stopped'; drained: number; aborted: number; durationMs: number }
   | { type: 'failed'; reason: string };
 
-/** The codes of the errors that the constructor and replaceCertificates throw. */
-export const engineErrorCodes = ['EINVAL_OPTION', 'EROOT', 'ELISTEN', 'ECERTIFICATE'] as const;
+/** The codes of the errors that the constructor and the methods that replace something throw. */
+export const engineErrorCodes = [
+  'EINVAL_OPTION',
+  'EROOT',
+  'ELISTEN',
+  'ECERTIFICATE',
+  'ECLIENTCERTIFICATES',
+] as const;
+
+/** What the watchdog asks of an engine. Read from counters, without a lock. */
+export interface Pulse {
+  /** Turns that the engine's loop has made. It stands still while the engine is idle: ping(). */
+  heartbeat: number;
+  /** Connections to which the cipher alone has owed bytes for 10 s; native/conn/stuck.cpp. */
+  ledgersStuck: number;
+  /** Connections of the canary so far, and those of them that the kernel encrypted. */
+  canaries: number;
+  canariesOffloaded: number;
+}
+
+/** A connection that has ended, for the log at level debug. */
+export interface ConnectionRecord {
+  peer: string;
+  durationMs: number;
+  requests: number;
+  bytesSent: number;
+  offloaded: boolean;
+  ending: 'none' | 'drained' | 'aborted' | 'peer_gone' | 'not_served';
+  handshakeFailure?: string;
+}
 
 export interface Engine {
   /** The addresses as bound: port 0 has become a real one. */
-  listeners(): { address: string; port: number }[];
+  listeners(): BoundListener[];
   start(onEvents: (events: EngineEvent[]) => void): void;
   /** JSON text, the same as GET /.spliced/status. */
   stats(): string;
-  /** A new generation for new handshakes. Throws ECERTIFICATE and keeps the old one. */
+  /**
+   * A new generation for new handshakes, with the same settings for clients' certificates. Throws
+   * ECERTIFICATE and keeps the old one.
+   */
   replaceCertificates(certificates: CertificatePair[]): void;
-  /** A JSON object of at most 8 KiB (UTF-8) that the status shows as "daemon". Throws EINVAL_OPTION. */
-  setDaemonStatus(json: string): void;
+  /**
+   * Likewise; the server's own certificates stay. Undefined: clients are not asked any more. Throws
+   * ECLIENTCERTIFICATES and keeps what there was.
+   */
+  replaceClientCertificates(clients: ClientCertificates | undefined): void;
+  /** Asks for a turn of the loop; pulse().heartbeat then advances. Returns at once. */
+  ping(): void;
+  pulse(): Pulse;
+  /**
+   * 'off': from the next turn new connections stay in user space (fall-back reason `suspended`), and
+   * the status shows why. 'auto': what the configuration says; `reason` is then not used.
+   */
+  setOffload(mode: 'auto' | 'off', reason: string): void;
+  /** The body at /.spliced/canary, at most 1 MiB, kept in memory. Throws ECANARY. */
+  setCanary(body: Uint8Array): void;
+  /**
+   * The next connection from this host's `port` is the canary: it has a slot of its own and alone
+   * gets the body. `inKernel`: it tries kernel TLS even while that is suspended, else user space.
+   */
+  expectCanary(port: number, inKernel: boolean): void;
+  /** A member of the status: JSON, at most 4 KiB with its name; at most 8 names and 8 KiB in all. */
+  annotate(name: string, json: string): void;
+  /** Whether connections accepted from now on are kept for takeConnections(). */
+  logConnections(on: boolean): void;
+  /** Those that have ended since the last call, at most 512; `lost` more are not there. */
+  takeConnections(): { records: ConnectionRecord[]; lost: number };
   /** Graceful; again with a smaller time-out shortens it. The event 'stopped' follows. */
   stop(timeoutMs: number): void;
   /** Idempotent: ends what is left and joins the threads. */
@@ -100,19 +187,33 @@ export interface TruncationFigures {
 
 export interface NativeModule {
   Engine: new (options: EngineOptions) => Engine;
+  /** Checks the settings without an engine. Throws ECLIENTCERTIFICATES with one clear sentence. */
+  inspectClientCertificates(clients: ClientCertificates): ClientTrustReport;
+  /**
+   * One datagram to the service manager's socket (a path, or '@' and an abstract name), with
+   * duplicates of `fds`. At most 4096 bytes and 64 descriptors. Never blocks. Throws ENOTIFY with
+   * the negative `errno`; EAGAIN when the manager's queue is full.
+   */
+  notifySystemd(address: string, message: string, fds?: number[]): void;
+  /**
+   * Closes an inherited listening socket, and ends what the manager's duplicates of it listen for,
+   * so that its port is free at once. False, and nothing done: it is no listening TCP socket.
+   */
+  retireListener(fd: number): boolean;
   /** JSON text of a BoardReport. For `spliced doctor`. */
   boardReport(): string;
   /** Runs on another thread, never longer than timeoutMs. For `spliced doctor --reproduce`. */
   reproduceTruncation(options: TruncationOptions): Promise<TruncationFigures>;
 }
 
-/** The part of /.spliced/status that the log's last line is made of. */
+/** The part of /.spliced/status that the daemon reads: the log's last line, the words for systemd. */
 export interface EngineStats {
   uptimeMs: number;
-  connections: { accepted: number; shed: number };
+  offload: { mode: string; kernel: string; driver?: { name: string; async: boolean } };
+  connections: { accepted: number; shed: number; open: number };
   requests: { total: number };
   bytes: { plaintextSent: number; spliced: number };
-  pending: { bytesMax: number; contradictions: number };
+  pending: { bytes: number; bytesMax: number; contradictions: number };
   drains: { abortedIn: Record<string, number> };
 }
 

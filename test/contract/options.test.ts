@@ -22,6 +22,9 @@ t.test('wrong options', async (t) => {
     busy.listen(0, '127.0.0.1', () => resolve((busy.address() as { port: number }).port));
   });
   t.teardown(() => busy.close());
+  const clients = (change: Record<string, unknown>) => ({
+    clientCertificates: { ca: pair.chain, crl: '', require: [], checkTimes: true, ...change },
+  });
   const cases: Case[] = [
     ['root of a wrong type', { root: 7 }, 'EINVAL_OPTION', /root/],
     ['root with a NUL', { root: 'a\0b' }, 'EINVAL_OPTION', /root/],
@@ -48,6 +51,16 @@ t.test('wrong options', async (t) => {
     ['no certificate in it', { certificates: [{ ...pair, chain: 'x' }] }, 'ECERTIFICATE'],
     ['no key in it', { certificates: [{ ...pair, privateKey: '' }] }, 'ECERTIFICATE'],
     ['a key of another', { certificates: mixed }, 'ECERTIFICATE', /match/],
+    ['clients of a wrong type', { clientCertificates: 'ca' }, 'EINVAL_OPTION', /clientCert/],
+    ['no CA for clients', clients({ ca: '' }), 'EINVAL_OPTION', /"ca"/],
+    ['no list of clients', clients({ crl: undefined }), 'EINVAL_OPTION', /"crl"/],
+    ['no word on dates', clients({ checkTimes: 1 }), 'EINVAL_OPTION', /checkTimes/],
+    ['a prefix of nothing', clients({ require: ['a'] }), 'EINVAL_OPTION', /"require"/],
+    ['prefixes of a wrong type', clients({ require: [1] }), 'EINVAL_OPTION', /"require"/],
+    ['65 prefixes', clients({ require: Array(65).fill('/') }), 'EINVAL_OPTION', /at most 64/],
+    ['not one prefix', clients({ require: '/' }), 'EINVAL_OPTION', /"require"/],
+    ['no CA in it', clients({ ca: 'x' }), 'ECLIENTCERTIFICATES', /no certificate in PEM form/],
+    ['not a CA', clients({ ca: pair.chain }), 'ECLIENTCERTIFICATES', /no CA certificate/],
     ['offload', { tlsOffload: 'yes' }, 'EINVAL_OPTION', /tlsOffload/],
     ['ring', { ring: 'uring' }, 'EINVAL_OPTION', /ring/],
     ['zero connections', { connectionsMax: 0 }, 'EINVAL_OPTION', /connectionsMax/],

@@ -35,6 +35,7 @@ const caseNames = [
   'off',
   'queue',
   'curl',
+  'clients',
 ];
 
 const chosenKernels = process.env.SPLICED_GUEST_KERNELS?.split(' ') ?? kernels;

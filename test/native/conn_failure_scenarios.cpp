@@ -114,7 +114,9 @@ TEST_CASE("every state: given up by abort_all") {
       world.turns();
     }
     CHECK(peer.socket().closed());
-    CHECK(world.ending(peer) == resting.given_up);
+    // Nothing of what was asked for is lost where nothing was asked for.
+    const bool asked = resting.state != State::ReadHead;
+    CHECK(world.ending(peer) == (asked ? resting.given_up : Ending::NotServed));
   });
 }
 
@@ -172,12 +174,48 @@ TEST_CASE("every state: a graceful stop lets it end, with its response") {
   });
 }
 
-TEST_CASE("a stop closes what is idle at once, half a head or not") {
-  each_state([](World& world, const Peer& peer, const Resting& resting) {
-    if (resting.state != State::ReadHead) return;
+TEST_CASE("a stop closes at once what is idle after a response, half a head or not") {
+  for (const char* next : {"", "GET /fi"}) {
+    CAPTURE(next);
+    World world;
+    world.site.write("small", 3000);
+    const Peer peer = connect(world, true);
+    peer.get("/small");
+    world.turns();
+    peer.sends(next);
+    world.turns();
+    REQUIRE(world.state(peer) == State::ReadHead);
     conn::begin_stop(*world.services);
     world.turns();
     CHECK(world.state(peer) == State::Settle);
+    peer.socket().cipher_completes_all();
+    world.run_to_end(peer);
+    CHECK(world.settle_accounts() == "");
+  }
+}
+
+TEST_CASE("a stop leaves a new connection the time for its first request") {
+  each_state([](World& world, const Peer& peer, const Resting& resting) {
+    if (resting.state != State::Handshake && resting.state != State::ReadHead) return;
+    conn::begin_stop(*world.services);
+    world.advance(limits::kFirstRequestMs / 4);
+    CHECK(world.state(peer) == resting.state);
+    SUBCASE("which it uses") {
+      if (resting.state == State::Handshake) return;
+      peer.sends(resting.name == "idle" ? "GET /small HTTP/1.1\r\nHost: a\r\n\r\n"
+                                        : "ne HTTP/1.1\r\nHost: a\r\n\r\n");
+      world.turns();
+      world.run_to_end(peer);
+      CHECK(peer.responses().size() == 1);
+      CHECK(world.ending(peer) == Ending::Drained);
+    }
+    SUBCASE("which it lets pass") {
+      world.advance(limits::kFirstRequestMs);
+      CHECK_FALSE(world.state(peer) == resting.state);
+      world.run_to_end(peer);
+      CHECK(peer.responses().empty());
+    }
+    CHECK(world.figures.aborted.get() == 0);
   });
 }
 

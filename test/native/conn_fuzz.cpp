@@ -276,7 +276,7 @@ class Simulation {
     const uint64_t most = world_.services->options.pending_window_bytes + 64 * 29;
     uint64_t states = 0;
     for (const auto& count : world_.figures.by_state) states += count.get();
-    if (states != world_.services->options.connections_max) faults_ += "the states do not add up\n";
+    if (states != world_.services->slots.size()) faults_ += "the states do not add up\n";
     for (const Client& client : clients_) {
       const Socket& socket = client.peer.socket();
       if (socket.pending_in_tls_max() > most)

@@ -122,9 +122,17 @@ TEST_CASE("out of memory for a session: shed") {
   CHECK(world.settle_accounts() == "");
 }
 
-TEST_CASE("a stop refuses new connections") {
+TEST_CASE("what was accepted while a stop began is served, once") {
   World world;
+  world.site.write("small", 3000);
   conn::begin_stop(*world.services);
-  CHECK(world.connect().socket().closed());
+  const Peer peer = world.connect();
+  world.turns();
+  REQUIRE(world.state(peer) == State::ReadHead);
+  peer.get("/small");
+  world.turns();
+  world.run_to_end(peer);
+  CHECK(peer.responses().size() == 1);
+  CHECK(world.ending(peer) == Ending::Drained);
   CHECK(world.settle_accounts() == "");
 }

@@ -49,7 +49,7 @@ function scene(t: Test, change: Partial<Record<string, () => void | Promise<void
       reloading: async () => void calls.push('reloading'),
       ready: async (status) => void calls.push(`ready ${status}`),
     },
-    status: 'Serving',
+    status: (refused: number) => (refused ? `Serving; refused ${refused}` : 'Serving'),
     log: {
       info: (line: object) => lines.push({ level: 'info', ...line }),
       warn: (line: object) => lines.push({ level: 'warn', ...line }),
@@ -59,8 +59,7 @@ function scene(t: Test, change: Partial<Record<string, () => void | Promise<void
   return { calls, log: lines, write, reloader };
 }
 
-const refused = (errors: number) =>
-  `ready Serving; the new configuration was refused (${errors} errors in the log)`;
+const refused = (errors: number) => `ready Serving; refused ${errors}`;
 
 t.test('a good configuration', async (t) => {
   const { calls, log, write, reloader } = scene(t);
@@ -163,7 +162,17 @@ t.test('nothing is committed once the service stops', async (t) => {
 
 t.test('which settings are live', async (t) => {
   const live = [...settingsOf(schema)].filter(([, { isLive }]) => isLive).map(([key]) => key);
-  t.same(live, ['tls.certificate', 'tls.private_key', 'timeouts.stop_ms', 'log.level']);
+  t.same(live, [
+    'tls.certificate',
+    'tls.private_key',
+    'tls.more_certificates',
+    ...[...settingsOf(schema).keys()].filter((key) => key.startsWith('enrolment.')),
+    'client_certificates.ca',
+    'client_certificates.crl',
+    'client_certificates.require',
+    'timeouts.stop_ms',
+    'log.level',
+  ]);
   const load = (options: Record<string, string | string[]>) =>
     loadConfiguration(options, { env: {}, defaultPath: '/nonexistent/x.toml' });
   t.same(changedKeys(load({}), load({ listen: ['0.0.0.0:8443'] })), { live: [], restart: [] });

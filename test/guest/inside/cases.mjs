@@ -117,10 +117,10 @@ function droppingQueue() {
   });
 }
 
-function curl(port, version, index) {
+function curl(port, version, index, more) {
   const url = `https://127.0.0.1:${port}${mebibytePath}?n=${index}`;
   const args = ['-sk', `--tlsv${version}`, '--tls-max', version, '--limit-rate', '2M'];
-  const child = spawn('curl', [...args, '-H', 'Connection: close', url], {
+  const child = spawn('curl', [...args, ...more, '-H', 'Connection: close', url], {
     stdio: ['ignore', 'pipe', 'inherit'],
   });
   const hash = createHash('sha256');
@@ -131,20 +131,32 @@ function curl(port, version, index) {
   });
 }
 
-function realCurl() {
+function realCurl(options = {}, more = []) {
   const digest = createHash('sha256')
     .update(readFileSync(guest.root + mebibytePath))
     .digest('hex');
-  return withProduct({ buffers: 16384 }, async ({ port }) => {
+  return withProduct({ buffers: 16384, ...options }, async ({ port }) => {
     const results = [];
     for (const version of versions) {
-      const eight = Array.from({ length: 8 }, (_, index) => curl(port, version, index));
+      const eight = Array.from({ length: 8 }, (_, index) => curl(port, version, index, more));
       results.push(...(await Promise.all(eight)));
     }
     const offending = results.filter((result) => result.code !== 0 || result.digest !== digest);
     const outcomes = { complete: results.length - offending.length };
     return { expected: { complete: 16 }, outcomes, offending, clientErrors: '' };
   });
+}
+
+/**
+ * The same by clients that must show a certificate, which makes the ticket longer and comes before
+ * the promotion. A self-signed certificate is its own CA.
+ */
+function realClients() {
+  const environment = {
+    SPLICED_CLIENT_CERTIFICATES_CA: guest.certificate,
+    SPLICED_CLIENT_CERTIFICATES_REQUIRE: '/',
+  };
+  return realCurl({ environment }, ['--cert', guest.certificate, '--key', guest.key]);
 }
 
 /** The control experiment: the same conditions, a server that closes at once. */
@@ -180,5 +192,6 @@ export const cases = {
   chacha20: () => downloads({ buffers: 16384 }, short('chacha20')),
   off: () => downloads({ buffers: 16384, args: ['--tls-offload', 'off'] }, short()),
   queue: droppingQueue,
-  curl: realCurl,
+  curl: () => realCurl(),
+  clients: realClients,
 };

@@ -208,6 +208,15 @@ bool peer_is_loopback(int socket) {
   return s != nullptr && s->peer_is_loopback;
 }
 
+bool peer_is_own_port(int socket, uint16_t port) {
+  fakes::Socket* s = kernel().use(socket, "peer_is_own_port");
+  return s != nullptr && s->own_port == port && port != 0;
+}
+
+std::string peer_name(int socket) {
+  return kernel().use(socket, "peer_name") != nullptr ? "192.0.2.1:" + std::to_string(socket) : "";
+}
+
 // The closer without its thread. What is held is closed by stop().
 bool Closer::start() {
   return true;

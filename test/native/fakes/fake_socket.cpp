@@ -238,6 +238,7 @@ bool Socket::counters(os::TcpCounters& out) const {
   out.accepted = wire_.size() + (fin_sent_ ? 1 : 0);
   out.acked = acked_ + (fin_acked_ ? 1 : 0);
   out.closed = reset_;
+  out.idle = unpushed_ || queued_in_tcp() == 0;
   out.unpushed = unpushed_;
   return true;
 }

@@ -22,6 +22,7 @@ struct Live {
 
 std::map<int, TlsScript> scripts;
 std::map<int, Live> sessions;
+std::map<const tls::ContextGeneration*, uint8_t> generations;  // what their trust differs by
 
 uint32_t overhead(int fd) {
   return tls::kCiphers[scripts[fd].cipher].record_overhead_bytes();
@@ -38,28 +39,68 @@ void forget_tls_scripts() {
 size_t live_sessions() {
   return sessions.size();
 }
+std::shared_ptr<const tls::ContextGeneration> new_generation() {
+  tls::TicketKeys tickets(0);
+  std::string error;
+  return tls::ContextGeneration::build({}, nullptr, tickets, error);
+}
 
 }  // namespace spliced::fakes
 
 namespace spliced::tls {
 
+using fakes::generations;
 using fakes::overhead;
 using fakes::scripts;
 using fakes::sessions;
 
-const char* const kFallbackNames[kFallbacks] = {"", "", "", "", "", ""};
-const char* const kHandshakeFailureNames[kHandshakeFailures] = {"", "", "", "", "", "", ""};
+const char* const kFallbackNames[kFallbacks] = {"", "", "", "", "", "", ""};
+const char* const kHandshakeFailureNames[kHandshakeFailures] = {"", "", "", "", "", "", "", ""};
 
-std::unique_ptr<Session> Session::start(std::shared_ptr<const ContextGeneration>, int socket) {
+TicketKeys::TicketKeys(uint64_t) {}
+TicketKeys::~TicketKeys() = default;
+
+std::shared_ptr<const ContextGeneration> ContextGeneration::build(
+    const std::vector<CertificatePem>&, Trust trust, TicketKeys&, std::string&) {
+  static uint8_t built = 0;
+  std::shared_ptr<ContextGeneration> generation(new ContextGeneration(std::move(trust)));
+  generations[generation.get()] = ++built;
+  return generation;
+}
+
+ContextGeneration::~ContextGeneration() {
+  generations.erase(this);
+}
+
+TrustId ContextGeneration::trust_id() const {
+  return {generations[this]};
+}
+
+std::unique_ptr<Session> Session::start(std::shared_ptr<const ContextGeneration> generation,
+                                        int socket) {
   if (scripts[socket].start_fails) return nullptr;
   std::unique_ptr<Session> session(new Session());
   session->socket_ = socket;
+  session->generation_ = std::move(generation);
   sessions[socket] = {};
   return session;
 }
 
 Session::~Session() {
   sessions.erase(socket_);
+}
+
+bool Session::asked_for_certificate() const {
+  return scripts[socket_].asked_for_certificate;
+}
+
+std::unique_ptr<ClientIdentity> Session::client_identity() const {
+  const fakes::TlsScript& script = scripts[socket_];
+  if (script.client.empty()) return nullptr;
+  auto identity = std::make_unique<ClientIdentity>();
+  identity->subject = script.client;
+  if (generation_) identity->trust = generation_->trust_id();
+  return identity;
 }
 
 bool Session::resumed() const {
@@ -102,6 +143,7 @@ Handshake Session::handshake() {
   }
   if (verdict != Handshake::Failed) return verdict;
   failure_ = script.failure;
+  client_refusal_ = script.client_refusal;
   const char alert[] = {2, 40};
   live.output = fakes::wire::record(fakes::wire::kAlert, {alert, 2}, overhead(socket_));
   (void)flush();
@@ -138,10 +180,11 @@ os::Moved Session::close_notify() {
   return flush();
 }
 
-Promotion promote(int socket, const Session&, const KernelSupport&, bool wanted) {
+Promotion promote(int socket, const Session&, const KernelSupport&,
+                  std::optional<Fallback> unwanted) {
   const fakes::TlsScript& script = scripts[socket];
   const CipherSpec* cipher = &kCiphers[script.cipher];
-  if (!wanted) return {Promotion::Outcome::UserSpace, Fallback::OffByConfiguration, cipher, 0, 0};
+  if (unwanted) return {Promotion::Outcome::UserSpace, *unwanted, cipher, 0, 0};
   if (script.outcome == Promotion::Outcome::Kernel) {
     fakes::kernel().at(socket).promote(cipher->record_overhead_bytes(), script.transmit_sequence,
                                        script.receive_sequence);

@@ -4,6 +4,7 @@
 // makes the same records as the fake kernel does, so that one kind of peer reads both.
 #pragma once
 #include <deque>
+#include <string>
 
 #include "tls/promote.hpp"
 
@@ -13,7 +14,10 @@ struct TlsScript {
   // What each call of handshake() answers; when it is empty, Done.
   std::deque<tls::Handshake> handshake;
   tls::HandshakeFailure failure = tls::HandshakeFailure::Other;
+  tls::ClientRefusal client_refusal = tls::ClientRefusal::Other;
   bool resumed = false;
+  bool asked_for_certificate = false;
+  std::string client;            // the subject of its verified certificate; empty: it showed none
   size_t handshake_bytes = 300;  // sent in the clear before the first answer
   tls::Promotion::Outcome outcome = tls::Promotion::Outcome::Kernel;
   tls::Fallback fallback = tls::Fallback::CipherRefused;
@@ -26,5 +30,7 @@ struct TlsScript {
 TlsScript& tls_script(int fd);
 void forget_tls_scripts();
 size_t live_sessions();
+// A generation without contexts, whose trust is one of its own.
+std::shared_ptr<const tls::ContextGeneration> new_generation();
 
 }  // namespace spliced::fakes

@@ -147,8 +147,8 @@ void World::check_figures(std::string& faults) const {
   };
   uint64_t states = 0;
   for (const auto& count : figures.by_state) states += count.get();
-  expect("the sum of by_state", states, services->options.connections_max);
-  expect("by_state[free]", figures.by_state[0].get(), services->options.connections_max);
+  expect("the sum of by_state", states, services->slots.size());
+  expect("by_state[free]", figures.by_state[0].get(), services->slots.size());
   expect("open", figures.open.get(), 0);
   uint64_t drained = 0, aborted = 0, gone = 0;
   for (const auto& [fd, ending] : endings_) {
@@ -161,6 +161,7 @@ void World::check_figures(std::string& faults) const {
   expect("aborted", figures.aborted.get(), aborted);
   expect("peer_gone", figures.peer_gone.get(), gone);
   expect("pending_bytes", figures.pending_bytes.get(), 0);
+  expect("ledgers_stuck", figures.ledgers_stuck.get(), 0);
   expect("stale_completions", figures.stale_completions.get(), 0);
   expect("ledger_contradictions", figures.ledger_contradictions.get(), 0);
   expect("operations that the ring still has", ring->outstanding(), 0);

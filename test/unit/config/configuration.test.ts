@@ -108,6 +108,7 @@ t.test('every setting can be set in every layer that it has', async (t) => {
   const partners = {
     SPLICED_CERTIFICATE: '/p',
     SPLICED_PRIVATE_KEY: '/p',
+    SPLICED_CLIENT_CERTIFICATES_CA: '/p',
     SPLICED_ENROLMENT_USERNAME: 'p',
     SPLICED_ENROLMENT_PASSWORD_FILE: '/p',
     SPLICED_ENROLMENT_CLIENT_CERTIFICATE_FILE: '/p',
@@ -142,6 +143,30 @@ t.test('every setting can be set in every layer that it has', async (t) => {
       t.equal(effective?.origin.kind, kind);
     }
   }
+});
+
+t.test('client certificates', async (t) => {
+  const clients = (env: NodeJS.ProcessEnv) => load({}, env).configuration.clientCertificates;
+  const ca = { SPLICED_CLIENT_CERTIFICATES_CA: '/ca' };
+  const required = (text: string) => ({ ...ca, SPLICED_CLIENT_CERTIFICATES_REQUIRE: text });
+  t.equal(clients({}), undefined);
+  t.same(clients(ca), { ca: '/ca', crl: undefined, require: [] });
+  t.same(clients(required('')), { ca: '/ca', crl: undefined, require: [] });
+  t.match(clients(required('/a,/b/,/')), { require: ['/a', '/b/', '/'] });
+  t.match(clients({ ...ca, SPLICED_CLIENT_CERTIFICATES_CRL: '/crl' }), { crl: '/crl' });
+  for (const good of ['/', '/a', '/a/', '/.x', '/...', '/a.', '/x y', '/\u00e9/\\']) {
+    t.match(clients(required(good)), { require: [good] });
+  }
+  for (const bad of ['a', ' /a', '//', '//a', '/a//b', '/a//', '/.', '/./', '/..', '/a/../b']) {
+    t.match(problemsOf(t, {}, required(bad)), [/^SPLICED_CLIENT_CERTIFICATES_REQUIRE: "/], bad);
+  }
+  for (const bad of ['/%70', '/a?b', '/a#b', '/a\u0001', '/a\u007f']) {
+    t.match(problemsOf(t, {}, required(bad)), [/as files are named/], JSON.stringify(bad));
+  }
+  t.match(problemsOf(t, {}, required(Array(65).fill('/a').join(','))), [/at most 64 paths/]);
+  t.match(problemsOf(t, {}, { SPLICED_CLIENT_CERTIFICATES_CRL: '/crl' }), [
+    /^SPLICED_CLIENT_CERTIFICATES_CRL: needs client_certificates\.ca as well$/,
+  ]);
 });
 
 t.test('several addresses, by options and by environment', async (t) => {
@@ -268,7 +293,7 @@ t.test('each error of a file has its line, its key and what is allowed', async (
     [
       '[zzz]\na = 1',
       1,
-      'zzz: there is no table [zzz]; there are [tls], [enrolment], [limits], [timeouts], [log]',
+      'zzz: there is no table [zzz]; there are [tls], [enrolment], [client_certificates], [limits], [timeouts], [log]',
     ],
     ['root = "a"\n\nroot = "b"', 3, 'root: the key is there twice; the first is in line 1'],
     ['[tls]\n[tls]', 2, 'tls: the table is there twice; the first is in line 1'],

@@ -1,0 +1,39 @@
+// SPDX-License-Identifier: Apache-2.0
+// Who is to blame that bytes are pending: a slow or stalled client, which is ordinary and has its
+// deadlines (deadline.cpp), or a cipher that does not complete, which is the machine's fault and
+// the watchdog's business. As long as TCP has anything of the connection unacknowledged or unsent,
+// the client may be the reason; when TCP has nothing left to do, only the TLS layer can be.
+#include "conn/dispatch.hpp"
+
+namespace spliced::conn {
+namespace {
+
+// The plaintext of an open record waits for us, not for the cipher.
+bool cipher_owes(const Connection& c, const os::TcpCounters& tcp) {
+  const bool tcp_is_done = tcp.idle && tcp.accepted == tcp.acked;
+  return !tcp.closed && tcp_is_done && c.ledger.pending() > c.open_record_bytes &&
+         tcp.accepted == c.accepted_mark;
+}
+
+}  // namespace
+
+void report_stuck(Services& s, Connection& c, bool stuck) {
+  if (c.stuck == stuck) return;
+  c.stuck = stuck;
+  if (!stuck) return s.figures.ledgers_stuck.sub();
+  s.figures.ledgers_stuck.add();
+  s.figures.ledgers_stuck_ever.add();
+}
+
+void watch_cipher(Services& s, Connection& c, const os::TcpCounters& tcp) {
+  const bool owes = cipher_owes(c, tcp);
+  c.accepted_mark = tcp.accepted;
+  if (!owes) {
+    c.cipher_owes_ms = 0;
+    return report_stuck(s, c, false);
+  }
+  if (c.cipher_owes_ms == 0) c.cipher_owes_ms = s.now_ms;
+  if (s.now_ms - c.cipher_owes_ms >= limits::kCipherStuckMs) report_stuck(s, c, true);
+}
+
+}  // namespace spliced::conn

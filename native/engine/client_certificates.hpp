@@ -1,0 +1,41 @@
+// SPDX-License-Identifier: Apache-2.0
+// The settings for clients' certificates as seam/ gives them to an engine, and a look at what they
+// amount to.
+#pragma once
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <string>
+
+#include "http/path_prefixes.hpp"
+#include "tls/client_trust.hpp"
+
+namespace spliced::engine {
+
+// Why something could not be made: a stable code (EROOT, ELISTEN, ECERTIFICATE,
+// ECLIENTCERTIFICATES, ETHREAD) and one sentence.
+struct Failure {
+  const char* code = "";
+  std::string message;
+};
+
+// Which clients are believed, and where a request needs one that is.
+struct ClientCertificates {
+  tls::ClientTrustPem trust;
+  std::shared_ptr<const http::PathPrefixes> required;  // null: nowhere
+};
+
+// Times in seconds since the epoch; INT64_MAX: never.
+struct ClientTrustReport {
+  size_t authorities = 0, revocation_lists = 0;
+  int64_t ca_not_after_s = INT64_MAX;
+  int64_t crl_next_update_s = INT64_MAX;
+};
+
+// `trust` is null when clients are not asked. False, with `failure`, when the settings cannot be
+// used.
+bool read_trust(const ClientCertificates& clients, std::shared_ptr<const tls::ClientTrust>& trust,
+                Failure& failure);
+bool inspect(const ClientCertificates& clients, ClientTrustReport& report, Failure& failure);
+
+}  // namespace spliced::engine

@@ -1,0 +1,91 @@
+// SPDX-License-Identifier: Apache-2.0
+// `spliced drain [--wait]`: what SIGTERM from the service manager does, by hand. Finds the serving
+// process by the record in its state directory, asks it to finish, waits for its end, and prints its
+// last figures. Loaded by cli.ts when this command is given.
+//   0  asked, or with --wait: ended, and nothing was lost      1  something was lost, or it goes on
+//   2  nothing serves with this state directory
+
+import { loadConfiguration } from '../config/configuration.js';
+import { isRunning, type RunState, readRunState } from '../run-record.js';
+import { StartError } from '../start-error.js';
+import { configurationOptions, readCommandLine } from './usage.js';
+
+// Where the service of systemd/ keeps its state, which an operator's shell has no variable for.
+const serviceStateDir = '/var/lib/spliced';
+const pollMs = 100;
+const timeoutSDefault = 3600;
+const timeoutSMax = 24 * 3600;
+
+const help = (): string => `Usage: spliced drain [--wait] [OPTIONS]
+
+Asks the serving process to stop: no new connections, active responses are finished for up to
+timeouts.stop_ms, then it ends. The process is the one whose state directory the configuration names,
+else the one of the service (${serviceStateDir}). With a socket unit the next connection starts the
+service again: stop the socket first.
+
+  --wait              until it has ended; prints its last figures
+  --timeout-s SECONDS how long to wait (default: ${timeoutSDefault})
+  --state-dir DIR     the state directory of the serving process
+  --config FILE       configuration file that names it
+  --help              this text
+  --version           the version
+
+Exit code 0: asked, or with --wait ended with nothing lost. 1: something was lost, or it did not end
+in time. 2: nothing serves with this state directory.
+`;
+
+function findServing(stateDirs: string[]): { stateDir: string; state: RunState } {
+  for (const stateDir of stateDirs) {
+    const state = readRunState(stateDir);
+    if (state !== undefined && isRunning(state)) return { stateDir, state };
+  }
+  const places = stateDirs.join(' nor ');
+  throw new StartError(`nothing serves with the state directory ${places}; give its --state-dir`);
+}
+
+function readTimeoutS(text: unknown): number {
+  if (text === undefined) return timeoutSDefault;
+  const seconds = /^\d{1,6}$/.test(String(text)) ? Number(text) : 0;
+  if (seconds >= 1 && seconds <= timeoutSMax) return seconds;
+  throw new StartError(
+    `--timeout-s: must be a whole number from 1 to ${timeoutSMax}; it is ${text}`,
+  );
+}
+
+async function hasEnded(state: RunState, timeoutS: number): Promise<boolean> {
+  const until = performance.now() + timeoutS * 1000;
+  while (isRunning(state)) {
+    if (performance.now() > until) return false;
+    await new Promise((resolve) => setTimeout(resolve, pollMs));
+  }
+  return true;
+}
+
+export async function run(args: string[]): Promise<number> {
+  const { config, 'state-dir': stateDir } = configurationOptions();
+  const options = { config, 'state-dir': stateDir } as ReturnType<typeof configurationOptions>;
+  const line = readCommandLine('drain', args, {
+    options: { ...options, wait: { type: 'boolean' }, 'timeout-s': { type: 'string' } },
+    help,
+  });
+  if (line === undefined) return 0;
+  const { wait, 'timeout-s': timeoutText, ...settings } = line.values;
+  const timeoutS = readTimeoutS(timeoutText);
+  const { configuration } = loadConfiguration(settings);
+  const isNamed = settings['state-dir'] !== undefined;
+  const places = [configuration.stateDir, ...(isNamed ? [] : [serviceStateDir])];
+  const found = findServing([...new Set(places)]);
+  process.kill(found.state.pid, 'SIGTERM');
+  if (!wait) return 0;
+  if (!(await hasEnded(found.state, timeoutS))) {
+    process.stderr.write(`spliced: process ${found.state.pid} still drains after ${timeoutS} s\n`);
+    return 1;
+  }
+  const after = readRunState(found.stateDir);
+  if (after?.pid !== found.state.pid || after.ended === undefined) {
+    process.stderr.write(`spliced: process ${found.state.pid} ended without its last figures\n`);
+    return 1;
+  }
+  process.stdout.write(`${JSON.stringify({ pid: after.pid, ...after.ended.figures })}\n`);
+  return after.ended.isClean ? 0 : 1;
+}

@@ -1,0 +1,113 @@
+// SPDX-License-Identifier: Apache-2.0
+// What the log says about connections. At level debug each has one line when it ends; at info none.
+// What a flood from the network could repeat without end is limited: so many lines a second, and
+// refusals only as counts, once an interval. Owned by daemon.ts.
+
+import type { Log } from './log.js';
+
+/** The part of the engine that is read here. */
+export interface LoggedEngine {
+  stats(): string;
+  logConnections(on: boolean): void;
+  takeConnections(): { records: object[]; lost: number };
+}
+
+export interface ConnectionLogParts {
+  engine: LoggedEngine;
+  log: Log;
+}
+
+interface Counts {
+  failures: Record<string, number>;
+  shed: number;
+}
+
+/** Connections' lines are fetched and written so often. */
+export const batchMs = 1_000;
+/** Lines about connections in one batch; the others are counted. 100 lines are about 20 KB. */
+export const linesPerBatchMax = 100;
+/** Refusals are told once in this time, and what was suppressed. */
+export const summaryMs = 60_000;
+
+// Handshakes that failed for their certificate have an event of their own.
+const isClientCertificate = (reason: string): boolean => reason.startsWith('client_certificate');
+
+export class ConnectionReporter {
+  readonly #engine: LoggedEngine;
+  readonly #log: Log;
+  #counts: Counts;
+  #batchTimer: NodeJS.Timeout | undefined;
+  readonly #summaryTimer: NodeJS.Timeout;
+  #suppressed = 0;
+  #isClosed = false;
+
+  constructor({ engine, log }: ConnectionLogParts) {
+    this.#engine = engine;
+    this.#log = log;
+    this.#counts = this.#read();
+    this.#summaryTimer = setInterval(() => this.summarise(), summaryMs).unref();
+    this.levelChanged();
+  }
+
+  /** To be called when the log's level may be another one: below debug the engine keeps nothing. */
+  levelChanged(): void {
+    const isOn = this.#log.isLevelEnabled('debug');
+    if (isOn === (this.#batchTimer !== undefined)) return;
+    this.#engine.logConnections(isOn);
+    if (isOn) {
+      this.#batchTimer = setInterval(() => this.writeBatch(), batchMs).unref();
+    } else {
+      clearInterval(this.#batchTimer);
+      this.#batchTimer = undefined;
+      this.#engine.takeConnections(); // Nobody will ask for them any more.
+    }
+  }
+
+  /** The timer's work, once a `batchMs`. */
+  writeBatch(): void {
+    const { records, lost } = this.#engine.takeConnections();
+    for (const record of records.slice(0, linesPerBatchMax)) {
+      this.#log.debug({ event: 'connection', ...record });
+    }
+    this.#suppressed += lost + Math.max(0, records.length - linesPerBatchMax);
+  }
+
+  /** The timer's work, once a `summaryMs`: what has come since the last time, if anything has. */
+  summarise(): void {
+    const before = this.#counts;
+    this.#counts = this.#read();
+    const failed: Record<string, number> = {};
+    const refused: Record<string, number> = {};
+    for (const [reason, count] of Object.entries(this.#counts.failures)) {
+      const more = count - (before.failures[reason] ?? 0);
+      if (more > 0) (isClientCertificate(reason) ? refused : failed)[reason] = more;
+    }
+    const shed = this.#counts.shed - before.shed;
+    this.#tell('client_certificates_refused', { reasons: refused });
+    this.#tell('handshakes_failed', { reasons: failed });
+    this.#tell('load_shed', shed > 0 ? { connections: shed } : {});
+    this.#tell('connections_not_logged', this.#suppressed > 0 ? { lines: this.#suppressed } : {});
+    this.#suppressed = 0;
+  }
+
+  /** Writes what is there, for the last time. Idempotent. */
+  close(): void {
+    if (this.#isClosed) return;
+    this.#isClosed = true;
+    clearInterval(this.#summaryTimer);
+    clearInterval(this.#batchTimer);
+    if (this.#batchTimer !== undefined) this.writeBatch();
+    this.summarise();
+  }
+
+  #read(): Counts {
+    const { tls, connections } = JSON.parse(this.#engine.stats());
+    return { failures: tls.failures, shed: connections.shed };
+  }
+
+  #tell(event: string, fields: Record<string, unknown>): void {
+    const { reasons } = fields;
+    const isEmpty = Object.keys(reasons ?? fields).length === 0;
+    if (!isEmpty) this.#log.warn({ event, intervalMs: summaryMs, ...fields });
+  }
+}

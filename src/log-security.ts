@@ -1,0 +1,89 @@
+// SPDX-License-Identifier: Apache-2.0
+// The events that matter for security, each with an id that never changes its meaning, for rules in
+// a monitoring system. log.ts adds the id as `securityEvent` to every line whose `event` is named
+// here, so that whoever logs need not know. docs/LOGGING.md has the same table; a test compares.
+
+export interface SecurityEvent {
+  id: string;
+  /** One line for the operator: what has happened. */
+  meaning: string;
+}
+
+export const securityEvents: Record<string, SecurityEvent> = {
+  client_certificates_refused: {
+    id: 'SPLICED-CLIENT-CERTIFICATE-REFUSED',
+    meaning: 'clients showed no certificate where one is required, or one that does not verify',
+  },
+  reloaded: {
+    id: 'SPLICED-CONFIGURATION-CHANGED',
+    meaning: 'a reload was put into effect; `applied` names the settings',
+  },
+  reload_failed: {
+    id: 'SPLICED-CONFIGURATION-REFUSED',
+    meaning: 'a reload was refused and changed nothing; `errors` says why',
+  },
+  certificate: {
+    id: 'SPLICED-CERTIFICATE-IN-USE',
+    meaning: 'from now on new connections get the certificate with this `fingerprint`',
+  },
+  certificate_changed: {
+    id: 'SPLICED-CERTIFICATE-CHANGED',
+    meaning: 'other certificates are in use than before; `fingerprints` names them',
+  },
+  certificate_rejected: {
+    id: 'SPLICED-CERTIFICATE-REJECTED',
+    meaning: 'an installed or uploaded certificate did not pass the checks and is not used',
+  },
+  certificate_refused: {
+    id: 'SPLICED-CERTIFICATE-REFUSED',
+    meaning: 'the engine did not take a certificate; the old ones stay in use',
+  },
+  certificate_expiring: {
+    id: 'SPLICED-CERTIFICATE-EXPIRING',
+    meaning: 'the certificate in use ends within 30, 14, 7 or 1 days',
+  },
+  certificate_not_renewed: {
+    id: 'SPLICED-CERTIFICATE-NOT-RENEWED',
+    meaning: 'a renewal failed; the old certificate stays in use',
+  },
+  certificate_expired: {
+    id: 'SPLICED-CERTIFICATE-EXPIRED',
+    meaning: 'the certificate in use is past its end; the service goes on with it',
+  },
+  handshakes_failed: {
+    id: 'SPLICED-HANDSHAKES-FAILED',
+    meaning: 'so many handshakes failed in the last interval, by reason',
+  },
+  load_shed: {
+    id: 'SPLICED-LOAD-SHED',
+    meaning: 'so many connections were refused in the last interval, because the table was full',
+  },
+  connections_not_logged: {
+    id: 'SPLICED-LOG-SUPPRESSED',
+    meaning: 'so many lines about connections were left out, to keep the journal from filling',
+  },
+  accelerator_suspended: {
+    id: 'SPLICED-ACCELERATOR-SUSPENDED',
+    meaning: 'kernel TLS gave wrong bytes or none; new connections are encrypted in user space',
+  },
+  accelerator_resumed: {
+    id: 'SPLICED-ACCELERATOR-RESUMED',
+    meaning: 'kernel TLS was right when tried again; new connections go to the kernel',
+  },
+  watchdog_withheld: {
+    id: 'SPLICED-WATCHDOG-WITHHELD',
+    meaning: 'the service cannot prove that it works; systemd restarts it unless it recovers',
+  },
+  watchdog_resumed: {
+    id: 'SPLICED-WATCHDOG-RESUMED',
+    meaning: 'what the proof lacked is there again',
+  },
+};
+
+/** pino's formatter of a line's fields. */
+export function withSecurityEvent(fields: Record<string, unknown>): Record<string, unknown> {
+  const { event } = fields;
+  if (typeof event !== 'string' || !Object.hasOwn(securityEvents, event)) return fields;
+  const { id } = securityEvents[event] as SecurityEvent;
+  return { ...fields, securityEvent: id };
+}

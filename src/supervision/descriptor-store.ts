@@ -1,0 +1,72 @@
+// SPDX-License-Identifier: Apache-2.0
+// Listeners over a restart without a socket unit: the service manager keeps duplicates of those that
+// we made (FDSTORE=1 of sd_notify(3), FileDescriptorStoreMax=) and hands them to the next process,
+// so that connections wait in the kernel's queue meanwhile. Says which to take, give up, and store.
+
+import type { NotifySystemd } from './notify.js';
+import type { InheritedSocket } from './socket-activation.js';
+
+/** An address of the configuration. */
+interface Address {
+  address: string;
+  port: number;
+}
+
+const prefix = 'listen-';
+
+export const isStoreName = (name: string): boolean => name.startsWith(prefix);
+
+/** FDNAME= has no colon. Port 0 means another port each time: such a listener is not kept. */
+export function storeNameOf({ address, port }: Address): string | undefined {
+  return port === 0 ? undefined : `${prefix}${address.replaceAll(':', '.')}-${port}`;
+}
+
+export interface StoreChoice {
+  /** In the order of the configuration: a socket of the store, or an address to bind. */
+  listeners: (Address | { fd: number })[];
+  /** Nobody wants these any more. */
+  retired: InheritedSocket[];
+}
+
+export function chooseFromStore(
+  wanted: readonly Address[],
+  stored: readonly InheritedSocket[],
+): StoreChoice {
+  const left = new Map(stored.map((socket) => [socket.name, socket]));
+  const listeners = wanted.map(({ address, port }) => {
+    const name = storeNameOf({ address, port });
+    const kept = name === undefined ? undefined : left.get(name);
+    if (kept === undefined) return { address, port };
+    left.delete(kept.name);
+    return { fd: kept.fd };
+  });
+  return { listeners, retired: [...left.values()] };
+}
+
+/** Stores what was bound anew; both lists are in the order of the configuration. */
+export function storeListeners(
+  wanted: readonly Address[],
+  choice: StoreChoice,
+  bound: readonly { fd: number }[],
+  notifySystemd: NotifySystemd,
+): void {
+  for (const [index, address] of wanted.entries()) {
+    const name = storeNameOf(address);
+    const made = bound[index];
+    const isKept = 'fd' in (choice.listeners[index] ?? {});
+    if (isKept || name === undefined || made === undefined) continue;
+    notifySystemd(`FDSTORE=1\nFDNAME=${name}`, [made.fd]);
+  }
+}
+
+/** `retire` ends what the manager's duplicate listens for: the port must be free at once. */
+export function dropFromStore(
+  sockets: readonly InheritedSocket[],
+  retire: (fd: number) => void,
+  notifySystemd: NotifySystemd,
+): void {
+  for (const { name, fd } of sockets) {
+    retire(fd);
+    notifySystemd(`FDSTOREREMOVE=1\nFDNAME=${name}`);
+  }
+}

@@ -1,0 +1,176 @@
+// SPDX-License-Identifier: Apache-2.0
+// The service looks after itself: runs the canary, lets the accelerator and the watchdog judge by
+// what it brings back, and tells the operator in the log, the status page and in words for systemd.
+// Made by daemon.ts when the service is ready.
+
+import type { Log } from '../log.js';
+import { Accelerator } from './accelerator.js';
+import { Canary, type CanaryEngine, type CanaryResult, type CanaryRun } from './canary.js';
+import { type Clock, systemClock, Watchdog, type WatchedEngine } from './watchdog.js';
+
+/** The part of the engine that is needed here; engine/native.ts has the promises. */
+export interface HealthEngine extends CanaryEngine, WatchedEngine {
+  stats(): string;
+  pulse(): { heartbeat: number; ledgersStuck: number; canariesOffloaded: number };
+  setOffload(mode: 'auto' | 'off', reason: string): void;
+  annotate(name: string, json: string): void;
+}
+
+export interface HealthParts {
+  engine: HealthEngine;
+  /** takeWatchdogPeriod(); undefined: systemd does not wait for us. */
+  watchdogMs: number | undefined;
+  /** To the service manager; never throws. */
+  notify(message: string): void;
+  /** What STATUS= is to say beside the rest; empty: nothing is wrong. */
+  onTroubles(words: string): void;
+  log: Log;
+  clock?: Clock;
+  /** For tests: what runs in place of a real request. */
+  canary?: { run(run: CanaryRun): Promise<CanaryResult>; close(): void };
+}
+
+// Without a watchdog, and at most with one: a canary costs a handshake, some milliseconds of a
+// small board's processor.
+const canaryPeriodMsMax = 60_000;
+const canaryTimeoutMsMax = 30_000;
+// After one that failed, or while it is open whose fault it was.
+const soonMsMax = 5_000;
+
+// The status page leaves in one piece: native/base/limits.hpp.
+const reasonCharactersMax = 240;
+const shortened = (reason: string): string => reason.slice(0, reasonCharactersMax);
+
+/** Nobody could use what a canary finds: no watchdog waits, and the kernel encrypts nothing. */
+export function isHealthWatched(watchdogMs: number | undefined, statsJson: string): boolean {
+  const { offload } = JSON.parse(statsJson);
+  return watchdogMs !== undefined || (offload.mode === 'auto' && offload.kernel === 'available');
+}
+
+export class Health {
+  readonly #parts: HealthParts;
+  readonly #clock: Clock;
+  readonly #canary: NonNullable<HealthParts['canary']>;
+  readonly #accelerator: Accelerator;
+  readonly #watchdog: Watchdog | undefined;
+  readonly #figures = { ok: 0, failed: 0, lastMs: 0, lastCipher: '', lastError: '' };
+  #cancel: () => void = () => {};
+  #isClosed = false;
+  #fault: string | undefined;
+  #words = '';
+
+  /** Throws when there is no memory for the canary's body. */
+  constructor(parts: HealthParts) {
+    const { engine, log, clock = systemClock, canary = new Canary(engine) } = parts;
+    this.#parts = parts;
+    this.#clock = clock;
+    this.#canary = canary;
+    this.#accelerator = new Accelerator({
+      setOffload: (mode, reason) => engine.setOffload(mode, shortened(reason)),
+      nowMs: clock.nowMs,
+      onSuspended: (reason, retryMs) =>
+        log.error({ event: 'accelerator_suspended', reason, retryMs }),
+      onResumed: (suspendedMs) => log.warn({ event: 'accelerator_resumed', suspendedMs }),
+    });
+    this.#watchdog = this.#makeWatchdog();
+  }
+
+  start(): void {
+    this.#watchdog?.start();
+    this.#show();
+    this.#later(this.#periodMs());
+  }
+
+  /** The service stops: no canary any more, and the watchdog asks only that the loops turn. */
+  beginStop(): void {
+    this.#isClosed = true;
+    this.#cancel();
+    this.#canary.close();
+    this.#watchdog?.beginStop();
+  }
+
+  /** Nothing is attested any more. */
+  close(): void {
+    this.beginStop();
+    this.#watchdog?.stop();
+  }
+
+  #makeWatchdog(): Watchdog | undefined {
+    const { engine, watchdogMs: periodMs, notify, log } = this.#parts;
+    if (periodMs === undefined) return undefined;
+    return new Watchdog({
+      periodMs,
+      engines: [engine],
+      notify,
+      clock: this.#clock,
+      onWithheld: (missing) => {
+        log.error({ event: 'watchdog_withheld', missing, canary: this.#figures.lastError });
+        this.#show();
+      },
+      onResumed: (withheldMs) => {
+        log.warn({ event: 'watchdog_resumed', withheldMs });
+        this.#show();
+      },
+    });
+  }
+
+  #periodMs(): number {
+    return Math.min((this.#parts.watchdogMs ?? Number.POSITIVE_INFINITY) / 4, canaryPeriodMsMax);
+  }
+
+  #later(ms: number): void {
+    this.#cancel = this.#clock.after(ms, () => void this.#round());
+  }
+
+  async #round(): Promise<void> {
+    const half = (this.#parts.watchdogMs ?? Number.POSITIVE_INFINITY) / 2;
+    const inKernel = this.#accelerator.nextInKernel();
+    let result: CanaryResult;
+    try {
+      result = await this.#canary.run({ inKernel, timeoutMs: Math.min(half, canaryTimeoutMsMax) });
+    } catch (error) {
+      const reason = `the canary could not be sent: ${(error as Error).message}`;
+      result = { fault: 'no_service', reason, cipher: 'user_space', durationMs: 0 };
+    }
+    if (this.#isClosed) return;
+    this.#accelerator.observeStuck(this.#parts.engine.pulse().ledgersStuck);
+    this.#accelerator.take(result, inKernel);
+    // What is no address of this host at present is nothing that a restart would mend.
+    const isRight = result.fault === undefined || result.fault === 'unreachable';
+    if (isRight) this.#watchdog?.canaryIsRight();
+    this.#count(result);
+    this.#show();
+    const isPatient = isRight && !this.#accelerator.isInDoubt;
+    this.#later(isPatient ? this.#periodMs() : Math.min(this.#periodMs() / 4, soonMsMax));
+  }
+
+  #count({ fault, reason = '', cipher, durationMs }: CanaryResult): void {
+    const figures = this.#figures;
+    figures.lastMs = durationMs;
+    figures.lastCipher = cipher;
+    if (fault === undefined) figures.ok += 1;
+    else figures.failed += 1;
+    if (fault !== undefined) figures.lastError = shortened(`${fault}: ${reason}`);
+    // Once a kind: a fault that stays is in the status.
+    if (fault !== undefined && fault !== this.#fault) {
+      this.#parts.log.warn({ event: 'canary_failed', fault, reason, cipher });
+    }
+    this.#fault = fault;
+  }
+
+  #show(): void {
+    const { engine, onTroubles } = this.#parts;
+    const accelerator = this.#accelerator.status();
+    const watchdog = this.#watchdog?.status();
+    engine.annotate('canary', JSON.stringify(this.#figures));
+    const reason = shortened(accelerator.reason);
+    engine.annotate('accelerator', JSON.stringify({ ...accelerator, reason }));
+    if (watchdog) engine.annotate('watchdog', JSON.stringify(watchdog));
+    const words = [
+      ...(accelerator.suspended ? [`kernel TLS is suspended: ${reason}`] : []),
+      ...(watchdog?.missing.length ? [`watchdog withheld: ${watchdog.missing.join(', ')}`] : []),
+    ].join('; ');
+    if (words !== this.#words) onTroubles(words);
+    this.#words = words;
+  }
+}

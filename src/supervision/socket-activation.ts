@@ -1,0 +1,53 @@
+// SPDX-License-Identifier: Apache-2.0
+// Sockets that the service manager hands over at the start, sd_listen_fds(3): those of a socket unit
+// and those of the descriptor store. Says what each is by its name. Takes LISTEN_* out of the
+// environment. Called once by daemon.ts, before anything else opens descriptors.
+
+import { isStoreName } from './descriptor-store.js';
+
+export interface InheritedSocket {
+  /** FileDescriptorName= of the socket unit, or the name in the store. */
+  name: string;
+  fd: number;
+}
+
+const firstFd = 3; // SD_LISTEN_FDS_START
+const socketsMax = 64;
+
+/** Empty unless the sockets are meant for this very process. */
+export function takeInheritedSockets(env: NodeJS.ProcessEnv, pid: number): InheritedSocket[] {
+  const { LISTEN_PID, LISTEN_FDS, LISTEN_FDNAMES } = env;
+  for (const name of ['LISTEN_PID', 'LISTEN_FDS', 'LISTEN_FDNAMES', 'LISTEN_PIDFDID']) {
+    delete env[name];
+  }
+  const count = Number(LISTEN_FDS ?? 0);
+  if (Number(LISTEN_PID) !== pid || !Number.isInteger(count) || count < 1) return [];
+  const names = LISTEN_FDNAMES?.split(':') ?? [];
+  return Array.from({ length: Math.min(count, socketsMax) }, (_, index) => ({
+    name: names[index] || 'unknown',
+    fd: firstFd + index,
+  }));
+}
+
+export interface SocketRoles {
+  /** Serve these instead of the addresses of the configuration. */
+  https: InheritedSocket[];
+  /** Our own of an earlier life. */
+  stored: InheritedSocket[];
+  /** Of a name that means nothing to us: to be closed, and told. */
+  unknown: InheritedSocket[];
+}
+
+// A unit without FileDescriptorName= passes its own name; tools pass none at all.
+const isHttps = (name: string): boolean =>
+  /^https(-|$)/.test(name) || name.endsWith('.socket') || name === 'unknown';
+
+export function rolesOf(sockets: readonly InheritedSocket[]): SocketRoles {
+  const roles: SocketRoles = { https: [], stored: [], unknown: [] };
+  for (const socket of sockets) {
+    if (isStoreName(socket.name)) roles.stored.push(socket);
+    else if (isHttps(socket.name)) roles.https.push(socket);
+    else roles.unknown.push(socket);
+  }
+  return roles;
+}

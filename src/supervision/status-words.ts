@@ -1,0 +1,74 @@
+// SPDX-License-Identifier: Apache-2.0
+// The state of the service in words, as `systemctl status` shows it, and its refreshing: at most
+// once an interval, and only when the words have changed. Used by daemon.ts.
+
+/** The part of the engine's status that the words are made of. */
+export interface StatusFigures {
+  connections: { open: number };
+  offload: { kernel: string; mode: string; driver?: { name: string; async: boolean } };
+}
+
+export interface StatusFacts {
+  urls: readonly string[];
+  figures: StatusFigures;
+  /** Whole days; below 0: expired so many days ago. Undefined: the clock is not set. */
+  certificateDaysLeft: number | undefined;
+  /** Errors of a configuration that a reload refused; 0: it is in effect. */
+  refusedErrors: number;
+  /** What health.ts has found wrong; empty: nothing. */
+  troubles?: string;
+}
+
+const refreshMs = 10_000;
+
+const counted = (count: number, noun: string): string =>
+  `${count} ${noun}${count === 1 ? '' : 's'}`;
+
+function offloadWords({ kernel, mode, driver }: StatusFigures['offload']): string {
+  if (mode === 'off') return 'user-space TLS (kernel TLS is off)';
+  if (kernel !== 'available') return 'user-space TLS';
+  if (driver === undefined) return 'kernel TLS';
+  return `kernel TLS by ${driver.name}${driver.async ? ' (asynchronous)' : ''}`;
+}
+
+function certificateWords(daysLeft: number | undefined): string {
+  if (daysLeft === undefined) return 'the clock is not set';
+  if (daysLeft < 0) return `certificate EXPIRED ${counted(-daysLeft, 'day')} ago`;
+  return `certificate valid for ${counted(daysLeft, 'day')}`;
+}
+
+export function statusWords({
+  urls,
+  figures,
+  certificateDaysLeft,
+  refusedErrors,
+  troubles = '',
+}: StatusFacts): string {
+  const words = [
+    counted(figures.connections.open, 'connection'),
+    offloadWords(figures.offload),
+    certificateWords(certificateDaysLeft),
+  ];
+  const refusal =
+    refusedErrors === 0
+      ? ''
+      : `; the new configuration was refused (${counted(refusedErrors, 'error')} in the log)`;
+  return `Serving ${urls.join(' ')}: ${words.join(', ')}${refusal}${troubles === '' ? '' : `; ${troubles}`}`;
+}
+
+/** Sends the words when they have changed. The answer stops that. */
+export function keepStatusFresh(
+  words: () => string,
+  send: (status: string) => void,
+  intervalMs = refreshMs,
+): () => void {
+  let last = words();
+  const timer = setInterval(() => {
+    const next = words();
+    if (next === last) return;
+    last = next;
+    send(next);
+  }, intervalMs);
+  timer.unref();
+  return () => clearInterval(timer);
+}

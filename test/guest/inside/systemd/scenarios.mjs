@@ -1,0 +1,238 @@
+// SPDX-License-Identifier: Apache-2.0
+// What is done to the shipped units, one after the other in one guest, and reported: systemd.test.ts
+// judges. A scenario is an asynchronous function that starts from a stopped service and answers with
+// a plain object; a new one needs an entry here and a check there.
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { chmodSync, existsSync, mkdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { createInterface } from 'node:readline';
+import { download, get } from './clients.mjs';
+import * as service from './service.mjs';
+
+const port = 8443;
+const restarts = 10;
+const configuration = `root = "${service.www}"\n`;
+const marked = '/run/marked-good';
+
+async function atStart() {
+  service.start();
+  const answer = await get(port); // At once: READY has been waited for.
+  const shown = service.show('Type', 'ActiveState', 'StatusText', 'NRestarts', 'Result');
+  const { Uid, CapEff, CapBnd, NoNewPrivs, Seccomp } = service.processStatus(service.mainPid());
+  return { answer, shown, process: { Uid, CapEff, CapBnd, NoNewPrivs, Seccomp } };
+}
+
+async function reload() {
+  service.start();
+  const pid = service.mainPid();
+  const turn = async (text) => {
+    const cursor = service.journalCursor();
+    service.configure(text);
+    const { code } = service.run('systemctl', 'reload', service.unit);
+    const { ActiveState, StatusText } = service.show('ActiveState', 'StatusText');
+    const logged = service.events(cursor).filter(({ event }) => event.startsWith('reload'));
+    return { code, ActiveState, StatusText, logged, status: (await get(port)).status };
+  };
+  const good = await turn(`${configuration}[log]\nlevel = "debug"\n`);
+  const bad = await turn('root = 1\nlisten = "x"\n');
+  const again = await turn(configuration);
+  return { good, bad, again, isSameProcess: service.mainPid() === pid };
+}
+
+/** Restarts under two clients that make one new connection after the other. */
+async function restartUnderClients(at) {
+  const clients = [0, 1].map(() => {
+    const child = spawn(process.execPath, ['test/guest/inside/systemd/clients.mjs', String(at)], {
+      stdio: ['pipe', 'pipe', 'inherit'],
+    });
+    return { child, lines: createInterface({ input: child.stdout })[Symbol.asyncIterator]() };
+  });
+  for (const { lines } of clients) await lines.next();
+  for (let i = 0; i < restarts; i += 1) {
+    service.restart();
+    await service.sleep(100);
+  }
+  const results = [];
+  for (const { child, lines } of clients) {
+    child.stdin.end();
+    results.push(JSON.parse((await lines.next()).value));
+    await once(child, 'close');
+  }
+  return results;
+}
+
+async function store() {
+  service.start();
+  const cursor = service.journalCursor();
+  const clients = await restartUnderClients(port);
+  const { ActiveState, NFileDescriptorStore } = service.show('ActiveState', 'NFileDescriptorStore');
+  const kept = service.events(cursor).filter(({ event }) => event === 'listeners_kept');
+  return { clients, ActiveState, NFileDescriptorStore, kept: kept.length };
+}
+
+async function socket() {
+  service.must('systemctl', 'start', 'spliced.socket');
+  const isIdle = service.show('ActiveState').ActiveState === 'inactive';
+  const first = await get(443); // Starts it.
+  const isActive = () => service.show('ActiveState').ActiveState === 'active';
+  await service.until('READY', isActive); // It answers a little earlier.
+  const ready = service.events().findLast(({ event }) => event === 'ready');
+  const clients = await restartUnderClients(443);
+  const { NRestarts, Result } = service.show('NRestarts', 'Result');
+  return { isIdle, first, listeners: ready?.listeners, clients, NRestarts, Result };
+}
+
+/** TimeoutStopSec is shorter than the downloads are long: only a drain that moves gets more. */
+async function stopUnderLoad() {
+  service.configure(`${configuration}[timeouts]\nstop_ms = 60_000\n`);
+  service.dropIn('stop', '[Service]\nTimeoutStopSec=5s\n');
+  service.start();
+  const cursor = service.journalCursor();
+  const slow = [1, 2, 3].map(() =>
+    download(port, '/large', 2 << 20).catch((error) => ({ error: String(error) })),
+  );
+  await service.sleep(1_000);
+  const { code, durationMs } = await service.runBeside('systemctl', 'stop', service.unit);
+  const downloads = await Promise.all(slow);
+  const shown = service.show('Result', 'ExecMainCode', 'ExecMainStatus');
+  const stopped = service.events(cursor).findLast(({ event }) => event === 'stopped');
+  return { code, durationMs, downloads, shown, stopped };
+}
+
+/** The same, but nobody reads: what does not move is ended at the time-out. */
+async function stopWithoutProgress() {
+  service.configure(`${configuration}[timeouts]\nstop_ms = 60_000\n`);
+  service.dropIn('stop', '[Service]\nTimeoutStopSec=5s\n');
+  service.start();
+  let stalled;
+  const begun = new Promise((resolve) => {
+    stalled = get(port, '/large', (response) => {
+      response.pause();
+      resolve();
+    });
+  });
+  stalled.catch(() => {});
+  await begun;
+  const { durationMs } = await service.runBeside('systemctl', 'stop', service.unit);
+  return { durationMs, shown: service.show('Result') };
+}
+
+async function drain() {
+  service.start();
+  const slow = download(port, '/large', 8 << 20);
+  await service.sleep(1_000);
+  const { code, stdout } = await service.runBeside('spliced', 'drain', '--wait');
+  await service.until('the end', () => service.show('ActiveState').ActiveState === 'inactive');
+  return {
+    code,
+    figures: JSON.parse(stdout || '{}'),
+    download: await slow,
+    shown: service.show('Result'),
+  };
+}
+
+async function credentials() {
+  const directory = '/etc/spliced/secret';
+  mkdirSync(directory, { recursive: true, mode: 0o700 });
+  const files = ['-keyout', `${directory}/key.pem`, '-out', `${directory}/certificate.pem`];
+  const kind = ['-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1', '-nodes'];
+  service.must(
+    'openssl',
+    'req',
+    '-x509',
+    ...kind,
+    '-subj',
+    '/CN=installed',
+    '-days',
+    '30',
+    ...files,
+  );
+  const load = ['certificate.pem', 'key.pem'].map(
+    (name) => `LoadCredential=${name}:${directory}/${name}`,
+  );
+  const use = 'Environment=SPLICED_CERTIFICATE=%d/certificate.pem SPLICED_PRIVATE_KEY=%d/key.pem';
+  service.dropIn('credentials', ['[Service]', ...load, use, ''].join('\n'));
+  service.start();
+  const made = ['-in', `${directory}/certificate.pem`, '-noout', '-fingerprint', '-sha256'];
+  const installed = service
+    .must('openssl', 'x509', ...made)
+    .trim()
+    .split('=')[1];
+  return { installed, served: (await get(port)).fingerprint256 };
+}
+
+async function markGood() {
+  const name = 'spliced-mark-good.service';
+  const settings = '[Service]\nExecStartPre=\nExecStartPre=/bin/sleep 2\n';
+  mkdirSync(`/run/systemd/system/${name}.d`, { recursive: true });
+  writeFileSync(`/run/systemd/system/${name}.d/soon.conf`, settings);
+  mkdirSync(`/run/systemd/system/${service.unit}.wants`, { recursive: true });
+  symlinkSync(
+    `/usr/lib/systemd/system/${name}`,
+    `/run/systemd/system/${service.unit}.wants/${name}`,
+  );
+  service.must('systemctl', 'daemon-reload');
+  service.start();
+  const withoutRauc = service.must('systemctl', 'show', name, '--property=ConditionResult').trim();
+  const { ActiveState } = service.show('ActiveState');
+  service.stop();
+
+  writeFileSync('/usr/bin/rauc', `#!/bin/sh\necho "$@" >${marked}\n`);
+  chmodSync('/usr/bin/rauc', 0o755);
+  service.start();
+  const isMarkedAtOnce = existsSync(marked);
+  service.stop(); // Too early: it has not served for long enough.
+  await service.sleep(2_500);
+  const isMarkedAfterStop = existsSync(marked);
+  service.start();
+  await service.until('the mark', () => existsSync(marked));
+  rmSync(`/run/systemd/system/${service.unit}.wants`, { recursive: true });
+  return { withoutRauc, ActiveState, isMarkedAtOnce, isMarkedAfterStop };
+}
+
+/** The last: the root stays read-only, with what an image has on volatile or own file systems. */
+async function readOnlyRoot() {
+  service.must('rm', '-rf', '/var/lib/spliced', '/var/lib/private');
+  mkdirSync('/var/lib/private', { mode: 0o700 });
+  symlinkSync('private/spliced', '/var/lib/spliced');
+  // These stay writable, with what is mounted beneath them.
+  for (const directory of ['/var/lib/private', '/tmp', '/var/tmp']) {
+    service.must('mount', '--rbind', directory, directory);
+  }
+  service.must('journalctl', '--relinquish-var'); // It writes there.
+  service.must('mount', '-o', 'remount,bind,ro', '/');
+  const isReadOnly = service.run('touch', '/etc/spliced-probe').code !== 0;
+  service.start();
+  // As the service's user, with the service's view of the file system.
+  const pid = service.mainPid();
+  const [uid] = service.processStatus(pid).Uid.split('\t');
+  const enter = ['-t', String(pid), '-m', '-U', '-S', uid, '-G', uid, '--', 'touch'];
+  const write = (path) => service.run('nsenter', ...enter, path).code === 0;
+  const system = ['/etc', '/usr/lib/spliced', service.www, '/var/lib', '/var/log'];
+  const volatile = ['/run', '/run/lock', '/root', '/dev', '/sys', '/proc'];
+  const places = [...system, ...volatile];
+  const writable = places.filter((place) => write(`${place}/spliced-probe`));
+  const state = write('/var/lib/spliced/spliced-probe');
+  return { isReadOnly, answer: await get(port), writable, state };
+}
+
+export const scenarios = {
+  start: atStart,
+  reload,
+  store,
+  socket,
+  'stop under load': stopUnderLoad,
+  'stop without progress': stopWithoutProgress,
+  drain,
+  credentials,
+  'mark good': markGood,
+  'read-only root': readOnlyRoot,
+};
+
+/** Before each scenario: the shipped settings, nothing running, nothing failed. */
+export async function reset() {
+  await service.runBeside('systemctl', 'stop', 'spliced.socket', service.unit);
+  service.run('systemctl', 'reset-failed');
+  for (const name of ['stop', 'credentials']) service.dropIn(name, undefined);
+  service.configure(configuration);
+}

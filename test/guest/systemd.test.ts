@@ -1,0 +1,155 @@
+// SPDX-License-Identifier: Apache-2.0
+// The shipped units under a real systemd (PID 1 of a guest with Linux 6.12): start, reload, restart
+// without a refused connection, stop with nothing truncated, credentials, a read-only root. One boot
+// for all scenarios, which inside/systemd/scenarios.mjs has; here they are judged.
+// SPLICED_GUEST_SCENARIOS ("start,drain") narrows a run; what it leaves out is reported as skipped.
+import { spawn, spawnSync } from 'node:child_process';
+import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import t, { type Test } from 'tap';
+import { prepare } from './host/prepare.js';
+
+const kernel = '6.12';
+const timeoutS = 300;
+const restarts = 10;
+const largeBytes = 24 << 20;
+
+// biome-ignore lint/suspicious/noExplicitAny: what a scenario answers is its own; tap compares it.
+type Result = Record<string, any>;
+
+function checkClients(test: Test, clients: { served: number; failed: object }[]) {
+  test.equal(clients.length, 2);
+  for (const { served, failed } of clients) {
+    test.same(failed, {}, 'none refused, none lost');
+    test.ok(served >= restarts, `${served} served`);
+  }
+}
+
+const checks: Record<string, (test: Test, result: Result) => void> = {
+  start: (test, { answer, shown, process }) => {
+    test.match(answer, { status: 200, bytes: 5 }, 'serves when systemctl start returns');
+    test.match(shown, { Type: 'notify-reload', ActiveState: 'active', NRestarts: '0' });
+    test.match(
+      shown.StatusText,
+      /^Serving https:.* kernel TLS by .*, certificate valid for 36\d days$/,
+    );
+    test.notMatch(process.Uid, /\b0\b/, 'not root');
+    const none = '0000000000000000';
+    test.match(process, { CapEff: none, CapBnd: none, NoNewPrivs: '1', Seccomp: '2' });
+  },
+  reload: (test, { good, bad, again, isSameProcess }) => {
+    for (const turn of [good, bad, again]) {
+      test.match(turn, { code: 0, ActiveState: 'active', status: 200 });
+    }
+    test.match(good.logged, [{ event: 'reloaded', applied: ['log.level'] }]);
+    test.match(bad.logged, [{ event: 'reload_failed', errors: [/:1: root: /, /:2: listen: /] }]);
+    test.match(bad.StatusText, /the new configuration was refused \(2 errors in the log\)$/);
+    test.match(again.logged, [{ event: 'reloaded' }]);
+    test.notMatch(again.StatusText, /refused/);
+    test.ok(isSameProcess);
+  },
+  store: (test, { clients, ActiveState, NFileDescriptorStore, kept }) => {
+    checkClients(test, clients);
+    test.equal(ActiveState, 'active');
+    test.equal(NFileDescriptorStore, '1', 'stored once');
+    test.equal(kept, restarts, 'each life took it over');
+  },
+  socket: (test, { isIdle, first, listeners, clients, NRestarts }) => {
+    test.ok(isIdle, 'the socket alone starts nothing');
+    test.equal(first.status, 200, 'the first connection starts it');
+    test.match(listeners, [{ port: 443 }]);
+    checkClients(test, clients);
+    test.equal(NRestarts, '0');
+  },
+  'stop under load': (test, { code, durationMs, downloads, shown, stopped }) => {
+    for (const download of downloads) test.match(download, { status: 200, bytes: largeBytes });
+    test.equal(code, 0);
+    test.ok(durationMs > 5_000, `${durationMs} ms: longer than TimeoutStopSec`);
+    test.match(shown, { Result: 'success', ExecMainStatus: '0' });
+    test.match(stopped, { drained: 3, aborted: 0, contradictions: 0 });
+  },
+  'stop without progress': (test, { shown }) => {
+    test.equal(shown.Result, 'timeout', 'systemd ends what does not move');
+  },
+  drain: (test, { code, figures, download, shown }) => {
+    test.equal(code, 0);
+    test.match(figures, { drained: 1, aborted: 0 });
+    test.equal(download.bytes, largeBytes);
+    test.equal(shown.Result, 'success');
+  },
+  credentials: (test, { installed, served }) => test.equal(served, installed),
+  'mark good': (test, { withoutRauc, ActiveState, isMarkedAtOnce, isMarkedAfterStop }) => {
+    test.equal(withoutRauc, 'ConditionResult=no');
+    test.equal(ActiveState, 'active', 'spliced does not mind');
+    test.notOk(isMarkedAtOnce);
+    test.notOk(isMarkedAfterStop, 'spliced had not served for long enough');
+  },
+  'read-only root': (test, { isReadOnly, answer, writable, state }) => {
+    test.ok(isReadOnly, 'the guest is as it should be');
+    test.equal(answer.status, 200);
+    test.same(writable, [], 'nothing can be written');
+    test.ok(state, 'but the state directory');
+  },
+};
+
+const names = Object.keys(checks);
+const chosen = process.env.SPLICED_GUEST_SCENARIOS?.split(',') ?? names;
+
+/** A reason, or the directory of a systemd that is new enough; undefined: the machine's own. */
+function prepareSystemd(): { unable?: string; directory?: string } {
+  const unable = prepare();
+  if (unable !== undefined) return { unable };
+  const { status, stdout, stderr } = spawnSync('test/guest/lab/get-systemd', { encoding: 'utf8' });
+  if (status !== 0) return { unable: `no systemd for guests: ${stderr.trim().split('\n').pop()}` };
+  const directory = stdout.trim();
+  return directory === '' ? {} : { directory };
+}
+
+async function runGuest(report: string, systemd: string | undefined) {
+  const layer = systemd === undefined ? [] : ['-L', systemd];
+  const options = ['-k', kernel, '-S', ...layer, '-M', 'tls', '-t', String(timeoutS)];
+  const command = [process.execPath, 'test/guest/inside/systemd/main.mjs', report, ...chosen];
+  const guest = ['-w', join(report, '..'), '--', ...command];
+  const child = spawn('test/guest/lab/run-guest', [...options, ...guest], {
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
+  let output = '';
+  for (const stream of [child.stdout, child.stderr]) {
+    stream.on('data', (data) => {
+      output += data;
+    });
+  }
+  const code = await new Promise((resolve, reject) => {
+    child.on('error', reject);
+    child.on('close', resolve);
+  });
+  return { code, output };
+}
+
+const { unable, directory } = prepareSystemd();
+if (unable !== undefined) {
+  t.test('systemd', { skip: unable }, () => {});
+} else {
+  t.test('the shipped units', async (test) => {
+    const work = mkdtempSync(join(tmpdir(), 'spliced-systemd-'));
+    test.teardown(() => rmSync(work, { recursive: true, force: true }));
+    const report = join(work, 'report.json');
+    const { code, output } = await runGuest(report, directory);
+    test.equal(code, 0, 'the guest ran to its end') || test.comment(output);
+    const read = existsSync(report) ? JSON.parse(readFileSync(report, 'utf8')) : { scenarios: {} };
+    test.comment(`${read.systemd ?? 'no report'}`);
+    for (const [name, check] of Object.entries(checks)) {
+      if (!chosen.includes(name)) {
+        test.test(name, { skip: 'not in SPLICED_GUEST_SCENARIOS' }, () => {});
+        continue;
+      }
+      test.test(name, async (one) => {
+        const result: Result = read.scenarios[name] ?? { error: `No report:\n${output}` };
+        if (result.error === undefined) check(one, result);
+        else one.fail(result.error);
+        if (!one.passing()) one.comment(JSON.stringify(result, null, 1));
+      });
+    }
+  });
+}

@@ -1,0 +1,113 @@
+// SPDX-License-Identifier: Apache-2.0
+// What the log says about connections: nothing at info, a line each at debug, and a flood as counts.
+
+import { pino } from 'pino';
+import t from 'tap';
+import {
+  ConnectionReporter,
+  type LoggedEngine,
+  linesPerBatchMax,
+} from '../../src/log-connections.js';
+
+class TestEngine implements LoggedEngine {
+  isOn = false;
+  records: object[] = [];
+  lost = 0;
+  failures: Record<string, number> = { timeout: 2, not_tls: 0, client_certificate_missing: 0 };
+  shed = 7;
+
+  stats(): string {
+    const { failures, shed } = this;
+    return JSON.stringify({ tls: { failures }, connections: { shed } });
+  }
+  logConnections(on: boolean): void {
+    this.isOn = on;
+  }
+  takeConnections() {
+    const { records, lost } = this;
+    this.records = [];
+    this.lost = 0;
+    return { records, lost };
+  }
+}
+
+function make(level: string) {
+  const engine = new TestEngine();
+  const lines: Record<string, unknown>[] = [];
+  const log = pino(
+    { level, base: null, timestamp: false },
+    {
+      write: (line: string) => lines.push(JSON.parse(line)),
+    },
+  );
+  return { engine, lines, log, reporter: new ConnectionReporter({ engine, log }) };
+}
+
+const records = (count: number): object[] =>
+  Array.from({ length: count }, (_, i) => ({ peer: `192.0.2.1:${i}` }));
+
+t.test('at info the engine keeps nothing and no connection has a line', async (t) => {
+  const { engine, lines, reporter } = make('info');
+  t.notOk(engine.isOn);
+  reporter.summarise();
+  reporter.close();
+  t.same(lines, []);
+});
+
+t.test('at debug a line each; the level can change while it runs', async (t) => {
+  const { engine, lines, log, reporter } = make('info');
+  log.level = 'debug';
+  reporter.levelChanged();
+  t.ok(engine.isOn);
+  engine.records = records(2);
+  reporter.writeBatch();
+  t.match(lines, [
+    { level: 20, event: 'connection', peer: '192.0.2.1:0' },
+    { level: 20, event: 'connection', peer: '192.0.2.1:1' },
+  ]);
+  log.level = 'info';
+  engine.records = records(1);
+  reporter.levelChanged();
+  t.notOk(engine.isOn);
+  t.same(engine.records, [], 'memory is not held for nobody');
+  t.equal(lines.length, 2);
+  reporter.close();
+});
+
+t.test('a flood of connections: so many lines, then one with the number', async (t) => {
+  const { engine, lines, reporter } = make('debug');
+  engine.records = records(linesPerBatchMax + 30);
+  engine.lost = 1_000;
+  reporter.writeBatch();
+  t.equal(lines.length, linesPerBatchMax);
+  reporter.summarise();
+  t.match(lines.at(-1), { level: 40, event: 'connections_not_logged', lines: 1_030 });
+  const before = lines.length;
+  reporter.summarise();
+  t.equal(lines.length, before, 'told once');
+  reporter.close();
+});
+
+t.test('a flood of bad handshakes and shed connections is a line each interval', async (t) => {
+  const { engine, lines, reporter } = make('info');
+  engine.failures = { timeout: 2, not_tls: 100_000, client_certificate_missing: 3 };
+  engine.shed = 5_007;
+  reporter.summarise();
+  t.same(lines, [
+    {
+      level: 40,
+      event: 'client_certificates_refused',
+      intervalMs: 60_000,
+      reasons: { client_certificate_missing: 3 },
+    },
+    { level: 40, event: 'handshakes_failed', intervalMs: 60_000, reasons: { not_tls: 100_000 } },
+    { level: 40, event: 'load_shed', intervalMs: 60_000, connections: 5_000 },
+  ]);
+  reporter.summarise();
+  t.equal(lines.length, 3, 'nothing new, nothing said');
+  engine.failures.timeout = 3;
+  reporter.close();
+  t.equal(lines.length, 4, 'the rest at the end');
+  reporter.close();
+  t.equal(lines.length, 4);
+});

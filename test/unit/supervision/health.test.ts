@@ -1,0 +1,205 @@
+// SPDX-License-Identifier: Apache-2.0
+// The whole of the self-supervision over an injected canary and clock: what goes to systemd, to the
+// engine, to the log and to the status page.
+
+import { pino } from 'pino';
+import t from 'tap';
+import { retryMsMin } from '../../../src/supervision/accelerator.js';
+import type { CanaryFault, CanaryResult, CanaryRun } from '../../../src/supervision/canary.js';
+import { Health, type HealthEngine, isHealthWatched } from '../../../src/supervision/health.js';
+import { TestClock } from './clock.js';
+
+const watchdogMs = 40_000;
+
+class TestEngine implements HealthEngine {
+  heartbeat = 0;
+  isHung = false;
+  ledgersStuck = 0;
+  readonly offload: string[] = [];
+  readonly shown: Record<string, Record<string, unknown>> = {};
+
+  listeners() {
+    return [];
+  }
+  setCanary(): void {}
+  expectCanary(): void {}
+  stats(): string {
+    return '{}';
+  }
+  ping(): void {
+    if (!this.isHung) this.heartbeat += 1;
+  }
+  pulse() {
+    const { heartbeat, ledgersStuck } = this;
+    return { heartbeat, ledgersStuck, canariesOffloaded: 0 };
+  }
+  setOffload(mode: 'auto' | 'off', reason: string): void {
+    this.offload.push(`${mode} ${reason}`.trim());
+  }
+  annotate(name: string, json: string): void {
+    if (name.length + json.length > 768) throw new Error(`${name}: ${json.length} bytes`);
+    this.shown[name] = JSON.parse(json);
+  }
+}
+
+function make(isWatched = true) {
+  const clock = new TestClock();
+  const engine = new TestEngine();
+  const sent: string[] = [];
+  const words: string[] = [];
+  const lines: Record<string, unknown>[] = [];
+  const runs: CanaryRun[] = [];
+  // What the kernel's and OpenSSL's canaries bring back from now on.
+  const faults: { kernel?: CanaryFault; userSpace?: CanaryFault } = {};
+  const canary = {
+    run: async (run: CanaryRun): Promise<CanaryResult> => {
+      runs.push(run);
+      const fault = run.inKernel ? faults.kernel : faults.userSpace;
+      const cipher = run.inKernel ? 'kernel' : 'user_space';
+      const reason = 'r'.repeat(2_000);
+      return { cipher, durationMs: 12, ...(fault && { fault, reason }) };
+    },
+    close: () => {},
+  };
+  const log = pino({ base: null }, { write: (line: string) => lines.push(JSON.parse(line)) });
+  const health = new Health({
+    engine,
+    watchdogMs: isWatched ? watchdogMs : undefined,
+    notify: (message) => sent.push(message),
+    onTroubles: (text) => words.push(text),
+    log,
+    clock,
+    canary,
+  });
+  const events = (): unknown[] => lines.map(({ event }) => event);
+  return { clock, engine, sent, words, lines, events, runs, faults, health };
+}
+
+t.test('all is well: attested, shown, not logged', async (t) => {
+  const { clock, engine, sent, words, events, runs, health } = make();
+  health.start();
+  await clock.advance(watchdogMs * 5);
+  t.ok(sent.length >= 15);
+  t.ok(runs.length >= 15 && runs.every(({ inKernel }) => inKernel));
+  t.ok(runs.every(({ timeoutMs }) => timeoutMs === watchdogMs / 2));
+  t.match(engine.shown.canary, { failed: 0, lastMs: 12, lastCipher: 'kernel', lastError: '' });
+  t.equal(engine.shown.canary?.ok, runs.length);
+  t.match(engine.shown.watchdog, { periodMs: watchdogMs, withheld: 0, missing: [] });
+  t.match(engine.shown.accelerator, { suspended: false, suspensions: 0 });
+  t.same([words, events()], [[], []]);
+  health.close();
+  t.equal(clock.waiting, 0);
+});
+
+t.test(
+  'an accelerator gone wrong: the service goes on in user space, and is not killed',
+  async (t) => {
+    const { clock, engine, sent, words, events, faults, health } = make();
+    health.start();
+    await clock.advance(watchdogMs);
+    faults.kernel = 'wrong_bytes';
+    await clock.advance(watchdogMs);
+    t.match(engine.offload, [/^off r+$/]);
+    const before = sent.length;
+    await clock.advance(watchdogMs * 20);
+    t.ok(sent.length - before >= 60, 'attested throughout');
+    t.match(words, [/^kernel TLS is suspended: r+$/]);
+    t.same(events().slice(0, 2), ['accelerator_suspended', 'canary_failed']);
+    t.notOk(events().includes('watchdog_withheld'));
+    t.match(engine.shown.accelerator, { suspended: true, suspensions: 1 });
+    delete faults.kernel;
+    await clock.advance(retryMsMin * 64);
+    t.equal(engine.offload.at(-1), 'auto');
+    t.equal(words.at(-1), '');
+    t.ok(events().includes('accelerator_resumed'));
+    health.close();
+  },
+);
+
+t.test('no completion from the kernel alone is found out without a gap', async (t) => {
+  const { clock, engine, sent, faults, events, health } = make();
+  health.start();
+  faults.kernel = 'no_completion';
+  await clock.advance(watchdogMs);
+  t.match(engine.offload, [/^off/]);
+  t.notOk(events().includes('watchdog_withheld'));
+  t.ok(sent.length >= 3);
+  health.close();
+});
+
+t.test('nothing comes back at all: withheld, told once, shown', async (t) => {
+  const { clock, engine, sent, words, lines, faults, health } = make();
+  health.start();
+  faults.kernel = 'no_completion';
+  faults.userSpace = 'no_completion';
+  await clock.advance(watchdogMs * 2);
+  const before = sent.length;
+  await clock.advance(watchdogMs * 10);
+  t.equal(sent.length, before);
+  t.same(engine.offload, [], 'the accelerator is not blamed');
+  t.same(words, ['watchdog withheld: canary']);
+  t.match(engine.shown.watchdog, { missing: ['canary'] });
+  t.equal(lines.filter(({ event }) => event === 'watchdog_withheld').length, 1);
+  t.equal(lines.filter(({ event }) => event === 'canary_failed').length, 1);
+  health.close();
+});
+
+t.test('an address that is gone is not the service, nor is it worth a restart', async (t) => {
+  const { clock, sent, events, faults, health } = make();
+  health.start();
+  faults.kernel = 'unreachable';
+  await clock.advance(watchdogMs * 5);
+  t.ok(sent.length >= 15);
+  t.same(events(), ['canary_failed']);
+  health.close();
+});
+
+t.test('a canary that throws is one that failed', async (t) => {
+  const clock = new TestClock();
+  const engine = new TestEngine();
+  const canary = { run: () => Promise.reject(new Error('no port')), close: () => {} };
+  const log = pino({ enabled: false });
+  const common = { engine, watchdogMs, notify: () => {}, onTroubles: () => {}, log, clock };
+  const health = new Health({ ...common, canary });
+  health.start();
+  await clock.advance(watchdogMs * 3);
+  t.match(engine.shown.canary, { ok: 0, lastError: /no port/ });
+  t.match(engine.shown.watchdog, { missing: ['canary'] });
+  health.close();
+});
+
+t.test('the stop: no canary any more, attested until the end', async (t) => {
+  const { clock, engine, sent, runs, health } = make();
+  health.start();
+  await clock.advance(watchdogMs);
+  health.beginStop();
+  const before = { runs: runs.length, sent: sent.length };
+  await clock.advance(watchdogMs * 3);
+  t.equal(runs.length, before.runs);
+  t.ok(sent.length >= before.sent + 6);
+  engine.isHung = true;
+  await clock.advance(watchdogMs);
+  t.match(engine.shown.watchdog, { missing: ['engine'] });
+  health.close();
+  t.equal(clock.waiting, 0);
+});
+
+t.test('without a watchdog: canaries for the accelerator alone, nothing is sent', async (t) => {
+  const { clock, engine, sent, runs, health } = make(false);
+  health.start();
+  await clock.advance(600_000);
+  t.same(sent, []);
+  t.notOk(engine.shown.watchdog);
+  t.ok(runs.length >= 9);
+  t.ok(engine.shown.canary);
+  health.close();
+});
+
+t.test('who is watched', async (t) => {
+  const stats = (mode: string, kernel: string): string =>
+    JSON.stringify({ offload: { mode, kernel } });
+  t.ok(isHealthWatched(30_000, stats('off', 'no tls')));
+  t.ok(isHealthWatched(undefined, stats('auto', 'available')));
+  t.notOk(isHealthWatched(undefined, stats('auto', 'no tls')));
+  t.notOk(isHealthWatched(undefined, stats('off', 'available')));
+});
