@@ -67,6 +67,7 @@ export const testPackages = [
   tool('openssl', 'openssl', 's_client for what curl does not do, certificates for the tests'),
   tool('kmod', 'depmod', 'modules of the guest kernels'),
   tool('busybox-static', 'busybox', 'the first process of a guest'),
+  tool('systemd', 'systemd-analyze', 'judges the units; systemd-notify; PID 1 of some guests'),
   tool('iproute2', 'ip', 'brings up the loopback interface of a guest'),
 ];
 

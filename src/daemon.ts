@@ -55,7 +55,8 @@ interface Serving {
   certificates: CertificateServing;
 }
 
-const firstAnswerMs = 10_000;
+const firstAnswerMs = 5_000;
+const readyMs = 15_000;
 
 /** The settings that a reload puts into effect beside the certificates: those that are live. */
 function liveValues(serving: Serving, log: Log, reporter: ConnectionReporter): Participant {
@@ -101,9 +102,9 @@ function createEngine(parts: EngineParts): Engine {
 
 /** Throws when a request through the real TLS path does not come back from every listener. */
 async function answerOurselves(listeners: BoundListener[], fingerprint: string): Promise<void> {
-  const { selfRequest } = await import('./supervision/self-request.js');
+  const { selfRequestWithin } = await import('./supervision/self-request.js');
   const requests = listeners.map(({ address, port }) =>
-    selfRequest({ address, port, fingerprint, timeoutMs: firstAnswerMs }),
+    selfRequestWithin({ address, port, fingerprint, timeoutMs: firstAnswerMs }, readyMs),
   );
   await Promise.all(requests);
 }

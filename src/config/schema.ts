@@ -60,7 +60,7 @@ export const schema = {
     doc:
       'Where to listen, up to 8 addresses (in the variable separated by commas; the option may be ' +
       'repeated). Addresses are numeric; `[::]:8443` is understood; port 0 takes any free port, ' +
-      "which the log's `ready` line names.",
+      "which the log's `ready` line names. Without effect when a socket unit of systemd passes sockets.",
     format: 'listen addresses',
     default: ['0.0.0.0:8443'],
     env: 'SPLICED_LISTEN',

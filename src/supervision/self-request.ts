@@ -24,6 +24,7 @@ export interface SelfResponse {
   bodySha256: string;
 }
 
+const retryMs = 200;
 const headBytesMax = 16 * 1024;
 export const bodyBytesMax = 4 * 1024 * 1024;
 
@@ -97,4 +98,21 @@ export async function selfRequest(request: SelfRequest): Promise<SelfResponse> {
     }
   }
   throw failure;
+}
+
+/**
+ * Asks until an answer comes: a service that starts while many clients wait may have no place for
+ * one more at first. Rejects with the last reason when none has come within `totalMs`.
+ */
+export async function selfRequestWithin(request: SelfRequest, totalMs: number): Promise<void> {
+  const endMs = performance.now() + totalMs;
+  for (;;) {
+    try {
+      await selfRequest(request);
+      return;
+    } catch (error) {
+      if (performance.now() + retryMs > endMs) throw error;
+    }
+    await new Promise((resolve) => setTimeout(resolve, retryMs));
+  }
 }

@@ -70,7 +70,8 @@ export class Manager {
     if (said.ports) this.ports = said.ports;
     if (said.started) this.pid = said.started;
     if (said.ended !== undefined) this.#exitCodes.push(said.ended);
-    if (said.told) this.told.push({ told: said.told, fds: said.fds ?? 0 });
+    // systemd-notify's own, to know that it was heard: no message of the service.
+    if (said.told && !said.told.BARRIER) this.told.push({ told: said.told, fds: said.fds ?? 0 });
     this.#look();
   }
 

@@ -2,7 +2,7 @@
 // The life of the process: ready, a page, a stop that loses nothing, a second signal, npm start.
 
 import { spawnSync } from 'node:child_process';
-import { chmodSync, existsSync, readFileSync, truncateSync, writeFileSync } from 'node:fs';
+import { existsSync, readFileSync, truncateSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import t from 'tap';
@@ -69,7 +69,7 @@ t.test('a certificate and a key from files', async (t) => {
   const url = `https://127.0.0.1:${server.port}/`;
   const trusted = spawnSync('curl', ['-sS', '--cacert', join(directory, 'c.pem'), url]);
   t.equal(trusted.status, 0, String(trusted.stderr));
-  t.notOk(existsSync(join(directory, 'state')), 'no certificate of its own is made');
+  t.notOk(existsSync(join(directory, 'state/certificates')), 'no certificate of its own is made');
   server.child.kill('SIGTERM');
   t.equal((await server.ended).code, 0);
 });
@@ -164,21 +164,6 @@ print(os.waitstatus_to_exitcode(ended[1]))`;
   });
   t.match(ended, { status: 0, stdout: '-1\n' }, 'ended by the signal, as any program would');
   t.match(logLines(readFileSync(output, 'utf8')).at(-1), { event: 'stopped', aborted: 0 });
-});
-
-t.test('systemd is told READY and STATUS', async (t) => {
-  const directory = t.testdir({ bin: {} });
-  const told = join(directory, 'told');
-  const program = join(directory, 'bin/systemd-notify');
-  writeFileSync(program, `#!/bin/sh\necho "$@" >> '${told}'\n`);
-  chmodSync(program, 0o755);
-  const PATH = `${join(directory, 'bin')}:${process.env.PATH}`;
-  const server = await startCli(directory, [], { PATH, NOTIFY_SOCKET: '/run/none' });
-  server.child.kill('SIGTERM');
-  t.equal((await server.ended).code, 0);
-  const lines = readFileSync(told, 'utf8');
-  t.match(lines, `--ready --pid=${server.child.pid} --status=Serving `);
-  t.match(lines, '--status=Finishing active responses');
 });
 
 t.test('npm start serves at once when nothing has changed, and passes signals on', async (t) => {

@@ -5,6 +5,7 @@
 import { spawnSync } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { request } from 'node:https';
+import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import t, { type Test } from 'tap';
@@ -120,6 +121,23 @@ t.test('sockets by name: served, or closed and told; the setting has no effect',
     manager.told.some(({ told }) => told.FDSTORE),
     'the socket unit keeps them',
   );
+  t.equal(await manager.signal('SIGTERM'), 0);
+});
+
+t.test('READY waits for an answer to ourselves', async (t) => {
+  // The only place for a connection is taken by one that came before the server, and says nothing.
+  const env = { SPLICED_CONNECTIONS_MAX: '1', SPLICED_HANDSHAKE_TIMEOUT_MS: '1000' };
+  const manager = await newManager(t, [['https', 0]], [], env);
+  const silent = connect({ host: '127.0.0.1', port: manager.ports[0] ?? 0 });
+  silent.on('error', () => {});
+  t.teardown(() => silent.destroy());
+  const closed = new Promise((resolve) => silent.on('close', resolve));
+  let isClosed = false;
+  void closed.then(() => {
+    isClosed = true;
+  });
+  await manager.start();
+  t.ok(isClosed, 'not before there was a place');
   t.equal(await manager.signal('SIGTERM'), 0);
 });
 

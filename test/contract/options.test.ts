@@ -34,6 +34,9 @@ t.test('wrong options', async (t) => {
     ['nine listeners', { listeners: Array(9).fill({ address: '::1', port: 0 }) }, 'EINVAL_OPTION'],
     ['a port too high', { listeners: [{ address: '::1', port: 65536 }] }, 'EINVAL_OPTION', /port/],
     ['a port of text', { listeners: [{ address: '::1', port: '1' }] }, 'EINVAL_OPTION', /port/],
+    ['a standard stream', { listeners: [{ fd: 2 }] }, 'EINVAL_OPTION', /fd/],
+    ['a socket twice', { listeners: [{ fd: 99 }, { fd: 99 }] }, 'EINVAL_OPTION', /once/],
+    ['no socket', { listeners: [{ fd: 999 }] }, 'ELISTEN', /descriptor 999/],
     ['a name', { listeners: [{ address: 'localhost', port: 0 }] }, 'ELISTEN', /localhost/],
     ['not ours', { listeners: [{ address: '192.0.2.1', port: 0 }] }, 'ELISTEN', /192\.0\.2\.1/],
     [

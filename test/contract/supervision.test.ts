@@ -3,9 +3,18 @@
 // switch of the accelerator, what is shown in the status, and the records of ended connections.
 
 import { setTimeout as sleep } from 'node:timers/promises';
+import { pino } from 'pino';
 import t, { type Test } from 'tap';
 import type { ConnectionRecord } from '../../src/engine/native.js';
-import { Canary, canaryBytes } from '../../src/supervision/canary.js';
+import { retryMsMin } from '../../src/supervision/accelerator.js';
+import {
+  Canary,
+  type CanaryResult,
+  type CanaryRun,
+  canaryBytes,
+} from '../../src/supervision/canary.js';
+import { Health } from '../../src/supervision/health.js';
+import { TestClock } from '../unit/supervision/clock.js';
 import { connectRaw, get, type Running, startEngine } from './engine.js';
 
 const statsOf = ({ engine }: Running) => JSON.parse(engine.stats());
@@ -111,6 +120,63 @@ t.test(
     t.equal(statsOf(running).offload.fallbacks.suspended, 1);
   },
 );
+
+t.test('a cipher that goes wrong and is mended, over the real engine', async (t) => {
+  const running = await startEngine(t, { 'a.txt': 'hello' });
+  const { engine } = running;
+  const lines: Record<string, unknown>[] = [];
+  const log = pino({ base: null }, { write: (line: string) => lines.push(JSON.parse(line)) });
+  const clock = new TestClock();
+  const real = new Canary(engine);
+  let isWrong = true;
+  let isUnderWay = false;
+  // As if the kernel had encrypted, and wrongly: no kernel at hand does so.
+  const canary = {
+    run: async (run: CanaryRun): Promise<CanaryResult> => {
+      isUnderWay = true;
+      const result = await real.run(run);
+      isUnderWay = false;
+      if (result.fault !== undefined || !run.inKernel) return result;
+      const fault = { fault: 'wrong_bytes', reason: 'the SHA-256 is another one' } as const;
+      return { ...result, cipher: 'kernel', ...(isWrong && fault) };
+    },
+    close: () => real.close(),
+  };
+  const sent: string[] = [];
+  const common = { engine, log, clock, canary, watchdogMs: 40_000, onTroubles: () => {} };
+  const health = new Health({ ...common, notify: (message) => sent.push(message) });
+  health.start();
+  t.teardown(() => health.close());
+  /** So many more canaries come back; the clock stands still while one is under way. */
+  const canaries = async (count: number): Promise<void> => {
+    const done = (): number => {
+      const { ok = 0, failed = 0 } = statsOf(running).canary;
+      return ok + failed;
+    };
+    for (const wanted = done() + count; done() < wanted; ) {
+      if (isUnderWay) await sleep(1);
+      else await clock.advance(500);
+    }
+  };
+  await canaries(1);
+  t.match(statsOf(running), {
+    accelerator: { suspended: true },
+    offload: { suspended: 'the SHA-256 is another one' },
+  });
+  const before = statsOf(running).offload.fallbacks.suspended;
+  t.equal((await get(running, { path: '/a.txt' })).status, 200, 'clients are served all the same');
+  t.equal(statsOf(running).offload.fallbacks.suspended, before + 1);
+  await canaries(3);
+  t.match(statsOf(running), { accelerator: { suspended: true }, watchdog: { withheld: 0 } });
+  isWrong = false;
+  const retryAtMs = clock.nowMs() + retryMsMin;
+  while (clock.nowMs() < retryAtMs) await canaries(1);
+  await canaries(2);
+  t.match(statsOf(running), { accelerator: { suspended: false }, offload: { suspended: '' } });
+  const events = lines.map(({ event }) => event);
+  t.same(events, ['accelerator_suspended', 'canary_failed', 'accelerator_resumed']);
+  t.ok(sent.length > 0);
+});
 
 t.test('what the daemon adds to the status', async (t) => {
   const running = await startEngine(t);

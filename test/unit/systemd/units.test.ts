@@ -1,0 +1,82 @@
+// SPDX-License-Identifier: Apache-2.0
+// The shipped units, judged by systemd-analyze: no line that systemd does not understand, and an
+// exposure of at most 1.5. What they do is shown in guests: test/guest/systemd.test.ts.
+
+import { spawnSync } from 'node:child_process';
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import t from 'tap';
+import { schema } from '../../../src/config/schema.js';
+
+const exposureMax = 1.5;
+const units = readdirSync('systemd').filter((name) => /\.(service|socket)$/.test(name));
+
+function analyze(...args: string[]): { status: number | null; text: string } {
+  const { status, stdout, stderr, error } = spawnSync('systemd-analyze', args, {
+    encoding: 'utf8',
+    env: { ...process.env, SYSTEMD_LOG_COLOR: '0', SYSTEMD_COLORS: '0' },
+  });
+  return { status, text: `${stdout}${stderr}${error?.message ?? ''}` };
+}
+
+// What systemd before 253 and 254 has not heard of (Debian 12 has 252); guests have a newer one.
+const isNews = (line: string): boolean =>
+  /Failed to parse service type, ignoring: notify-reload|Unknown key '(RestartSteps|RestartMaxDelaySec)'/.test(
+    line,
+  );
+
+t.test('systemd understands every line', async (t) => {
+  const directory = mkdtempSync(join(tmpdir(), 'spliced-units-'));
+  t.teardown(() => rmSync(directory, { recursive: true, force: true }));
+  const verify = (change: (text: string) => string): string[] => {
+    for (const name of units) {
+      // The programs are where a package puts them, not here.
+      const text = readFileSync(join('systemd', name), 'utf8').replaceAll(
+        /\/usr\/bin\/(spliced|rauc)/g,
+        process.execPath,
+      );
+      writeFileSync(join(directory, name), change(text));
+    }
+    const { text } = analyze('verify', ...units.map((name) => join(directory, name)));
+    return text.split('\n').filter((line) => line.includes('spliced') && !isNews(line));
+  };
+  t.same(units.sort(), ['spliced-mark-good.service', 'spliced.service', 'spliced.socket']);
+  t.same(
+    verify((text) => text),
+    [],
+  );
+  t.match(
+    verify((text) => text.replace('ProtectHome=', 'ProtectHouse=')),
+    [/ProtectHouse/],
+    'this test would see it',
+  );
+});
+
+t.test(`exposure of at most ${exposureMax}`, async (t) => {
+  const { status, text } = analyze('security', '--offline=true', 'systemd/spliced.service');
+  t.equal(status, 0) || t.comment(text);
+  const exposure = Number(/Overall exposure level for spliced\.service: ([\d.]+)/.exec(text)?.[1]);
+  t.ok(exposure <= exposureMax, `${exposure}`) || t.comment(text);
+});
+
+t.test('times and limits fit the configuration', async (t) => {
+  const service = readFileSync('systemd/spliced.service', 'utf8');
+  const value = (key: string): number =>
+    Number(new RegExp(`^${key}=(\\d+)`, 'm').exec(service)?.[1]);
+  const stopS = Number(schema.timeouts.stop_ms.default) / 1000;
+  t.ok(value('TimeoutStopSec') >= stopS + 10, 'systemd waits longer than the engine drains');
+  t.ok(value('LimitNOFILE') >= 4 * schema.limits.connections_max.default, 'socket and pipe each');
+  t.ok(value('FileDescriptorStoreMax') >= 8, 'every listener');
+});
+
+t.test('a loosened setting has its reason above it', async (t) => {
+  const lines = readFileSync('systemd/spliced.service', 'utf8').split('\n');
+  const loosened =
+    /^(MemoryDenyWriteExecute=no|ProcSubset=all|NotifyAccess=all|RestrictAddressFamilies=)/;
+  const found = lines.flatMap((line, index) =>
+    loosened.test(line) ? [lines[index - 1] ?? ''] : [],
+  );
+  t.equal(found.length, 4);
+  for (const above of found) t.match(above, /^# /);
+});
