@@ -3,9 +3,8 @@
 // response of a connection it counts records and decrypts nothing, so that the guest's one CPU is
 // the server's. bench/inside/ runs it. Prints one number.
 //   load PORT requests PATH CONNECTIONS SECONDS     responses a second, over keep-alive connections
-//   load PORT handshakes full|resumed THREADS SECONDS   connections a second: handshake, one GET,
-//   end load PORT stall PATH CONNECTIONS SECONDS        clients that read the head and then nothing
-//   more
+//   load PORT handshakes full|resumed THREADS SECONDS   connections a second: handshake, one GET, end
+//   load PORT stall PATH CONNECTIONS SECONDS        clients that read the head and then nothing more
 #include <arpa/inet.h>
 #include <netinet/tcp.h>
 #include <openssl/ssl.h>

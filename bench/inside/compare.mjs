@@ -16,6 +16,7 @@ const base = '/dev/shm/spliced-bench';
 const files = { root: `${base}/www`, certificate: `${base}/cert.pem`, key: `${base}/key.pem` };
 const opensslConf = `${base}/openssl.cnf`;
 const stalledClients = 16;
+const memoryRounds = 3;
 
 function prepare() {
   mkdirSync(files.root, { recursive: true });
@@ -41,15 +42,9 @@ function prepare() {
 }
 
 let port = 20_000;
-async function withServer(name, use) {
-  console.error(`${new Date().toISOString()} ${name}`); // where a run hangs, if it does
+function startServer(name) {
   port += 1; // a new one each time: nothing of the last server's connections is in the way
-  const server = await start(name, { ...files, peers, port, directory: `${base}/${name}` });
-  try {
-    return await use(port);
-  } finally {
-    await server.stop();
-  }
+  return start(name, { ...files, peers, port, directory: `${base}/${name}` });
 }
 
 const median = (values) => values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)];
@@ -63,41 +58,53 @@ function setBuffers(buffers) {
 }
 
 /** Measurement name -> server name -> samples. */
-async function measureAll() {
-  const samples = new Map();
-  const add = (measurement, name, value) => {
-    const row = samples.get(measurement) ?? new Map(names.map((server) => [server, []]));
-    row.get(name).push(value);
-    samples.set(measurement, row);
-  };
+const samples = new Map();
+function add(measurement, name, value) {
+  const row = samples.get(measurement) ?? new Map(names.map((server) => [server, []]));
+  row.get(name).push(value);
+  samples.set(measurement, row);
+}
+
+/** All servers are up; each run is short, and they take turns, in another order each round. */
+async function measureSpeeds() {
+  const servers = [];
+  for (const name of names) servers.push({ name, ...(await startServer(name)) });
   for (let round = 0; round < rounds; round += 1) {
-    for (const name of names) {
-      await withServer(name, (at) => {
-        for (const speed of speeds) {
-          add(`${speed.name} (${speed.unit})`, name, speed.measure(at, { opensslConf }));
-        }
-      });
+    console.error(`${new Date().toISOString()} round ${round + 1} of ${rounds}`);
+    for (const { name: speed, unit, measure } of speeds) {
+      for (const { name, port } of servers)
+        add(`${speed} (${unit})`, name, measure(port, { opensslConf }));
     }
+    servers.push(servers.shift());
+  }
+  for (const server of servers) await server.stop();
+}
+
+/** A server alone, fresh each time: what it keeps for its clients is then all that changes. */
+async function measureMemory() {
+  for (let round = 0; round < memoryRounds; round += 1) {
     for (const buffers of ['16384', 'default']) {
       setBuffers(buffers);
       for (const name of names) {
-        const { kernel, tcp } = await withServer(name, (at) =>
-          memoryPerStalledClient(at, stalledClients),
-        );
+        const server = await startServer(name);
+        const { kernel, tcp } = await memoryPerStalledClient(server.port, stalledClients);
+        await server.stop();
         add(`stalled client, buffers ${buffers} (KiB of kernel memory)`, name, kernel);
         add(`stalled client, buffers ${buffers} (KiB of TCP memory)`, name, tcp);
       }
       setBuffers('default');
     }
   }
-  return samples;
 }
 
 const digits = (value) => (value >= 100 ? value.toFixed(0) : value.toFixed(1));
 
 prepare();
-const samples = await measureAll();
-console.log(`\n### ${release()}, ${cipher} (medians of ${rounds} rounds)\n`);
+await measureSpeeds();
+await measureMemory();
+console.log(
+  `\n### ${release()}, ${cipher} (medians of ${rounds} rounds, of memory ${memoryRounds})\n`,
+);
 console.log('| | spliced | nginx | lighttpd | spliced / better peer |');
 console.log('|---|---:|---:|---:|---:|');
 for (const [measurement, row] of samples) {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The servers that bench/run compares, each with kernel TLS, one process that serves, the same
 // certificate, AES-128-GCM and no access log. Used by compare.mjs, in a guest.
-import { spawn } from 'node:child_process';
+import { spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { connect } from 'node:net';
@@ -87,20 +87,27 @@ function promotedCount() {
   return Number(/TlsTxSw\s+(\d+)/.exec(text)?.[1] ?? 0);
 }
 
-/** Starts a server; the answer has `port` and `stop()`, which checks that it did use kernel TLS. */
+/** One connection, and whether the kernel encrypts it. */
+function requireKernelTls(name, port) {
+  const before = promotedCount();
+  const result = spawnSync('build/bench/load', [port, 'requests', '/f1', 1, 0].map(String));
+  if (result.status !== 0) throw new Error(`${name}: ${result.stderr}`);
+  if (promotedCount() === before) throw new Error(`${name} does not use kernel TLS`);
+}
+
+/** Starts a server and checks that it uses kernel TLS; the answer has `port` and `stop()`. */
 export async function start(name, options) {
   mkdirSync(options.directory, { recursive: true });
   const [command, ...args] = commandOf(name, options);
-  const before = promotedCount();
   const child = spawn(command, args, {
     stdio: ['ignore', 'ignore', 'inherit'],
     env: { ...process.env, UV_USE_IO_URING: '0', SPLICED_LOG_LEVEL: 'error' },
   });
   await untilListening(options.port, child);
+  requireKernelTls(name, options.port);
   return {
     port: options.port,
     async stop() {
-      if (promotedCount() === before) throw new Error(`${name} did not use kernel TLS`);
       child.kill('SIGTERM');
       const late = setTimeout(() => child.kill('SIGKILL'), 3000);
       if (child.exitCode === null) await once(child, 'close');

@@ -47,6 +47,14 @@ std::string strong_etag(const Identity& id) {
   return text;
 }
 
+// What the open file itself tells.
+bool describe(File& file, uint16_t& mode) {
+  if (!identify(file.fd.get(), "", AT_EMPTY_PATH, file.identity, mode)) return false;
+  file.etag = strong_etag(file.identity);
+  file.last_modified = http::format_date(file.identity.modified_s).view();
+  return true;
+}
+
 }  // namespace
 
 bool FileCache::names_still(const std::string& path, const File& file) const {
@@ -72,9 +80,7 @@ FilePtr memory_file(std::string_view body) {
   if (::pwrite(fd, body.data(), body.size(), 0) != static_cast<ssize_t>(body.size()))
     return nullptr;
   uint16_t mode = 0;
-  if (!identify(fd, "", AT_EMPTY_PATH, file->identity, mode)) return nullptr;
-  file->etag = strong_etag(file->identity);
-  file->last_modified = http::format_date(file->identity.modified_s).view();
+  if (!describe(*file, mode)) return nullptr;
   file->media_type = "application/octet-stream";
   return file;
 }
@@ -105,10 +111,7 @@ Found FileCache::adopt(const std::string& path, int opened, uint64_t now_ms) {
   auto file = std::make_shared<File>();
   file->fd = os::Fd(opened);
   uint16_t mode = 0;
-  if (!identify(opened, "", AT_EMPTY_PATH, file->identity, mode) || !S_ISREG(mode))
-    return {Found::Verdict::Missing, nullptr};
-  file->etag = strong_etag(file->identity);
-  file->last_modified = http::format_date(file->identity.modified_s).view();
+  if (!describe(*file, mode) || !S_ISREG(mode)) return {Found::Verdict::Missing, nullptr};
   file->media_type = http::media_type(path);
   keep(path, file, now_ms);
   return {Found::Verdict::File, file};

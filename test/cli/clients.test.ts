@@ -150,13 +150,14 @@ t.test('SIGHUP: on, revoked, refused as a whole, and off again', async (t) => {
   server.child.kill('SIGTERM');
   const { code, stdout } = await server.ended;
   t.equal(code, 0);
-  const lines = logLines(stdout).filter(({ event }) => event.startsWith('client_'));
+  const lines = logLines(stdout).filter(({ event }) => event.startsWith('client_certificates'));
   t.match(lines, [
     { asked: true, require: ['/private'], authorities: 1, revocationLists: 0, datesCount: true },
     { asked: true, revocationLists: 1, crlNextUpdate: String },
     { asked: true, revocationLists: 1 },
     { event: 'client_certificates_crl_expired', level: 'warn', reason: String },
     { asked: false },
+    { event: 'client_certificates_refused', reasons: { client_certificate: 3 } },
   ]);
-  t.equal(lines.length, 5);
+  t.equal(lines.length, 6);
 });
