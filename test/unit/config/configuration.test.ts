@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// The configuration: which layer wins, bounds, what each error says and where, all at once; and
-// that the defaults are the ones of the data plane.
+// The configuration: which layer wins, bounds, what each error says and where, all at once.
 
-import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { mkdirSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import t, { type Test } from 'tap';
 import {
@@ -391,29 +390,4 @@ t.test('a secret is in no error', async (t) => {
     t.equal((error as ConfigurationError).problems.length, 2);
     t.notMatch((error as Error).message, /hunter2/);
   }
-});
-
-t.test('the defaults are those of native/base/limits.hpp', async (t) => {
-  const limits = readFileSync('native/base/limits.hpp', 'utf8');
-  const limitOf = (name: string): number => {
-    const text = new RegExp(`\\b${name} = ([^;]+);`).exec(limits)?.[1] ?? '';
-    return text.split('*').reduce((product, factor) => {
-      return product * Number(factor.replaceAll("'", ''));
-    }, 1);
-  };
-  const names = {
-    'limits.connections_max': 'kConnectionsMaxDefault',
-    'limits.pending_window_bytes': 'kPendingWindowBytesDefault',
-    'timeouts.handshake_ms': 'kHandshakeTimeoutMsDefault',
-    'timeouts.head_ms': 'kHeadTimeoutMsDefault',
-    'timeouts.idle_ms': 'kIdleTimeoutMsDefault',
-    'timeouts.stall_ms': 'kStallTimeoutMsDefault',
-    'timeouts.drain_ms': 'kDrainTimeoutMsDefault',
-    'timeouts.linger_ms': 'kLingerTimeoutMsDefault',
-    'timeouts.stop_ms': 'kStopTimeoutMsDefault',
-  };
-  for (const [key, name] of Object.entries(names)) {
-    t.equal(settings.get(key)?.default, limitOf(name), name);
-  }
-  t.equal(schema.limits.connections_max.max, limitOf('kConnectionsMaxCeiling'));
 });
