@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// TypeScript to JavaScript by esbuild: the server as one file, each test as one file beside its
-// sources. Types are checked apart (`npm run check`, and as a suite of `npm test`). Called by
+// TypeScript to JavaScript by esbuild: the server as an entry and the parts that it loads when
+// they are needed, each test as one file beside its sources. Types are checked apart (`npm run check`, and as a suite of `npm test`). Called by
 // scripts/setup.mjs and scripts/test.mjs once node_modules exists.
 import { chmodSync, readFileSync, rmSync } from 'node:fs';
 import { join, resolve } from 'node:path';
@@ -25,23 +25,28 @@ function commonOptions(projectDir) {
 
 export async function compileServer(projectDir) {
   const { build } = await import('esbuild');
-  const outfile = join(projectDir, 'dist/cli.js');
+  rmSync(join(projectDir, 'dist'), { recursive: true, force: true });
   await build({
     ...commonOptions(projectDir),
     entryPoints: ['src/cli.ts'],
-    outfile,
+    outdir: 'dist',
+    // What import() reaches becomes a file of its own: what nobody asks for is not even read.
+    splitting: true,
+    chunkNames: 'chunks/[name]-[hash]',
+    // acme-client asks over our own exchange (src/certificates/acme.ts): axios's adapters, of which
+    // its other build has the big ones, are never called.
+    alias: { axios: 'axios/dist/browser/axios.cjs' },
     legalComments: 'eof',
     banner: {
       // The CommonJS packages in the bundle call require() for Node's own modules.
       js: [
-        '#!/usr/bin/env node',
         '// SPDX-License-Identifier: Apache-2.0',
         "import { createRequire as createRequireForBundle } from 'node:module';",
         'const require = createRequireForBundle(import.meta.url);',
       ].join('\n'),
     },
   });
-  chmodSync(outfile, 0o755);
+  chmodSync(join(projectDir, 'dist/cli.js'), 0o755);
 }
 
 // A test of a script imports the script itself: bundled, it would take itself for the main program.

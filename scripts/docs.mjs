@@ -30,7 +30,14 @@ function groupsOf(settings) {
 const formatWords = {
   path: 'a path',
   'path or nothing': 'a path, or `""` for none',
+  'file or nothing': 'a path or `credential:NAME`, or `""` for none',
+  'text or nothing': 'one line, or `""` for none',
+  'https URL or nothing': 'a URL with https, or `""` for none',
+  'e-mail address or nothing': 'an e-mail address, or `""` for none',
   'listen addresses': '1 to 8 addresses',
+  'listen addresses or none': 'up to 8 addresses',
+  'certificate pairs': 'up to 16 pairs',
+  names: 'up to 100 names',
   'path prefixes': 'up to 64 paths that begin with `/`',
 };
 

@@ -6,7 +6,8 @@
 
 import { accessSync, constants, existsSync, opendirSync, statSync } from 'node:fs';
 import { dirname } from 'node:path';
-import { readCertificateFiles } from './certificates/files.js';
+import { checkEnrolmentFiles } from './certificates/enrolment-options.js';
+import { checkInstalled, type InstalledOptions, refusalOf } from './certificates/installed.js';
 import { readClientCertificates } from './client-certificates.js';
 import { type LoadedConfiguration, placeRefusal } from './config/configuration.js';
 import { reasonOf, StartError } from './start-error.js';
@@ -36,22 +37,30 @@ function checkStateDir(stateDir: string): void {
   }
 }
 
+async function checkPair(pair: InstalledOptions): Promise<void> {
+  const checked = await checkInstalled(pair, Date.now(), SPLICED_BUILD_DATE_MS);
+  if (checked.pair === undefined) throw new StartError(refusalOf(pair, checked));
+}
+
 /** Every finding as a line that names the setting's place. Empty: a start would get through. */
-export function checkSystem(loaded: LoadedConfiguration): string[] {
-  const { root, stateDir, files, clientCertificates } = loaded.configuration;
-  const checks = [
+export async function checkSystem(loaded: LoadedConfiguration): Promise<string[]> {
+  const { root, stateDir, installed, enrolment, clientCertificates } = loaded.configuration;
+  const isStateNeeded = installed.length === 0 || enrolment !== undefined;
+  const checks: (() => void | Promise<void>)[] = [
     () => checkRoot(root),
-    () => (files === undefined ? checkStateDir(stateDir) : void readCertificateFiles(files)),
+    () => (isStateNeeded ? checkStateDir(stateDir) : undefined),
+    ...installed.map((pair) => () => checkPair(pair)),
     () => void readClientCertificates(clientCertificates),
   ];
   const findings: string[] = [];
   for (const check of checks) {
     try {
-      check();
+      await check();
     } catch (error) {
       if (!(error instanceof StartError)) throw error;
-      findings.push(...error.lines().map((line) => placeRefusal(line, loaded)));
+      findings.push(...error.lines());
     }
   }
-  return findings;
+  if (enrolment !== undefined) findings.push(...checkEnrolmentFiles(enrolment));
+  return findings.map((line) => placeRefusal(line, loaded));
 }

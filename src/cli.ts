@@ -1,3 +1,4 @@
+#!/usr/bin/env node
 // SPDX-License-Identifier: Apache-2.0
 // The command line: finds the command, loads its module and nothing else, and turns its end into an
 // exit code. The only file that ends the process.
@@ -11,8 +12,9 @@ import { StartError } from './start-error.js';
 const exitFailure = 1;
 const exitUsage = 2;
 
-// import() keeps a command's modules asleep in the bundle until it is the one that is asked for:
+// import() keeps a command's modules in files of the bundle that are not read until it is asked for:
 // the server must not wait for what only an operator's command needs.
+const operator = () => import('./commands/operator.js');
 const commands: Record<string, { summary: string; load: () => Promise<Command> }> = {
   serve: {
     summary: 'serve a directory over HTTPS',
@@ -24,11 +26,15 @@ const commands: Record<string, { summary: string; load: () => Promise<Command> }
   },
   config: {
     summary: 'check the configuration, or show where each value comes from',
-    load: () => import('./commands/config.js'),
+    load: async () => (await operator()).config,
+  },
+  certificate: {
+    summary: 'the certificates: trust them, look at them, have them renewed',
+    load: async () => (await operator()).certificate,
   },
   doctor: {
     summary: 'look at this machine, and say what to do',
-    load: () => import('./commands/doctor.js'),
+    load: async () => (await operator()).doctor,
   },
 };
 

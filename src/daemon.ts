@@ -3,8 +3,7 @@
 // engine, supervisor), waits for a stop or a failure, and stops them in reverse. Called by
 // commands/serve.ts, which owns signals and exit codes.
 
-import { ensureDeviceCertificate } from './certificates/device.js';
-import { readCertificateFiles } from './certificates/files.js';
+import { CertificateServing } from './certificate-serving.js';
 import { checkSystem } from './checks.js';
 import { ClientAccess } from './client-certificates.js';
 import { formatListenAddress } from './config/address.js';
@@ -53,83 +52,16 @@ export interface DaemonParts {
 /** What a reload can change while the engine runs. */
 interface Serving {
   configuration: Configuration;
-  certificate: ChosenCertificate;
+  certificates: CertificateServing;
 }
 
-interface ChosenCertificate extends CertificatePair {
-  fingerprint: string;
-  notAfterMs: number;
-  source: 'files' | 'device';
-  renewedBecause?: string | undefined;
-}
-
-const renewalCheckMs = 12 * 3_600_000;
-const dayMs = 24 * 3_600_000;
 const firstAnswerMs = 5_000;
 const readyMs = 15_000;
 
-async function chooseCertificate(configuration: Configuration): Promise<ChosenCertificate> {
-  if (configuration.files !== undefined) {
-    return { source: 'files', ...readCertificateFiles(configuration.files) };
-  }
-  const device = await ensureDeviceCertificate({ stateDir: configuration.stateDir });
-  return { source: 'device', ...device };
-}
-
-function logCertificate(certificate: ChosenCertificate, log: Log): void {
-  const { source, fingerprint, notAfterMs, renewedBecause } = certificate;
-  const notAfter = new Date(notAfterMs).toISOString();
-  const isExpired = source === 'files' && notAfterMs < Date.now();
-  if (isExpired) log.warn({ event: 'certificate_expired', notAfter });
-  log.info({ event: 'certificate', source, fingerprint, notAfter, renewedBecause });
-}
-
-const pairOf = ({ chain, privateKey }: CertificatePair): CertificatePair => ({ chain, privateKey });
-
-/** Looks twice a day whether the device's own certificate wants renewal; the answer stops that. */
-function keepCertificateFresh(serving: Serving, engine: Engine, log: Log): () => void {
-  const isOwn = (): boolean => serving.configuration.files === undefined;
-  const renew = async (): Promise<void> => {
-    if (!isOwn()) return;
-    try {
-      const certificate = await chooseCertificate(serving.configuration);
-      const { fingerprint, renewedBecause } = certificate;
-      // A reload may have brought files in the meantime.
-      if (renewedBecause === undefined || !isOwn()) return;
-      engine.replaceCertificates([pairOf(certificate)]);
-      serving.certificate = certificate;
-      log.info({ event: 'certificate_renewed', fingerprint, renewedBecause });
-    } catch (error) {
-      log.error({ event: 'certificate_not_renewed', reason: reasonOf(error) });
-    }
-  };
-  const timer = setInterval(() => void renew(), renewalCheckMs);
-  return () => clearInterval(timer);
-}
-
-/** The settings that a reload puts into effect: those that the schema calls live. */
-function reloadParticipants(
-  serving: Serving,
-  engine: Engine,
-  log: Log,
-  reporter: ConnectionReporter,
-): Participant[] {
-  const certificates: Participant = {
-    prepare: async ({ configuration }) => {
-      const before = serving.certificate;
-      const { stateDir } = serving.configuration; // Another one waits for a restart.
-      const next = await chooseCertificate({ ...configuration, stateDir });
-      const serve = (certificate: ChosenCertificate): void => {
-        if (certificate.chain === serving.certificate.chain) return;
-        engine.replaceCertificates([pairOf(certificate)]);
-        serving.certificate = certificate;
-        logCertificate(certificate, log);
-      };
-      return { commit: () => serve(next), rollBack: () => serve(before) };
-    },
-  };
-  const values: Participant = {
-    prepare: ({ configuration: { files, clientCertificates, logLevel, stopTimeoutMs } }) => {
+/** The settings that a reload puts into effect beside the certificates: those that are live. */
+function liveValues(serving: Serving, log: Log, reporter: ConnectionReporter): Participant {
+  return {
+    prepare: ({ configuration: { logLevel, stopTimeoutMs } }) => {
       const before = serving.configuration;
       const use = (configuration: Configuration): void => {
         serving.configuration = configuration;
@@ -137,12 +69,11 @@ function reloadParticipants(
         reporter.levelChanged();
       };
       return {
-        commit: () => use({ ...before, files, clientCertificates, logLevel, stopTimeoutMs }),
+        commit: () => use({ ...before, logLevel, stopTimeoutMs }),
         rollBack: () => use(before),
       };
     },
   };
-  return [certificates, values];
 }
 
 /** The options whose value the engine has refused, so that the message can name their place. */
@@ -152,23 +83,15 @@ interface EngineParts {
   native: NativeModule;
   configuration: Configuration;
   plan: ListenerPlan;
-  certificate: CertificatePair;
+  certificates: CertificatePair[];
   clientCertificates: ClientCertificates | undefined;
 }
 
 function createEngine(parts: EngineParts): Engine {
-  const { native, configuration, plan, certificate, clientCertificates } = parts;
-  const {
-    logLevel: _level,
-    stateDir: _dir,
-    files: _files,
-    stopTimeoutMs: _ms,
-    ...rest
-  } = configuration;
+  const { native, configuration, plan, certificates, clientCertificates } = parts;
   try {
     const { listeners } = plan;
-    const certificates = [certificate];
-    return new native.Engine({ ...rest, listeners, certificates, clientCertificates });
+    return new native.Engine({ ...configuration, listeners, certificates, clientCertificates });
   } catch (error) {
     const code = (error as NodeJS.ErrnoException).code ?? '';
     if (!(engineErrorCodes as readonly string[]).includes(code)) throw error;
@@ -191,7 +114,7 @@ function describeService(serving: Serving, engine: Engine, urls: string[], super
   let refusedErrors = 0;
   let troubles = '';
   const words = (): string => {
-    const certificateDaysLeft = Math.floor((serving.certificate.notAfterMs - Date.now()) / dayMs);
+    const certificateDaysLeft = serving.certificates.daysLeft();
     return statusWords({
       urls,
       figures: statsOf(engine),
@@ -257,34 +180,36 @@ export async function runDaemon({ loaded, load, log, signals }: DaemonParts): Pr
   const native = loadNative();
   const notifySocket = takeNotifySocket(process.env, native.notifySystemd, onNotifyFailure);
   const supervisor = createSupervisor(notifySocket, onNotifyFailure);
-  const certificate = await chooseCertificate(configuration);
-  logCertificate(certificate, log);
-  const clients = new ClientAccess(configuration.clientCertificates, log);
-  if (signals.stop.aborted) return true;
-  const { notifySystemd } = notifySocket;
-  const plan = planListeners({ configuration, inherited, native, notifySystemd, log });
-  const engine = createEngine({
-    native,
-    configuration,
-    plan,
-    certificate: pairOf(certificate),
-    clientCertificates: clients.settings,
-  });
-  const serving: Serving = { configuration, certificate };
+  const certificates = new CertificateServing({ loaded, log });
+  const serving: Serving = { configuration, certificates };
   const events = new EngineEvents(log);
-  const ends: (() => void)[] = [];
+  // What ends each room, in the order of their start; the last one goes first.
+  const ends: (() => void | Promise<void>)[] = [() => certificates.close()];
   try {
+    await certificates.start();
+    const clients = new ClientAccess(configuration.clientCertificates, log);
+    if (signals.stop.aborted) return true;
+    const { notifySystemd } = notifySocket;
+    const plan = planListeners({ configuration, inherited, native, notifySystemd, log });
+    const engine = createEngine({
+      native,
+      configuration,
+      plan,
+      certificates: certificates.current(),
+      clientCertificates: clients.settings,
+    });
+    ends.push(() => engine.close(), certificates.serveBy(engine));
     engine.start((batch) => events.take(batch));
     const refusal = await Promise.race([events.started, events.failed]);
     if (refusal !== undefined) throw new StartError(`the engine does not start: ${refusal}`);
-    ends.push(keepCertificateFresh(serving, engine, log), clients.serve(engine));
+    ends.push(clients.serve(engine));
     const reporter = new ConnectionReporter({ engine, log });
     ends.push(() => reporter.close());
     const listeners = engine.listeners();
     plan.store(listeners);
     if (supervisor.isPresent) {
       try {
-        await answerOurselves(listeners, serving.certificate.fingerprint);
+        await answerOurselves(listeners, certificates.fingerprint());
       } catch (error) {
         log.fatal({ event: 'not_ready', reason: `no answer to ourselves: ${reasonOf(error)}` });
         return false;
@@ -303,7 +228,8 @@ export async function runDaemon({ loaded, load, log, signals }: DaemonParts): Pr
     health?.start();
     ends.push(() => health?.close());
     const participants = [
-      ...reloadParticipants(serving, engine, log, reporter),
+      certificates.participant(),
+      liveValues(serving, log, reporter),
       clients.participant,
     ];
     const parts = { running: loaded, load, check: checkSystem, participants, supervisor };
@@ -323,12 +249,12 @@ export async function runDaemon({ loaded, load, log, signals }: DaemonParts): Pr
       return false;
     }
     const { stopTimeoutMs } = serving.configuration;
+    await certificates.closePlainHttp();
     const stop = { stopTimeoutMs, stopNow: signals.stopNow, log, reporter };
     const outcome = await stopGracefully(engine, events, supervisor, stop);
     record.finish(outcome);
     return outcome.isClean;
   } finally {
-    for (const end of ends) end();
-    engine.close();
+    for (const end of ends.reverse()) await end();
   }
 }

@@ -42,10 +42,6 @@ export const securityEvents: Record<string, SecurityEvent> = {
     id: 'SPLICED-CERTIFICATE-EXPIRING',
     meaning: 'the certificate in use ends within 30, 14, 7 or 1 days',
   },
-  certificate_renewed: {
-    id: 'SPLICED-CERTIFICATE-RENEWED',
-    meaning: 'the device made itself a new certificate, or got one; new connections get it',
-  },
   certificate_not_renewed: {
     id: 'SPLICED-CERTIFICATE-NOT-RENEWED',
     meaning: 'a renewal failed; the old certificate stays in use',

@@ -26,7 +26,7 @@ export interface ReloadParts {
   running: LoadedConfiguration;
   load: () => LoadedConfiguration;
   /** Findings about the system that forbid the change; one line each. */
-  check: (next: LoadedConfiguration) => string[];
+  check: (next: LoadedConfiguration) => string[] | Promise<string[]>;
   participants: Participant[];
   supervisor: Pick<Supervisor, 'reloading' | 'ready'>;
   /** The state of the service in words, after a reload that was refused with so many errors. */
@@ -117,7 +117,7 @@ export class Reloader {
   async #reload(): Promise<void> {
     const { load, check, participants, log } = this.#parts;
     const next = load();
-    const findings = check(next);
+    const findings = await check(next);
     if (findings.length > 0) throw new ConfigurationError(findings);
     const prepared = await Promise.all(participants.map((part) => part.prepare(next)));
     if (this.#isClosed) return;

@@ -94,8 +94,8 @@ inline constexpr size_t kConnectionRecordsMax = 512;
 
 // What the daemon adds to the status page, which leaves in one output buffer with its head.
 inline constexpr size_t kAnnotationsMax = 8;
-inline constexpr size_t kAnnotationBytesMax = 768;
-static_assert(kAnnotationsMax * kAnnotationBytesMax <= kOutputBytes / 2);
+inline constexpr size_t kAnnotationBytesMax = 4 * 1024;
+inline constexpr size_t kAnnotationsBytesMax = kOutputBytes / 2;  // all together
 
 // Session-ticket keys (RFC 5077 5.5): a key encrypts for one period and decrypts for two.
 inline constexpr uint64_t kTicketKeyPeriodMs = 12ull * 3600 * 1000;

@@ -139,7 +139,12 @@ bool Engine::annotate(const std::string& name, std::string json) {
   if (name.size() + json.size() > limits::kAnnotationBytesMax) return false;
   std::lock_guard<std::mutex> lock(shown_mutex_);
   auto& annotations = shown_.annotations;
-  if (annotations.size() >= limits::kAnnotationsMax && annotations.count(name) == 0) return false;
+  const auto former = annotations.find(name);
+  if (former == annotations.end() && annotations.size() >= limits::kAnnotationsMax) return false;
+  size_t bytes = name.size() + json.size();
+  for (auto other = annotations.begin(); other != annotations.end(); ++other)
+    if (other != former) bytes += other->first.size() + other->second.size();
+  if (bytes > limits::kAnnotationsBytesMax) return false;
   annotations[name] = std::move(json);
   return true;
 }

@@ -72,7 +72,7 @@ class Engine {
   bool set_canary(std::string_view body);
   void expect_canary(uint16_t port, bool in_kernel);
   // One more member of the status: `json` is an object of at most limits::kAnnotationBytesMax
-  // bytes. False when that or limits::kAnnotationsMax is exceeded.
+  // bytes. False when that, or what there may be of all together, is exceeded.
   bool annotate(const std::string& name, std::string json);
 
  private:

@@ -257,7 +257,7 @@ class EngineObject : public Napi::ObjectWrap<EngineObject> {
         !engine.annotate(info[0].As<Napi::String>().Utf8Value(),
                          info[1].As<Napi::String>().Utf8Value()))
       throw_with_code(info.Env(), "EINVAL_OPTION",
-                      "annotate() needs a name and a JSON text, 768 bytes at most; 8 names");
+                      "annotate() needs a name and a JSON text: 4 KiB at most, 8 KiB and 8 names in all");
   }
 
   void log_connections(const Napi::CallbackInfo& info) {

@@ -38,36 +38,57 @@ export interface AcmeOptions {
 
 export type EnrolmentOptions = EstOptions | AcmeOptions;
 
+/** `setting`: its key in [enrolment]. */
 function read(setting: string, value: string): string {
   try {
     return readFileSync(pathOf(value), 'utf8');
   } catch (error) {
-    throw new StartError(`enrolment: cannot read the ${setting} ${value}: ${reasonOf(error)}`);
+    throw new StartError(`enrolment.${setting}: cannot read ${value}: ${reasonOf(error)}`);
   }
 }
 
 const readIf = (setting: string, value: string | undefined): string | undefined =>
   value === undefined ? undefined : read(setting, value);
 
+/** Reads every file that the options name, and nothing else. One line for each that is refused. */
+export function checkEnrolmentFiles(options: EnrolmentOptions): string[] {
+  const files: Record<string, string | undefined> = {
+    trust_anchors_file: options.trustAnchorsFile,
+  };
+  if (options.protocol === 'est') {
+    files.password_file = options.passwordFile;
+    files.client_certificate_file = options.clientCertificateFile;
+    files.client_private_key_file = options.clientPrivateKeyFile;
+  } else files.external_account_hmac_key_file = options.externalAccountHmacKeyFile;
+  return Object.entries(files).flatMap(([setting, value]) => {
+    try {
+      readIf(setting, value);
+      return [];
+    } catch (error) {
+      return [reasonOf(error)];
+    }
+  });
+}
+
 async function createEst(options: EstOptions): Promise<Enroller> {
   const { url, username, clientCertificateFile, clientPrivateKeyFile } = options;
   if ((clientCertificateFile === undefined) !== (clientPrivateKeyFile === undefined)) {
     throw new StartError('enrolment: give both the client certificate and its private key');
   }
-  const chain = readIf('client certificate', clientCertificateFile);
-  const privateKey = readIf('client private key', clientPrivateKeyFile);
+  const chain = readIf('client_certificate_file', clientCertificateFile);
+  const privateKey = readIf('client_private_key_file', clientPrivateKeyFile);
   const { EstClient } = await import('./est.js');
   try {
     return new EstClient({
       url,
       username,
-      trustAnchors: read('trust anchors', options.trustAnchorsFile),
-      password: readIf('password', options.passwordFile)?.replace(/\r?\n$/, ''),
+      trustAnchors: read('trust_anchors_file', options.trustAnchorsFile),
+      password: readIf('password_file', options.passwordFile)?.replace(/\r?\n$/, ''),
       client: chain === undefined || privateKey === undefined ? undefined : { chain, privateKey },
     });
   } catch (error) {
     if (error instanceof StartError) throw error;
-    throw new StartError(`enrolment: ${url} cannot be used: ${reasonOf(error)}`);
+    throw new StartError(`enrolment.url: ${url} cannot be used: ${reasonOf(error)}`);
   }
 }
 
@@ -96,14 +117,17 @@ async function createAcme(
   const { directoryUrl, contact, termsOfServiceAgreed, externalAccountKeyId: keyId } = options;
   if (challenges === undefined) {
     throw new StartError(
-      'enrolment: ACME needs the port 80 listener, which answers its challenges',
+      'enrolment.protocol: ACME needs listen_http, which answers its challenges; a new one waits for a restart',
     );
   }
   if (options.names.length === 0) {
-    throw new StartError('enrolment: ACME needs the names that the certificate is for');
+    throw new StartError('enrolment.names: ACME needs the names that the certificate is for');
   }
-  const trustAnchors = readIf('trust anchors', options.trustAnchorsFile);
-  const hmacKey = readIf('external account key', options.externalAccountHmacKeyFile)?.trim();
+  const trustAnchors = readIf('trust_anchors_file', options.trustAnchorsFile);
+  const hmacKey = readIf(
+    'external_account_hmac_key_file',
+    options.externalAccountHmacKeyFile,
+  )?.trim();
   const accountKey = await ensureAccountKey(directory, directoryUrl);
   const { AcmeEnroller } = await import('./acme.js');
   const server = { directoryUrl, trustAnchors, accountKey, contact, termsOfServiceAgreed };

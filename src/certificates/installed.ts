@@ -18,6 +18,8 @@ export interface InstalledOptions {
    */
   certificate: string;
   privateKey: string;
+  /** The setting that names them, for errors; the private key has one of its own. */
+  setting?: string;
   /** Names that clients use: a certificate that does not cover them is served with a warning. */
   wantedNames?: readonly string[];
 }
@@ -37,14 +39,17 @@ export function pathOf(value: string, environment: NodeJS.ProcessEnv = process.e
   return join(directory, name);
 }
 
-function readText(value: string): string {
+export const pairSetting = 'tls.certificate';
+const keySetting = 'tls.private_key';
+
+function readText(value: string, setting: string): string {
   try {
     const path = pathOf(value);
     const { size } = statSync(path);
     if (size > fileBytesMax) throw new Error(`${size} bytes; at most ${fileBytesMax}`);
     return readFileSync(path, 'utf8');
   } catch (error) {
-    throw new StartError(`--certificate: cannot read ${value}: ${reasonOf(error)}`);
+    throw new StartError(`${setting}: cannot read ${value}: ${reasonOf(error)}`);
   }
 }
 
@@ -54,9 +59,10 @@ export async function checkInstalled(
   nowMs: number,
   buildDateMs: number,
 ): Promise<Checked & { digest: string }> {
-  const { wantedNames = [] } = options;
-  const chain = readText(options.certificate);
-  const privateKey = readText(options.privateKey);
+  const { wantedNames = [], setting = pairSetting } = options;
+  const chain = readText(options.certificate, setting);
+  const ofKey = setting === pairSetting ? keySetting : setting;
+  const privateKey = readText(options.privateKey, ofKey);
   const digest = createHash('sha256').update(chain).update('\0').update(privateKey).digest('hex');
   const checked = await checkCertificate({ chain, privateKey, nowMs, buildDateMs, wantedNames });
   const keyPath = pathOf(options.privateKey);
@@ -72,6 +78,15 @@ const sentences = (findings: Finding[], isWanted: (kind: Finding['kind']) => boo
     .filter(({ kind }) => isWanted(kind))
     .map(({ text }) => text)
     .join('; ');
+
+/** One line: why the pair cannot be served. */
+export function refusalOf(
+  { certificate, privateKey, setting = pairSetting }: InstalledOptions,
+  { findings }: Checked,
+): string {
+  const wrong = sentences(findings, (kind) => kind === 'bad' || kind === 'mismatch');
+  return `${setting}: ${certificate} with the private key ${privateKey} cannot be used: ${wrong}`;
+}
 
 export class InstalledSource implements Source {
   readonly name: string;
@@ -101,12 +116,7 @@ export class InstalledSource implements Source {
 
   async start(): Promise<void> {
     const checked = await this.#check();
-    const { certificate, privateKey } = this.#options;
-    const wrong = sentences(checked.findings, (kind) => kind === 'bad' || kind === 'mismatch');
-    if (checked.pair === undefined) {
-      const files = `${certificate} with the private key ${privateKey}`;
-      throw new StartError(`--certificate: ${files} cannot be used: ${wrong}`);
-    }
+    if (checked.pair === undefined) throw new StartError(refusalOf(this.#options, checked));
     this.#take(checked);
   }
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // `spliced certificate ca|request|show|check|renew`, each with its options already read. None of
 // them serves, and none but `request` writes a key. The answer is the exit code; wrong usage and
-// files that cannot be read are thrown as StartError. Loaded by cli.ts for this command.
+// files that cannot be read are thrown as StartError. Called by certificate-line.ts.
 
 import { X509Certificate } from 'node:crypto';
 import { closeSync, existsSync, fsyncSync, openSync, readFileSync, writeSync } from 'node:fs';

@@ -3,7 +3,11 @@
 // and files would find. Neither serves nor writes anything. Loaded by cli.ts for this command.
 
 import { checkSystem } from '../checks.js';
-import { ConfigurationError, loadConfiguration } from '../config/configuration.js';
+import {
+  type CommandOptions,
+  ConfigurationError,
+  loadConfiguration,
+} from '../config/configuration.js';
 import { showAsJson, showAsToml } from '../config/show.js';
 import { StartError } from '../start-error.js';
 import { configurationHelp, configurationOptions, readCommandLine } from './usage.js';
@@ -24,12 +28,12 @@ ${configurationHelp()}
 The options are those of "spliced serve": what is given here counts as it would there.
 `;
 
-function check(options: Parameters<typeof loadConfiguration>[0]): number {
+async function check(options: CommandOptions): Promise<number> {
   let findings: readonly string[];
   try {
     const loaded = loadConfiguration(options);
     for (const warning of loaded.warnings) process.stderr.write(`warning: ${warning}\n`);
-    findings = checkSystem(loaded);
+    findings = await checkSystem(loaded);
     if (findings.length === 0) {
       const files = loaded.files.length === 0 ? 'no file' : loaded.files.join(', ');
       process.stdout.write(`ok: ${files}\n`);

@@ -4,6 +4,7 @@
 //   0  nothing to worry about     3  warnings     1  problems     2  wrong usage (cli.ts)
 
 import { join } from 'node:path';
+import { pathOf } from '../certificates/installed.js';
 import { loadConfiguration } from '../config/configuration.js';
 import type { Board, Settings } from '../doctor/board.js';
 import { deviceTreeStrings } from '../doctor/board.js';
@@ -37,12 +38,13 @@ function readSettings(options: Parameters<typeof loadConfiguration>[0]): Board['
   try {
     const { configuration } = loadConfiguration(options);
     const device = join(configuration.stateDir, 'certificates/device/current');
-    const files: Pick<Settings, 'certificate' | 'privateKey'> = configuration.files ?? {
-      certificate: join(device, 'chain.pem'),
-      privateKey: join(device, 'key.pem'),
-    };
+    const [installed] = configuration.installed;
+    const files: Pick<Settings, 'certificate' | 'privateKey'> =
+      installed === undefined
+        ? { certificate: join(device, 'chain.pem'), privateKey: join(device, 'key.pem') }
+        : { certificate: pathOf(installed.certificate), privateKey: pathOf(installed.privateKey) };
     const { connectionsMax, pendingWindowBytes } = configuration;
-    const isDeviceCertificate = configuration.files === undefined;
+    const isDeviceCertificate = installed === undefined;
     return { connectionsMax, pendingWindowBytes, isDeviceCertificate, ...files };
   } catch (error) {
     return { error: reasonOf(error) };

@@ -9,6 +9,7 @@ import { resolve } from 'node:path';
 import convict from 'convict';
 import { reasonOf, StartError } from '../start-error.js';
 import { type ListenAddress, parseListenAddress } from './address.js';
+import { type EnrolmentSettings, enrolmentOf, judgeEnrolment } from './enrolment.js';
 import {
   type Assignment,
   type CommandOptions,
@@ -33,9 +34,12 @@ export interface ClientCertificateFiles {
 export interface Configuration {
   root: string;
   listeners: ListenAddress[];
+  /** Of plain HTTP; none: it is not answered. */
+  httpListeners: ListenAddress[];
   stateDir: string;
-  /** Both or neither. */
-  files: { certificate: string; privateKey: string } | undefined;
+  /** The default first. Absolute paths or `credential:NAME`. */
+  installed: InstalledPair[];
+  enrolment: EnrolmentSettings | undefined;
   /** Undefined: clients are not asked for a certificate. */
   clientCertificates: ClientCertificateFiles | undefined;
   tlsOffload: 'auto' | 'off';
@@ -50,6 +54,13 @@ export interface Configuration {
   drainTimeoutMs: number;
   lingerTimeoutMs: number;
   stopTimeoutMs: number;
+}
+
+export interface InstalledPair {
+  certificate: string;
+  privateKey: string;
+  /** The key of the setting that named it. */
+  setting: string;
 }
 
 /** A setting with the value that counts, and where that came from. */
@@ -83,6 +94,8 @@ export class ConfigurationError extends StartError {
     return this.problems;
   }
 }
+
+const isSame = (a: unknown, b: unknown): boolean => JSON.stringify(a) === JSON.stringify(b);
 
 function typeName(value: unknown): string {
   if (Array.isArray(value)) return 'array';
@@ -118,9 +131,10 @@ function wrongType({ key, value, origin }: Assignment, setting: Setting): string
   if (typeName(value) === wanted && (wanted !== 'array' || isText)) return undefined;
   const example = {
     array: `an array of strings, such as ${JSON.stringify(setting.example ?? setting.default)}`,
+    boolean: 'true or false, without quotes',
     number: `a whole number from ${setting.min} to ${setting.max}, without quotes`,
     string: Array.isArray(setting.format) ? oneOf(setting.format) : 'a string in quotes',
-  }[wanted as 'array' | 'number' | 'string'];
+  }[wanted as 'array' | 'boolean' | 'number' | 'string'];
   const found = wanted === typeName(value) ? 'an array of something else' : `a ${typeName(value)}`;
   return `${labelOf(key, origin)}: must be ${example}; it is ${found.replace('a array', 'an array')}`;
 }
@@ -175,35 +189,67 @@ function judgeClients(settings: ReadonlyMap<string, Effective>, problems: Proble
 }
 
 /** What no setting can know alone. */
-function judgeTogether(settings: ReadonlyMap<string, Effective>, problems: Problem[]): void {
-  const [certificate, privateKey] = ['tls.certificate', 'tls.private_key'].map((key) =>
-    settings.get(key),
-  );
-  if (certificate === undefined || privateKey === undefined) return;
-  if ((certificate.value === '') === (privateKey.value === '')) return;
-  const [given, missing] =
-    certificate.value === '' ? [privateKey, certificate] : [certificate, privateKey];
-  const { env, option } = missing.setting;
-  const text =
-    `${labelOf(given.key, given.origin)}: must be given together with ${missing.key} ` +
-    `(--${option}, ${env})`;
-  problems.push({ text, origin: given.origin });
+function judgeTogether(settings: ReadonlyMap<string, Effective>, layers: Layers): void {
+  const isSet = (key: string): boolean => {
+    const found = settings.get(key);
+    return found !== undefined && !isSame(found.value, found.setting.default);
+  };
+  const originOf = (key: string): Origin => settings.get(key)?.origin ?? { kind: 'default' };
+  const refuse = (key: string, text: string): void => {
+    const origin = originOf(key);
+    layers.problems.push({ text: `${labelOf(key, origin)}: ${text}`, origin });
+  };
+  const warn = (key: string, text: string): void => {
+    layers.warnings.push(`${labelOf(key, originOf(key))}: ${text}`);
+  };
+  const [certificate, privateKey] = ['tls.certificate', 'tls.private_key'];
+  if (isSet(certificate) !== isSet(privateKey)) {
+    const [given, missing] = isSet(certificate)
+      ? [certificate, privateKey]
+      : [privateKey, certificate];
+    const { env, option } = settings.get(missing)?.setting ?? {};
+    refuse(given, `must be given together with ${missing} (--${option}, ${env})`);
+  }
+  if (isSet('tls.more_certificates') && !isSet(certificate) && !isSet(privateKey)) {
+    refuse('tls.more_certificates', `needs ${certificate}, which clients without a name get`);
+  }
+  judgeEnrolment({ isSet, value: (key) => settings.get(key)?.value, refuse, warn });
+}
+
+const credentialPrefix = 'credential:';
+
+/** An absolute path; a credential is none. */
+const fileOf = (value: string): string =>
+  value.startsWith(credentialPrefix) ? value : resolve(value);
+
+function installedOf(setTo: (key: string) => unknown): InstalledPair[] {
+  const pairs: InstalledPair[] = [];
+  const add = (setting: string, certificate: string, privateKey: string): void => {
+    pairs.push({ certificate: fileOf(certificate), privateKey: fileOf(privateKey), setting });
+  };
+  const certificate = String(setTo('tls.certificate'));
+  if (certificate !== '') add('tls.certificate', certificate, String(setTo('tls.private_key')));
+  for (const pair of setTo('tls.more_certificates') as string[]) {
+    const [chain = '', key = ''] = pair.split(',');
+    add('tls.more_certificates', chain.trim(), key.trim());
+  }
+  return pairs;
 }
 
 function configurationOf(settings: ReadonlyMap<string, Effective>): Configuration {
   const setTo = (key: string): unknown => settings.get(key)?.value;
   const pathOf = (key: string): string => resolve(String(setTo(key)));
   const numberOf = (key: string): number => Number(setTo(key));
-  const hasFiles = setTo('tls.certificate') !== '';
+  const addressesOf = (key: string) => (setTo(key) as string[]).map(parseListenAddress);
   const hasClients = setTo('client_certificates.ca') !== '';
   const hasLists = setTo('client_certificates.crl') !== '';
   return {
     root: pathOf('root'),
-    listeners: (setTo('listen') as string[]).map(parseListenAddress),
+    listeners: addressesOf('listen'),
+    httpListeners: addressesOf('listen_http'),
     stateDir: pathOf('state_dir'),
-    files: hasFiles
-      ? { certificate: pathOf('tls.certificate'), privateKey: pathOf('tls.private_key') }
-      : undefined,
+    installed: installedOf(setTo),
+    enrolment: enrolmentOf(setTo, fileOf),
     clientCertificates: hasClients
       ? {
           ca: pathOf('client_certificates.ca'),
@@ -242,7 +288,7 @@ export function loadConfiguration(
   const { env = process.env, defaultPath, schema: table = schema } = sources;
   const layers = readLayers(settingsOf(table), options, env, defaultPath);
   const settings = judge(table, layers);
-  judgeTogether(settings, layers.problems);
+  judgeTogether(settings, layers);
   judgeClients(settings, layers.problems);
   if (layers.problems.length > 0) throw new ConfigurationError(inOrder(layers));
   return {
@@ -253,11 +299,15 @@ export function loadConfiguration(
   };
 }
 
-/** The place of the setting that a later refusal names as "--option: ..." or "key: ...". */
+/**
+ * The place of the setting that a later refusal names as "--option: ..." or "key: ...", in the same
+ * words.
+ */
 export function placeRefusal(message: string, loaded: LoadedConfiguration): string {
-  const [, name, rest] = /^((?:--)?[\w.-]+): (.*)$/s.exec(message) ?? [];
+  const [, name, rest] = /^(--[\w-]+|[\w.]+): (.*)$/s.exec(message) ?? [];
+  if (name === undefined) return message;
   for (const { key, origin, setting } of loaded.settings.values()) {
-    const isNamed = name !== undefined && (name === key || name === `--${setting.option}`);
+    const isNamed = name === key || name === `--${setting.option}`;
     if (isNamed && origin.kind !== 'default') return `${labelOf(key, origin)}: ${rest}`;
   }
   return message;

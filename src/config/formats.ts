@@ -2,10 +2,16 @@
 // The kinds of values that a setting can have, as formats of convict: each says what is allowed in
 // the words that a user reads. Loaded by configuration.ts for its effect; schema.ts names them.
 
+import { isIP } from 'node:net';
 import convict from 'convict';
 import { parseListenAddress } from './address.js';
 
 export const listenersMax = 8;
+export const morePairsMax = 16;
+export const namesMax = 100; // Of one certificate.
+
+// RFC 1123 2.1; a label of a wildcard is for the authority to judge.
+const dnsName = /^(\*\.)?[a-z0-9_]([a-z0-9_-]{0,62})(\.[a-z0-9_-]{1,63})*$/i;
 export const requiredPrefixesMax = 64;
 
 interface Bounded {
@@ -25,14 +31,86 @@ convict.addFormat({
   },
 });
 
-convict.addFormat({
-  name: 'listen addresses',
-  coerce: (value: unknown) => (typeof value === 'string' ? value.split(',') : value),
-  validate: (value: unknown) => {
-    if (!Array.isArray(value) || value.length < 1 || value.length > listenersMax) {
-      throw new Error(`needs 1 to ${listenersMax} addresses`);
+/** An array, or in the environment a text that separates its values. */
+const split =
+  (separator: string) =>
+  (value: unknown): unknown => {
+    if (typeof value !== 'string') return value;
+    return value === '' ? [] : value.split(separator);
+  };
+
+/** Each value is judged by `judge`, which throws. */
+function addArray(name: string, { separator = ',', min = 0, max, what, judge }: ArrayFormat): void {
+  convict.addFormat({
+    name,
+    coerce: split(separator),
+    validate: (value: unknown) => {
+      if (!Array.isArray(value) || value.length < min || value.length > max) {
+        throw new Error(`needs ${min} to ${max} ${what}`);
+      }
+      for (const text of value) judge(String(text));
+    },
+  });
+}
+
+interface ArrayFormat {
+  separator?: string;
+  min?: number;
+  max: number;
+  what: string;
+  judge: (text: string) => void;
+}
+
+const addresses = { max: listenersMax, what: 'addresses', judge: parseListenAddress };
+addArray('listen addresses', { ...addresses, min: 1 });
+addArray('listen addresses or none', addresses);
+
+addArray('certificate pairs', {
+  separator: ';',
+  max: morePairsMax,
+  what: 'pairs',
+  judge: (text) => {
+    const isPair = /^[^,]+,[^,]+$/.test(text) && !text.includes('\0');
+    if (!isPair) throw new Error(`"${text}" is not CHAIN_FILE,KEY_FILE`);
+  },
+});
+
+addArray('names', {
+  max: namesMax,
+  what: 'names',
+  judge: (text) => {
+    if (isIP(text) === 0 && !dnsName.test(text)) {
+      throw new Error(`"${text}" is neither a DNS name nor an address`);
     }
-    for (const text of value) parseListenAddress(String(text));
+  },
+});
+
+/** A text that is empty for none, else judged by `pattern`. */
+function addText(name: string, pattern: RegExp, refusal: string): void {
+  convict.addFormat({
+    name,
+    validate: (value: unknown) => {
+      const isFit = typeof value === 'string' && (value === '' || pattern.test(value));
+      if (!isFit) throw new Error(refusal);
+    },
+  });
+}
+
+addText('path or nothing', /^[^\0]+$/, 'must be a path');
+addText('file or nothing', /^[^\0]+$/, 'must be a path or credential:NAME');
+addText('text or nothing', /^[^\p{Cc}]{1,255}$/u, 'must be one line of at most 255 characters');
+addText('https URL or nothing', /^https:\/\/[^\s/]+(\/[^\s]*)?$/, 'must be a URL with https://');
+addText(
+  'e-mail address or nothing',
+  /^[^\s@<>:,]+@[^\s@<>:,]+$/,
+  'must be an e-mail address, such as admin@example.org',
+);
+
+convict.addFormat({
+  name: 'true or false',
+  coerce: (value: unknown) => (value === 'true' ? true : value === 'false' ? false : value),
+  validate: (value: unknown) => {
+    if (typeof value !== 'boolean') throw new Error('must be true or false');
   },
 });
 
@@ -66,12 +144,5 @@ convict.addFormat({
     if (typeof value !== 'string' || value === '' || value.includes('\0')) {
       throw new Error('must be a path');
     }
-  },
-});
-
-convict.addFormat({
-  name: 'path or nothing',
-  validate: (value: unknown) => {
-    if (typeof value !== 'string' || value.includes('\0')) throw new Error('must be a path');
   },
 });

@@ -4,14 +4,16 @@
 // config/spliced.toml from it (`npm run docs`). Defaults and bounds in bytes and milliseconds follow
 // native/base/limits.hpp, which a unit test compares.
 
+import { enrolmentTable } from './enrolment.js';
+
 export interface Setting {
   /** What it means: one or more sentences of Markdown for the document. */
   doc: string;
   /** A format of formats.ts, or the allowed words. */
   format: string | readonly string[];
   default: unknown;
-  /** Of an array that is empty by default: what one may look like, for messages. */
-  example?: readonly string[];
+  /** A value that could be written, where the default shows nothing of the form. */
+  example?: unknown;
   /** Its environment variable, SPLICED_ and so on. */
   env: string;
   /** Its option of the command line, without the dashes. */
@@ -66,6 +68,15 @@ export const schema = {
     argument: 'ADDR:PORT',
     help: 'address to listen on, such as [::]:8443',
   },
+  listen_http: {
+    doc:
+      'Where to answer plain HTTP, as `listen`; port 80 as a rule, none by default. It sends every ' +
+      "request on to HTTPS, at the first of `listen`'s ports, and answers ACME's challenges.",
+    format: 'listen addresses or none',
+    default: [],
+    example: ['0.0.0.0:80'],
+    env: 'SPLICED_LISTEN_HTTP',
+  },
   state_dir: {
     doc: "Where the device's own certificate is kept (made with mode 0700).",
     format: 'path',
@@ -84,9 +95,10 @@ export const schema = {
   tls: {
     certificate: {
       doc:
-        "Certificate chain (PEM, the server's own first) to serve instead of the device's own. A " +
-        'reload reads the files again even when their names are the same.',
-      format: 'path or nothing',
+        "Certificate chain (PEM, the server's own first) to serve instead of the device's own; " +
+        '`credential:NAME` is a credential of the service manager (`LoadCredential=`). The files ' +
+        'are watched, and a reload reads them again.',
+      format: 'file or nothing',
       default: '',
       env: 'SPLICED_CERTIFICATE',
       option: 'certificate',
@@ -95,13 +107,23 @@ export const schema = {
       isLive: true,
     },
     private_key: {
-      doc: 'Its private key (PEM, not encrypted); both or neither.',
-      format: 'path or nothing',
+      doc: 'Its private key (PEM, not encrypted), perhaps the same file; both or neither.',
+      format: 'file or nothing',
       default: '',
       env: 'SPLICED_PRIVATE_KEY',
       option: 'private-key',
       argument: 'FILE',
       help: 'its private key in PEM form',
+      isLive: true,
+    },
+    more_certificates: {
+      doc:
+        'Further pairs, each `CHAIN_FILE,KEY_FILE`, for clients that ask for one of their names ' +
+        '(SNI); all others get `certificate`. In the variable separated by semicolons.',
+      format: 'certificate pairs',
+      default: [],
+      example: ['/etc/spliced/b.pem,/etc/spliced/b.key'],
+      env: 'SPLICED_MORE_CERTIFICATES',
       isLive: true,
     },
     offload: {
@@ -116,6 +138,7 @@ export const schema = {
       help: 'auto: kernel TLS where the kernel can; off: never',
     },
   },
+  enrolment: enrolmentTable,
   client_certificates: {
     ca: {
       doc:

@@ -130,7 +130,7 @@ export interface Engine {
    * gets the body. `inKernel`: it tries kernel TLS even while that is suspended, else user space.
    */
   expectCanary(port: number, inKernel: boolean): void;
-  /** A member of the status: a JSON object, at most 768 bytes with its name; at most 8 names. */
+  /** A member of the status: JSON, at most 4 KiB with its name; at most 8 names and 8 KiB in all. */
   annotate(name: string, json: string): void;
   /** Whether connections accepted from now on are kept for takeConnections(). */
   logConnections(on: boolean): void;

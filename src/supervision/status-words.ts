@@ -11,8 +11,8 @@ export interface StatusFigures {
 export interface StatusFacts {
   urls: readonly string[];
   figures: StatusFigures;
-  /** Whole days; below 0: expired so many days ago. */
-  certificateDaysLeft: number;
+  /** Whole days; below 0: expired so many days ago. Undefined: the clock is not set. */
+  certificateDaysLeft: number | undefined;
   /** Errors of a configuration that a reload refused; 0: it is in effect. */
   refusedErrors: number;
   /** What health.ts has found wrong; empty: nothing. */
@@ -31,7 +31,8 @@ function offloadWords({ kernel, mode, driver }: StatusFigures['offload']): strin
   return `kernel TLS by ${driver.name}${driver.async ? ' (asynchronous)' : ''}`;
 }
 
-function certificateWords(daysLeft: number): string {
+function certificateWords(daysLeft: number | undefined): string {
+  if (daysLeft === undefined) return 'the clock is not set';
   if (daysLeft < 0) return `certificate EXPIRED ${counted(-daysLeft, 'day')} ago`;
   return `certificate valid for ${counted(daysLeft, 'day')}`;
 }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // What is refused before anything is served: one line on standard error, exit code 2.
 
-import { chmodSync, readFileSync, writeFileSync } from 'node:fs';
+import { chmodSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
 import t, { type Test } from 'tap';
@@ -18,7 +18,8 @@ function refused(t: Test, ended: Ended, reason: RegExp, name: string): void {
 t.test('--help and --version', async (t) => {
   const commands = await runCli(['--help']);
   t.equal(commands.code, 0);
-  for (const name of ['serve', 'config']) t.match(commands.stdout, new RegExp(`^  ${name} `, 'm'));
+  for (const name of ['serve', 'config', 'certificate'])
+    t.match(commands.stdout, new RegExp(`^  ${name} `, 'm'));
   const config = await runCli(['config', '--help']);
   t.match(config, { code: 0, stdout: /^Usage: spliced config check/, stderr: '' });
   const help = await runCli(['serve', '--help']);
@@ -39,11 +40,38 @@ t.test('--help and --version', async (t) => {
   t.match(await runCli(['--version']), { code: 0, stdout: `spliced ${version}\n`, stderr: '' });
 });
 
-t.test('the bundle is one file in which a command sleeps until it is asked for', async (t) => {
-  const bundle = readFileSync('dist/cli.js', 'utf8');
-  // esbuild wraps a module that import() reaches, and all that only it needs, into a function.
-  for (const path of ['commands/serve', 'commands/config', 'daemon', 'config/formats', 'log']) {
-    t.match(bundle, `"src/${path}.ts"() {`, path);
+/** The text of a file of the bundle and of all that it imports at once. */
+function loadedBy(path: string, seen = new Set<string>()): string {
+  if (seen.has(path)) return '';
+  seen.add(path);
+  const text = readFileSync(path, 'utf8');
+  const imports = text.matchAll(/^(?:import|export)[^;"]*"(\.[^"]+)";$/gm);
+  return (
+    text + [...imports].map(([, name]) => loadedBy(join(path, '..', name ?? ''), seen)).join('')
+  );
+}
+
+t.test('what a command does not need is not loaded', async (t) => {
+  const [chunk] = readdirSync('dist/chunks').filter((name) => name.startsWith('serve-'));
+  // esbuild writes the path of each module above it.
+  const has = (text: string, path: string): boolean => text.includes(`\n// ${path}`);
+  const entry = loadedBy('dist/cli.js');
+  t.ok(has(entry, 'src/start-error.ts'));
+  for (const path of ['src/commands/', 'src/config/', 'src/daemon.ts', 'node_modules/']) {
+    t.notOk(has(entry, path), `cli.js: ${path}`);
+  }
+  const serve = loadedBy(`dist/chunks/${chunk}`);
+  t.ok(has(serve, 'src/daemon.ts') && has(serve, 'src/config/toml.ts'));
+  for (const path of [
+    'node_modules/@peculiar/',
+    'node_modules/acme-client/',
+    'node_modules/reflect-metadata/',
+    'src/certificates/enrolment.ts',
+    'src/commands/config.ts',
+    'src/doctor/',
+    'src/plain-http/',
+  ]) {
+    t.notOk(has(serve, path), `serve: ${path}`);
   }
 });
 
@@ -146,6 +174,11 @@ t.test('a key that does not match the certificate', async (t) => {
   writeFileSync(privateKey, two.privateKey);
   const files = ['--certificate', certificate, '--private-key', privateKey];
   const ended = await runCli(['serve', '--listen', '127.0.0.1:0', ...files]);
-  refused(t, ended, /two\.key does not match the certificate .*one\.pem/, 'mismatch');
+  refused(
+    t,
+    ended,
+    /--certificate: .*one\.pem .*two\.key cannot be used: .* does not match the certificate/,
+    'mismatch',
+  );
   t.notMatch(ended.stdout + ended.stderr, /BEGIN|MIG/, 'no part of a key is shown');
 });

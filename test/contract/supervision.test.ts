@@ -186,11 +186,13 @@ t.test('what the daemon adds to the status', async (t) => {
   const { body } = await get(running, { path: '/.spliced/status' });
   t.match(JSON.parse(body.toString()), { canary: { ok: 2, lastError: 'ü' } });
   t.match(statsOf(running), { canary: { ok: 2 } });
-  t.throws(() => engine.annotate('long', JSON.stringify('x'.repeat(768))), {
+  t.throws(() => engine.annotate('long', JSON.stringify('x'.repeat(4096))), {
     code: 'EINVAL_OPTION',
   });
   for (let i = 1; i < 8; i += 1) engine.annotate(`n${i}`, JSON.stringify('x'.repeat(760)));
   t.throws(() => engine.annotate('n8', '{}'), { code: 'EINVAL_OPTION' });
+  const most = JSON.stringify('x'.repeat(4000));
+  t.throws(() => engine.annotate('n7', most), { code: 'EINVAL_OPTION' }, 'too much in all');
   t.equal((await get(running, { path: '/.spliced/status' })).status, 200, 'the page still fits');
 });
 

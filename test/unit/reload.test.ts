@@ -165,6 +165,8 @@ t.test('which settings are live', async (t) => {
   t.same(live, [
     'tls.certificate',
     'tls.private_key',
+    'tls.more_certificates',
+    ...[...settingsOf(schema).keys()].filter((key) => key.startsWith('enrolment.')),
     'client_certificates.ca',
     'client_certificates.crl',
     'client_certificates.require',

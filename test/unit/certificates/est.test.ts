@@ -270,7 +270,7 @@ t.test('options that cannot work are refused at start', async (t) => {
     message: /https/,
   });
   await t.rejects(start({ trustAnchorsFile: '/absent' }), {
-    message: /trust anchors \/absent: ENOENT/,
+    message: /^enrolment\.trust_anchors_file: cannot read \/absent: ENOENT/,
   });
   await t.rejects(start({ clientCertificateFile: '/absent' }), { message: /give both/ });
 });

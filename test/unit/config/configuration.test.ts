@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// The configuration: which layer wins, bounds, what each error says and where, all at once; and
-// that the defaults are the ones of the data plane.
+// The configuration: which layer wins, bounds, what each error says and where, all at once.
 
-import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { mkdirSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import t, { type Test } from 'tap';
 import {
@@ -55,7 +54,9 @@ t.test('defaults', async (t) => {
     ring: 'auto',
     logLevel: 'info',
   });
-  t.equal(configuration.files, undefined);
+  t.same(configuration.installed, []);
+  t.same(configuration.httpListeners, []);
+  t.equal(configuration.enrolment, undefined);
   t.same([files, warnings], [[], []]);
 });
 
@@ -102,24 +103,41 @@ t.test('default < file < drop-ins by name < environment < option', async (t) => 
 });
 
 t.test('every setting can be set in every layer that it has', async (t) => {
-  const partners: Record<string, string> = {
-    SPLICED_CERTIFICATE: 'SPLICED_PRIVATE_KEY',
-    SPLICED_PRIVATE_KEY: 'SPLICED_CERTIFICATE',
-    SPLICED_CLIENT_CERTIFICATES_CRL: 'SPLICED_CLIENT_CERTIFICATES_CA',
-    SPLICED_CLIENT_CERTIFICATES_REQUIRE: 'SPLICED_CLIENT_CERTIFICATES_CA',
+  // What some settings need beside them.
+  const partners = {
+    SPLICED_CERTIFICATE: '/p',
+    SPLICED_PRIVATE_KEY: '/p',
+    SPLICED_CLIENT_CERTIFICATES_CA: '/p',
+    SPLICED_ENROLMENT_USERNAME: 'p',
+    SPLICED_ENROLMENT_PASSWORD_FILE: '/p',
+    SPLICED_ENROLMENT_CLIENT_CERTIFICATE_FILE: '/p',
+    SPLICED_ENROLMENT_CLIENT_PRIVATE_KEY_FILE: '/p',
+    SPLICED_ENROLMENT_EXTERNAL_ACCOUNT_KEY_ID: 'p',
+    SPLICED_ENROLMENT_EXTERNAL_ACCOUNT_HMAC_KEY_FILE: '/p',
+  };
+  const est = {
+    SPLICED_ENROLMENT_URL: 'https://est.example.org',
+    SPLICED_ENROLMENT_TRUST_ANCHORS_FILE: '/p',
+  };
+  const texts: Record<string, string> = {
+    'https URL or nothing': 'https://x/',
+    'e-mail address or nothing': 'a@b',
   };
   for (const [key, { env, option, format, default: fallback, min, example }] of settings) {
-    const other: unknown = Array.isArray(format) ? format.at(-1) : (example ?? min);
-    const value = other ?? (Array.isArray(fallback) ? ['[::1]:7'] : '/x');
+    const other: unknown = Array.isArray(format) ? format[1] : min;
+    const array = Array.isArray(fallback) ? (example ?? ['[::1]:7']) : undefined;
+    const boolean = typeof fallback === 'boolean' ? !fallback : undefined;
+    const value = other ?? array ?? boolean ?? texts[String(format)] ?? '/x';
     const config = writeFiles(t, `${key} = ${JSON.stringify(value)}\n`);
-    const partner: NodeJS.ProcessEnv = env in partners ? { [partners[env] ?? '']: '/p' } : {};
+    const partner = { ...partners, ...(key === 'enrolment.protocol' ? est : {}), [env]: undefined };
     const layers: { kind: string; options?: CommandOptions; variables?: NodeJS.ProcessEnv }[] = [
       { kind: 'file', options: { config } },
       { kind: 'environment', variables: { [env]: String(value) } },
     ];
     if (option) layers.push({ kind: 'option', options: { [option]: value as string } });
     for (const { kind, options = {}, variables = {} } of layers) {
-      const effective = load(options, { ...partner, ...variables }).settings.get(key);
+      const beside = kind === 'environment' ? { ...partner, ...variables } : partner;
+      const effective = load(options, beside).settings.get(key);
       t.same(effective?.value, value, `${key} by ${kind}`);
       t.equal(effective?.origin.kind, kind);
     }
@@ -161,10 +179,14 @@ t.test('several addresses, by options and by environment', async (t) => {
 
 t.test('both certificate options or none', async (t) => {
   const options = { certificate: 'a.pem', 'private-key': 'b.pem' };
-  t.same(load(options).configuration.files, {
-    certificate: resolve('a.pem'),
-    privateKey: resolve('b.pem'),
-  });
+  const setting = 'tls.certificate';
+  t.same(load(options).configuration.installed, [
+    { certificate: resolve('a.pem'), privateKey: resolve('b.pem'), setting },
+  ]);
+  const credentials = { certificate: 'credential:chain', 'private-key': 'credential:key' };
+  t.same(load(credentials).configuration.installed, [
+    { certificate: 'credential:chain', privateKey: 'credential:key', setting },
+  ]);
   t.same(problemsOf(t, { certificate: 'a.pem' }), [
     '--certificate: must be given together with tls.private_key (--private-key, SPLICED_PRIVATE_KEY)',
   ]);
@@ -246,7 +268,7 @@ t.test('each error of a file has its line, its key and what is allowed', async (
     [
       '[tls]\nfoo = 1',
       2,
-      'tls.foo: there is no such key; [tls] has certificate, private_key, offload',
+      'tls.foo: there is no such key; [tls] has certificate, private_key, more_certificates, offload',
     ],
     [
       'zzz = 1',
@@ -270,7 +292,7 @@ t.test('each error of a file has its line, its key and what is allowed', async (
     [
       '[zzz]\na = 1',
       1,
-      'zzz: there is no table [zzz]; there are [tls], [client_certificates], [limits], [timeouts], [log]',
+      'zzz: there is no table [zzz]; there are [tls], [enrolment], [client_certificates], [limits], [timeouts], [log]',
     ],
     ['root = "a"\n\nroot = "b"', 3, 'root: the key is there twice; the first is in line 1'],
     ['[tls]\n[tls]', 2, 'tls: the table is there twice; the first is in line 1'],
@@ -368,29 +390,4 @@ t.test('a secret is in no error', async (t) => {
     t.equal((error as ConfigurationError).problems.length, 2);
     t.notMatch((error as Error).message, /hunter2/);
   }
-});
-
-t.test('the defaults are those of native/base/limits.hpp', async (t) => {
-  const limits = readFileSync('native/base/limits.hpp', 'utf8');
-  const limitOf = (name: string): number => {
-    const text = new RegExp(`\\b${name} = ([^;]+);`).exec(limits)?.[1] ?? '';
-    return text.split('*').reduce((product, factor) => {
-      return product * Number(factor.replaceAll("'", ''));
-    }, 1);
-  };
-  const names = {
-    'limits.connections_max': 'kConnectionsMaxDefault',
-    'limits.pending_window_bytes': 'kPendingWindowBytesDefault',
-    'timeouts.handshake_ms': 'kHandshakeTimeoutMsDefault',
-    'timeouts.head_ms': 'kHeadTimeoutMsDefault',
-    'timeouts.idle_ms': 'kIdleTimeoutMsDefault',
-    'timeouts.stall_ms': 'kStallTimeoutMsDefault',
-    'timeouts.drain_ms': 'kDrainTimeoutMsDefault',
-    'timeouts.linger_ms': 'kLingerTimeoutMsDefault',
-    'timeouts.stop_ms': 'kStopTimeoutMsDefault',
-  };
-  for (const [key, name] of Object.entries(names)) {
-    t.equal(settings.get(key)?.default, limitOf(name), name);
-  }
-  t.equal(schema.limits.connections_max.max, limitOf('kConnectionsMaxCeiling'));
 });

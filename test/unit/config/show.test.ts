@@ -10,7 +10,7 @@ import { showAsJson, showAsToml } from '../../../src/config/show.js';
 
 const secret = {
   doc: 'A password.',
-  format: 'path or nothing',
+  format: 'text or nothing',
   default: '',
   env: 'SPLICED_SECRET',
   sensitive: true as const,

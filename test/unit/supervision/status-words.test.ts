@@ -29,6 +29,7 @@ t.test('statusWords', async (t) => {
   t.match(withOffload({ kernel: 'no CONFIG_TLS', mode: 'auto', driver }), /, user-space TLS, /);
   t.match(withOffload({ kernel: 'available', mode: 'auto' }), /, kernel TLS, /);
   t.match(statusWords({ ...facts, certificateDaysLeft: 1 }), /valid for 1 day$/);
+  t.match(statusWords({ ...facts, certificateDaysLeft: undefined }), /the clock is not set$/);
   t.match(statusWords({ ...facts, certificateDaysLeft: -3 }), /certificate EXPIRED 3 days ago$/);
   t.match(
     statusWords({ ...facts, refusedErrors: 2 }),

@@ -1,0 +1,92 @@
+// SPDX-License-Identifier: Apache-2.0
+// The command line of `spliced certificate`: finds the action, reads its options and the
+// configuration, and says wrong usage in one line. What the actions do is certificate.ts. Loaded by
+// cli.ts for this command.
+
+import { type CommandOptions, loadConfiguration, placeRefusal } from '../config/configuration.js';
+import { reasonOf, StartError } from '../start-error.js';
+import {
+  certificateCa,
+  certificateCheck,
+  certificateRenew,
+  certificateRequest,
+  certificateShow,
+} from './certificate.js';
+import { configurationHelp, configurationOptions, readCommandLine } from './usage.js';
+
+const namesMax = 100;
+
+const help = (): string => `Usage: spliced certificate ca [OPTIONS]
+       spliced certificate show [--json] [OPTIONS]
+       spliced certificate check [OPTIONS]
+       spliced certificate renew [OPTIONS]
+       spliced certificate request --private-key FILE NAME...
+
+ca       prints the certificate of the device's own authority: who trusts it once sees no warning
+         after any renewal.
+show     prints every certificate that is installed or stored.
+check    looks at the installed files, or at those of --certificate and --private-key, and says
+         everything that is wrong with them; the exit code is then 1.
+renew    asks the running service for a new certificate of its own, and of the enrolment.
+request  prints a request (PKCS#10) for the names and addresses, and makes the key if FILE is absent.
+
+  --json                   show: as JSON
+${configurationHelp()}
+  --help                   this text
+
+The options are those of "spliced serve": what is given here counts as it would there.
+`;
+
+type Action = (options: CommandOptions, names: string[]) => Promise<number>;
+
+const actions: Record<string, Action> = {
+  ca: async (options) => certificateCa(loadConfiguration(options).configuration, process),
+  show: async (options) => {
+    const { stateDir, installed } = loadConfiguration(options).configuration;
+    return certificateShow({ stateDir, installed, json: options.json === true }, process);
+  },
+  check: async (options) => {
+    const loaded = loadConfiguration(options);
+    const { installed } = loaded.configuration;
+    if (installed.length === 0) {
+      throw new StartError('nothing is installed: give --certificate FILE --private-key FILE');
+    }
+    const codes: number[] = [];
+    for (const pair of installed) {
+      try {
+        codes.push(await certificateCheck(pair, process));
+      } catch (error) {
+        if (!(error instanceof StartError)) throw error;
+        throw new StartError(placeRefusal(reasonOf(error), loaded));
+      }
+    }
+    return Math.max(...codes);
+  },
+  renew: async (options) => certificateRenew(loadConfiguration(options).configuration, process),
+  request: async (options, names) => {
+    const privateKeyFile = options['private-key'];
+    if (typeof privateKeyFile !== 'string' || privateKeyFile === '') {
+      throw new StartError('say where the private key is, or is to be: --private-key FILE');
+    }
+    return certificateRequest({ names, privateKeyFile }, process);
+  },
+};
+
+export async function run(args: string[]): Promise<number> {
+  const options = { ...configurationOptions(), json: { type: 'boolean' as const } };
+  const usage = { options, help, positionalsMax: namesMax + 1 };
+  const line = readCommandLine('certificate', args, usage);
+  if (line === undefined) return 0;
+  const [name = '', ...names] = line.positionals;
+  const action = Object.hasOwn(actions, name) ? actions[name] : undefined;
+  if (action === undefined) {
+    const known = Object.keys(actions).join(', ');
+    throw new StartError(`say which: spliced certificate with one of ${known}; see --help`);
+  }
+  if (line.values.json && name !== 'show') throw new StartError('--json belongs to show');
+  if (names[0] !== undefined && name !== 'request') {
+    const advice = 'see spliced certificate --help';
+    throw new StartError(`unexpected argument "${names[0]}"; ${advice}`);
+  }
+  return action(line.values, names);
+}

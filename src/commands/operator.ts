@@ -1,0 +1,7 @@
+// SPDX-License-Identifier: Apache-2.0
+// The commands that an operator runs by hand, as one part of the bundle: each that cli.ts loaded
+// alone would cut what the server loads into more pieces, and every piece costs its start.
+
+export * as certificate from './certificate-line.js';
+export * as config from './config.js';
+export * as doctor from './doctor.js';

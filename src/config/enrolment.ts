@@ -1,0 +1,211 @@
+// SPDX-License-Identifier: Apache-2.0
+// The table [enrolment]: from whom the device gets its certificate, by EST or ACME. Its settings
+// (part of schema.ts), what they need of each other, and the value that the daemon receives.
+// Called by schema.ts and configuration.ts.
+
+import type { Setting } from './schema.js';
+
+const text = (
+  env: string,
+  format: string,
+  doc: string,
+): Setting & { default: string; isLive: true } => ({
+  doc,
+  format,
+  default: '',
+  env: `SPLICED_ENROLMENT_${env}`,
+  isLive: true,
+});
+
+export const enrolmentTable = {
+  protocol: {
+    doc:
+      '`est` (RFC 7030) or `acme` (RFC 8555, http-01): who gives the certificate, and renews it. ' +
+      "Until there is one the device's own is served. docs/CERTIFICATES.md has the details.",
+    format: ['none', 'est', 'acme'],
+    default: 'none',
+    env: 'SPLICED_ENROLMENT_PROTOCOL',
+    isLive: true,
+  },
+  names: {
+    doc:
+      'DNS names and addresses that the certificate is asked for (in the variable separated by ' +
+      "commas). ACME needs them; with EST none means the device's own.",
+    format: 'names',
+    default: [],
+    example: ['gate.example.org'],
+    env: 'SPLICED_ENROLMENT_NAMES',
+    isLive: true,
+  },
+  trust_anchors_file: text(
+    'TRUST_ANCHORS_FILE',
+    'file or nothing',
+    "Certificates (PEM) of who may sign the authority's own server. EST needs them; with ACME none " +
+      'means the authorities that Node trusts.',
+  ),
+  url: text('URL', 'https URL or nothing', 'EST: the server, perhaps with a label as its path.'),
+  username: text(
+    'USERNAME',
+    'text or nothing',
+    'EST: the user of the first enrolment; renewals use the certificate itself.',
+  ),
+  password_file: text('PASSWORD_FILE', 'file or nothing', 'EST: holds the password of that user.'),
+  client_certificate_file: text(
+    'CLIENT_CERTIFICATE_FILE',
+    'file or nothing',
+    'EST: a certificate (PEM) for the first enrolment, instead of a user or beside it.',
+  ),
+  client_private_key_file: text(
+    'CLIENT_PRIVATE_KEY_FILE',
+    'file or nothing',
+    'EST: its private key (PEM, not encrypted).',
+  ),
+  directory_url: text('DIRECTORY_URL', 'https URL or nothing', "ACME: the server's directory."),
+  contact: text(
+    'CONTACT',
+    'e-mail address or nothing',
+    "ACME: an e-mail address for the authority's notices.",
+  ),
+  terms_of_service_agreed: {
+    doc: "ACME: whether you agree to the authority's terms; many refuse an account without.",
+    format: 'true or false',
+    default: false,
+    env: 'SPLICED_ENROLMENT_TERMS_OF_SERVICE_AGREED',
+    isLive: true,
+  },
+  external_account_key_id: text(
+    'EXTERNAL_ACCOUNT_KEY_ID',
+    'text or nothing',
+    'ACME: the id of an external account (RFC 8555 7.3.4), for authorities that want one.',
+  ),
+  external_account_hmac_key_file: text(
+    'EXTERNAL_ACCOUNT_HMAC_KEY_FILE',
+    'file or nothing',
+    'ACME: holds the key of that account, in base64url.',
+  ),
+} as const;
+
+type Name = keyof typeof enrolmentTable;
+
+/** Whether a setting was given, and where; configuration.ts answers. */
+export interface Given {
+  isSet(key: string): boolean;
+  value(key: string): unknown;
+  /** Finds fault with the place of `key`. */
+  refuse(key: string, text: string): void;
+  /** As refuse, but stops nothing. */
+  warn(key: string, text: string): void;
+}
+
+const estOnly: Name[] = [
+  'url',
+  'username',
+  'password_file',
+  'client_certificate_file',
+  'client_private_key_file',
+];
+const acmeOnly: Name[] = [
+  'directory_url',
+  'contact',
+  'terms_of_service_agreed',
+  'external_account_key_id',
+  'external_account_hmac_key_file',
+];
+const pairs: [Name, Name][] = [
+  ['username', 'password_file'],
+  ['client_certificate_file', 'client_private_key_file'],
+  ['external_account_key_id', 'external_account_hmac_key_file'],
+];
+
+const keyOf = (name: Name): string => `enrolment.${name}`;
+
+/** What no setting of the table can know alone. */
+export function judgeEnrolment(given: Given): void {
+  const protocol = given.value('enrolment.protocol');
+  const needs = (names: Name[]): void => {
+    const missing = names.map(keyOf).filter((key) => !given.isSet(key));
+    if (missing.length === 0) return;
+    given.refuse('enrolment.protocol', `"${protocol}" needs ${missing.join(' and ')}`);
+  };
+  if (protocol === 'est') needs(['url', 'trust_anchors_file']);
+  if (protocol === 'acme') {
+    needs(['directory_url', 'names']);
+    if (!given.isSet('listen_http')) {
+      const advice = 'listen_http = ["0.0.0.0:80"] to answer its challenges';
+      given.refuse('enrolment.protocol', `"acme" needs ${advice}`);
+    }
+  }
+  for (const [one, other] of pairs) {
+    const [isOne, isOther] = [given.isSet(keyOf(one)), given.isSet(keyOf(other))];
+    if (isOne === isOther) continue;
+    const [present, missing] = isOne ? [one, other] : [other, one];
+    given.refuse(keyOf(present), `must be given together with ${keyOf(missing)}`);
+  }
+  const idle = [...(protocol === 'est' ? [] : estOnly), ...(protocol === 'acme' ? [] : acmeOnly)];
+  for (const key of idle.map(keyOf)) {
+    if (given.isSet(key)) given.warn(key, `is not used: enrolment.protocol is "${protocol}"`);
+  }
+}
+
+/** Files are absolute paths or `credential:NAME`. */
+export type EnrolmentSettings =
+  | {
+      protocol: 'est';
+      names: string[];
+      trustAnchorsFile: string;
+      url: string;
+      username: string | undefined;
+      passwordFile: string | undefined;
+      clientCertificateFile: string | undefined;
+      clientPrivateKeyFile: string | undefined;
+    }
+  | {
+      protocol: 'acme';
+      names: string[];
+      trustAnchorsFile: string | undefined;
+      directoryUrl: string;
+      contact: string | undefined;
+      termsOfServiceAgreed: boolean;
+      externalAccountKeyId: string | undefined;
+      externalAccountHmacKeyFile: string | undefined;
+    };
+
+/** The checked value; `fileOf` makes a path absolute. */
+export function enrolmentOf(
+  setTo: (key: string) => unknown,
+  fileOf: (value: string) => string,
+): EnrolmentSettings | undefined {
+  const text = (name: Name): string => String(setTo(keyOf(name)));
+  const optional = (name: Name): string | undefined => text(name) || undefined;
+  const file = (name: Name): string | undefined => {
+    const value = optional(name);
+    return value === undefined ? undefined : fileOf(value);
+  };
+  const names = [...(setTo('enrolment.names') as string[])];
+  switch (setTo('enrolment.protocol')) {
+    case 'est':
+      return {
+        protocol: 'est',
+        names,
+        trustAnchorsFile: fileOf(text('trust_anchors_file')),
+        url: text('url'),
+        username: optional('username'),
+        passwordFile: file('password_file'),
+        clientCertificateFile: file('client_certificate_file'),
+        clientPrivateKeyFile: file('client_private_key_file'),
+      };
+    case 'acme':
+      return {
+        protocol: 'acme',
+        names,
+        trustAnchorsFile: file('trust_anchors_file'),
+        directoryUrl: text('directory_url'),
+        contact: optional('contact'),
+        termsOfServiceAgreed: setTo('enrolment.terms_of_service_agreed') === true,
+        externalAccountKeyId: optional('external_account_key_id'),
+        externalAccountHmacKeyFile: file('external_account_hmac_key_file'),
+      };
+    default:
+      return undefined;
+  }
+}

@@ -1,0 +1,187 @@
+// SPDX-License-Identifier: Apache-2.0
+// What port 80 answers: an ACME server's challenges (RFC 8555 8.3), and to everything else where
+// the HTTPS service is. Reads no file, keeps no connection, and forgets every request at once. Made
+// by daemon.ts, only when `listen_http` is configured.
+
+import {
+  createServer,
+  type IncomingMessage,
+  type Server,
+  type ServerOptions,
+  type ServerResponse,
+} from 'node:http';
+import { isIPv6, type Socket } from 'node:net';
+import { reasonOf, StartError } from '../start-error.js';
+
+export interface PlainAddress {
+  address: string;
+  port: number;
+}
+
+export interface PlainHttpParts {
+  addresses: readonly PlainAddress[];
+  /** The body for a path, or undefined when it is no challenge. */
+  challenge(path: string): string | undefined;
+  /** Where HTTPS is; undefined while it is not served yet. */
+  httpsPort(): number | undefined;
+}
+
+/** For each address. Units are in the names. */
+export const bounds = {
+  connectionsMax: 64,
+  headBytesMax: 4096,
+  headerFieldsMax: 32,
+  /** For a whole request, from the connection's first byte; also the idle time of a connection. */
+  requestTimeoutMs: 5_000,
+  /** How often the above is looked at. */
+  checkIntervalMs: 1_000,
+} as const;
+
+const challengePrefix = '/.well-known/acme-challenge/';
+const httpsPortDefault = 443;
+const dnsNameMax = 253;
+const dnsName = /^[a-z0-9_-]+(\.[a-z0-9_-]+)*\.?$/i; // IPv4 addresses look the same.
+
+/** The host of a Host header field without its port (RFC 9110 7.2); undefined when it is none. */
+export function hostOf(field: string | undefined): string | undefined {
+  const match = /^(\[[0-9a-f:.]+\]|[^:[\]]+)(?::\d{0,5})?$/i.exec(field ?? '');
+  const [, host] = match ?? [];
+  if (host === undefined) return undefined;
+  if (host.startsWith('[')) return isIPv6(host.slice(1, -1)) ? host : undefined;
+  return host.length <= dnsNameMax && dnsName.test(host) ? host : undefined;
+}
+
+/** A target in origin form of visible characters (RFC 9112 3.2.1): safe in a header field. */
+const isTarget = (target: string): boolean => /^\/[\x21-\x7e]*$/.test(target);
+
+interface Answer {
+  status: number;
+  headers?: Record<string, string>;
+  body?: string;
+}
+
+function answerTo(request: IncomingMessage, parts: PlainHttpParts): Answer {
+  const { method, url: target = '' } = request;
+  // Node reads a request line without a version as HTTP/0.9.
+  if (request.httpVersionMajor !== 1 || !isTarget(target)) return { status: 400 };
+  if (target.startsWith(challengePrefix)) {
+    if (method !== 'GET' && method !== 'HEAD')
+      return { status: 405, headers: { Allow: 'GET, HEAD' } };
+    const body = parts.challenge(target);
+    if (body === undefined) return { status: 404 };
+    return { status: 200, headers: { 'Content-Type': 'application/octet-stream' }, body };
+  }
+  // More than one Host field is an error (RFC 9112 3.2); Node keeps the first of several.
+  const fields = request.headersDistinct.host ?? [];
+  const host = fields.length === 1 ? hostOf(fields[0]) : undefined;
+  if (host === undefined) return { status: 400 };
+  const port = parts.httpsPort();
+  if (port === undefined) return { status: 503, headers: { 'Retry-After': '1' } };
+  const authority = port === httpsPortDefault ? host : `${host}:${port}`;
+  // 308 and not 301: a method and a body stay what they are (RFC 9110 15.4.9).
+  return { status: 308, headers: { Location: `https://${authority}${target}` } };
+}
+
+function respond(request: IncomingMessage, response: ServerResponse, parts: PlainHttpParts): void {
+  const { status, headers = {}, body = '' } = answerTo(request, parts);
+  response.writeHead(status, {
+    ...headers,
+    'Content-Length': String(Buffer.byteLength(body)),
+    'Cache-Control': 'no-store',
+    Connection: 'close',
+  });
+  response.end(request.method === 'HEAD' ? undefined : body);
+}
+
+// Node's types lack the status of a broken request's answer: what is not HTTP gets one line.
+const badRequest = 'HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\nConnection: close\r\n\r\n';
+
+function newServer(parts: PlainHttpParts): Server {
+  const options: ServerOptions = {
+    maxHeaderSize: bounds.headBytesMax,
+    headersTimeout: bounds.requestTimeoutMs,
+    requestTimeout: bounds.requestTimeoutMs,
+    connectionsCheckingInterval: bounds.checkIntervalMs,
+    keepAlive: false,
+  };
+  const answer = (request: IncomingMessage, response: ServerResponse): void =>
+    respond(request, response, parts);
+  const server = createServer(options, answer);
+  server.maxConnections = bounds.connectionsMax;
+  server.maxHeadersCount = bounds.headerFieldsMax;
+  server.maxRequestsPerSocket = 1;
+  server.timeout = bounds.requestTimeoutMs;
+  // A body is never wanted: the answer comes without "100 Continue".
+  server.on('checkContinue', answer);
+  server.on('clientError', (_error, socket) => {
+    if (socket.writable) socket.write(badRequest);
+    (socket as Socket).destroySoon();
+  });
+  // Without a listener for it, Node keeps a tunnel's socket that asks for CONNECT open.
+  server.on('connect', (_request, socket: Socket) => socket.destroy());
+  return server;
+}
+
+function listen(server: Server, { address, port }: PlainAddress): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const onError = (error: NodeJS.ErrnoException): void => {
+      const place = isIPv6(address) ? `[${address}]:${port}` : `${address}:${port}`;
+      const advice =
+        error.code === 'EACCES' ? '; a port below 1024 needs CAP_NET_BIND_SERVICE' : '';
+      reject(new StartError(`listen_http: cannot listen at ${place}: ${reasonOf(error)}${advice}`));
+    };
+    server.once('error', onError);
+    server.listen({ host: address, port, ipv6Only: isIPv6(address) }, () => {
+      server.off('error', onError);
+      // Out of descriptors, for example: who comes later may have more luck.
+      server.on('error', () => {});
+      resolve();
+    });
+  });
+}
+
+export class PlainHttp {
+  readonly #parts: PlainHttpParts;
+  readonly #servers: Server[] = [];
+
+  /** Does nothing yet; `start()` does. */
+  constructor(parts: PlainHttpParts) {
+    this.#parts = parts;
+  }
+
+  /** Listens at every address, or throws StartError and at none. */
+  async start(): Promise<void> {
+    try {
+      for (const address of this.#parts.addresses) {
+        const server = newServer(this.#parts);
+        this.#servers.push(server);
+        await listen(server, address);
+      }
+    } catch (error) {
+      await this.close();
+      throw error;
+    }
+  }
+
+  /** As bound: port 0 has become a real one. */
+  listeners(): PlainAddress[] {
+    return this.#servers.flatMap((server) => {
+      const bound = server.address();
+      return bound === null || typeof bound === 'string'
+        ? []
+        : [{ address: bound.address, port: bound.port }];
+    });
+  }
+
+  /** Closes listeners and connections at once. Idempotent. */
+  async close(): Promise<void> {
+    const closed = this.#servers.splice(0).map(
+      (server) =>
+        new Promise<void>((resolve) => {
+          server.close(() => resolve());
+          server.closeAllConnections();
+        }),
+    );
+    await Promise.all(closed);
+  }
+}
