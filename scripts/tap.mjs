@@ -44,13 +44,35 @@ export function countTap(text, fileName) {
   return tally;
 }
 
+// Each file leads a process group, so that whatever it started can be ended with it: a guest would
+// otherwise go on for minutes after its test was given up.
+const running = new Set();
+const exitCodes = { SIGINT: 130, SIGTERM: 143, SIGHUP: 129 };
+
+function endGroup({ pid }, signal) {
+  try {
+    process.kill(-pid, signal);
+  } catch {
+    // It has ended.
+  }
+}
+
+for (const [signal, code] of Object.entries(exitCodes)) {
+  process.once(signal, () => {
+    for (const child of running) endGroup(child, 'SIGTERM');
+    process.exit(code);
+  });
+}
+
 function runFile(path, { cwd, timeoutS, onLine }) {
   return new Promise((resolve) => {
     const child = spawn(process.execPath, ['--enable-source-maps', path], {
       cwd,
       env: { ...process.env, TAP_TIMEOUT: String(timeoutS), UV_USE_IO_URING: '0' },
       stdio: ['ignore', 'pipe', 'pipe'],
+      detached: true,
     });
+    running.add(child);
     let output = '';
     let errors = '';
     let isOverdue = false;
@@ -58,7 +80,7 @@ function runFile(path, { cwd, timeoutS, onLine }) {
     const timer = setTimeout(
       () => {
         isOverdue = true;
-        child.kill('SIGKILL');
+        endGroup(child, 'SIGKILL');
       },
       (timeoutS + 15) * 1000,
     );
@@ -74,6 +96,7 @@ function runFile(path, { cwd, timeoutS, onLine }) {
     });
     child.on('close', (code, signal) => {
       clearTimeout(timer);
+      running.delete(child);
       const tally = countTap(output, path);
       if (isOverdue) tally.failures.push(`${path}: killed after ${timeoutS + 15} s`);
       else if ((code !== 0 || signal) && tally.failures.length === 0) {
