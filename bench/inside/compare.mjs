@@ -2,12 +2,11 @@
 // Compares the servers in one guest: each round measures every server in turn, medians at the end.
 //   node bench/inside/compare.mjs PEERS ROUNDS CIPHER-NAME     prints Markdown
 // Started by bench/run through run-guest, in the project's directory.
-import { spawnSync } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { release } from 'node:os';
 import { memoryPerStalledClient, speeds } from './measure.mjs';
-import { start } from './servers.mjs';
+import { makeCertificate, start } from './servers.mjs';
 
 const [peers, roundsText, cipher] = process.argv.slice(2);
 const rounds = Number(roundsText);
@@ -23,18 +22,7 @@ function prepare() {
   for (const size of [1, 1024, 16384, 16 << 20]) {
     writeFileSync(`${files.root}/f${size}`, randomBytes(size));
   }
-  const curve = ['-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1', '-nodes'];
-  const names = [
-    '-subj',
-    '/CN=localhost',
-    '-days',
-    '30',
-    '-addext',
-    'subjectAltName=DNS:localhost',
-  ];
-  const output = ['-keyout', files.key, '-out', files.certificate];
-  const made = spawnSync('openssl', ['req', '-x509', ...curve, ...names, ...output]);
-  if (made.status !== 0) throw new Error(`openssl: ${made.stderr}`);
+  makeCertificate(files);
   writeFileSync(
     opensslConf,
     `openssl_conf = a\n[a]\nssl_conf = b\n[b]\nsystem_default = c\n[c]\nCiphersuites = TLS_AES_128_GCM_SHA256\n`,

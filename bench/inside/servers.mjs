@@ -48,7 +48,7 @@ ssl.openssl.ssl-conf-cmd = ("MinProtocol" => "TLSv1.2", "Options" => "KTLS",
 
 /** The command line of each server, given what it shall serve. */
 function commandOf(name, options) {
-  const { peers, port, root, certificate, key, directory } = options;
+  const { peers = '', port, root, certificate, key, directory } = options;
   const libraries = join(peers, 'usr/lib/x86_64-linux-gnu');
   const loader = [join(libraries, 'ld-linux-x86-64.so.2'), '--library-path', libraries];
   const file = join(directory, `${name}.conf`);
@@ -64,6 +64,16 @@ function commandOf(name, options) {
   const listen = ['--listen', `127.0.0.1:${port}`, '--state-dir', join(directory, 'state')];
   const identity = ['--certificate', certificate, '--private-key', key];
   return [process.execPath, 'dist/cli.js', 'serve', '--root', root, ...listen, ...identity];
+}
+
+/** A self-signed certificate for localhost, at the paths that `start` takes. */
+export function makeCertificate({ certificate, key }) {
+  const curve = ['-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1', '-nodes'];
+  const subject = ['-subj', '/CN=localhost', '-days', '30'];
+  const names = ['-addext', 'subjectAltName=DNS:localhost'];
+  const output = ['-keyout', key, '-out', certificate];
+  const made = spawnSync('openssl', ['req', '-x509', ...curve, ...subject, ...names, ...output]);
+  if (made.status !== 0) throw new Error(`openssl: ${made.stderr}`);
 }
 
 async function untilListening(port, child) {
@@ -95,7 +105,7 @@ function requireKernelTls(name, port) {
   if (promotedCount() === before) throw new Error(`${name} does not use kernel TLS`);
 }
 
-/** Starts a server and checks that it uses kernel TLS; the answer has `port` and `stop()`. */
+/** Starts a server and checks that it uses kernel TLS; the answer has `port`, `pid` and `stop()`. */
 export async function start(name, options) {
   mkdirSync(options.directory, { recursive: true });
   const [command, ...args] = commandOf(name, options);
@@ -107,6 +117,7 @@ export async function start(name, options) {
   requireKernelTls(name, options.port);
   return {
     port: options.port,
+    pid: child.pid,
     async stop() {
       child.kill('SIGTERM');
       const late = setTimeout(() => child.kill('SIGKILL'), 3000);
