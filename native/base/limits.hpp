@@ -33,12 +33,14 @@ inline constexpr size_t kBuffersKeptMax = 64;
 // One piece of a file on its way: a pipe's default capacity (fs/pipe.c: 16 pages), four full
 // records. The cap on one call keeps the kernel's unbounded tx_list bounded (net/tls/tls_sw.c).
 inline constexpr size_t kPieceBytes = 65536;
-// What is in the page cache goes in larger pieces, as far as the window has room.
-inline constexpr size_t kBurstBytes = 256 * 1024;
+// How far ahead the page cache is looked into: what is there goes in pieces as large as the window
+// has room for.
+inline constexpr size_t kBurstBytes = 1024 * 1024;
 static_assert(kPieceBytes % kRecordPlaintextBytes == 0, "middle pieces must end on a record");
 inline constexpr uint32_t kPipesKeptMax = 64;
 inline constexpr int kStepsPerTurn = 24;  // of a connection's states; about eight small requests
-inline constexpr uint64_t kBytesPerTurn = 256 * 1024;  // then the next connection has its turn
+// Looked at after each piece: with the default window a turn is two of them.
+inline constexpr uint64_t kBytesPerTurn = 256 * 1024;
 inline constexpr int kDiscardsPerTurn = 4;
 
 // Bytes that TCP holds beyond what is in flight (TCP_NOTSENT_LOWAT): without it the send buffer of
