@@ -6,12 +6,12 @@
 import { join } from 'node:path';
 import { pathOf } from '../certificates/installed.js';
 import { loadConfiguration } from '../config/configuration.js';
-import type { Board, Settings } from '../doctor/board.js';
+import type { Board, NativeReport, Settings } from '../doctor/board.js';
 import { deviceTreeStrings } from '../doctor/board.js';
 import { linuxBoard } from '../doctor/linux-board.js';
 import { examine } from '../doctor/probes.js';
 import { exitCodeOf, type Report, toJson, toText, wantsColour } from '../doctor/report.js';
-import { type BoardReport, loadNative, type NativeModule } from '../engine/native.js';
+import { loadNative, type NativeModule } from '../engine/native.js';
 import { reasonOf } from '../start-error.js';
 import { configurationHelp, configurationOptions, readCommandLine } from './usage.js';
 
@@ -54,7 +54,7 @@ function readSettings(options: Parameters<typeof loadConfiguration>[0]): Board['
 function examineNative(): { module: NativeModule | undefined; report: Board['native'] } {
   try {
     const module = loadNative();
-    return { module, report: JSON.parse(module.boardReport()) as BoardReport };
+    return { module, report: JSON.parse(module.boardReport()) as NativeReport };
   } catch (error) {
     return { module: undefined, report: { error: reasonOf(error) } };
   }

@@ -24,13 +24,15 @@ export interface FileStatus {
   uid: number;
 }
 
-/** The part of the addon's board report that the probes read; src/engine/native.ts has it whole. */
+/** What the addon finds out about the machine by trying (native/engine/board.cpp). */
 export interface NativeReport {
   kernelTls: {
     attachable: boolean;
+    /** When not attachable: one sentence that says what to do. */
     reason: string;
     ciphers: { version: string; cipher: string; tx: boolean; rx: boolean; error: string }[];
   };
+  /** The backend that an engine would get; with epoll, `detail` says why not io_uring. */
   ring: { backend: string; detail: string };
   randomReady: boolean;
   clockSynchronised: boolean;

@@ -142,21 +142,6 @@ export interface Engine {
   close(): void;
 }
 
-/** What boardReport() finds out by trying: the machine, for `spliced doctor`. */
-export interface BoardReport {
-  kernelTls: {
-    attachable: boolean;
-    /** When not attachable: one sentence that says what to do. */
-    reason: string;
-    ciphers: { version: string; cipher: string; tx: boolean; rx: boolean; error: string }[];
-  };
-  /** The backend that an engine would get; with epoll, `detail` says why not io_uring. */
-  ring: { backend: string; detail: string };
-  randomReady: boolean;
-  clockSynchronised: boolean;
-  pageBytes: number;
-}
-
 /** One half of the truncation experiment: `downloads` slow clients against one server. */
 export interface TruncationOptions {
   /** Of an engine on 127.0.0.1; 0: a naive server of the experiment's own, which closes too early. */
@@ -200,7 +185,7 @@ export interface NativeModule {
    * so that its port is free at once. False, and nothing done: it is no listening TCP socket.
    */
   retireListener(fd: number): boolean;
-  /** JSON text of a BoardReport. For `spliced doctor`. */
+  /** JSON text of the NativeReport in src/doctor/board.ts. For `spliced doctor`. */
   boardReport(): string;
   /** Runs on another thread, never longer than timeoutMs. For `spliced doctor --reproduce`. */
   reproduceTruncation(options: TruncationOptions): Promise<TruncationFigures>;
