@@ -36,7 +36,8 @@ export function listFiles(...paths) {
   return found.sort();
 }
 
-function hashOf(paths, extra) {
+/** A hash over files of the project and anything else that a step depends on. */
+export function hashOf(paths, extra) {
   const hash = createHash('sha256').update(JSON.stringify(extra));
   for (const path of paths) {
     hash.update(`\0${path}\0`).update(readFileSync(join(projectDir, path)));
@@ -45,7 +46,7 @@ function hashOf(paths, extra) {
 }
 
 /** Runs `step` unless its stamp says that the same inputs were done before. */
-async function unlessDone(stampPath, hash, outputs, step) {
+export async function unlessDone(stampPath, hash, outputs, step) {
   const stamp = join(projectDir, stampPath);
   const isDone = outputs.every((path) => existsSync(path)) && existsSync(stamp);
   if (isDone && readFileSync(stamp, 'utf8') === hash) return false;
@@ -55,12 +56,13 @@ async function unlessDone(stampPath, hash, outputs, step) {
   return true;
 }
 
-function run(what, command, args) {
+/** Runs a program that says nothing unless it fails; then its output is in the SetupError. */
+export function run(what, command, args, { cwd = projectDir, environment = {} } = {}) {
   const result = spawnSync(command, args, {
-    cwd: projectDir,
+    cwd,
     encoding: 'utf8',
     maxBuffer: 64 << 20,
-    env: { ...process.env, npm_config_loglevel: 'error' },
+    env: { ...process.env, npm_config_loglevel: 'error', ...environment },
   });
   if (result.status === 0) return;
   const output = `${result.stdout ?? ''}${result.stderr ?? ''}`.trim();
@@ -78,7 +80,7 @@ function requireNode() {
   }
 }
 
-async function ensureModules() {
+export async function ensureModules() {
   const hash = hashOf(['package-lock.json', '.npmrc'], [process.versions.modules, process.arch]);
   await unlessDone('node_modules/.spliced-setup', hash, [], () => {
     say('installing npm packages');

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-# Sourced by get-kernels and bench/get-peers: unpacks packages of another Debian suite, from the mirror
-# that this machine's own apt uses. The machine's apt configuration and its package lists stay as they are.
+# Sourced by what lays out packages of another Debian suite or architecture (the get-* scripts): they
+# come from the mirror that this machine's own apt uses, and the machine's apt configuration and its
+# package lists stay as they are.
 
 suite_mirror() {
   local found
@@ -11,9 +12,10 @@ suite_mirror() {
   echo "$found"
 }
 
-# suite_unpack SUITE WORK PACKAGE...: lays the packages' files out in WORK/root. WORK must be empty.
+# suite_unpack SUITE WORK PACKAGE...: lays the packages' files out in WORK/root, the packages themselves
+# in WORK/debs. WORK must be empty. SUITE_ARCH is the packages' architecture, amd64 when unset.
 suite_unpack() {
-  local suite=$1 work=$2 apt package mirror
+  local suite=$1 work=$2 arch=${SUITE_ARCH:-amd64} apt package mirror
   shift 2
   mirror=$(suite_mirror)
   chmod 755 "$work"
@@ -21,7 +23,7 @@ suite_unpack() {
   echo "deb [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] $mirror $suite main" >"$work/list"
   apt=(apt-get -qq -o Dir::Etc::SourceList="$work/list" -o Dir::Etc::SourceParts=/dev/null
     -o Dir::Etc::PreferencesParts=/dev/null -o Dir::State::Lists="$work/lists"
-    -o Dir::Cache="$work/cache" -o APT::Architecture=amd64 -o APT::Architectures::=amd64
+    -o Dir::Cache="$work/cache" -o APT::Architecture="$arch" -o APT::Architectures::="$arch"
     -o APT::Sandbox::User=root)
   "${apt[@]}" update
   (cd "$work/debs" && "${apt[@]}" download "$@")
