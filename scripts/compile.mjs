@@ -2,8 +2,9 @@
 // TypeScript to JavaScript by esbuild: the server as an entry and the parts that it loads when
 // they are needed, each test as one file beside its sources. Types are checked apart (`npm run check`, and as a suite of `npm test`). Called by
 // scripts/setup.mjs and scripts/test.mjs once node_modules exists.
-import { chmodSync, readFileSync, rmSync } from 'node:fs';
+import { chmodSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
+import { bundledPackages, noticesOf } from './bundled.mjs';
 
 function commonOptions(projectDir) {
   const { version } = JSON.parse(readFileSync(join(projectDir, 'package.json'), 'utf8'));
@@ -23,13 +24,15 @@ function commonOptions(projectDir) {
   };
 }
 
-export async function compileServer(projectDir) {
+/** Writes the server to `directory`, with the licences of what is in it; the answer is that list. */
+export async function compileServer(projectDir, directory = join(projectDir, 'dist')) {
   const { build } = await import('esbuild');
-  rmSync(join(projectDir, 'dist'), { recursive: true, force: true });
-  await build({
+  rmSync(directory, { recursive: true, force: true });
+  const { metafile } = await build({
     ...commonOptions(projectDir),
     entryPoints: ['src/cli.ts'],
-    outdir: 'dist',
+    outdir: directory,
+    metafile: true,
     // What import() reaches becomes a file of its own: what nobody asks for is not even read.
     splitting: true,
     chunkNames: 'chunks/[name]-[hash]',
@@ -46,7 +49,10 @@ export async function compileServer(projectDir) {
       ].join('\n'),
     },
   });
-  chmodSync(join(projectDir, 'dist/cli.js'), 0o755);
+  chmodSync(join(directory, 'cli.js'), 0o755);
+  const packages = bundledPackages(projectDir, metafile);
+  writeFileSync(join(directory, 'THIRD-PARTY-NOTICES'), noticesOf(packages));
+  return packages;
 }
 
 // A test of a script imports the script itself: bundled, it would take itself for the main program.

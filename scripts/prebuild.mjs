@@ -4,11 +4,21 @@
 // is not built again. (npm would run it before `npm run build` too, by its name; ignore-scripts in .npmrc
 // prevents that.)
 import { spawnSync } from 'node:child_process';
-import { cpSync, mkdirSync, rmSync, statSync, symlinkSync } from 'node:fs';
+import {
+  cpSync,
+  mkdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { parseArgs } from 'node:util';
+import { findingsInPrebuild } from '../cross/gate.mjs';
 import { prebuildPath, targets } from '../cross/targets.mjs';
+import { describePackage, noticesOf } from './bundled.mjs';
 import {
   ensureModules,
   hashOf,
@@ -29,7 +39,10 @@ const compilerOf = ({ compilerPackage, name, triplet }) => ({
   present: () => Boolean(which(`${triplet}-g++`) && which(`${triplet}-strip`)),
 });
 
-function sysrootOf({ debianArchitecture, name }) {
+const manifest = () => JSON.parse(readFileSync(join(projectDir, 'package.json'), 'utf8'));
+
+/** The directory of a target's sysroot; throws what could not be fetched. */
+export function sysrootOf({ debianArchitecture, name }) {
   const result = spawnSync(join(projectDir, 'cross/get-sysroot'), [debianArchitecture], {
     encoding: 'utf8',
   });
@@ -76,14 +89,15 @@ function toolchainOf({ cflags, triplet }, sysroot, nodedir) {
 async function prebuild(target, nodedir) {
   const sysroot = sysrootOf(target);
   const inputs = [
-    ...listFiles('native', 'cross').filter((path) => !path.endsWith('.md')),
+    ...listFiles('native').filter((path) => !path.endsWith('.md')),
+    `cross/${target.name}.mjs`,
     'binding.gyp',
-    'package.json',
-    'package-lock.json',
     'scripts/prebuild.mjs',
   ];
+  const { version, devDependencies: pinned } = manifest();
+  const tools = [pinned['node-addon-api'], pinned['node-gyp'], pinned.prebuildify];
   const output = prebuildPath(target);
-  const hash = hashOf(inputs, [process.version, nodedir]);
+  const hash = hashOf(inputs, [process.version, nodedir, version, ...tools]);
   await unlessDone(`build/stamps/prebuild-${target.name}`, hash, [join(projectDir, output)], () => {
     console.error(`spliced: building ${output}`);
     rmSync(join(projectDir, `prebuilds/linux-${target.arch}`), { recursive: true, force: true });
@@ -106,20 +120,45 @@ async function prebuild(target, nodedir) {
     run(`The prebuild of ${target.name}`, process.execPath, args, { cwd: directory, environment });
     rmSync(directory, { recursive: true, force: true });
   });
+  const findings = findingsInPrebuild(join(projectDir, output), target);
+  if (findings.length > 0) throw new SetupError(`${output}\n  ${findings.join('\n  ')}`);
   return join(projectDir, output);
 }
 
-/** Makes the prebuilds of the given targets, those that are out of date; the answer has their paths. */
-export async function ensurePrebuilds(wanted = targets) {
+/** What prebuilds are made with: compilers and sysroots. Throws what this machine cannot have. */
+export function ensureCrossTools(wanted = targets) {
   if (process.arch !== 'x64') {
     throw new SetupError(`Prebuilds are made on x86-64; this machine is ${process.arch}.`);
   }
   ensurePackages([...buildPackages, ...wanted.map(compilerOf)]);
+  for (const target of wanted) sysrootOf(target);
+}
+
+/** What is compiled and linked into every prebuild, as bundledPackages() says it of the bundle. */
+export function insidePrebuilds() {
+  const liburing = new Map();
+  for (const target of targets) {
+    const sysroot = sysrootOf(target);
+    const list = readFileSync(join(sysroot, 'packages'), 'utf8');
+    const version = /^liburing-dev (\S+) /m.exec(list)?.[1];
+    const copyright = join(sysroot, 'usr/share/doc/liburing-dev/copyright');
+    const texts = [readFileSync(copyright, 'utf8')];
+    // The library may be had under the LGPL or this; we take this.
+    liburing.set(version, { name: 'liburing', version, licence: 'MIT', texts });
+  }
+  const headers = describePackage(join(projectDir, 'node_modules/node-addon-api'));
+  return [...liburing.values(), headers];
+}
+
+/** Makes the prebuilds that are out of date, judges them all; the answer has their paths. */
+export async function ensurePrebuilds(wanted = targets) {
+  ensureCrossTools(wanted);
   await ensureModules();
   const headers = findNodeHeaders();
   if (!headers) throw new SetupError("Node's headers are missing: set npm_config_nodedir.");
   const files = [];
   for (const target of wanted) files.push(await prebuild(target, headers.nodedir));
+  writeFileSync(join(projectDir, 'prebuilds/THIRD-PARTY-NOTICES'), noticesOf(insidePrebuilds()));
   return files;
 }
 

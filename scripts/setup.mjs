@@ -120,7 +120,8 @@ async function ensureAddon() {
 }
 
 async function ensureBundle() {
-  const inputs = [...listFiles('src'), 'package-lock.json', 'package.json', 'scripts/compile.mjs'];
+  const scripts = ['scripts/bundled.mjs', 'scripts/compile.mjs'];
+  const inputs = [...listFiles('src'), 'package-lock.json', 'package.json', ...scripts];
   await unlessDone('dist/.stamp', hashOf(inputs, []), [bundleFile], async () => {
     const { compileServer } = await import('./compile.mjs');
     await compileServer(projectDir);

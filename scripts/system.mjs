@@ -86,6 +86,11 @@ export const fuzzPackages = [
   },
 ];
 
+/** What runs the prebuilds of other architectures. */
+export const emulationPackages = [
+  tool('qemu-user-static', 'qemu-arm-static', 'runs programs of other architectures'),
+];
+
 /** Installs what is missing, or says the one command that does. */
 export function ensurePackages(wanted) {
   const missing = wanted.filter((entry) => !entry.present());

@@ -1,18 +1,29 @@
 // SPDX-License-Identifier: Apache-2.0
-// `npm test [-- --only static|native|unit|guest] [--no-skip] [PART-OF-A-FILE-NAME]`: sets up, runs every suite in order,
+// `npm test [-- --only static|native|unit|cross|guest] [--no-skip] [PART-OF-A-FILE-NAME]`: sets up, runs every suite in order,
 // one line each, and ends with exactly `N passed, N failed, N skipped`. The exit code is 0 when
-// nothing failed. With CI=true or --no-skip a skipped guest test is a failure.
+// nothing failed. With CI=true or --no-skip a skipped test of cross or guest is a failure.
 import { spawnSync } from 'node:child_process';
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { parseArgs, stripVTControlCharacters } from 'node:util';
+import { targets } from '../cross/targets.mjs';
 import { checks, runCheck } from './check.mjs';
 import { compileTests } from './compile.mjs';
+import { ensureForeignNode } from './foreign-node.mjs';
+import { makePackage } from './pack.mjs';
+import { ensureCrossTools } from './prebuild.mjs';
 import { listFiles, projectDir, runScript, setUp } from './setup.mjs';
-import { ensurePackages, fuzzPackages, SetupError, testPackages, which } from './system.mjs';
+import {
+  emulationPackages,
+  ensurePackages,
+  fuzzPackages,
+  SetupError,
+  testPackages,
+  which,
+} from './system.mjs';
 import { newTally, runTapFiles } from './tap.mjs';
 
-const suiteNames = ['static', 'native', 'unit', 'guest'];
+const suiteNames = ['static', 'native', 'unit', 'cross', 'guest'];
 const outputCharsMax = 20_000;
 
 function staticSuite() {
@@ -97,12 +108,16 @@ function nativeSuite() {
   return addUp(parts);
 }
 
-async function tapSuite(directories, { jobs, timeoutS, onLine, wanted }) {
-  const sources = listFiles(...directories).filter(
+function testSources(directories, wanted) {
+  return listFiles(...directories).filter(
     (path) =>
       path.endsWith('.test.ts') &&
       (wanted.length === 0 || wanted.some((part) => path.includes(part))),
   );
+}
+
+async function tapSuite(directories, { jobs, timeoutS, onLine, wanted }) {
+  const sources = testSources(directories, wanted);
   if (sources.length === 0) {
     const failures = wanted.length === 0 ? [`${directories.join(', ')}: no test files`] : [];
     return { ...newTally(), failures };
@@ -115,9 +130,33 @@ async function guestSuite(mustNotSkip, wanted) {
   // Guests take minutes in all: show each test as it ends.
   const onLine = process.stderr.isTTY ? (text) => process.stderr.write(text) : undefined;
   const tally = await tapSuite(['test/guest'], { jobs: 1, timeoutS: 1500, onLine, wanted });
-  if (!mustNotSkip) return tally;
+  return mustNotSkip ? withoutSkips(tally) : tally;
+}
+
+function withoutSkips(tally) {
   const refused = tally.skipped.map(({ name, reason }) => `${name}: skipped (${reason})`);
   return { ...tally, failures: [...tally.failures, ...refused], skipped: [] };
+}
+
+async function crossSuite(mustNotSkip, wanted) {
+  if (testSources(['test/cross'], wanted).length === 0) return newTally();
+  const reasonOf = ({ message }) => message.trim().replaceAll(/\s*\n\s*/g, '; ');
+  try {
+    ensureCrossTools();
+    ensurePackages(emulationPackages);
+    for (const target of targets) if (target.emulator) ensureForeignNode(target);
+  } catch (error) {
+    if (!(error instanceof SetupError)) throw error;
+    const tally = { ...newTally(), skipped: [{ name: 'test/cross', reason: reasonOf(error) }] };
+    return mustNotSkip ? withoutSkips(tally) : tally;
+  }
+  try {
+    await makePackage();
+  } catch (error) {
+    if (!(error instanceof SetupError)) throw error;
+    return { ...newTally(), failures: ['npm run pack'], output: error.message };
+  }
+  return tapSuite(['test/cross'], { jobs: 1, timeoutS: 300, wanted });
 }
 
 function addUp(tallies) {
@@ -163,6 +202,7 @@ await runScript(async () => {
     native: nativeSuite,
     unit: () =>
       tapSuite(['test/unit', 'test/cli', 'test/contract'], { jobs: 2, timeoutS: 120, wanted }),
+    cross: () => crossSuite(mustNotSkip, wanted),
     guest: () => guestSuite(mustNotSkip, wanted),
   };
   const tallies = [];

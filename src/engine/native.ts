@@ -6,8 +6,7 @@
 import { existsSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import nodeGypBuild from 'node-gyp-build';
-import { reasonOf, StartError } from '../start-error.js';
+import { loadAddon } from './addon-file.js';
 
 /** PEM texts. The first pair is the default, the others are chosen by SNI. */
 export interface CertificatePair {
@@ -211,21 +210,7 @@ function packageDirectory(): string {
   }
 }
 
-/** Loads the addon; throws StartError that names where it was looked for. */
+/** Loads the addon; throws StartError that says what was looked for, and what to do. */
 export function loadNative(directory: string = packageDirectory()): NativeModule {
-  let file: string;
-  try {
-    file = nodeGypBuild.resolve(directory);
-  } catch {
-    const prebuilds = join(directory, 'prebuilds', `${process.platform}-${process.arch}`);
-    throw new StartError(
-      `the native addon is missing: looked for ${join(directory, 'build/Release')}/*.node and ` +
-        `${prebuilds}/*.node; "npm start" in the project builds it`,
-    );
-  }
-  try {
-    return nodeGypBuild(directory) as NativeModule;
-  } catch (error) {
-    throw new StartError(`the native addon ${file} does not load: ${reasonOf(error)}`);
-  }
+  return loadAddon(directory) as NativeModule;
 }

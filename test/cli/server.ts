@@ -14,7 +14,7 @@ export interface Ended {
 
 export type LogLine = Record<string, unknown> & { event: string };
 
-const startTimeoutMs = 20_000;
+const startTimeoutMsDefault = 20_000;
 
 function collect(child: ChildProcess): Promise<Ended> {
   let stdout = '';
@@ -36,7 +36,7 @@ export function runCli(args: string[], env: NodeJS.ProcessEnv = {}): Promise<End
   const child = spawn(process.execPath, ['dist/cli.js', ...args], {
     env: { ...process.env, ...env },
     stdio: ['ignore', 'pipe', 'pipe'],
-    timeout: startTimeoutMs,
+    timeout: startTimeoutMsDefault,
     killSignal: 'SIGKILL',
   });
   return collect(child);
@@ -57,7 +57,11 @@ export interface Server {
 }
 
 /** Starts a server by the given command and waits for its `ready` line. */
-export async function startServer(command: string[], env: NodeJS.ProcessEnv = {}): Promise<Server> {
+export async function startServer(
+  command: string[],
+  env: NodeJS.ProcessEnv = {},
+  startTimeoutMs = startTimeoutMsDefault,
+): Promise<Server> {
   const [program = '', ...args] = command;
   const child = spawn(program, args, {
     env: { ...process.env, ...env },
