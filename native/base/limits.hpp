@@ -22,6 +22,12 @@ inline constexpr size_t kTargetBytesMax = 4096;
 inline constexpr size_t kHeaderFieldsMax = 64;
 inline constexpr size_t kPathBytesMax = 1024;
 
+// Ranges of one request: how many are read, and how many parts an answer has. Ranges that are no
+// further apart than the gap are sent as one, as a part's head is longer.
+inline constexpr size_t kRangesAskedMax = 64;
+inline constexpr size_t kRangesMax = 16;
+inline constexpr uint64_t kRangeGapBytes = 50;
+
 // Input: one buffer holds the rest of one head and what was pipelined behind it.
 inline constexpr size_t kInputBytes = 16384;
 static_assert(kInputBytes >= 2 * kHeadBytesMax, "a full head must fit beside the next one");

@@ -11,6 +11,7 @@
 #include "conn/buffer.hpp"
 #include "conn/connection_log.hpp"
 #include "conn/ledger.hpp"
+#include "conn/parts.hpp"
 #include "conn/state.hpp"
 #include "files/file_cache.hpp"
 #include "os/pipe_pool.hpp"
@@ -68,6 +69,7 @@ struct Connection {
   size_t resident_bytes = 0;    // of them, found in the page cache in this turn
   os::Pipe pipe;
   size_t pipe_bytes = 0;
+  std::unique_ptr<Parts> parts;  // of a body with several ranges: what is still to come
   bool keep_alive = false;
   bool served = false;  // a response was begun
 

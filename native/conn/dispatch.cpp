@@ -28,7 +28,8 @@ constexpr uint16_t kEdges[kStates] = {
     /* OpenFile    */ bit(State::Respond) | bit(State::Join),
     /* Respond     */ bit(State::Splice) | bit(State::ReadHead) | bit(State::CloseNotify) |
         bit(State::Join),
-    /* Splice      */ bit(State::ReadHead) | bit(State::CloseNotify) | bit(State::Join),
+    /* Splice      */ bit(State::Respond) | bit(State::ReadHead) | bit(State::CloseNotify) |
+        bit(State::Join),
     /* CloseNotify */ bit(State::Settle) | bit(State::Join),
     /* Settle      */ bit(State::Linger) | bit(State::Join),
     /* Linger      */ bit(State::Join),

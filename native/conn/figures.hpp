@@ -12,8 +12,9 @@
 
 namespace spliced::conn {
 
-inline constexpr uint16_t kStatuses[] = {200, 206, 304, 400, 403, 404, 405, 408,
-                                         412, 414, 416, 431, 500, 503, 505};
+inline constexpr uint16_t kStatuses[] = {200, 204, 206, 301, 302, 303, 304, 307, 308,
+                                         400, 403, 404, 405, 406, 408, 410, 412, 413,
+                                         414, 416, 417, 429, 431, 500, 501, 503, 505};
 inline constexpr size_t kStatusCount = sizeof kStatuses / sizeof *kStatuses;
 
 struct Figures {

@@ -6,6 +6,7 @@
 #include <cstring>
 
 #include "conn/alert.hpp"
+#include "conn/answer.hpp"
 #include "conn/dispatch.hpp"
 #include "conn/request.hpp"
 #include "conn/stream.hpp"

@@ -2,8 +2,6 @@
 // From a complete head to a response that is ready to be sent. The head's bytes are at the front of
 // c.input and are consumed here.
 #pragma once
-#include <string_view>
-
 #include "conn/services.hpp"
 #include "http/head.hpp"
 
@@ -13,6 +11,5 @@ namespace spliced::conn {
 void begin_request(Services& s, Connection& c, const http::RequestHead& head);
 // OpenFile -> Respond, with what was found.
 void resume_request(Services& s, Connection& c, const files::Found& found);
-void respond_error(Services& s, Connection& c, uint16_t status, bool keep_alive, bool send_body);
 
 }  // namespace spliced::conn

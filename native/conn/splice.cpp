@@ -173,6 +173,14 @@ size_t next_bytes(const Connection& c) {
   return std::min(c.pipe_bytes + c.resident_bytes, limits::kPieceBytes);
 }
 
+// The body's last byte is out, or that of one of its ranges.
+Turn finish_piece(Services& s, Connection& c) {
+  if (!c.parts) return finish_response(s, c);
+  next_part(s, c);
+  enter(s, c, State::Respond);
+  return Turn::Again;
+}
+
 }  // namespace
 
 Turn splice(Services& s, Connection& c) {
@@ -180,7 +188,7 @@ Turn splice(Services& s, Connection& c) {
   const uint64_t before = c.ledger.plaintext();
   while (c.ledger.plaintext() - before < limits::kBytesPerTurn) {
     if (!piece_in_hand(c)) {
-      if (c.body_remaining == 0 && c.pipe_bytes == 0) return finish_response(s, c);
+      if (c.body_remaining == 0 && c.pipe_bytes == 0) return finish_piece(s, c);
       const Source source = c.offloaded ? find_bytes(s, c) : next_record(s, c);
       if (source == Source::Waiting) return Turn::Wait;
       if (source != Source::Ready) {

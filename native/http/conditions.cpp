@@ -68,7 +68,7 @@ bool client_copy_is_good(const RequestHead& request, const Validators& current, 
     return list_matches(request.if_none_match, current.etag, Comparison::Weak);
   }
   // RFC 9110 13.1.3: If-Modified-Since is for GET and HEAD.
-  if (!present(request.if_modified_since) || request.method == Method::Other) return false;
+  if (!present(request.if_modified_since) || !retrieves(request.method)) return false;
   const auto date = parse_date(request.if_modified_since, now_s);
   return date && current.last_modified_s <= *date;
 }
@@ -78,7 +78,7 @@ bool client_copy_is_good(const RequestHead& request, const Validators& current, 
 Verdict evaluate(const RequestHead& request, const Validators& current, int64_t now_s) {
   if (!precondition_holds(request, current, now_s)) return Verdict::PreconditionFailed;
   if (!client_copy_is_good(request, current, now_s)) return Verdict::Send;
-  return request.method == Method::Other ? Verdict::PreconditionFailed : Verdict::NotModified;
+  return retrieves(request.method) ? Verdict::NotModified : Verdict::PreconditionFailed;
 }
 
 bool range_applies(const RequestHead& request, const Validators& current) {

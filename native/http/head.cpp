@@ -55,9 +55,18 @@ Fault parse_version(std::string_view text, RequestHead& out) {
   return {};
 }
 
+// RFC 9110 9.1: case-sensitive.
 Method method_of(std::string_view token) {
-  if (token == "GET") return Method::Get;
-  if (token == "HEAD") return Method::Head;
+  static constexpr struct {
+    std::string_view token;
+    Method method;
+  } kMethods[] = {
+      {"GET", Method::Get},     {"HEAD", Method::Head},       {"OPTIONS", Method::Options},
+      {"POST", Method::Post},   {"PUT", Method::Put},         {"DELETE", Method::Delete},
+      {"PATCH", Method::Patch}, {"CONNECT", Method::Connect}, {"TRACE", Method::Trace},
+  };
+  for (const auto& known : kMethods)
+    if (known.token == token) return known.method;
   return Method::Other;
 }
 

@@ -12,7 +12,13 @@ namespace spliced::http {
 
 enum class Outcome : uint8_t { Incomplete, Complete, Rejected };
 
-enum class Method : uint8_t { Get, Head, Other };
+// Other: a method that nobody here has heard of. The rest is known and not always allowed.
+enum class Method : uint8_t { Get, Head, Options, Post, Put, Delete, Patch, Connect, Trace, Other };
+
+// GET and HEAD: what asks for a representation (RFC 9110 9.3.1, 9.3.2).
+constexpr bool retrieves(Method method) {
+  return method == Method::Get || method == Method::Head;
+}
 
 // Views into the input of parse_head: valid as long as those bytes stay where they are. A field
 // that is absent has data() == nullptr; one that is present with an empty value has not.

@@ -1,28 +1,40 @@
 // SPDX-License-Identifier: Apache-2.0
-// The Range field (RFC 9110 14.2) against the size of a file. Called by conn's respond when
-// range_applies() says so. One range of bytes is served; a request for several is answered with the
-// whole file, which RFC 9110 14.2 allows and which cannot be used to multiply work.
+// The Range field (RFC 9110 14.2) against the size of a file. Called by conn's file_response when
+// range_applies() says so. What overlaps or nearly touches is joined, and what asks for more pieces
+// than the bounds allow is answered with the whole file (RFC 9110 14.2 and 17.15): a request cannot
+// multiply work.
 #pragma once
+#include <cstddef>
 #include <cstdint>
 #include <string_view>
+
+#include "base/limits.hpp"
 
 namespace spliced::http {
 
 enum class RangeKind : uint8_t {
   Ignore,         // send the whole file with 200
-  Satisfiable,    // send bytes first to last, both included, with 206
+  Satisfiable,    // one range: 206 with Content-Range; several: 206 with multipart/byteranges
   Unsatisfiable,  // answer 416
 };
 
-struct RangeResult {
-  RangeKind kind;
-  uint64_t first;  // Satisfiable: first <= last < size; otherwise both are 0
-  uint64_t last;
+struct ByteRange {
+  uint64_t first = 0;
+  uint64_t last = 0;  // included
+  uint64_t size() const { return last - first + 1; }
 };
 
-// Ignore: another unit than bytes, several ranges, bad syntax, last before first, or the end of an
+struct RangeResult {
+  RangeKind kind = RangeKind::Ignore;
+  size_t count = 0;  // Satisfiable: 1 to kRangesMax; otherwise 0
+  // In the order of the request, first <= last < size, disjoint, and more than kRangeGapBytes
+  // apart.
+  ByteRange ranges[limits::kRangesMax];
+};
+
+// Ignore: another unit than bytes, bad syntax, last before first, too many ranges, or the end of an
 // empty file (satisfiable by RFC 9110 14.1.2, but no Content-Range can say so).
-// Unsatisfiable: begins at or after the end, or asks for the last 0 bytes.
+// Unsatisfiable: every range begins at or after the end, or asks for the last 0 bytes.
 [[nodiscard]] RangeResult resolve_range(std::string_view header, uint64_t size);
 
 }  // namespace spliced::http

@@ -13,17 +13,19 @@ namespace spliced::http {
 // sum.
 inline constexpr size_t kResponseHeadBytesMax = 1024;
 inline constexpr size_t kFieldValueBytesMax = 128;
+inline constexpr size_t kAllowBytesMax = 64;
 
 // A text that is empty is a field that is not sent.
 struct ResponseHead {
   uint16_t status = 0;          // one that error_body() knows
-  uint64_t content_length = 0;  // of the body that GET would have; not sent with 304
+  uint64_t content_length = 0;  // of the body that GET would have; not sent with 204, 304
   bool keep_alive = false;
-  std::string_view content_type;   // not sent with 304
+  std::string_view content_type;   // not sent with 204, 304
   std::string_view etag;           // with its quotes
   std::string_view last_modified;  // preformatted, kDateBytes
   std::string_view date;           // preformatted, kDateBytes
   std::string_view cache_control;
+  std::string_view allow;  // RFC 9110 10.2.1: methods, at most kAllowBytesMax
   bool has_range = false;  // 206 sends "bytes first-last/size", 416 sends "bytes */size"
   uint64_t range_first = 0;
   uint64_t range_last = 0;  // included
@@ -32,8 +34,7 @@ struct ResponseHead {
 
 // The bytes written, or 0, and then `out` is of no use, if they do not fit in `capacity`, the
 // status is unknown, a value is longer than its bound, or a value has a control character (nobody
-// may add a field through one). 405 sends "Allow: GET, HEAD"; 200 and 206 send "Accept-Ranges:
-// bytes".
+// may add a field through one). 200 and 206 send "Accept-Ranges: bytes".
 [[nodiscard]] size_t format_head(const ResponseHead& head, char* out, size_t capacity);
 
 // "404 Not Found\n", for text/plain; empty if the status is unknown. Static storage.

@@ -25,13 +25,12 @@ void PathBuffer::truncate(size_t size) {
 namespace {
 
 constexpr size_t kNone = std::string_view::npos;
-constexpr TargetResult kDone{0, nullptr};
-constexpr TargetResult kTooLong{414, "The path is too long."};
+constexpr TargetResult kDone{0, nullptr, {}};
+constexpr TargetResult kTooLong{414, "The path is too long.", {}};
 
-// RFC 9112 3.2.2: the authority of an absolute-form counts, not Host. Every name has the same root
-// here, so it only has to be valid. `path` is what follows it, at least "/".
+// `path` is what follows the authority, at least "/".
 TargetResult path_of(std::string_view target, std::string_view& path) {
-  if (target.find('#') != kNone) return {400, "A request target has no fragment."};
+  if (target.find('#') != kNone) return {400, "A request target has no fragment.", {}};
   path = target.substr(0, target.find('?'));
   if (!path.empty() && path.front() == '/') return kDone;
 
@@ -39,15 +38,16 @@ TargetResult path_of(std::string_view target, std::string_view& path) {
   const std::string_view scheme = path.substr(0, scheme_end);
   if (scheme_end == kNone ||
       !(equals_ignoring_case(scheme, "https") || equals_ignoring_case(scheme, "http"))) {
-    return {400, "The request target is neither a path nor an http(s) URI."};
+    return {400, "The request target is neither a path nor an http(s) URI.", {}};
   }
   path.remove_prefix(scheme_end + 3);
   const size_t authority_end = path.find('/');
-  if (!is_valid_host(path.substr(0, authority_end))) {
-    return {400, "The authority in the request target is not a host with an optional port."};
+  const std::string_view authority = path.substr(0, authority_end);
+  if (!is_valid_host(authority)) {
+    return {400, "The authority in the request target is not a host with an optional port.", {}};
   }
   path = authority_end == kNone ? std::string_view("/") : path.substr(authority_end);
-  return kDone;
+  return {0, nullptr, authority};
 }
 
 TargetResult append_decoded(std::string_view segment, PathBuffer& out) {
@@ -56,12 +56,12 @@ TargetResult append_decoded(std::string_view segment, PathBuffer& out) {
     if (c == '%') {
       const int high = segment.size() - i > 2 ? hex_value(segment[i + 1]) : -1;
       const int low = segment.size() - i > 2 ? hex_value(segment[i + 2]) : -1;
-      if (high < 0 || low < 0) return {400, "The path has a % without two hexadecimal digits."};
+      if (high < 0 || low < 0) return {400, "The path has a % without two hexadecimal digits.", {}};
       c = static_cast<char>(high * 16 + low);
       i += 2;
-      if (c == '/') return {404, "The path has an encoded slash."};
+      if (c == '/') return {404, "The path has an encoded slash.", {}};
     }
-    if (is_control(c)) return {400, "The path has a control character."};
+    if (is_control(c)) return {400, "The path has a control character.", {}};
     if (!out.append(c)) return kTooLong;
   }
   return kDone;
@@ -82,7 +82,7 @@ TargetResult append_segment(std::string_view segment, PathBuffer& out, bool& dir
   if (!directory) return kDone;
   out.truncate(parent);
   if (!up) return kDone;
-  if (parent == 0) return {400, "The path leads above the root."};
+  if (parent == 0) return {400, "The path leads above the root.", {}};
   const size_t slash = out.view().rfind('/');
   out.truncate(slash == kNone ? 0 : slash);
   return kDone;
@@ -92,7 +92,7 @@ TargetResult append_path(std::string_view path, PathBuffer& out) {
   bool directory = true;
   for (size_t at = 1; at < path.size();) {
     const std::string_view segment = path.substr(at, path.find('/', at) - at);
-    if (segment.empty()) return {404, "The path has an empty segment."};
+    if (segment.empty()) return {404, "The path has an empty segment.", {}};
     const TargetResult appended = append_segment(segment, out, directory);
     if (appended.status != 0) return appended;
     at += segment.size();
@@ -111,7 +111,11 @@ TargetResult resolve_target(std::string_view target, PathBuffer& out) {
   out.truncate(0);
   std::string_view path;
   TargetResult result = path_of(target, path);
-  if (result.status == 0) result = append_path(path, out);
+  if (result.status == 0) {
+    const std::string_view authority = result.authority;
+    result = append_path(path, out);
+    if (result.status == 0) result.authority = authority;
+  }
   if (result.status != 0) out.truncate(0);
   return result;
 }

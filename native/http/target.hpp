@@ -32,6 +32,8 @@ class PathBuffer {
 struct TargetResult {
   uint16_t status;  // 0: `out` has the path; otherwise the status to answer with
   const char* why;  // a static sentence for the log, nullptr if status is 0
+  // Of an absolute-form: host and port, which count and not the Host field (RFC 9112 3.2.2).
+  std::string_view authority = {};
 };
 
 // Accepts origin-form and absolute-form (http, https); drops the query. The path has no leading

@@ -6,6 +6,8 @@
 #include <sys/timex.h>
 #include <unistd.h>
 
+#include "base/assert.hpp"
+
 namespace spliced::os {
 
 bool random_ready() {
@@ -17,6 +19,10 @@ bool clock_synchronised() {
   timex clock{};
   const int state = ::adjtimex(&clock);
   return state >= 0 && state != TIME_ERROR;
+}
+
+void random_bytes(void* out, size_t bytes) {
+  SPLICED_ASSERT(::getrandom(out, bytes, 0) == static_cast<ssize_t>(bytes));
 }
 
 size_t page_bytes() {

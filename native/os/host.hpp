@@ -14,4 +14,8 @@ bool clock_synchronised();
 
 size_t page_bytes();
 
+// Fills `out` with random bytes. At most 256 bytes, which the kernel gives at once and whole
+// (getrandom(2)) once its generator is seeded; it is, since a TLS handshake came first.
+void random_bytes(void* out, size_t bytes);
+
 }  // namespace spliced::os

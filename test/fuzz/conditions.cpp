@@ -45,10 +45,10 @@ void check_verdict(const RequestHead& head, Verdict verdict) {
   const bool precondition = present(head.if_match) || present(head.if_unmodified_since);
   const bool validation = present(head.if_none_match) || present(head.if_modified_since);
   if (!precondition && !validation) INVARIANT(verdict == Verdict::Send);
-  if (!precondition && head.method != Method::Other) {
+  if (!precondition && retrieves(head.method)) {
     INVARIANT(verdict != Verdict::PreconditionFailed);
   }
-  if (verdict == Verdict::NotModified) INVARIANT(head.method != Method::Other && validation);
+  if (verdict == Verdict::NotModified) INVARIANT(retrieves(head.method) && validation);
   if (verdict == Verdict::NotModified && present(head.if_none_match)) {
     INVARIANT(names_file(head.if_none_match, true) || has_star(head.if_none_match));
   }

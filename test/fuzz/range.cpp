@@ -5,8 +5,10 @@
 #include <cstring>
 #include <string>
 
+#include "http/multipart.hpp"
 #include "invariant.hpp"
 
+using namespace spliced;
 using namespace spliced::http;
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
@@ -16,17 +18,37 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   const std::string_view header = text_of(data + sizeof file_size, size - sizeof file_size);
 
   const RangeResult result = resolve_range(header, file_size);
-  if (result.kind != RangeKind::Satisfiable) {
-    INVARIANT(result.first == 0 && result.last == 0);
-    return 0;
+  INVARIANT((result.kind == RangeKind::Satisfiable) == (result.count > 0));
+  INVARIANT(result.count <= limits::kRangesMax);
+  std::string plain = "bytes=";
+  for (size_t i = 0; i < result.count; i++) {
+    const ByteRange& range = result.ranges[i];
+    INVARIANT(range.first <= range.last && range.last < file_size);
+    for (size_t j = 0; j < i; j++) {
+      const ByteRange& low = range.first < result.ranges[j].first ? range : result.ranges[j];
+      const ByteRange& high = range.first < result.ranges[j].first ? result.ranges[j] : range;
+      INVARIANT(low.last < high.first && high.first - low.last > limits::kRangeGapBytes);
+    }
+    plain += std::to_string(range.first) + "-" + std::to_string(range.last) + ",";
   }
-  INVARIANT(result.first <= result.last && result.last < file_size);
+  if (result.count == 0) return 0;
 
   // What was understood, said plainly, is understood the same way.
-  const std::string plain =
-      "bytes=" + std::to_string(result.first) + "-" + std::to_string(result.last);
   const RangeResult again = resolve_range(plain, file_size);
-  INVARIANT(again.kind == result.kind);
-  INVARIANT(again.first == result.first && again.last == result.last);
+  INVARIANT(again.count == result.count);
+  for (size_t i = 0; i < result.count; i++)
+    INVARIANT(again.ranges[i].first == result.ranges[i].first &&
+              again.ranges[i].last == result.ranges[i].last);
+
+  // The length that is promised is the sum of the pieces.
+  Multipart multipart;
+  set_boundary(multipart, 1, 2);
+  multipart.content_type = "text/plain";
+  multipart.size = file_size;
+  char piece[kPartHeadBytesMax];
+  uint64_t bytes = format_closing(multipart, piece);
+  for (size_t i = 0; i < result.count; i++)
+    bytes += format_part_head(multipart, result.ranges[i], i == 0, piece) + result.ranges[i].size();
+  INVARIANT(bytes == multipart_bytes(multipart, result));
   return 0;
 }

@@ -29,6 +29,7 @@ struct Planned {
   std::string body;  // of the whole response, as long as nobody touches the file
   bool head = false;
   bool touchable = false;  // the file may be cut or replaced meanwhile
+  bool parts = false;      // `body` has kBoundary where the response's own boundary is
 };
 
 struct Client {
@@ -38,6 +39,24 @@ struct Client {
   bool alive = true;   // at the end: reads on, and closes after the FIN
   bool kernel_tls = true;
 };
+
+const std::string kBoundary(32, '#');
+
+std::string part(const std::string& content, size_t first, size_t last) {
+  return "--" + kBoundary + "\r\nContent-Type: application/octet-stream\r\nContent-Range: bytes " +
+         std::to_string(first) + "-" + std::to_string(last) + "/" + std::to_string(content.size()) +
+         "\r\n\r\n" + content.substr(first, last + 1 - first) + "\r\n";
+}
+
+// `body` with the boundary that the head of the response names.
+std::string with_boundary(std::string body, const std::string& head) {
+  const size_t at = head.find("boundary=");
+  if (at == std::string::npos) return body;
+  const std::string boundary = head.substr(at + 9, kBoundary.size());
+  for (size_t i = body.find(kBoundary); i != std::string::npos; i = body.find(kBoundary, i))
+    body.replace(i, kBoundary.size(), boundary);
+  return body;
+}
 
 constexpr const char* kFiles[] = {"tiny", "small", "page", "large", "empty", "moved", "cut"};
 constexpr size_t kSizes[] = {1, 3000, 16384, 150'000, 0, 40'000, 120'000};
@@ -83,7 +102,20 @@ class Simulation {
     planned.body = content;
     planned.touchable = name == "moved" || name == "cut";
     const std::string fields = random_.one_in(8) ? "Connection: close\r\n" : "";
-    switch (random_.below(8)) {
+    switch (random_.below(9)) {
+      case 8:
+        if (content.size() > 1000 && !planned.touchable) {
+          const size_t first = 200 + random_.below(content.size() - 200), last = content.size() - 1;
+          planned.bytes = Peer::request(
+              "GET", "/" + name, fields + "Range: bytes=" + std::to_string(first) + "-,0-99\r\n");
+          planned.status = 206;
+          planned.parts = true;
+          planned.body =
+              part(content, first, last) + part(content, 0, 99) + "--" + kBoundary + "--\r\n";
+          break;
+        }
+        planned.bytes = Peer::request("GET", "/" + name, fields);
+        break;
       case 0:
         planned = {Peer::request("GET", "/missing", fields), 404, "404 Not Found\n"};
         break;
@@ -301,6 +333,7 @@ class Simulation {
       return resembles(Site::content(kFiles[5], 60'000), got.body) ||
              resembles(Site::content(kFiles[6], 120'000), got.body);
     if (got.whole && got.body.size() != planned.body.size()) return false;
+    if (planned.parts) return with_boundary(planned.body, got.head).rfind(got.body, 0) == 0;
     return planned.body.rfind(got.body, 0) == 0;
   }
 

@@ -5,43 +5,11 @@
 #include <string>
 
 #include "doctest/doctest.h"
-#include "fakes/world.hpp"
+#include "fakes/ask.hpp"
 
 using namespace spliced;
 using namespace spliced::fakes;
 using conn::State;
-
-namespace {
-
-enum class Path : uint8_t { KernelSync, KernelAsync, UserSpace };
-constexpr Path kPaths[] = {Path::KernelSync, Path::KernelAsync, Path::UserSpace};
-
-Peer connect(World& world, Path path, size_t send_buffer_bytes = 65536) {
-  return world.connect([&](Socket& socket, TlsScript& script) {
-    socket.send_buffer_bytes = send_buffer_bytes;
-    socket.asynchronous_cipher = path == Path::KernelAsync;
-    if (path == Path::UserSpace) script.outcome = tls::Promotion::Outcome::UserSpace;
-  });
-}
-
-// One response to one request, on a connection of its own.
-Response ask(World& world, Path path, const std::string& request, bool head = false) {
-  const Peer peer = connect(world, path);
-  peer.sends(request);
-  world.pump(peer, 400);
-  const std::vector<Response> all = peer.responses({head});
-  REQUIRE(all.size() == 1);
-  CHECK(all[0].whole);
-  CHECK(world.ending(peer) == conn::Ending::None);
-  peer.says_goodbye();
-  world.run_to_end(peer);
-  CHECK(peer.alerts() == std::vector<uint8_t>{0});
-  CHECK(peer.socket().fin_arrived());
-  CHECK(world.ending(peer) == conn::Ending::Drained);
-  return all[0];
-}
-
-}  // namespace
 
 TEST_CASE("a file of every size arrives whole, from every place, by every path") {
   for (size_t size : {size_t{0}, size_t{1}, size_t{1000}, size_t{15 * 1024}, size_t{15 * 1024 + 1},
@@ -119,14 +87,22 @@ TEST_CASE("the statuses, with and without a body") {
            Row{"missing, HEAD", Peer::request("HEAD", "/eleven"), 404, true, ""},
            Row{"above the root", Peer::request("GET", "/../ten"), 400, false, nullptr},
            Row{"reserved", Peer::request("GET", "/.spliced/status"), 404, false, nullptr},
-           Row{"method", Peer::request("PUT", "/ten"), 405, false, nullptr},
+           Row{"method (RFC 9110 15.5.6)", Peer::request("PUT", "/ten"), 405, false, nullptr},
+           Row{"no method at all (15.6.2)", Peer::request("BREW", "/ten"), 501, false, nullptr},
+           Row{"absolute-form (RFC 9112 3.2.2)", Peer::request("GET", "https://b/ten"), 200, false,
+               ten.c_str()},
+           Row{"OPTIONS (9.3.7)", Peer::request("OPTIONS", "/ten"), 204, false, ""},
+           Row{"OPTIONS of the server (RFC 9112 3.2.4)", Peer::request("OPTIONS", "*"), 204, false,
+               ""},
+           Row{"asterisk-form is for OPTIONS", Peer::request("GET", "*"), 400, false, nullptr},
+           Row{"authority-form", Peer::request("CONNECT", "a:443"), 405, false, nullptr},
        }) {
     CAPTURE(row.rule);
     const Response response = ask(world, Path::KernelSync, row.request, row.head);
     CHECK(response.status == row.status);
     if (row.body != nullptr) CHECK(response.body == row.body);
   }
-  CHECK(world.figures.requests.get() == 12);
+  CHECK(world.figures.requests.get() == 18);
   CHECK(world.settle_accounts() == "");
 }
 

@@ -1,0 +1,23 @@
+// SPDX-License-Identifier: Apache-2.0
+// Puts the head of a response, and a body from memory, into the connection's output, and enters
+// Respond. For request.cpp and file_response.cpp, and for read_head.cpp when a head is refused.
+#pragma once
+#include <string_view>
+
+#include "conn/services.hpp"
+#include "http/response.hpp"
+
+namespace spliced::conn {
+
+// Date and Connection are filled in here. Every other field is the caller's.
+void send_head(Services& s, Connection& c, http::ResponseHead& head);
+void append_body(Connection& c, std::string_view body);  // behind the head; it must fit
+
+// A whole answer that nobody may keep (Cache-Control: no-store). `send_body`: not to HEAD.
+void respond_text(Services& s, Connection& c, http::ResponseHead& head, std::string_view body,
+                  bool send_body);
+// The status in words as text/plain. `allow`: for 405, RFC 9110 15.5.6.
+void respond_error(Services& s, Connection& c, uint16_t status, bool keep_alive, bool send_body,
+                   std::string_view allow = {});
+
+}  // namespace spliced::conn

@@ -1,0 +1,102 @@
+// SPDX-License-Identifier: Apache-2.0
+// See file_response.hpp. What the fields mean is in http/; here is the order of their application.
+#include "conn/file_response.hpp"
+
+#include "conn/answer.hpp"
+#include "conn/dispatch.hpp"
+#include "http/conditions.hpp"
+#include "os/host.hpp"
+
+namespace spliced::conn {
+namespace {
+
+using http::RangeKind;
+using http::RangeResult;
+
+RangeResult wanted_ranges(const http::RequestHead& request, const files::File& file,
+                          const http::Validators& current) {
+  if (!http::range_applies(request, current)) return {};
+  return http::resolve_range(request.range, file.size());
+}
+
+// One range: what the head says is what the body has (RFC 9110 15.3.7.1).
+void describe_range(const http::ByteRange& range, uint64_t file_size, http::ResponseHead& head) {
+  head.status = 206;
+  head.has_range = true;
+  head.range_first = range.first;
+  head.range_last = range.last;
+  head.range_size = file_size;
+  head.content_length = range.size();
+}
+
+void attach_body(Connection& c, files::FilePtr file, const http::ResponseHead& head) {
+  if (file->body && head.content_length + c.output.size() <= BufferPool::kBytes) {
+    append_body(c, {file->body.get() + head.range_first, head.content_length});
+    return;
+  }
+  c.body_offset = head.range_first;
+  c.body_remaining = head.content_length;
+  c.file = std::move(file);
+}
+
+// Several ranges (RFC 9110 15.3.7.2): no Content-Range in the head, one in each part.
+void respond_parts(Services& s, Connection& c, http::ResponseHead& head, const RangeResult& ranges,
+                   files::FilePtr file) {
+  auto parts = std::make_unique<Parts>();
+  uint64_t random[2];
+  os::random_bytes(random, sizeof random);
+  http::set_boundary(parts->multipart, random[0], random[1]);
+  parts->multipart.content_type = file->media_type;
+  parts->multipart.size = file->size();
+  parts->ranges = ranges;
+  char type[http::kFieldValueBytesMax];
+  head.status = 206;
+  head.content_type = {type, http::format_multipart_type(parts->multipart, type)};
+  head.content_length = http::multipart_bytes(parts->multipart, ranges);
+  send_head(s, c, head);
+  c.parts = std::move(parts);
+  c.file = std::move(file);
+  next_part(s, c);
+}
+
+void respond_unsatisfiable(Services& s, Connection& c, http::ResponseHead& head, uint64_t file_size,
+                           bool send_body) {
+  head.status = 416;
+  head.has_range = true;
+  head.range_size = file_size;
+  head.content_type = "text/plain; charset=utf-8";
+  respond_text(s, c, head, http::error_body(416), send_body);
+}
+
+}  // namespace
+
+void respond_file(Services& s, Connection& c, const http::RequestHead& request,
+                  files::FilePtr file) {
+  const bool wants_body = request.method == http::Method::Get;
+  const http::Validators current{file->etag, file->identity.modified_s};
+  http::ResponseHead head;
+  head.status = 200;
+  head.etag = file->etag;
+  head.last_modified = file->last_modified;
+  head.cache_control = "no-cache";
+  head.content_length = file->size();
+  switch (http::evaluate(request, current, s.wall_s)) {
+    case http::Verdict::NotModified:
+      head.status = 304;
+      return send_head(s, c, head);
+    case http::Verdict::PreconditionFailed:
+      return respond_error(s, c, 412, c.keep_alive, wants_body);
+    case http::Verdict::Send:
+      break;
+  }
+  const RangeResult ranges = wanted_ranges(request, *file, current);
+  if (ranges.kind == RangeKind::Unsatisfiable)
+    return respond_unsatisfiable(s, c, head, file->size(), wants_body);
+  if (ranges.count > 1) return respond_parts(s, c, head, ranges, std::move(file));
+  if (ranges.count == 1) describe_range(ranges.ranges[0], file->size(), head);
+  head.content_type = file->media_type;
+  send_head(s, c, head);
+  if (wants_body) attach_body(c, std::move(file), head);
+}
+
+}  // namespace spliced::conn

@@ -1,0 +1,56 @@
+// SPDX-License-Identifier: Apache-2.0
+// Writes a head into memory of a fixed size. For the writers of this room.
+#pragma once
+#include <charconv>
+#include <cstddef>
+#include <cstdint>
+#include <cstring>
+#include <string_view>
+
+#include "http/syntax.hpp"
+
+namespace spliced::http {
+
+inline constexpr size_t kNumberBytesMax = 20;  // UINT64_MAX
+
+// Appends while there is room; after the first failure it writes nothing more.
+class Writer {
+ public:
+  Writer(char* out, size_t capacity) : out_(out), capacity_(capacity) {}
+
+  size_t size() const { return ok_ ? size_ : 0; }
+
+  void text(std::string_view text) {
+    ok_ = ok_ && text.size() <= capacity_ - size_;
+    if (!ok_ || text.empty()) return;
+    std::memcpy(out_ + size_, text.data(), text.size());
+    size_ += text.size();
+  }
+
+  void number(uint64_t value) {
+    char digits[kNumberBytesMax];
+    const auto [end, error] = std::to_chars(digits, digits + sizeof digits, value);
+    ok_ = ok_ && error == std::errc();
+    text({digits, static_cast<size_t>(end - digits)});
+  }
+
+  // "name: value" and its end of line. A value that is empty is a field that is not written; one
+  // that is too long, or has a control character, is a failure: nobody may add a field through one.
+  void field(std::string_view name, std::string_view value, size_t value_bytes_max) {
+    if (value.empty()) return;
+    ok_ = ok_ && value.size() <= value_bytes_max;
+    for (const char c : value) ok_ = ok_ && !is_control(c);
+    text(name);
+    text(": ");
+    text(value);
+    text("\r\n");
+  }
+
+ private:
+  char* out_;
+  size_t capacity_;
+  size_t size_ = 0;
+  bool ok_ = true;
+};
+
+}  // namespace spliced::http
