@@ -22,6 +22,12 @@ inline constexpr size_t kTargetBytesMax = 4096;
 inline constexpr size_t kHeaderFieldsMax = 64;
 inline constexpr size_t kPathBytesMax = 1024;
 
+// A request's body where the route takes none, RFC 9112 6: read and discarded up to so many bytes
+// on the wire; a larger one ends the connection after the response.
+inline constexpr uint64_t kDiscardedBodyBytesMaxDefault = 64 * 1024;
+inline constexpr uint64_t kDiscardedBodyBytesMaxCeiling = 16 * 1024 * 1024;
+inline constexpr size_t kChunkLineBytesMax = 256;  // a chunk's size and its extensions
+
 // Input: one buffer holds the rest of one head and what was pipelined behind it.
 inline constexpr size_t kInputBytes = 16384;
 static_assert(kInputBytes >= 2 * kHeadBytesMax, "a full head must fit beside the next one");
@@ -67,6 +73,7 @@ static_assert(kSmallBodyBytesMax + 1024 <= kOutputBytes);
 // Waits, in milliseconds.
 inline constexpr uint32_t kHandshakeTimeoutMsDefault = 10'000;
 inline constexpr uint32_t kHeadTimeoutMsDefault = 15'000;
+inline constexpr uint32_t kRequestTimeoutMsDefault = 30'000;  // head and body, from the first byte
 inline constexpr uint32_t kIdleTimeoutMsDefault = 60'000;
 inline constexpr uint32_t kStallTimeoutMsDefault = 30'000;   // no byte acknowledged for so long
 inline constexpr uint32_t kDrainTimeoutMsDefault = 600'000;  // a whole drain, progress or not

@@ -13,7 +13,7 @@
 namespace spliced::conn {
 
 inline constexpr uint16_t kStatuses[] = {200, 206, 304, 400, 403, 404, 405, 408,
-                                         412, 414, 416, 431, 500, 503, 505};
+                                         412, 414, 416, 431, 500, 501, 503, 505};
 inline constexpr size_t kStatusCount = sizeof kStatuses / sizeof *kStatuses;
 
 struct Figures {

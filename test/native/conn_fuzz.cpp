@@ -108,7 +108,20 @@ class Simulation {
       default:
         planned.bytes = Peer::request("GET", "/" + name, fields);
     }
+    add_body(planned);
     return planned;
+  }
+
+  // One request in four has a body, which nobody wants.
+  void add_body(Planned& planned) {
+    if (!random_.one_in(4)) return;
+    std::string fields = "Content-Length: 30\r\n", body(30, 'x');
+    if (random_.one_in(2)) {
+      fields = "Transfer-Encoding: chunked\r\n";
+      body = "a;b=c\r\n0\r\n\r\nGET /\r\n0\r\nd: e\r\n\r\n";
+    }
+    planned.bytes.insert(planned.bytes.size() - 2, fields);
+    planned.bytes += body;
   }
 
   void connect() {
