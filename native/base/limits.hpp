@@ -28,6 +28,12 @@ inline constexpr size_t kRangesAskedMax = 64;
 inline constexpr size_t kRangesMax = 16;
 inline constexpr uint64_t kRangeGapBytes = 50;
 
+// A request's body where the route takes none, RFC 9112 6: read and discarded up to so many bytes
+// on the wire; a larger one ends the connection after the response.
+inline constexpr uint64_t kDiscardedBodyBytesMaxDefault = 64 * 1024;
+inline constexpr uint64_t kDiscardedBodyBytesMaxCeiling = 16 * 1024 * 1024;
+inline constexpr size_t kChunkLineBytesMax = 256;  // a chunk's size and its extensions
+
 // Input: one buffer holds the rest of one head and what was pipelined behind it.
 inline constexpr size_t kInputBytes = 16384;
 static_assert(kInputBytes >= 2 * kHeadBytesMax, "a full head must fit beside the next one");
@@ -73,6 +79,7 @@ static_assert(kSmallBodyBytesMax + 1024 <= kOutputBytes);
 // Waits, in milliseconds.
 inline constexpr uint32_t kHandshakeTimeoutMsDefault = 10'000;
 inline constexpr uint32_t kHeadTimeoutMsDefault = 15'000;
+inline constexpr uint32_t kRequestTimeoutMsDefault = 30'000;  // head and body, from the first byte
 inline constexpr uint32_t kIdleTimeoutMsDefault = 60'000;
 inline constexpr uint32_t kStallTimeoutMsDefault = 30'000;   // no byte acknowledged for so long
 inline constexpr uint32_t kDrainTimeoutMsDefault = 600'000;  // a whole drain, progress or not

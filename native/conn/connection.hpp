@@ -14,6 +14,7 @@
 #include "conn/parts.hpp"
 #include "conn/state.hpp"
 #include "files/file_cache.hpp"
+#include "http/body.hpp"
 #include "os/pipe_pool.hpp"
 #include "tls/session.hpp"
 
@@ -56,7 +57,9 @@ struct Connection {
 
   // The request being read, and what was pipelined behind it.
   Span input;
-  size_t head_bytes = 0;  // OpenFile: the complete head at the front of `input`
+  size_t head_bytes = 0;          // ReadBody, OpenFile: the complete head at the front of `input`
+  http::BodySkipper body;         // of what follows the head
+  uint64_t request_began_ms = 0;  // when its first byte was here
 
   // The response being sent.
   Span output;

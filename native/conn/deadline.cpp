@@ -44,6 +44,7 @@ void on_deadline(Services& s, Connection& c) {
       if (c.record) c.record->failure = "timeout";
       return abort(s, c, Ending::NotServed);
     case State::ReadHead:
+    case State::ReadBody:
       c.input.release(s.buffers);
       return begin_close(s, c);
     case State::Linger:

@@ -23,7 +23,9 @@ constexpr uint16_t bit(State state) {
 constexpr uint16_t kEdges[kStates] = {
     /* Free        */ bit(State::Handshake),
     /* Handshake   */ bit(State::ReadHead) | bit(State::Linger) | bit(State::Join),
-    /* ReadHead    */ bit(State::OpenFile) | bit(State::Respond) | bit(State::CloseNotify) |
+    /* ReadHead    */ bit(State::ReadBody) | bit(State::OpenFile) | bit(State::Respond) |
+        bit(State::CloseNotify) | bit(State::Join),
+    /* ReadBody    */ bit(State::OpenFile) | bit(State::Respond) | bit(State::CloseNotify) |
         bit(State::Join),
     /* OpenFile    */ bit(State::Respond) | bit(State::Join),
     /* Respond     */ bit(State::Splice) | bit(State::ReadHead) | bit(State::CloseNotify) |
@@ -42,6 +44,8 @@ Turn step(Services& s, Connection& c) {
       return handshake(s, c);
     case State::ReadHead:
       return read_head(s, c);
+    case State::ReadBody:
+      return read_body(s, c);
     case State::OpenFile:
       return open_file(s, c);
     case State::Respond:
@@ -71,13 +75,15 @@ void run(Services& s, Connection& c) {
   c.ready = true;
 }
 
-uint64_t first_deadline(const Services& s, State state) {
+uint64_t first_deadline(const Services& s, const Connection& c) {
   const Options& o = s.options;
-  switch (state) {
+  switch (c.state) {
     case State::Handshake:
       return s.now_ms + o.handshake_timeout_ms;
     case State::ReadHead:
       return s.now_ms + o.idle_timeout_ms;
+    case State::ReadBody:
+      return c.request_began_ms + o.request_timeout_ms;
     case State::Linger:
       return s.now_ms + o.linger_timeout_ms;
     case State::Free:
@@ -111,9 +117,9 @@ void on_watch(Services& s, Connection& c, const ring::Completion& completion) {
 
 }  // namespace
 
-const char* const kStateNames[kStates] = {"free",    "handshake", "read_head",    "open_file",
-                                          "respond", "splice",    "close_notify", "settle",
-                                          "linger",  "join"};
+const char* const kStateNames[kStates] = {"free",      "handshake", "read_head", "read_body",
+                                          "open_file", "respond",   "splice",    "close_notify",
+                                          "settle",    "linger",    "join"};
 
 const char* const kEndingNames[kEndings] = {"none", "drained", "aborted", "peer_gone",
                                             "not_served"};
@@ -131,7 +137,7 @@ void enter(Services& s, Connection& c, State next) {
   c.tick_interval_ms = 0;
   c.tick_due_ms = 0;
   c.writable = true;  // until the socket says otherwise
-  s.set_deadline(c, first_deadline(s, next));
+  s.set_deadline(c, first_deadline(s, c));
 }
 
 void prepare_slots(Services& s) {
@@ -225,7 +231,8 @@ void abort_all(Services& s) {
   for (Connection& c : s.slots) {
     if (c.state == State::Free || c.state == State::Join) continue;
     const bool delivered = os::unacknowledged_bytes(c.socket) == 0;
-    if (c.state == State::Handshake || (c.state == State::ReadHead && !c.served)) {
+    const bool reads = c.state == State::ReadHead || c.state == State::ReadBody;
+    if (c.state == State::Handshake || (reads && !c.served)) {
       abort(s, c, Ending::NotServed);
     } else {
       abort(s, c, c.state == State::Linger && delivered ? Ending::Drained : Ending::Aborted);

@@ -23,6 +23,7 @@ int next_timeout_ms(const Services& s);  // -1: nothing is due
 void enter(Services& s, Connection& c, State next);
 void abort(Services& s, Connection& c, Ending ending);  // sever, then join
 void begin_close(Services& s, Connection& c);           // the ordinary end: drain
+void begin_head(Services& s, Connection& c);            // the first bytes of a request are here
 Turn finish_response(Services& s, Connection& c);
 void observe(Services& s, Connection& c);  // ask the kernel, bring the ledger up to date
 // The brake. True: with so many more bytes, more than the window would be pending in the TLS layer;
@@ -37,6 +38,7 @@ ring::Token token_of(const Connection& c, ring::Kind kind);
 // One function a state, in its own file.
 Turn handshake(Services& s, Connection& c);
 Turn read_head(Services& s, Connection& c);
+Turn read_body(Services& s, Connection& c);
 Turn open_file(Services& s, Connection& c);
 Turn respond(Services& s, Connection& c);
 Turn splice(Services& s, Connection& c);

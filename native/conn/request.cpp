@@ -23,16 +23,23 @@ void consume_head(Connection& c) {
   c.head_bytes = 0;
 }
 
+// The head at the front of the input, whose views did not outlive the wait.
+http::RequestHead parse_again(Connection& c) {
+  http::RequestHead request;
+  const http::HeadResult again = http::parse_head({c.input.data(), c.input.size()}, request);
+  SPLICED_ASSERT(again.outcome == http::Outcome::Complete && again.consumed == c.head_bytes);
+  return request;
+}
+
 // The settings have changed that the client's certificate was verified with: this is the last
 // request before it has to be verified again.
 bool is_outdated(const Services& s, const Connection& c) {
   return c.client && s.generation && c.client->trust != s.generation->trust_id();
 }
 
-// A body on GET or HEAD has no meaning to us (RFC 9110 9.3.1); it is not read, so the connection
-// cannot be used for another request.
+// Behind a body that was not read to its end no other request can be found.
 bool may_persist(const Services& s, const Connection& c, const http::RequestHead& head) {
-  return head.keep_alive && !head.has_body && !s.stopping && !is_outdated(s, c);
+  return head.keep_alive && c.body.done() && !s.stopping && !is_outdated(s, c);
 }
 
 void respond_status_page(Services& s, Connection& c, bool send_body) {
@@ -112,8 +119,29 @@ bool serve_without_file(Services& s, Connection& c, const http::RequestHead& req
 
 }  // namespace
 
+// No route takes a body (RFC 9110 9.3.1: it means nothing to GET). It is read to its end before the
+// answer, which may be 400 for the body's sake, unless it is too large, or its client waits to be
+// told whether it is wanted (RFC 9110 10.1.1): then the final status goes out at once, and with it
+// the connection, since nobody knows whether the body will follow.
 void begin_request(Services& s, Connection& c, const http::RequestHead& request) {
   if (c.record) c.record->requests++;
+  c.body = http::BodySkipper(request, s.options.discarded_body_bytes_max);
+  const bool known_too_large = request.content_length > s.options.discarded_body_bytes_max;
+  if (!request.has_body || request.expect_continue || known_too_large)
+    return answer_request(s, c, request);
+  enter(s, c, State::ReadBody);
+}
+
+void answer_request(Services& s, Connection& c) {
+  answer_request(s, c, parse_again(c));
+}
+
+void refuse_body(Services& s, Connection& c) {
+  respond_error(s, c, 400, /*keep_alive=*/false, parse_again(c).method != http::Method::Head);
+  consume_head(c);
+}
+
+void answer_request(Services& s, Connection& c, const http::RequestHead& request) {
   c.keep_alive = may_persist(s, c, request);
   if (!http::retrieves(request.method)) {
     respond_other_method(s, c, request);
@@ -134,9 +162,7 @@ void begin_request(Services& s, Connection& c, const http::RequestHead& request)
 }
 
 void resume_request(Services& s, Connection& c, const files::Found& found) {
-  http::RequestHead request;
-  const http::HeadResult again = http::parse_head({c.input.data(), c.input.size()}, request);
-  SPLICED_ASSERT(again.outcome == http::Outcome::Complete && again.consumed == c.head_bytes);
+  const http::RequestHead request = parse_again(c);
   if (s.stopping) c.keep_alive = false;
   serve(s, c, request, found);
 }

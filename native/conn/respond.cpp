@@ -36,7 +36,7 @@ Turn finish_response(Services& s, Connection& c) {
   } else {
     enter(s, c, State::ReadHead);
     c.readable = true;
-    if (!c.input.empty()) s.set_deadline(c, s.now_ms + s.options.head_timeout_ms);
+    if (!c.input.empty()) begin_head(s, c);
   }
   return Turn::Again;
 }

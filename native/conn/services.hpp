@@ -27,8 +27,10 @@ namespace spliced::conn {
 struct Options {
   uint32_t connections_max = limits::kConnectionsMaxDefault;
   uint64_t pending_window_bytes = limits::kPendingWindowBytesDefault;
+  uint64_t discarded_body_bytes_max = limits::kDiscardedBodyBytesMaxDefault;
   uint32_t handshake_timeout_ms = limits::kHandshakeTimeoutMsDefault;
   uint32_t head_timeout_ms = limits::kHeadTimeoutMsDefault;
+  uint32_t request_timeout_ms = limits::kRequestTimeoutMsDefault;
   uint32_t idle_timeout_ms = limits::kIdleTimeoutMsDefault;
   uint32_t stall_timeout_ms = limits::kStallTimeoutMsDefault;
   uint32_t drain_timeout_ms = limits::kDrainTimeoutMsDefault;
@@ -81,7 +83,8 @@ struct Services {
   uint64_t first_requests_until_ms = UINT64_MAX;  // since the stop began
 
   void set_deadline(Connection& c, uint64_t at_ms) {
-    const bool waits = c.state == State::Handshake || c.state == State::ReadHead;
+    const bool waits =
+        c.state == State::Handshake || c.state == State::ReadHead || c.state == State::ReadBody;
     if (waits && !c.served) at_ms = std::min(at_ms, first_requests_until_ms);
     c.deadline_ms = at_ms;
     if (at_ms != 0 && at_ms < next_deadline_ms) next_deadline_ms = at_ms;

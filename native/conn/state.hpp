@@ -10,6 +10,7 @@ enum class State : uint8_t {
   Free,         // the slot has no connection
   Handshake,    // handshake.cpp: OpenSSL talks; at its end promote.cpp of tls/ is asked
   ReadHead,     // read_head.cpp: idle, or a request head is incomplete
+  ReadBody,     // read_body.cpp: a body that nobody wants is read to its end
   OpenFile,     // open_file.cpp: the disk is asked
   Respond,      // respond.cpp: the head, and a small body with it, goes out
   Splice,       // splice.cpp: the rest of the body goes from the page cache to the socket
@@ -18,7 +19,7 @@ enum class State : uint8_t {
   Linger,       // drain.cpp: our FIN is out; until the peer's, bounded
   Join,         // join.cpp: until the kernel holds nothing of this connection
 };
-inline constexpr size_t kStates = 10;
+inline constexpr size_t kStates = 11;
 extern const char* const kStateNames[kStates];
 
 // What a state's function answers.

@@ -181,6 +181,21 @@ Fault parse_field(std::string_view line, RequestHead& out, Pending& pending) {
   return keep_field(name, trim(line.substr(colon + 1)), out, pending);
 }
 
+// RFC 9112 6.1 and 6.3: where chunked is not the last coding, once, nobody knows where the body
+// ends; where it is, and others come before it, we know but do not understand.
+Fault parse_transfer_encoding(std::string_view list) {
+  std::string_view coding, last;
+  size_t count = 0, chunked = 0;
+  for (; next_element(list, coding); ++count) {
+    if (equals_ignoring_case(coding, "chunked")) ++chunked;
+    last = coding;
+  }
+  if (chunked != 1 || !equals_ignoring_case(last, "chunked"))
+    return {400, "The last transfer coding is not chunked."};
+  if (count > 1) return {501, "The only transfer coding understood is chunked."};
+  return {};
+}
+
 // RFC 9112 6.1 and 6.3. Stricter than 6.3 where that lets a server choose: it never guesses.
 Fault settle_framing(const Pending& pending, RequestHead& out) {
   const bool has_length = pending.content_length.data() != nullptr;
@@ -194,9 +209,7 @@ Fault settle_framing(const Pending& pending, RequestHead& out) {
   if (pending.transfer_encoding.data() != nullptr) {
     if (has_length) return {400, "Content-Length and Transfer-Encoding exclude each other."};
     if (out.minor_version == 0) return {400, "HTTP/1.0 has no Transfer-Encoding."};
-    if (!equals_ignoring_case(pending.transfer_encoding, "chunked")) {
-      return {400, "The only transfer coding understood is chunked."};
-    }
+    if (const Fault fault = parse_transfer_encoding(pending.transfer_encoding)) return fault;
     out.chunked = true;
     out.has_body = true;
   }

@@ -74,7 +74,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   if (result.outcome == Outcome::Rejected) {
     INVARIANT(result.consumed == 0 && result.why != nullptr);
     INVARIANT(result.status == 400 || result.status == 414 || result.status == 431 ||
-              result.status == 505);
+              result.status == 501 || result.status == 505);
   }
   if (result.outcome == Outcome::Incomplete) {
     INVARIANT(result.consumed == 0 && result.status == 0 && result.why == nullptr);

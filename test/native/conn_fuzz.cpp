@@ -14,6 +14,7 @@
 #include <string>
 
 #include "doctest/doctest.h"
+#include "fakes/multipart.hpp"
 #include "fakes/random.hpp"
 #include "fakes/world.hpp"
 
@@ -39,24 +40,6 @@ struct Client {
   bool alive = true;   // at the end: reads on, and closes after the FIN
   bool kernel_tls = true;
 };
-
-const std::string kBoundary(32, '#');
-
-std::string part(const std::string& content, size_t first, size_t last) {
-  return "--" + kBoundary + "\r\nContent-Type: application/octet-stream\r\nContent-Range: bytes " +
-         std::to_string(first) + "-" + std::to_string(last) + "/" + std::to_string(content.size()) +
-         "\r\n\r\n" + content.substr(first, last + 1 - first) + "\r\n";
-}
-
-// `body` with the boundary that the head of the response names.
-std::string with_boundary(std::string body, const std::string& head) {
-  const size_t at = head.find("boundary=");
-  if (at == std::string::npos) return body;
-  const std::string boundary = head.substr(at + 9, kBoundary.size());
-  for (size_t i = body.find(kBoundary); i != std::string::npos; i = body.find(kBoundary, i))
-    body.replace(i, kBoundary.size(), boundary);
-  return body;
-}
 
 constexpr const char* kFiles[] = {"tiny", "small", "page", "large", "empty", "moved", "cut"};
 constexpr size_t kSizes[] = {1, 3000, 16384, 150'000, 0, 40'000, 120'000};
@@ -140,7 +123,20 @@ class Simulation {
       default:
         planned.bytes = Peer::request("GET", "/" + name, fields);
     }
+    add_body(planned);
     return planned;
+  }
+
+  // One request in four has a body, which nobody wants.
+  void add_body(Planned& planned) {
+    if (!random_.one_in(4)) return;
+    std::string fields = "Content-Length: 30\r\n", body(30, 'x');
+    if (random_.one_in(2)) {
+      fields = "Transfer-Encoding: chunked\r\n";
+      body = "a;b=c\r\n0\r\n\r\nGET /\r\n0\r\nd: e\r\n\r\n";
+    }
+    planned.bytes.insert(planned.bytes.size() - 2, fields);
+    planned.bytes += body;
   }
 
   void connect() {

@@ -165,18 +165,6 @@ TEST_CASE("the answer to a HEAD that is refused has no body (RFC 9110 9.3.2)") {
   CHECK(world.settle_accounts() == "");
 }
 
-TEST_CASE("a request with a body is answered and ends the connection") {
-  World world;
-  world.site.write("ten", 10);
-  const Peer peer = connect(world, Path::KernelSync);
-  peer.sends(Peer::request("GET", "/ten", "Content-Length: 5\r\n") + "12345" +
-             Peer::request("GET", "/ten"));
-  world.run_to_end(peer);
-  CHECK(peer.responses().size() == 1);
-  CHECK(peer.socket().lost_in_tcp() == 0);
-  CHECK(world.settle_accounts() == "");
-}
-
 TEST_CASE("pipelined requests are answered in their order, whatever each takes") {
   for (Path path : kPaths) {
     for (size_t piece : {size_t{1}, size_t{7}, size_t{1000}, size_t{100'000}}) {

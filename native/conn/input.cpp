@@ -1,0 +1,152 @@
+// SPDX-License-Identifier: Apache-2.0
+// See input.hpp.
+#include "conn/input.hpp"
+
+#include <errno.h>
+
+#include <cstring>
+
+#include "conn/alert.hpp"
+#include "conn/dispatch.hpp"
+#include "conn/stream.hpp"
+#include "tls/ktls.hpp"
+
+namespace spliced::conn {
+namespace {
+
+// A fatal alert as the last record, then the drain: earlier responses and the alert arrive.
+Turn refuse(Services& s, Connection& c, uint8_t description) {
+  if (c.offloaded) os::clear_error(c.socket);
+  c.farewell = description;
+  c.ending = Ending::PeerGone;
+  begin_close(s, c);
+  return Turn::Again;
+}
+
+Turn peer_done(Services& s, Connection& c) {
+  c.peer_done = true;
+  begin_close(s, c);
+  return Turn::Again;
+}
+
+// RFC 8446 6.1: close_notify ends the peer's direction; every other alert ends the connection.
+Turn on_alert(Services& s, Connection& c, const char* payload, size_t bytes) {
+  const bool complete = bytes == 2;
+  const uint8_t description = complete ? static_cast<uint8_t>(payload[1]) : 0;
+  if (complete && (description == alert::kCloseNotify || description == alert::kUserCanceled))
+    return peer_done(s, c);
+  // RFC 5246 7.2.2: a warning may be ignored. TLS 1.3 has none but the two above (RFC 8446 6).
+  const bool warning = complete && static_cast<uint8_t>(payload[0]) == alert::kWarning;
+  if (warning && c.cipher->version == tls::Version::Tls12) return Turn::Yield;
+  c.ending = Ending::PeerGone;
+  begin_close(s, c);
+  return Turn::Again;
+}
+
+Turn on_handshake_message(Services& s, Connection& c, uint8_t message) {
+  if (c.cipher->version == tls::Version::Tls12) {
+    // Renegotiation is declined, once, and the connection goes on (RFC 5246 7.2.2).
+    if (message != alert::kMessageClientHello || c.renegotiation_declined)
+      return refuse(s, c, alert::kUnexpectedMessage);
+    c.renegotiation_declined = true;
+    const os::Moved moved = stream_alert(s, c, alert::kWarning, alert::kNoRenegotiation);
+    if (moved.io == os::Io::Done) return Turn::Yield;
+    return refuse(s, c, alert::kUnexpectedMessage);
+  }
+  // The peer's next records are under a key that the kernel cannot be given before Linux 6.14.
+  if (message == alert::kMessageKeyUpdate) return refuse(s, c, alert::kInternalError);
+  return refuse(s, c, alert::kUnexpectedMessage);
+}
+
+Turn on_control(Services& s, Connection& c, const os::Received& got) {
+  s.figures.control_records.add();
+  const char* payload = c.input.tail();
+  switch (got.type) {
+    case os::RecordType::Alert:
+      return on_alert(s, c, payload, got.bytes);
+    case os::RecordType::Handshake:
+      return on_handshake_message(s, c, got.bytes > 0 ? static_cast<uint8_t>(payload[0]) : 0);
+    default:
+      return refuse(s, c, alert::kUnexpectedMessage);
+  }
+}
+
+Turn on_receive_error(Services& s, Connection& c, int error) {
+  switch (error) {
+    case EBADMSG:  // net/tls/tls_sw.c: the tag did not match
+      return refuse(s, c, alert::kBadRecordMac);
+    case EMSGSIZE:
+      return refuse(s, c, alert::kRecordOverflow);
+    case EINVAL:
+      return refuse(s, c, alert::kProtocolVersion);
+    case EIO:
+    case EKEYEXPIRED:
+      return refuse(s, c, alert::kInternalError);
+    default:
+      abort(s, c, Ending::PeerGone);
+      return Turn::Again;
+  }
+}
+
+// RFC 8446 5.5 for the peer's direction. A record has at least one byte for us, or none: so count
+// bytes, and ask the kernel only when that could be the limit.
+bool receive_limit_reached(Connection& c, size_t bytes) {
+  c.receive_sequence_at_most += bytes + 1;
+  if (!c.offloaded || c.receive_sequence_at_most < limits::kRecordsPerKeyMax) return false;
+  uint64_t next = 0;
+  if (!tls::ktls::next_sequence(c.socket, tls::ktls::Direction::Receive, *c.cipher, next))
+    return true;
+  c.receive_sequence_at_most = next;
+  return next >= limits::kRecordsPerKeyMax;
+}
+
+void make_room(Connection& c) {
+  if (c.input.begin == 0) return;
+  std::memmove(c.input.memory.get(), c.input.data(), c.input.size());
+  c.input.end = c.input.size();
+  c.input.begin = 0;
+}
+
+}  // namespace
+
+bool receive(Services& s, Connection& c, Turn& turn) {
+  c.input.hold(s.buffers);
+  make_room(c);
+  const os::Received got = stream_read(c, c.input.tail(), c.input.room());
+  switch (got.io) {
+    case os::Io::WouldBlock:
+      turn = Turn::Wait;
+      return false;
+    case os::Io::Eof:
+      turn = peer_done(s, c);
+      return false;
+    case os::Io::Failed:
+      turn = on_receive_error(s, c, got.error);
+      return false;
+    case os::Io::Done:
+      break;
+  }
+  if (receive_limit_reached(c, got.bytes)) {
+    s.figures.record_limit_closes.add();
+    begin_close(s, c);
+    turn = Turn::Again;
+    return false;
+  }
+  if (got.type != os::RecordType::ApplicationData) {
+    turn = on_control(s, c, got);
+    return false;
+  }
+  turn = Turn::Yield;  // an empty record: legal, and never worth a loop
+  if (got.bytes == 0) return false;
+  c.input.end += got.bytes;
+  s.figures.received_bytes.add(got.bytes);
+  return true;
+}
+
+void watch_last_response(Services& s, Connection& c) {
+  if (!c.offloaded || c.ledger.pending_at_most() == 0) return;
+  if (c.tick_interval_ms == 0) c.tick_interval_ms = limits::kIdleTickMs;
+  s.tick(c);
+}
+
+}  // namespace spliced::conn

@@ -1,0 +1,56 @@
+// SPDX-License-Identifier: Apache-2.0
+// A body where the route takes none: read to its end and forgotten, so that the next request can be
+// found behind it. The head stays at the front of c.input, the body goes through the rest of it.
+#include <cstring>
+
+#include "conn/dispatch.hpp"
+#include "conn/input.hpp"
+#include "conn/request.hpp"
+
+namespace spliced::conn {
+namespace {
+
+using Verdict = http::BodySkipper::Verdict;
+
+// What is behind the head in c.input: takes off what is the body's. True: the request is answered.
+bool skip(Services& s, Connection& c) {
+  char* const behind = c.input.data() + c.head_bytes;
+  const size_t bytes = c.input.size() - c.head_bytes;
+  const http::BodySkipper::Result result = c.body.feed({behind, bytes});
+  switch (result.verdict) {
+    case Verdict::More:
+      c.input.end -= bytes;
+      return false;
+    case Verdict::Done:
+      std::memmove(behind, behind + result.consumed, bytes - result.consumed);
+      c.input.end -= result.consumed;
+      answer_request(s, c);
+      return true;
+    case Verdict::TooLarge:  // the answer, and then the end: body.done() is false
+      answer_request(s, c);
+      return true;
+    case Verdict::Bad:
+      refuse_body(s, c);
+      return true;
+  }
+  return false;
+}
+
+}  // namespace
+
+Turn read_body(Services& s, Connection& c) {
+  if (skip(s, c)) return Turn::Again;
+  for (int i = 0; c.readable && i < limits::kDiscardsPerTurn; i++) {
+    Turn turn;
+    if (!receive(s, c, turn)) {
+      if (turn == Turn::Wait) watch_last_response(s, c);
+      return turn;
+    }
+    if (skip(s, c)) return Turn::Again;
+  }
+  if (c.readable) return Turn::Yield;
+  watch_last_response(s, c);
+  return Turn::Wait;
+}
+
+}  // namespace spliced::conn

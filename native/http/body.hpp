@@ -1,0 +1,86 @@
+// SPDX-License-Identifier: Apache-2.0
+// Finds the end of a request's body that nobody wants (RFC 9112 6 and 7.1), byte by byte as it
+// arrives, and keeps nothing of it. Called by conn's read_body. A body is bounded as it is on the
+// wire, chunk lines and trailers included: a megabyte of one-byte chunks is no small body. Strict
+// like head.hpp, for the same reason: where this body ends is where the next request begins. No
+// I/O, no allocation, no exceptions.
+#pragma once
+#include <cstddef>
+#include <cstdint>
+#include <string_view>
+
+#include "http/head.hpp"
+
+namespace spliced::http {
+
+class BodySkipper {
+ public:
+  enum class Verdict : uint8_t {
+    More,      // all of the input was the body's, and more of it is to come
+    Done,      // the body has ended; what follows `consumed` is the next request
+    TooLarge,  // the bound is exceeded, or will be
+    Bad,       // not a chunked body: 400, then close
+  };
+  struct Result {
+    Verdict verdict = Verdict::More;
+    size_t consumed = 0;        // More, Done: bytes of the input; otherwise 0
+    const char* why = nullptr;  // Bad: one static sentence for the log
+  };
+
+  BodySkipper() = default;  // no body: Done at once
+  // For a head with or without a body; `bytes_max` bounds the whole body on the wire.
+  BodySkipper(const RequestHead& head, uint64_t bytes_max);
+
+  // The next bytes of the connection, in order, each once. After a verdict other than More the
+  // same verdict is given again.
+  [[nodiscard]] Result feed(std::string_view input);
+  bool done() const { return at_ == At::End; }
+
+ private:
+  enum class At : uint8_t {
+    Length,        // content of Content-Length
+    Size,          // chunk-size
+    BeforeExt,     // BWS, then ";" or the line's end
+    ExtNameFirst,  // BWS, then chunk-ext-name
+    ExtName,
+    AfterExtName,   // BWS, then "=", ";" or the line's end
+    ExtValueFirst,  // BWS, then a token or a quoted-string
+    ExtToken,
+    ExtQuoted,
+    ExtEscaped,     // behind a backslash
+    AfterExtValue,  // behind the closing quote
+    SizeLf,
+    Data,
+    DataCr,
+    DataLf,
+    FieldFirst,  // a trailer field, or the empty line
+    FieldName,
+    FieldValue,
+    FieldLf,
+    LastLf,
+    End,
+    TooLarge,
+    Bad,
+  };
+
+  void enter(At next) { at_ = next; }
+  void step(char c);
+  void size_digit(char c);
+  void after_size(char c);
+  void extension(char c);
+  void quoted(char c);
+  void trailer(char c);
+  void size_line_ends();
+  void bad(const char* why);
+  void count_line_byte();
+
+  At at_ = At::End;
+  uint64_t left_ = 0;    // of the content or of this chunk
+  uint64_t budget_ = 0;  // bytes that the body may still have on the wire
+  uint32_t line_bytes_ = 0;
+  uint16_t fields_ = 0;
+  uint8_t digits_ = 0;
+  const char* why_ = nullptr;
+};
+
+}  // namespace spliced::http
