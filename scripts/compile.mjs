@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 // TypeScript to JavaScript by esbuild: the server as an entry and the parts that it loads when
-// they are needed, each test as one file beside its sources. Types are checked apart (`npm run check`, and as a suite of `npm test`). Called by
-// scripts/setup.mjs and scripts/test.mjs once node_modules exists.
-import { chmodSync, readFileSync, rmSync } from 'node:fs';
-import { join, resolve } from 'node:path';
+// they are needed, each test as one file beside its sources. Types are checked apart (`npm run check`,
+// and as a suite of `npm test`). Called by scripts/setup.mjs and scripts/test.mjs once node_modules
+// exists.
+import { chmodSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { dirname, join, resolve } from 'node:path';
 
 function commonOptions(projectDir) {
   const { version } = JSON.parse(readFileSync(join(projectDir, 'package.json'), 'utf8'));
@@ -23,30 +24,57 @@ function commonOptions(projectDir) {
   };
 }
 
+/** esbuild's metafile of the last compileServer(). */
+export const bundleReport = 'build/bundle.json';
+
+const license = '// SPDX-License-Identifier: Apache-2.0';
+
+// Where a file of the bundle is, as import.meta.url says it in the source.
+const ownUrl = 'fileUrlOfBundle';
+const ownUrlLine = `const ${ownUrl} = require('node:url').pathToFileURL(__filename).href;`;
+
+/** A file of the bundle as CommonJS: Node starts without its loader for modules (docs/PERFORMANCE.md). */
+async function toCommonJs({ transform }, { path, text }) {
+  const { code } = await transform(text, {
+    format: 'cjs',
+    platform: 'node',
+    target: 'node20',
+    // Else an import() would bring that loader back.
+    supported: { 'dynamic-import': false },
+    define: { 'import.meta.url': ownUrl },
+    legalComments: 'eof',
+    banner: text.includes('import.meta.url') ? `${license}\n${ownUrlLine}` : license,
+  });
+  mkdirSync(dirname(path), { recursive: true });
+  writeFileSync(path, code);
+}
+
 export async function compileServer(projectDir) {
-  const { build } = await import('esbuild');
-  rmSync(join(projectDir, 'dist'), { recursive: true, force: true });
-  await build({
+  const esbuild = await import('esbuild');
+  const dist = join(projectDir, 'dist');
+  rmSync(dist, { recursive: true, force: true });
+  const { outputFiles, metafile } = await esbuild.build({
     ...commonOptions(projectDir),
     entryPoints: ['src/cli.ts'],
     outdir: 'dist',
     // What import() reaches becomes a file of its own: what nobody asks for is not even read.
+    // esbuild does that in this format alone; toCommonJs() makes the other one of it.
     splitting: true,
+    write: false,
+    metafile: true,
     chunkNames: 'chunks/[name]-[hash]',
     // acme-client asks over our own exchange (src/certificates/acme.ts): axios's adapters, of which
     // its other build has the big ones, are never called.
     alias: { axios: 'axios/dist/browser/axios.cjs' },
     legalComments: 'eof',
-    banner: {
-      // The CommonJS packages in the bundle call require() for Node's own modules.
-      js: [
-        '// SPDX-License-Identifier: Apache-2.0',
-        "import { createRequire as createRequireForBundle } from 'node:module';",
-        'const require = createRequireForBundle(import.meta.url);',
-      ].join('\n'),
-    },
   });
-  chmodSync(join(projectDir, 'dist/cli.js'), 0o755);
+  for (const file of outputFiles) await toCommonJs(esbuild, file);
+  // What is in which file, for the tests; not for a device.
+  mkdirSync(join(projectDir, 'build'), { recursive: true });
+  writeFileSync(join(projectDir, bundleReport), JSON.stringify(metafile));
+  // The project's own package.json says otherwise.
+  writeFileSync(join(dist, 'package.json'), '{ "type": "commonjs" }\n');
+  chmodSync(join(dist, 'cli.js'), 0o755);
 }
 
 // A test of a script imports the script itself: bundled, it would take itself for the main program.

@@ -26,6 +26,7 @@ import { RunRecord } from './run-record.js';
 import { reasonOf, StartError } from './start-error.js';
 import { Health, isHealthWatched } from './supervision/health.js';
 import { takeNotifySocket } from './supervision/notify.js';
+import { selfRequestWithin } from './supervision/self-request.js';
 import { takeInheritedSockets } from './supervision/socket-activation.js';
 import { keepStatusFresh, statusWords } from './supervision/status-words.js';
 import { extendStopWhileItProgresses } from './supervision/stop-extension.js';
@@ -101,11 +102,15 @@ function createEngine(parts: EngineParts): Engine {
 }
 
 /** Throws when a request through the real TLS path does not come back from every listener. */
-async function answerOurselves(listeners: BoundListener[], fingerprint: string): Promise<void> {
-  const { selfRequestWithin } = await import('./supervision/self-request.js');
-  const requests = listeners.map(({ address, port }) =>
-    selfRequestWithin({ address, port, fingerprint, timeoutMs: firstAnswerMs }, readyMs),
-  );
+async function answerOurselves(
+  native: NativeModule,
+  listeners: BoundListener[],
+  fingerprint: string,
+): Promise<void> {
+  const requests = listeners.map(({ address, port }) => {
+    const request = { address, port, fingerprint, timeoutMs: firstAnswerMs };
+    return selfRequestWithin(native.askOurselves, request, readyMs);
+  });
   await Promise.all(requests);
 }
 
@@ -209,7 +214,7 @@ export async function runDaemon({ loaded, load, log, signals }: DaemonParts): Pr
     plan.store(listeners);
     if (supervisor.isPresent) {
       try {
-        await answerOurselves(listeners, certificates.fingerprint());
+        await answerOurselves(native, listeners, certificates.fingerprint());
       } catch (error) {
         log.fatal({ event: 'not_ready', reason: `no answer to ourselves: ${reasonOf(error)}` });
         return false;

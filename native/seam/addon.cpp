@@ -11,6 +11,7 @@
 #include "seam/experiment.hpp"
 #include "seam/notify.hpp"
 #include "seam/options.hpp"
+#include "seam/self_request.hpp"
 
 namespace spliced::seam {
 namespace {
@@ -314,6 +315,7 @@ Napi::Object initialise(Napi::Env env, Napi::Object exports) {
   exports.Set("Engine", EngineObject::define(env));
   exports.Set("inspectClientCertificates",
               Napi::Function::New(env, inspect_client_certificates, "inspectClientCertificates"));
+  define_self_request(env, exports);
   define_doctor(env, exports);
   define_notify(env, exports);
   return exports;

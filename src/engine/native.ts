@@ -142,6 +142,15 @@ export interface Engine {
   close(): void;
 }
 
+export interface SelfRequest {
+  /** Numeric. */
+  address: string;
+  port: number;
+  /** SHA-256 of the certificate that must answer, as X509Certificate.fingerprint256 has it. */
+  fingerprint: string;
+  timeoutMs: number;
+}
+
 /** One half of the truncation experiment: `downloads` slow clients against one server. */
 export interface TruncationOptions {
   /** Of an engine on 127.0.0.1; 0: a naive server of the experiment's own, which closes too early. */
@@ -185,6 +194,11 @@ export interface NativeModule {
    * so that its port is free at once. False, and nothing done: it is no listening TCP socket.
    */
   retireListener(fd: number): boolean;
+  /**
+   * One request to a listener of ours, on another thread: native/selfcheck/self_request.hpp. Rejects
+   * with an Error that says what is wrong, never later than timeoutMs.
+   */
+  askOurselves(request: SelfRequest): Promise<void>;
   /** JSON text of the NativeReport in src/doctor/board.ts. For `spliced doctor`. */
   boardReport(): string;
   /** Runs on another thread, never longer than timeoutMs. For `spliced doctor --reproduce`. */
@@ -202,12 +216,13 @@ export interface EngineStats {
   drains: { abortedIn: Record<string, number> };
 }
 
-/** The directory that holds package.json: from dist/ as from a compiled test. */
+/** The directory above that holds the addon: from dist/chunks/ as from a compiled test. */
 function packageDirectory(): string {
   const start = dirname(fileURLToPath(import.meta.url));
   for (let directory = start; ; directory = dirname(directory)) {
-    if (existsSync(join(directory, 'package.json'))) return directory;
-    if (directory === dirname(directory)) return dirname(start);
+    const places = ['build/Release', 'prebuilds'].map((place) => join(directory, place));
+    if (places.some((place) => existsSync(place))) return directory;
+    if (directory === dirname(directory)) return dirname(dirname(start));
   }
 }
 

@@ -57,7 +57,6 @@ t.test('READY and STATUS, RELOADING, STOPPING', async (t) => {
     READY: '1',
     STATUS:
       /^Serving https:\/\/127\.0\.0\.1:\d+\/: \d connections?, .*TLS.*, certificate valid for 36\d days$/,
-    MAINPID: String(manager.pid),
   });
   const environment = readFileSync(`/proc/${manager.pid}/environ`, 'latin1');
   t.match(environment, 'NOTIFY_SOCKET', 'it was there at the start');
@@ -74,6 +73,8 @@ t.test('READY and STATUS, RELOADING, STOPPING', async (t) => {
     told.RELOADING ? 'RELOADING' : told.READY && 'READY',
   );
   t.same(order.filter(Boolean), ['READY', 'RELOADING', 'READY']);
+  const again = manager.told.findLast(({ told }) => told.READY)?.told;
+  t.match(again, { MAINPID: String(manager.pid) }, 'that of a reload is by systemd-notify');
 
   t.equal(await manager.signal('SIGTERM'), 0);
   t.match(manager.told.at(-1)?.told, { STOPPING: '1', STATUS: 'Finishing active responses' });
@@ -83,6 +84,10 @@ t.test('without the program systemd-notify it is a datagram', async (t) => {
   const manager = await newManager(t, [], ['--listen', '127.0.0.1:0'], { PATH: t.testdir() });
   const [ready] = await manager.start();
   t.match(ready?.told, { READY: '1', STATUS: /^Serving/ });
+  const before = manager.told.length;
+  manager.command('signal SIGHUP');
+  await manager.until('READY', () => manager.told.slice(before).some((m) => m.told.READY));
+  t.match(manager.told.at(-1)?.told, { READY: '1', STATUS: /^Serving/ });
   t.match(manager.event('notify_failed'), { reason: /systemd-notify/ });
 });
 
