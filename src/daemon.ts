@@ -195,13 +195,13 @@ type Ends = (() => void | Promise<void>)[];
 
 /** The engine with all that it serves. Throws StartError. */
 async function startEngine(
-  { inherited, native, notifySystemd }: Surroundings,
+  native: NativeModule,
+  plan: ListenerPlan,
   { configuration, certificates }: Serving,
   log: Log,
   ends: Ends,
 ) {
   const clients = new ClientAccess(configuration.clientCertificates, log);
-  const plan = planListeners({ configuration, inherited, native, notifySystemd, log });
   const engine = createEngine({
     native,
     configuration,
@@ -277,12 +277,14 @@ export async function runDaemon(parts: DaemonParts): Promise<boolean> {
   try {
     const surroundings = takeSurroundings(log);
     const { native, supervisor } = surroundings;
-    const certificates = new CertificateServing({ loaded, log });
-    const serving: Serving = { configuration: loaded.configuration, certificates };
+    const { configuration } = loaded;
+    const { https, http } = planListeners({ ...surroundings, configuration, log });
+    const certificates = new CertificateServing({ loaded, http, log });
+    const serving: Serving = { configuration, certificates };
     ends.push(() => certificates.close());
     await certificates.start();
     if (signals.stop.aborted) return true;
-    const running = await startEngine(surroundings, serving, log, ends);
+    const running = await startEngine(native, https, serving, log, ends);
     const { engine, events, reporter, listeners } = running;
     if (supervisor.isPresent) {
       try {
