@@ -215,7 +215,7 @@ async function startEngine(
   const refusal = await Promise.race([events.started, events.failed]);
   if (refusal !== undefined) throw new StartError(`the engine does not start: ${refusal}`);
   ends.push(clients.serve(engine));
-  const reporter = new ConnectionReporter({ engine, log });
+  const reporter = new ConnectionReporter({ engine, log, asksClients: () => clients.isAsking });
   ends.push(() => reporter.close());
   const listeners = engine.listeners();
   plan.store(listeners);

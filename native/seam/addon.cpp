@@ -70,6 +70,21 @@ Napi::Object to_javascript(Napi::Env env, const conn::ConnectionLog::Batch& batc
   return out;
 }
 
+Napi::Object to_javascript(Napi::Env env, const conn::RefusalLog::Batch& batch) {
+  Napi::Array refused = Napi::Array::New(env, batch.refused.size());
+  for (uint32_t i = 0; i < batch.refused.size(); i++) {
+    Napi::Object entry = Napi::Object::New(env);
+    entry.Set("peer", batch.refused[i].peer);
+    entry.Set("reason", batch.refused[i].reason);
+    entry.Set("subject", batch.refused[i].subject);
+    refused.Set(i, entry);
+  }
+  Napi::Object out = Napi::Object::New(env);
+  out.Set("refused", refused);
+  out.Set("lost", static_cast<double>(batch.lost));
+  return out;
+}
+
 // Events on their way to the Node thread. An engine sends two in its life, so the batch is small.
 // Shared with the deliveries that Node has queued, which may come after the engine was closed.
 class EventQueue : public std::enable_shared_from_this<EventQueue> {
@@ -132,6 +147,7 @@ class EngineObject : public Napi::ObjectWrap<EngineObject> {
             InstanceMethod<&EngineObject::annotate>("annotate"),
             InstanceMethod<&EngineObject::log_connections>("logConnections"),
             InstanceMethod<&EngineObject::take_connections>("takeConnections"),
+            InstanceMethod<&EngineObject::take_refusals>("takeRefusals"),
             InstanceMethod<&EngineObject::stop>("stop"),
             InstanceMethod<&EngineObject::close>("close"),
         });
@@ -267,6 +283,10 @@ class EngineObject : public Napi::ObjectWrap<EngineObject> {
 
   Napi::Value take_connections(const Napi::CallbackInfo& info) {
     return to_javascript(info.Env(), running(info).connection_log().take());
+  }
+
+  Napi::Value take_refusals(const Napi::CallbackInfo& info) {
+    return to_javascript(info.Env(), running(info).refusal_log().take());
   }
 
   void stop(const Napi::CallbackInfo& info) {

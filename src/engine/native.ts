@@ -99,6 +99,15 @@ export interface ConnectionRecord {
   handshakeFailure?: string;
 }
 
+/** A client that was refused for its certificate, or for having none; native/conn/refusal_log.hpp. */
+export interface RefusedClient {
+  peer: string;
+  /** As in the status, `tls.clientCertificates.refused`; or `no_certificate` where a path needs one. */
+  reason: string;
+  /** What the certificate says of itself, unverified (RFC 4514); empty when there is none. */
+  subject: string;
+}
+
 export interface Engine {
   /** The addresses as bound: port 0 has become a real one. */
   listeners(): BoundListener[];
@@ -136,6 +145,8 @@ export interface Engine {
   logConnections(on: boolean): void;
   /** Those that have ended since the last call, at most 512; `lost` more are not there. */
   takeConnections(): { records: ConnectionRecord[]; lost: number };
+  /** Refused since the last call, at most 64; `lost` more are not there. */
+  takeRefusals(): { refused: RefusedClient[]; lost: number };
   /** Graceful; again with a smaller time-out shortens it. The event 'stopped' follows. */
   stop(timeoutMs: number): void;
   /** Idempotent: ends what is left and joins the threads. */
