@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 // TypeScript to JavaScript by esbuild: the server as an entry and the parts that it loads when
-// they are needed, each test as one file beside its sources. Types are checked apart (`npm run check`, and as a suite of `npm test`). Called by
-// scripts/setup.mjs and scripts/test.mjs once node_modules exists.
-import { chmodSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { join, resolve } from 'node:path';
+// they are needed, each test as one file beside its sources. Types are checked apart (`npm run check`,
+// and as a suite of `npm test`). Called by scripts/setup.mjs and scripts/test.mjs once node_modules
+// exists.
+import { chmodSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { dirname, join, resolve } from 'node:path';
 import { bundledPackages, noticesOf } from './bundled.mjs';
 
 function commonOptions(projectDir) {
@@ -24,31 +25,56 @@ function commonOptions(projectDir) {
   };
 }
 
+/** esbuild's metafile of the last compileServer(). */
+export const bundleReport = 'build/bundle.json';
+
+const license = '// SPDX-License-Identifier: Apache-2.0';
+
+// Where a file of the bundle is, as import.meta.url says it in the source.
+const ownUrl = 'fileUrlOfBundle';
+const ownUrlLine = `const ${ownUrl} = require('node:url').pathToFileURL(__filename).href;`;
+
+/** A file of the bundle as CommonJS: Node starts without its loader for modules (docs/PERFORMANCE.md). */
+async function toCommonJs({ transform }, { path, text }) {
+  const { code } = await transform(text, {
+    format: 'cjs',
+    platform: 'node',
+    target: 'node20',
+    // Else an import() would bring that loader back.
+    supported: { 'dynamic-import': false },
+    define: { 'import.meta.url': ownUrl },
+    legalComments: 'eof',
+    banner: text.includes('import.meta.url') ? `${license}\n${ownUrlLine}` : license,
+  });
+  mkdirSync(dirname(path), { recursive: true });
+  writeFileSync(path, code);
+}
+
 /** Writes the server to `directory`, with the licences of what is in it; the answer is that list. */
 export async function compileServer(projectDir, directory = join(projectDir, 'dist')) {
-  const { build } = await import('esbuild');
+  const esbuild = await import('esbuild');
   rmSync(directory, { recursive: true, force: true });
-  const { metafile } = await build({
+  const { outputFiles, metafile } = await esbuild.build({
     ...commonOptions(projectDir),
     entryPoints: ['src/cli.ts'],
     outdir: directory,
-    metafile: true,
     // What import() reaches becomes a file of its own: what nobody asks for is not even read.
+    // esbuild does that in this format alone; toCommonJs() makes the other one of it.
     splitting: true,
+    write: false,
+    metafile: true,
     chunkNames: 'chunks/[name]-[hash]',
     // acme-client asks over our own exchange (src/certificates/acme.ts): axios's adapters, of which
     // its other build has the big ones, are never called.
     alias: { axios: 'axios/dist/browser/axios.cjs' },
     legalComments: 'eof',
-    banner: {
-      // The CommonJS packages in the bundle call require() for Node's own modules.
-      js: [
-        '// SPDX-License-Identifier: Apache-2.0',
-        "import { createRequire as createRequireForBundle } from 'node:module';",
-        'const require = createRequireForBundle(import.meta.url);',
-      ].join('\n'),
-    },
   });
+  for (const file of outputFiles) await toCommonJs(esbuild, file);
+  // What is in which file, for the tests; not for a device.
+  mkdirSync(join(projectDir, 'build'), { recursive: true });
+  writeFileSync(join(projectDir, bundleReport), JSON.stringify(metafile));
+  // The project's own package.json says otherwise.
+  writeFileSync(join(directory, 'package.json'), '{ "type": "commonjs" }\n');
   chmodSync(join(directory, 'cli.js'), 0o755);
   const packages = bundledPackages(projectDir, metafile);
   writeFileSync(join(directory, 'THIRD-PARTY-NOTICES'), noticesOf(packages));

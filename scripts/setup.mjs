@@ -13,6 +13,7 @@ export const projectDir = dirname(dirname(fileURLToPath(import.meta.url)));
 const nodeMajorMin = 20;
 const addonFile = join(projectDir, 'build/Release/spliced.node');
 const bundleFile = join(projectDir, 'dist/cli.js');
+const bundleReportFile = join(projectDir, 'build/bundle.json');
 
 const say = (text) => console.error(`spliced: ${text}`);
 
@@ -122,7 +123,7 @@ async function ensureAddon() {
 async function ensureBundle() {
   const scripts = ['scripts/bundled.mjs', 'scripts/compile.mjs'];
   const inputs = [...listFiles('src'), 'package-lock.json', 'package.json', ...scripts];
-  await unlessDone('dist/.stamp', hashOf(inputs, []), [bundleFile], async () => {
+  await unlessDone('dist/.stamp', hashOf(inputs, []), [bundleFile, bundleReportFile], async () => {
     const { compileServer } = await import('./compile.mjs');
     await compileServer(projectDir);
   });

@@ -23,7 +23,8 @@ const nativeRooms = {
   conn: ['base', 'os', 'ring', 'http', 'tls', 'files'],
   engine: ['base', 'os', 'ring', 'http', 'tls', 'files', 'conn'],
   experiment: ['base', 'os', 'tls'],
-  seam: ['base', 'os', 'engine', 'experiment'],
+  selfcheck: ['base', 'os', 'tls'],
+  seam: ['base', 'os', 'engine', 'experiment', 'selfcheck'],
 };
 const soleIncluders = [
   { header: /^<?"?(napi|node_api|js_native_api)\.h/, room: 'seam' },

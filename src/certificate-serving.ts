@@ -3,22 +3,29 @@
 // has: the configuration, the engine, the log, the status document and a reload. Called by daemon.ts,
 // which decides the order.
 
+import { setTimeout as sleep } from 'node:timers/promises';
 import { ChallengeResponses } from './certificates/challenges.js';
 import { minuteMs } from './certificates/clock.js';
 import { CertificateManager, type CertificateOptions } from './certificates/manager.js';
 import type { Configuration, LoadedConfiguration } from './config/configuration.js';
 import type { CertificatePair, Engine } from './engine/native.js';
+import type { ListenerPlan } from './listeners.js';
 import type { Log } from './log.js';
 import type { PlainHttp } from './plain-http/responder.js';
 import type { Participant } from './reload.js';
 
 export interface CertificateParts {
   loaded: LoadedConfiguration;
+  /** Where plain HTTP is answered; nowhere, if it has no listeners. */
+  http: ListenerPlan;
   log: Log;
 }
 
 // The days that are left change by themselves.
 const statusIntervalMs = 10 * minuteMs;
+
+// Less than what plain HTTP gives a whole request (plain-http/responder.ts).
+const servedWithinMs = 3_000;
 
 // Of each list there; the engine takes 4 KiB for one, and 8 KiB with those of the watchdog.
 const statusBytesMax = 2_500;
@@ -32,18 +39,26 @@ export class CertificateServing {
   readonly #manager: CertificateManager;
   readonly #log: Log;
   readonly #configuration: Configuration;
+  readonly #http: ListenerPlan;
   #files: string[];
   readonly #challenges = new ChallengeResponses();
   #plainHttp: PlainHttp | undefined;
   #engine: Engine | undefined;
+  // Whoever came to plain HTTP while we started: told when there is an engine.
+  readonly #served: Promise<void>;
+  #onServed = (): void => {};
   #timer: NodeJS.Timeout | undefined;
 
   /** Does nothing yet; `start()` does. */
-  constructor({ loaded: { configuration, files }, log }: CertificateParts) {
+  constructor({ loaded: { configuration, files }, http, log }: CertificateParts) {
     this.#log = log;
     this.#configuration = configuration;
     this.#files = files;
-    const hasPlainHttp = configuration.httpListeners.length > 0;
+    this.#http = http;
+    this.#served = new Promise((resolve) => {
+      this.#onServed = resolve;
+    });
+    const hasPlainHttp = http.listeners.length > 0;
     this.#manager = new CertificateManager(optionsOf(configuration, configuration.stateDir), {
       onChange: (pairs) => this.#engine?.replaceCertificates(pairs),
       onReport: ({ severity, ...fields }) => {
@@ -75,6 +90,7 @@ export class CertificateServing {
    */
   serveBy(engine: Engine): () => void {
     this.#engine = engine;
+    this.#onServed();
     this.#show();
     return () => {
       this.#engine = undefined;
@@ -128,17 +144,28 @@ export class CertificateServing {
   }
 
   async #startPlainHttp(): Promise<void> {
-    const { httpListeners: addresses } = this.#configuration;
-    if (addresses.length === 0) return;
+    const { listeners: places } = this.#http;
+    if (places.length === 0) return;
     const { PlainHttp } = await import('./plain-http/responder.js');
     const plainHttp = new PlainHttp({
-      addresses,
+      places,
       challenge: (path) => this.#challenges.answer(path),
-      httpsPort: () => this.#engine?.listeners()[0]?.port,
+      httpsPort: () => this.#httpsPort(),
     });
     await plainHttp.start();
     this.#plainHttp = plainHttp;
-    this.#log.info({ event: 'plain_http', listeners: plainHttp.listeners() });
+    const bound = plainHttp.listeners();
+    this.#http.store(bound);
+    const listeners = bound.map(({ address, port }) => ({ address, port }));
+    this.#log.info({ event: 'plain_http', listeners });
+  }
+
+  /** Clients that waited in the queue during a restart get their answer when the engine is there. */
+  async #httpsPort(): Promise<number | undefined> {
+    if (this.#engine === undefined) {
+      await Promise.race([this.#served, sleep(servedWithinMs, undefined, { ref: false })]);
+    }
+    return this.#engine?.listeners()[0]?.port;
   }
 
   #show(): void {

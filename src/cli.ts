@@ -73,15 +73,21 @@ async function main([name, ...args]: string[]): Promise<number> {
 // `npm start` and the service set it beforehand, and this covers what is started from here.
 process.env.UV_USE_IO_URING = '0';
 
-try {
-  process.exitCode = await main(process.argv.slice(2));
-} catch (error) {
+function reportFailure(error: unknown): number {
   if (error instanceof StartError) {
     for (const line of error.lines()) process.stderr.write(`spliced: ${line}\n`);
-    process.exitCode = exitUsage;
-  } else {
-    const text = error instanceof Error ? (error.stack ?? error.message) : String(error);
-    process.stderr.write(`spliced: unexpected error: ${text}\n`);
-    process.exitCode = exitFailure;
+    return exitUsage;
   }
+  const text = error instanceof Error ? (error.stack ?? error.message) : String(error);
+  process.stderr.write(`spliced: unexpected error: ${text}\n`);
+  return exitFailure;
 }
+
+// Until it is known better: an end that nobody has announced is a failure.
+process.exitCode = exitFailure;
+// Not awaited here: the bundle is CommonJS (scripts/compile.mjs).
+void main(process.argv.slice(2))
+  .catch(reportFailure)
+  .then((code) => {
+    process.exitCode = code;
+  });

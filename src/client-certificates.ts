@@ -91,6 +91,10 @@ export class ClientAccess {
     this.#tell();
   }
 
+  get isAsking(): boolean {
+    return this.#current !== undefined;
+  }
+
   /** For the options of the engine. */
   get settings(): ClientCertificates | undefined {
     return this.#current?.settings;

@@ -26,6 +26,7 @@ import { RunRecord } from './run-record.js';
 import { reasonOf, StartError } from './start-error.js';
 import { Health, isHealthWatched } from './supervision/health.js';
 import { takeNotifySocket } from './supervision/notify.js';
+import { selfRequestWithin } from './supervision/self-request.js';
 import { takeInheritedSockets } from './supervision/socket-activation.js';
 import { keepStatusFresh, statusWords } from './supervision/status-words.js';
 import { extendStopWhileItProgresses } from './supervision/stop-extension.js';
@@ -101,11 +102,15 @@ function createEngine(parts: EngineParts): Engine {
 }
 
 /** Throws when a request through the real TLS path does not come back from every listener. */
-async function answerOurselves(listeners: BoundListener[], fingerprint: string): Promise<void> {
-  const { selfRequestWithin } = await import('./supervision/self-request.js');
-  const requests = listeners.map(({ address, port }) =>
-    selfRequestWithin({ address, port, fingerprint, timeoutMs: firstAnswerMs }, readyMs),
-  );
+async function answerOurselves(
+  native: NativeModule,
+  listeners: BoundListener[],
+  fingerprint: string,
+): Promise<void> {
+  const requests = listeners.map(({ address, port }) => {
+    const request = { address, port, fingerprint, timeoutMs: firstAnswerMs };
+    return selfRequestWithin(native.askOurselves, request, readyMs);
+  });
   await Promise.all(requests);
 }
 
@@ -169,90 +174,144 @@ async function stopGracefully(
   return { isClean: outcome.aborted === 0, figures: { ...result, ...counts } };
 }
 
-/** Serves until told to stop. True when every response that was begun was also delivered. */
-export async function runDaemon({ loaded, load, log, signals }: DaemonParts): Promise<boolean> {
-  const { configuration } = loaded;
-  const onNotifyFailure = (error: unknown): void =>
+/** What the service manager gave us, and how it is told. */
+function takeSurroundings(log: Log) {
+  const onFailure = (error: unknown): void =>
     log.warn({ event: 'notify_failed', reason: reasonOf(error) });
   // Before the first child: neither is meant for it.
   const inherited = takeInheritedSockets(process.env, process.pid);
   const watchdogMs = takeWatchdogPeriod(process.env, process.pid);
   const native = loadNative();
-  const notifySocket = takeNotifySocket(process.env, native.notifySystemd, onNotifyFailure);
-  const supervisor = createSupervisor(notifySocket, onNotifyFailure);
-  const certificates = new CertificateServing({ loaded, log });
-  const serving: Serving = { configuration, certificates };
+  const notifySocket = takeNotifySocket(process.env, native.notifySystemd, onFailure);
+  const { notifySystemd } = notifySocket;
+  const supervisor = createSupervisor(notifySocket, onFailure);
+  return { inherited, watchdogMs, native, notifySystemd, supervisor };
+}
+
+type Surroundings = ReturnType<typeof takeSurroundings>;
+
+/** What ends each room, in the order of their start; the last one goes first. */
+type Ends = (() => void | Promise<void>)[];
+
+/** The engine with all that it serves. Throws StartError. */
+async function startEngine(
+  native: NativeModule,
+  plan: ListenerPlan,
+  { configuration, certificates }: Serving,
+  log: Log,
+  ends: Ends,
+) {
+  const clients = new ClientAccess(configuration.clientCertificates, log);
+  const engine = createEngine({
+    native,
+    configuration,
+    plan,
+    certificates: certificates.current(),
+    clientCertificates: clients.settings,
+  });
+  ends.push(() => engine.close(), certificates.serveBy(engine));
   const events = new EngineEvents(log);
-  // What ends each room, in the order of their start; the last one goes first.
-  const ends: (() => void | Promise<void>)[] = [() => certificates.close()];
+  engine.start((batch) => events.take(batch));
+  const refusal = await Promise.race([events.started, events.failed]);
+  if (refusal !== undefined) throw new StartError(`the engine does not start: ${refusal}`);
+  ends.push(clients.serve(engine));
+  const reporter = new ConnectionReporter({ engine, log, asksClients: () => clients.isAsking });
+  ends.push(() => reporter.close());
+  const listeners = engine.listeners();
+  plan.store(listeners);
+  return { engine, events, clients, reporter, listeners };
+}
+
+type Running = Awaited<ReturnType<typeof startEngine>>;
+
+/** Says that the service is ready, and keeps saying how it is. */
+async function announce(
+  { supervisor, watchdogMs, notifySystemd: notify }: Surroundings,
+  serving: Serving,
+  { engine, listeners }: Running,
+  log: Log,
+  ends: Ends,
+) {
+  const addresses = listeners.map(({ address, port }) => ({ address, port }));
+  const urls = addresses.map((listener) => `https://${formatListenAddress(listener)}/`);
+  const { root, stateDir } = serving.configuration;
+  const record = new RunRecord(stateDir, log);
+  log.info({ event: 'ready', version: SPLICED_VERSION, listeners: addresses, urls, root });
+  const { status, onTroubles, close } = describeService(serving, engine, urls, supervisor);
+  ends.push(close);
+  await supervisor.ready(status(0));
+  const watched = { engine, watchdogMs, notify, onTroubles, log };
+  const health = isHealthWatched(watchdogMs, engine.stats()) ? new Health(watched) : undefined;
+  health?.start();
+  ends.push(() => health?.close());
+  const beginStop = (): void => {
+    close();
+    health?.beginStop();
+  };
+  return { status, record, beginStop };
+}
+
+/** Puts a new configuration into effect when it is asked for. The answer ends that. */
+function serveReloads(
+  { loaded, load, log, signals }: DaemonParts,
+  serving: Serving,
+  { clients, reporter }: Running,
+  supervisor: Supervisor,
+  status: (refusedErrors: number) => string,
+): () => void {
+  const participants = [
+    serving.certificates.participant(),
+    liveValues(serving, log, reporter),
+    clients.participant,
+  ];
+  const parts = { running: loaded, load, check: checkSystem, participants, supervisor };
+  const reloader = new Reloader({ ...parts, status, log });
+  signals.onReload(() => void reloader.request());
+  return () => reloader.close();
+}
+
+/** Serves until told to stop. True when every response that was begun was also delivered. */
+export async function runDaemon(parts: DaemonParts): Promise<boolean> {
+  const { loaded, log, signals } = parts;
+  const ends: Ends = [];
   try {
+    const surroundings = takeSurroundings(log);
+    const { native, supervisor } = surroundings;
+    const { configuration } = loaded;
+    const { https, http } = planListeners({ ...surroundings, configuration, log });
+    const certificates = new CertificateServing({ loaded, http, log });
+    const serving: Serving = { configuration, certificates };
+    ends.push(() => certificates.close());
     await certificates.start();
-    const clients = new ClientAccess(configuration.clientCertificates, log);
     if (signals.stop.aborted) return true;
-    const { notifySystemd } = notifySocket;
-    const plan = planListeners({ configuration, inherited, native, notifySystemd, log });
-    const engine = createEngine({
-      native,
-      configuration,
-      plan,
-      certificates: certificates.current(),
-      clientCertificates: clients.settings,
-    });
-    ends.push(() => engine.close(), certificates.serveBy(engine));
-    engine.start((batch) => events.take(batch));
-    const refusal = await Promise.race([events.started, events.failed]);
-    if (refusal !== undefined) throw new StartError(`the engine does not start: ${refusal}`);
-    ends.push(clients.serve(engine));
-    const reporter = new ConnectionReporter({ engine, log });
-    ends.push(() => reporter.close());
-    const listeners = engine.listeners();
-    plan.store(listeners);
+    const running = await startEngine(native, https, serving, log, ends);
+    const { engine, events, reporter, listeners } = running;
     if (supervisor.isPresent) {
       try {
-        await answerOurselves(listeners, certificates.fingerprint());
+        await answerOurselves(native, listeners, certificates.fingerprint());
       } catch (error) {
         log.fatal({ event: 'not_ready', reason: `no answer to ourselves: ${reasonOf(error)}` });
         return false;
       }
     }
-    const addresses = listeners.map(({ address, port }) => ({ address, port }));
-    const urls = addresses.map((listener) => `https://${formatListenAddress(listener)}/`);
-    const record = new RunRecord(configuration.stateDir, log);
-    const { root } = configuration;
-    log.info({ event: 'ready', version: SPLICED_VERSION, listeners: addresses, urls, root });
-    const { status, onTroubles, close } = describeService(serving, engine, urls, supervisor);
-    ends.push(close);
-    await supervisor.ready(status(0));
-    const watched = { engine, watchdogMs, notify: notifySystemd, onTroubles, log };
-    const health = isHealthWatched(watchdogMs, engine.stats()) ? new Health(watched) : undefined;
-    health?.start();
-    ends.push(() => health?.close());
-    const participants = [
-      certificates.participant(),
-      liveValues(serving, log, reporter),
-      clients.participant,
-    ];
-    const parts = { running: loaded, load, check: checkSystem, participants, supervisor };
-    const reloader = new Reloader({ ...parts, status, log });
-    ends.push(() => reloader.close());
-    signals.onReload(() => void reloader.request());
-    const failure = await Promise.race([
-      aborted(signals.stop).then(() => undefined),
-      events.failed,
-    ]);
-    reloader.close();
-    close();
-    health?.beginStop();
+    const announced = await announce(surroundings, serving, running, log, ends);
+    const endReloads = serveReloads(parts, serving, running, supervisor, announced.status);
+    ends.push(endReloads);
+
+    const stop = aborted(signals.stop).then(() => undefined);
+    const failure = await Promise.race([stop, events.failed]);
+    endReloads();
+    announced.beginStop();
     if (failure !== undefined) {
       reporter.close();
       log.fatal({ event: 'failed', reason: failure, ...figures(engine) });
       return false;
     }
-    const { stopTimeoutMs } = serving.configuration;
     await certificates.closePlainHttp();
-    const stop = { stopTimeoutMs, stopNow: signals.stopNow, log, reporter };
-    const outcome = await stopGracefully(engine, events, supervisor, stop);
-    record.finish(outcome);
+    const { stopTimeoutMs } = serving.configuration;
+    const how = { stopTimeoutMs, stopNow: signals.stopNow, log, reporter };
+    const outcome = await stopGracefully(engine, events, supervisor, how);
+    announced.record.finish(outcome);
     return outcome.isClean;
   } finally {
     for (const end of ends.reverse()) await end();

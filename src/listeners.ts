@@ -1,23 +1,28 @@
 // SPDX-License-Identifier: Apache-2.0
-// What the engine listens on: sockets of a socket unit before anything else, then what the service
-// manager kept for us, then the addresses of the configuration. Part of the composition: daemon.ts
-// calls it once, before the engine is made.
+// What is listened on, for HTTPS and for plain HTTP: sockets of a socket unit before anything else,
+// then what the service manager kept for us, then the addresses of the configuration. Part of the
+// composition: daemon.ts calls it once, before anything listens.
 
 import { closeSync } from 'node:fs';
 import type { Configuration } from './config/configuration.js';
-import type { BoundListener, EngineOptions, NativeModule } from './engine/native.js';
+import type { EngineOptions, NativeModule } from './engine/native.js';
 import type { Log } from './log.js';
 import {
   chooseFromStore,
   dropFromStore,
   type StoreChoice,
+  type StoreKind,
   storeListeners,
 } from './supervision/descriptor-store.js';
 import type { NotifySystemd } from './supervision/notify.js';
-import { type InheritedSocket, rolesOf } from './supervision/socket-activation.js';
+import {
+  type InheritedSocket,
+  rolesOf,
+  type SettingSockets,
+} from './supervision/socket-activation.js';
 
 export interface ListenerParts {
-  configuration: Pick<Configuration, 'listeners'>;
+  configuration: Pick<Configuration, 'listeners' | 'httpListeners'>;
   inherited: InheritedSocket[];
   native: Pick<NativeModule, 'retireListener'>;
   notifySystemd: NotifySystemd;
@@ -26,40 +31,56 @@ export interface ListenerParts {
 
 export interface ListenerPlan {
   listeners: EngineOptions['listeners'];
-  /** A socket unit says where we listen; `listen` has no effect. */
+  /** A socket unit says where we listen; the setting has no effect. */
   isActivated: boolean;
   /** Gives the service manager what was bound anew, to keep over a restart. */
-  store(bound: BoundListener[]): void;
+  store(bound: readonly { fd: number | undefined }[]): void;
 }
 
-export function planListeners({
-  configuration: { listeners: wanted },
-  inherited,
-  native,
-  notifySystemd,
-  log,
-}: ListenerParts): ListenerPlan {
-  const { https, stored, unknown } = rolesOf(inherited);
-  for (const { name, fd } of unknown) {
-    log.warn({ event: 'socket_unknown', name, advice: 'FileDescriptorName=https is served' });
-    closeSync(fd);
-  }
-  const isActivated = https.length > 0;
+function planSetting(
+  kind: StoreKind,
+  wanted: Configuration['listeners'],
+  { given, stored }: SettingSockets,
+  { native, notifySystemd, log }: ListenerParts,
+): ListenerPlan {
+  const isActivated = given.length > 0;
   const choice: StoreChoice = isActivated
-    ? { listeners: https.map(({ fd }) => ({ fd })), retired: stored }
-    : chooseFromStore(wanted, stored);
+    ? { listeners: given.map(({ fd }) => ({ fd })), retired: stored }
+    : chooseFromStore(kind, wanted, stored);
   dropFromStore(choice.retired, native.retireListener, notifySystemd);
   if (isActivated) {
-    const sockets = https.map(({ name }) => name);
-    log.info({ event: 'socket_activation', sockets, reason: 'the setting "listen" has no effect' });
+    const sockets = given.map(({ name }) => name);
+    const reason = `the setting "${kind}" has no effect`;
+    log.info({ event: 'socket_activation', sockets, reason });
   } else if (stored.length > 0) {
     const nameOf = ({ name }: InheritedSocket): string => name;
     const dropped = choice.retired.map(nameOf);
     const kept = stored.map(nameOf).filter((name) => !dropped.includes(name));
     log.info({ event: 'listeners_kept', kept, dropped });
   }
-  const store = (bound: BoundListener[]): void => {
-    if (!isActivated) storeListeners(wanted, choice, bound, notifySystemd);
+  const store: ListenerPlan['store'] = (bound) => {
+    if (!isActivated) storeListeners(kind, wanted, choice, bound, notifySystemd);
   };
   return { listeners: choice.listeners, isActivated, store };
+}
+
+export interface ListenerPlans {
+  https: ListenerPlan;
+  /** Without listeners: plain HTTP is not answered. */
+  http: ListenerPlan;
+}
+
+export function planListeners(parts: ListenerParts): ListenerPlans {
+  const { configuration, inherited, log } = parts;
+  const roles = rolesOf(inherited);
+  for (const { name, fd } of roles.unknown) {
+    const advice = 'FileDescriptorName=https is served, FileDescriptorName=http leads there';
+    log.warn({ event: 'socket_unknown', name, advice });
+    closeSync(fd);
+  }
+  const { listeners, httpListeners } = configuration;
+  return {
+    https: planSetting('listen', listeners, roles.listen, parts),
+    http: planSetting('listen_http', httpListeners, roles.listen_http, parts),
+  };
 }

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // What the log says about connections. At level debug each has one line when it ends; at info none.
-// What a flood from the network could repeat without end is limited: so many lines a second, and
-// refusals only as counts, once an interval. Owned by daemon.ts.
+// Clients that were refused for their certificate have a line each, within a limit. What a flood from
+// the network could repeat without end is limited: so many lines a second, and refusals beyond that
+// only as counts, once an interval. Owned by daemon.ts.
 
 import type { Log } from './log.js';
 
@@ -10,11 +11,14 @@ export interface LoggedEngine {
   stats(): string;
   logConnections(on: boolean): void;
   takeConnections(): { records: object[]; lost: number };
+  takeRefusals(): { refused: object[]; lost: number };
 }
 
 export interface ConnectionLogParts {
   engine: LoggedEngine;
   log: Log;
+  /** Whether clients are asked for certificates; a reload may change it. */
+  asksClients(): boolean;
 }
 
 interface Counts {
@@ -26,6 +30,8 @@ interface Counts {
 export const batchMs = 1_000;
 /** Lines about connections in one batch; the others are counted. 100 lines are about 20 KB. */
 export const linesPerBatchMax = 100;
+/** Lines about refused clients in one `summaryMs`; the others are counted. */
+export const refusalLinesMax = 60;
 /** Refusals are told once in this time, and what was suppressed. */
 export const summaryMs = 60_000;
 
@@ -35,17 +41,23 @@ const isClientCertificate = (reason: string): boolean => reason.startsWith('clie
 export class ConnectionReporter {
   readonly #engine: LoggedEngine;
   readonly #log: Log;
+  readonly #asksClients: () => boolean;
+  readonly #refusalTimer: NodeJS.Timeout;
+  #refusalLines = 0;
+  #refusalsSuppressed = 0;
   #counts: Counts;
   #batchTimer: NodeJS.Timeout | undefined;
   readonly #summaryTimer: NodeJS.Timeout;
   #suppressed = 0;
   #isClosed = false;
 
-  constructor({ engine, log }: ConnectionLogParts) {
+  constructor({ engine, log, asksClients }: ConnectionLogParts) {
     this.#engine = engine;
     this.#log = log;
+    this.#asksClients = asksClients;
     this.#counts = this.#read();
     this.#summaryTimer = setInterval(() => this.summarise(), summaryMs).unref();
+    this.#refusalTimer = setInterval(() => this.writeRefusals(), batchMs).unref();
     this.levelChanged();
   }
 
@@ -72,6 +84,18 @@ export class ConnectionReporter {
     this.#suppressed += lost + Math.max(0, records.length - linesPerBatchMax);
   }
 
+  /** The timer's work, once a `batchMs`. */
+  writeRefusals(): void {
+    if (!this.#asksClients()) return;
+    const { refused, lost } = this.#engine.takeRefusals();
+    const lines = refused.slice(0, refusalLinesMax - this.#refusalLines);
+    for (const client of lines) {
+      this.#log.warn({ event: 'client_certificate_refused', ...client });
+    }
+    this.#refusalLines += lines.length;
+    this.#refusalsSuppressed += lost + refused.length - lines.length;
+  }
+
   /** The timer's work, once a `summaryMs`: what has come since the last time, if anything has. */
   summarise(): void {
     const before = this.#counts;
@@ -84,6 +108,9 @@ export class ConnectionReporter {
     }
     const shed = this.#counts.shed - before.shed;
     this.#tell('client_certificates_refused', { reasons: refused });
+    const notLogged = this.#refusalsSuppressed;
+    this.#tell('client_refusals_not_logged', notLogged > 0 ? { lines: notLogged } : {});
+    this.#refusalLines = this.#refusalsSuppressed = 0;
     this.#tell('handshakes_failed', { reasons: failed });
     this.#tell('load_shed', shed > 0 ? { connections: shed } : {});
     this.#tell('connections_not_logged', this.#suppressed > 0 ? { lines: this.#suppressed } : {});
@@ -96,7 +123,9 @@ export class ConnectionReporter {
     this.#isClosed = true;
     clearInterval(this.#summaryTimer);
     clearInterval(this.#batchTimer);
+    clearInterval(this.#refusalTimer);
     if (this.#batchTimer !== undefined) this.writeBatch();
+    this.writeRefusals();
     this.summarise();
   }
 

@@ -10,9 +10,18 @@ export interface SecurityEvent {
 }
 
 export const securityEvents: Record<string, SecurityEvent> = {
-  client_certificates_refused: {
+  client_certificate_refused: {
     id: 'SPLICED-CLIENT-CERTIFICATE-REFUSED',
-    meaning: 'clients showed no certificate where one is required, or one that does not verify',
+    meaning:
+      'the client at `peer` showed no certificate where one is required, or one that does not verify; `reason`, and `subject` as it names itself',
+  },
+  client_certificates_refused: {
+    id: 'SPLICED-CLIENT-CERTIFICATES-REFUSED',
+    meaning: 'so many handshakes failed for their certificate in the last interval',
+  },
+  client_refusals_not_logged: {
+    id: 'SPLICED-CLIENT-REFUSALS-SUPPRESSED',
+    meaning: 'so many refused clients have no line of their own, to keep the journal from filling',
   },
   reloaded: {
     id: 'SPLICED-CONFIGURATION-CHANGED',

@@ -106,6 +106,8 @@ inline constexpr uint32_t kCanarySlots = 1;
 
 // Ended connections that wait for the log, when there is a log of them; the others are counted.
 inline constexpr size_t kConnectionRecordsMax = 512;
+// Likewise of clients that were refused for their certificate.
+inline constexpr size_t kRefusalRecordsMax = 64;
 
 // What the daemon adds to the status page, which leaves in one output buffer with its head.
 inline constexpr size_t kAnnotationsMax = 8;

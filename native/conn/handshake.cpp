@@ -133,8 +133,12 @@ Turn handshake(Services& s, Connection& c) {
   const tls::HandshakeFailure reason = c.session->failure();
   if (c.record) c.record->failure = tls::kHandshakeFailureNames[static_cast<size_t>(reason)];
   s.figures.handshake_failures[static_cast<size_t>(reason)].add();
-  if (reason == tls::HandshakeFailure::ClientCertificate)
-    s.figures.clients_refused[static_cast<size_t>(c.session->client_refusal())].add();
+  if (reason == tls::HandshakeFailure::ClientCertificate) {
+    const auto refusal = static_cast<size_t>(c.session->client_refusal());
+    s.figures.clients_refused[refusal].add();
+    if (s.refusal_log != nullptr)
+      s.refusal_log->add(c.socket, tls::kClientRefusalNames[refusal], c.session->refused_subject());
+  }
   c.ending = Ending::NotServed;
   if (reason == tls::HandshakeFailure::PeerClosed) {
     abort(s, c, Ending::NotServed);

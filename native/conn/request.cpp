@@ -75,6 +75,7 @@ bool lacks_certificate(const Services& s, const Connection& c, std::string_view 
 
 // The connection ends: only a new handshake can bring a certificate.
 void respond_forbidden(Services& s, Connection& c, bool send_body) {
+  if (s.refusal_log != nullptr) s.refusal_log->add(c.socket, kNoCertificate, {});
   c.keep_alive = false;
   http::ResponseHead head;
   head.status = 403;

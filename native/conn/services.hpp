@@ -13,6 +13,7 @@
 #include "base/limits.hpp"
 #include "conn/connection.hpp"
 #include "conn/figures.hpp"
+#include "conn/refusal_log.hpp"
 #include "files/file_cache.hpp"
 #include "http/date.hpp"
 #include "http/path_prefixes.hpp"
@@ -69,6 +70,7 @@ struct Services {
   std::shared_ptr<const http::PathPrefixes> certificate_required;  // null: nowhere
   std::function<std::string()> status_json;
   ConnectionLog* connection_log = nullptr;  // null: nobody can ask for one
+  RefusalLog* refusal_log = nullptr;        // likewise
   bool offload_suspended = false;           // new connections stay in user space
   Canary canary;
 

@@ -62,6 +62,7 @@ class Engine {
   void ping();
   const conn::Figures& figures() const { return figures_; }  // any thread
   conn::ConnectionLog& connection_log() { return connection_log_; }
+  conn::RefusalLog& refusal_log() { return refusal_log_; }
 
   // From the next turn new connections stay in user space (Fallback::Suspended), or again go to the
   // kernel if the configuration lets them. `reason` is shown in the status.
@@ -129,6 +130,7 @@ class Engine {
   Mailbox mailbox_;
   base::Counter heartbeat_;
   conn::ConnectionLog connection_log_;
+  conn::RefusalLog refusal_log_;
   mutable std::mutex shown_mutex_;  // held for copies alone
   Shown shown_;
   std::atomic<const char*> backend_{""};

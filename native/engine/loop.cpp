@@ -40,6 +40,7 @@ void Engine::run() {
   files::FileCache files(root_.get(), figures_.files);
   conn::Services s(options_.connections, *opened.ring, files, closer_, figures_, kernel_);
   s.connection_log = &connection_log_;
+  s.refusal_log = &refusal_log_;
   s.status_json = [this] { return status_json(); };
   s.now_ms = base::now_ms();
   conn::prepare_slots(s);

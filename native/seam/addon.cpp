@@ -11,6 +11,7 @@
 #include "seam/experiment.hpp"
 #include "seam/notify.hpp"
 #include "seam/options.hpp"
+#include "seam/self_request.hpp"
 
 namespace spliced::seam {
 namespace {
@@ -65,6 +66,21 @@ Napi::Object to_javascript(Napi::Env env, const conn::ConnectionLog::Batch& batc
   }
   Napi::Object out = Napi::Object::New(env);
   out.Set("records", records);
+  out.Set("lost", static_cast<double>(batch.lost));
+  return out;
+}
+
+Napi::Object to_javascript(Napi::Env env, const conn::RefusalLog::Batch& batch) {
+  Napi::Array refused = Napi::Array::New(env, batch.refused.size());
+  for (uint32_t i = 0; i < batch.refused.size(); i++) {
+    Napi::Object entry = Napi::Object::New(env);
+    entry.Set("peer", batch.refused[i].peer);
+    entry.Set("reason", batch.refused[i].reason);
+    entry.Set("subject", batch.refused[i].subject);
+    refused.Set(i, entry);
+  }
+  Napi::Object out = Napi::Object::New(env);
+  out.Set("refused", refused);
   out.Set("lost", static_cast<double>(batch.lost));
   return out;
 }
@@ -131,6 +147,7 @@ class EngineObject : public Napi::ObjectWrap<EngineObject> {
             InstanceMethod<&EngineObject::annotate>("annotate"),
             InstanceMethod<&EngineObject::log_connections>("logConnections"),
             InstanceMethod<&EngineObject::take_connections>("takeConnections"),
+            InstanceMethod<&EngineObject::take_refusals>("takeRefusals"),
             InstanceMethod<&EngineObject::stop>("stop"),
             InstanceMethod<&EngineObject::close>("close"),
         });
@@ -268,6 +285,10 @@ class EngineObject : public Napi::ObjectWrap<EngineObject> {
     return to_javascript(info.Env(), running(info).connection_log().take());
   }
 
+  Napi::Value take_refusals(const Napi::CallbackInfo& info) {
+    return to_javascript(info.Env(), running(info).refusal_log().take());
+  }
+
   void stop(const Napi::CallbackInfo& info) {
     engine::Engine& engine = running(info);
     const double timeout_ms = info[0].IsNumber() ? info[0].As<Napi::Number>().DoubleValue() : -1;
@@ -314,6 +335,7 @@ Napi::Object initialise(Napi::Env env, Napi::Object exports) {
   exports.Set("Engine", EngineObject::define(env));
   exports.Set("inspectClientCertificates",
               Napi::Function::New(env, inspect_client_certificates, "inspectClientCertificates"));
+  define_self_request(env, exports);
   define_doctor(env, exports);
   define_notify(env, exports);
   return exports;

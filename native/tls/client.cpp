@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <openssl/err.h>
 #include <openssl/ssl.h>
+#include <openssl/x509.h>
 
 namespace spliced::tls {
 
@@ -67,6 +68,23 @@ bool Client::write(const char* data, size_t bytes) {
   const bool done = SSL_write_ex(ssl_, data, bytes, &written) == 1;
   ERR_clear_error();
   return done;
+}
+
+std::string Client::peer_fingerprint() const {
+  unsigned char digest[EVP_MAX_MD_SIZE];
+  unsigned bytes = 0;
+  X509* certificate = SSL_get1_peer_certificate(ssl_);
+  if (certificate == nullptr) return "";
+  const bool done = X509_digest(certificate, EVP_sha256(), digest, &bytes) == 1;
+  X509_free(certificate);
+  ERR_clear_error();
+  std::string text;
+  for (unsigned i = 0; done && i < bytes; i++) {
+    constexpr char kDigits[] = "0123456789ABCDEF";
+    if (i > 0) text += ':';
+    text += {kDigits[digest[i] >> 4], kDigits[digest[i] & 15]};
+  }
+  return text;
 }
 
 }  // namespace spliced::tls

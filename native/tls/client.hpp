@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 // The other end of our own loopback connections: a TLS 1.3 client in user space. Used by
-// native/experiment alone; it serves and reaches nobody else, so it verifies no certificate.
+// native/experiment and native/selfcheck; it reaches nobody else, so it verifies no certificate.
 #pragma once
 #include <cstddef>
 #include <memory>
+#include <string>
 
 #include "os/socket_io.hpp"
 #include "tls/session.hpp"
@@ -36,6 +37,8 @@ class Client {
   Handshake handshake();
   os::Received read(char* out, size_t capacity);  // Eof: close_notify, or an end without it
   bool write(const char* data, size_t bytes);     // a request: it fits into the send buffer
+  // SHA-256 of the server's certificate as "AB:CD:..."; empty before the handshake is done.
+  std::string peer_fingerprint() const;
 
  private:
   explicit Client(SSL* ssl) : ssl_(ssl) {}

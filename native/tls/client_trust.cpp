@@ -14,6 +14,7 @@
 #include "base/limits.hpp"
 #include "tls/client_identity.hpp"
 #include "tls/pem.hpp"
+#include "tls/session.hpp"
 
 namespace spliced::tls {
 namespace {
@@ -256,12 +257,18 @@ ClientRefusal ClientTrust::refusal_of(const SSL* ssl) {
 }
 
 // Adds one rule of our own to OpenSSL's verdict: a leaf that identify() cannot describe is refused,
-// which the peer sees as bad_certificate.
+// which the peer sees as bad_certificate. What is refused is
+// noted for the log.
 int ClientTrust::on_verify(int ok, X509_STORE_CTX* verification) {
-  if (ok != 1 || X509_STORE_CTX_get_error_depth(verification) != 0) return ok;
-  ClientIdentity identity;
-  if (identify(X509_STORE_CTX_get_current_cert(verification), identity)) return ok;
-  X509_STORE_CTX_set_error(verification, X509_V_ERR_CERT_REJECTED);
+  if (ok == 1) {
+    if (X509_STORE_CTX_get_error_depth(verification) != 0) return 1;
+    ClientIdentity identity;
+    if (identify(X509_STORE_CTX_get_current_cert(verification), identity)) return 1;
+    X509_STORE_CTX_set_error(verification, X509_V_ERR_CERT_REJECTED);
+  }
+  const auto* ssl = static_cast<const SSL*>(
+      X509_STORE_CTX_get_ex_data(verification, SSL_get_ex_data_X509_STORE_CTX_idx()));
+  if (ssl != nullptr) Session::on_refused(ssl, X509_STORE_CTX_get0_cert(verification));
   return 0;
 }
 

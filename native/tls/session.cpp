@@ -8,6 +8,7 @@
 #include <openssl/err.h>
 #include <openssl/ssl.h>
 
+#include <algorithm>
 #include <cstring>
 
 namespace spliced::tls {
@@ -139,6 +140,14 @@ os::Moved Session::flush() {
 size_t Session::unsent_bytes() const {
   char* data = nullptr;
   return static_cast<size_t>(BIO_get_mem_data(output_, &data)) - sent_;
+}
+
+void Session::on_refused(const SSL* ssl, const X509* certificate) {
+  auto* self = static_cast<Session*>(SSL_get_app_data(ssl));
+  if (self == nullptr || certificate == nullptr) return;
+  self->refused_subject_ = distinguished_name(X509_get_subject_name(certificate));
+  self->refused_subject_.resize(
+      std::min(self->refused_subject_.size(), ClientIdentity::kSubjectBytesMax));
 }
 
 Handshake Session::fail() {

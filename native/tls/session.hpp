@@ -47,6 +47,8 @@ class Session {
   Handshake handshake();
   HandshakeFailure failure() const { return failure_; }  // after Failed
   ClientRefusal client_refusal() const { return client_refusal_; }
+  // Of the certificate that was refused, as it names itself; at most kSubjectBytesMax.
+  const std::string& refused_subject() const { return refused_subject_; }
   bool resumed() const;
   // After Handshake::Done. Null when the client showed no certificate, or was not asked for one.
   std::unique_ptr<ClientIdentity> client_identity() const;
@@ -67,6 +69,8 @@ class Session {
   size_t unsent_bytes() const;
 
   static void on_keylog(const SSL* ssl, const char* line);
+  // During the verification, which keeps nothing of a certificate that it refuses.
+  static void on_refused(const SSL* ssl, const X509* certificate);
 
  private:
   Session() = default;
@@ -92,6 +96,7 @@ class Session {
   uint64_t last_explicit_nonce_ = 0;  // TLS 1.2 AES-GCM
   HandshakeFailure failure_ = HandshakeFailure::Other;
   ClientRefusal client_refusal_ = ClientRefusal::Other;
+  std::string refused_subject_;
   Secrets secrets_;
 };
 

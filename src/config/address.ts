@@ -30,5 +30,6 @@ export function parseListenAddress(text: string): ListenAddress {
 
 /** The text that parseListenAddress reads back. */
 export function formatListenAddress({ address, port }: ListenAddress): string {
-  return isIPv6(address) ? `[${address}]:${port}` : `${address}:${port}`;
+  // Not isIPv6(): its expression takes milliseconds to compile, and each start comes by here.
+  return address.includes(':') ? `[${address}]:${port}` : `${address}:${port}`;
 }

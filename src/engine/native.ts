@@ -98,6 +98,15 @@ export interface ConnectionRecord {
   handshakeFailure?: string;
 }
 
+/** A client that was refused for its certificate, or for having none; native/conn/refusal_log.hpp. */
+export interface RefusedClient {
+  peer: string;
+  /** As in the status, `tls.clientCertificates.refused`; or `no_certificate` where a path needs one. */
+  reason: string;
+  /** What the certificate says of itself, unverified (RFC 4514); empty when there is none. */
+  subject: string;
+}
+
 export interface Engine {
   /** The addresses as bound: port 0 has become a real one. */
   listeners(): BoundListener[];
@@ -135,10 +144,21 @@ export interface Engine {
   logConnections(on: boolean): void;
   /** Those that have ended since the last call, at most 512; `lost` more are not there. */
   takeConnections(): { records: ConnectionRecord[]; lost: number };
+  /** Refused since the last call, at most 64; `lost` more are not there. */
+  takeRefusals(): { refused: RefusedClient[]; lost: number };
   /** Graceful; again with a smaller time-out shortens it. The event 'stopped' follows. */
   stop(timeoutMs: number): void;
   /** Idempotent: ends what is left and joins the threads. */
   close(): void;
+}
+
+export interface SelfRequest {
+  /** Numeric. */
+  address: string;
+  port: number;
+  /** SHA-256 of the certificate that must answer, as X509Certificate.fingerprint256 has it. */
+  fingerprint: string;
+  timeoutMs: number;
 }
 
 /** One half of the truncation experiment: `downloads` slow clients against one server. */
@@ -184,6 +204,11 @@ export interface NativeModule {
    * so that its port is free at once. False, and nothing done: it is no listening TCP socket.
    */
   retireListener(fd: number): boolean;
+  /**
+   * One request to a listener of ours, on another thread: native/selfcheck/self_request.hpp. Rejects
+   * with an Error that says what is wrong, never later than timeoutMs.
+   */
+  askOurselves(request: SelfRequest): Promise<void>;
   /** JSON text of the NativeReport in src/doctor/board.ts. For `spliced doctor`. */
   boardReport(): string;
   /** Runs on another thread, never longer than timeoutMs. For `spliced doctor --reproduce`. */
@@ -201,12 +226,13 @@ export interface EngineStats {
   drains: { abortedIn: Record<string, number> };
 }
 
-/** The directory that holds package.json: from dist/ as from a compiled test. */
+/** The directory above that holds the addon: from dist/chunks/ as from a compiled test. */
 function packageDirectory(): string {
   const start = dirname(fileURLToPath(import.meta.url));
   for (let directory = start; ; directory = dirname(directory)) {
-    if (existsSync(join(directory, 'package.json'))) return directory;
-    if (directory === dirname(directory)) return dirname(start);
+    const places = ['build/Release', 'prebuilds'].map((place) => join(directory, place));
+    if (places.some((place) => existsSync(place))) return directory;
+    if (directory === dirname(directory)) return dirname(dirname(start));
   }
 }
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // What port 80 answers: an ACME server's challenges (RFC 8555 8.3), and to everything else where
 // the HTTPS service is. Reads no file, keeps no connection, and forgets every request at once. Made
-// by daemon.ts, only when `listen_http` is configured.
+// by certificate-serving.ts, only when there is a place for it to listen.
 
 import {
   createServer,
@@ -18,12 +18,18 @@ export interface PlainAddress {
   port: number;
 }
 
+export interface BoundPlain extends PlainAddress {
+  /** For the descriptor store, which gets a duplicate. Undefined: this Node does not tell it. */
+  fd: number | undefined;
+}
+
 export interface PlainHttpParts {
-  addresses: readonly PlainAddress[];
+  /** Addresses to bind, or sockets that listen already: those are ours from then on. */
+  places: readonly (PlainAddress | { fd: number })[];
   /** The body for a path, or undefined when it is no challenge. */
   challenge(path: string): string | undefined;
-  /** Where HTTPS is; undefined while it is not served yet. */
-  httpsPort(): number | undefined;
+  /** Where HTTPS is; undefined when it is not served within a moment. Never rejects. */
+  httpsPort(): Promise<number | undefined>;
 }
 
 /** For each address. Units are in the names. */
@@ -33,7 +39,9 @@ export const bounds = {
   headerFieldsMax: 32,
   /** For a whole request, from the connection's first byte; also the idle time of a connection. */
   requestTimeoutMs: 5_000,
-  /** How often the above is looked at. */
+  /** At a stop, for those that have been accepted and have not asked yet. */
+  closeTimeoutMs: 250,
+  /** How often the time of requests is looked at. */
   checkIntervalMs: 1_000,
 } as const;
 
@@ -60,7 +68,7 @@ interface Answer {
   body?: string;
 }
 
-function answerTo(request: IncomingMessage, parts: PlainHttpParts): Answer {
+async function answerTo(request: IncomingMessage, parts: PlainHttpParts): Promise<Answer> {
   const { method, url: target = '' } = request;
   // Node reads a request line without a version as HTTP/0.9.
   if (request.httpVersionMajor !== 1 || !isTarget(target)) return { status: 400 };
@@ -75,15 +83,19 @@ function answerTo(request: IncomingMessage, parts: PlainHttpParts): Answer {
   const fields = request.headersDistinct.host ?? [];
   const host = fields.length === 1 ? hostOf(fields[0]) : undefined;
   if (host === undefined) return { status: 400 };
-  const port = parts.httpsPort();
+  const port = await parts.httpsPort();
   if (port === undefined) return { status: 503, headers: { 'Retry-After': '1' } };
   const authority = port === httpsPortDefault ? host : `${host}:${port}`;
   // 308 and not 301: a method and a body stay what they are (RFC 9110 15.4.9).
   return { status: 308, headers: { Location: `https://${authority}${target}` } };
 }
 
-function respond(request: IncomingMessage, response: ServerResponse, parts: PlainHttpParts): void {
-  const { status, headers = {}, body = '' } = answerTo(request, parts);
+async function respond(
+  request: IncomingMessage,
+  response: ServerResponse,
+  parts: PlainHttpParts,
+): Promise<void> {
+  const { status, headers = {}, body = '' } = await answerTo(request, parts);
   response.writeHead(status, {
     ...headers,
     'Content-Length': String(Buffer.byteLength(body)),
@@ -105,7 +117,7 @@ function newServer(parts: PlainHttpParts): Server {
     keepAlive: false,
   };
   const answer = (request: IncomingMessage, response: ServerResponse): void =>
-    respond(request, response, parts);
+    void respond(request, response, parts);
   const server = createServer(options, answer);
   server.maxConnections = bounds.connectionsMax;
   server.maxHeadersCount = bounds.headerFieldsMax;
@@ -122,16 +134,34 @@ function newServer(parts: PlainHttpParts): Server {
   return server;
 }
 
-function listen(server: Server, { address, port }: PlainAddress): Promise<void> {
+function nameOf(place: PlainAddress | { fd: number }): string {
+  if ('fd' in place) return `descriptor ${place.fd} from the service manager`;
+  const { address, port } = place;
+  return isIPv6(address) ? `[${address}]:${port}` : `${address}:${port}`;
+}
+
+function optionsOf(place: PlainAddress | { fd: number }) {
+  if ('fd' in place) return { fd: place.fd };
+  const { address, port } = place;
+  return { host: address, port, ipv6Only: isIPv6(address) };
+}
+
+/** Node has no public way to it; where that is gone, the listener is not kept over a restart. */
+function descriptorOf(server: Server): number | undefined {
+  const fd = (server as { _handle?: { fd?: unknown } })._handle?.fd;
+  return typeof fd === 'number' && fd >= 0 ? fd : undefined;
+}
+
+function listen(server: Server, place: PlainAddress | { fd: number }): Promise<void> {
   return new Promise((resolve, reject) => {
     const onError = (error: NodeJS.ErrnoException): void => {
-      const place = isIPv6(address) ? `[${address}]:${port}` : `${address}:${port}`;
       const advice =
         error.code === 'EACCES' ? '; a port below 1024 needs CAP_NET_BIND_SERVICE' : '';
-      reject(new StartError(`listen_http: cannot listen at ${place}: ${reasonOf(error)}${advice}`));
+      const where = nameOf(place);
+      reject(new StartError(`listen_http: cannot listen at ${where}: ${reasonOf(error)}${advice}`));
     };
     server.once('error', onError);
-    server.listen({ host: address, port, ipv6Only: isIPv6(address) }, () => {
+    server.listen(optionsOf(place), () => {
       server.off('error', onError);
       // Out of descriptors, for example: who comes later may have more luck.
       server.on('error', () => {});
@@ -152,10 +182,10 @@ export class PlainHttp {
   /** Listens at every address, or throws StartError and at none. */
   async start(): Promise<void> {
     try {
-      for (const address of this.#parts.addresses) {
+      for (const place of this.#parts.places) {
         const server = newServer(this.#parts);
         this.#servers.push(server);
-        await listen(server, address);
+        await listen(server, place);
       }
     } catch (error) {
       await this.close();
@@ -164,22 +194,25 @@ export class PlainHttp {
   }
 
   /** As bound: port 0 has become a real one. */
-  listeners(): PlainAddress[] {
+  listeners(): BoundPlain[] {
     return this.#servers.flatMap((server) => {
       const bound = server.address();
       return bound === null || typeof bound === 'string'
         ? []
-        : [{ address: bound.address, port: bound.port }];
+        : [{ address: bound.address, port: bound.port, fd: descriptorOf(server) }];
     });
   }
 
-  /** Closes listeners and connections at once. Idempotent. */
+  /** Closes listeners at once, and connections when they have had their answer. Idempotent. */
   async close(): Promise<void> {
     const closed = this.#servers.splice(0).map(
       (server) =>
         new Promise<void>((resolve) => {
-          server.close(() => resolve());
-          server.closeAllConnections();
+          const timer = setTimeout(() => server.closeAllConnections(), bounds.closeTimeoutMs);
+          server.close(() => {
+            clearTimeout(timer);
+            resolve();
+          });
         }),
     );
     await Promise.all(closed);

@@ -12,13 +12,14 @@ interface Address {
   port: number;
 }
 
-const prefix = 'listen-';
+/** The setting that an address is of; what is kept is named after it. */
+export type StoreKind = 'listen' | 'listen_http';
 
-export const isStoreName = (name: string): boolean => name.startsWith(prefix);
+export const isStoreName = (kind: StoreKind, name: string): boolean => name.startsWith(`${kind}-`);
 
 /** FDNAME= has no colon. Port 0 means another port each time: such a listener is not kept. */
-export function storeNameOf({ address, port }: Address): string | undefined {
-  return port === 0 ? undefined : `${prefix}${address.replaceAll(':', '.')}-${port}`;
+export function storeNameOf(kind: StoreKind, { address, port }: Address): string | undefined {
+  return port === 0 ? undefined : `${kind}-${address.replaceAll(':', '.')}-${port}`;
 }
 
 export interface StoreChoice {
@@ -29,12 +30,13 @@ export interface StoreChoice {
 }
 
 export function chooseFromStore(
+  kind: StoreKind,
   wanted: readonly Address[],
   stored: readonly InheritedSocket[],
 ): StoreChoice {
   const left = new Map(stored.map((socket) => [socket.name, socket]));
   const listeners = wanted.map(({ address, port }) => {
-    const name = storeNameOf({ address, port });
+    const name = storeNameOf(kind, { address, port });
     const kept = name === undefined ? undefined : left.get(name);
     if (kept === undefined) return { address, port };
     left.delete(kept.name);
@@ -43,19 +45,23 @@ export function chooseFromStore(
   return { listeners, retired: [...left.values()] };
 }
 
-/** Stores what was bound anew; both lists are in the order of the configuration. */
+/**
+ * Stores what was bound anew; both lists are in the order of the configuration. One whose descriptor
+ * is not known is not kept.
+ */
 export function storeListeners(
+  kind: StoreKind,
   wanted: readonly Address[],
   choice: StoreChoice,
-  bound: readonly { fd: number }[],
+  bound: readonly { fd: number | undefined }[],
   notifySystemd: NotifySystemd,
 ): void {
   for (const [index, address] of wanted.entries()) {
-    const name = storeNameOf(address);
-    const made = bound[index];
+    const name = storeNameOf(kind, address);
+    const fd = bound[index]?.fd;
     const isKept = 'fd' in (choice.listeners[index] ?? {});
-    if (isKept || name === undefined || made === undefined) continue;
-    notifySystemd(`FDSTORE=1\nFDNAME=${name}`, [made.fd]);
+    if (isKept || name === undefined || fd === undefined) continue;
+    notifySystemd(`FDSTORE=1\nFDNAME=${name}`, [fd]);
   }
 }
 

@@ -29,11 +29,17 @@ export function takeInheritedSockets(env: NodeJS.ProcessEnv, pid: number): Inher
   }));
 }
 
-export interface SocketRoles {
-  /** Serve these instead of the addresses of the configuration. */
-  https: InheritedSocket[];
+/** Of one setting, `listen` or `listen_http`. */
+export interface SettingSockets {
+  /** Of a socket unit: to be used instead of the addresses of the configuration. */
+  given: InheritedSocket[];
   /** Our own of an earlier life. */
   stored: InheritedSocket[];
+}
+
+export interface SocketRoles {
+  listen: SettingSockets;
+  listen_http: SettingSockets;
   /** Of a name that means nothing to us: to be closed, and told. */
   unknown: InheritedSocket[];
 }
@@ -42,11 +48,19 @@ export interface SocketRoles {
 const isHttps = (name: string): boolean =>
   /^https(-|$)/.test(name) || name.endsWith('.socket') || name === 'unknown';
 
+const isHttp = (name: string): boolean => /^http(-|$)/.test(name);
+
 export function rolesOf(sockets: readonly InheritedSocket[]): SocketRoles {
-  const roles: SocketRoles = { https: [], stored: [], unknown: [] };
+  const roles: SocketRoles = {
+    listen: { given: [], stored: [] },
+    listen_http: { given: [], stored: [] },
+    unknown: [],
+  };
   for (const socket of sockets) {
-    if (isStoreName(socket.name)) roles.stored.push(socket);
-    else if (isHttps(socket.name)) roles.https.push(socket);
+    if (isStoreName('listen', socket.name)) roles.listen.stored.push(socket);
+    else if (isStoreName('listen_http', socket.name)) roles.listen_http.stored.push(socket);
+    else if (isHttps(socket.name)) roles.listen.given.push(socket);
+    else if (isHttp(socket.name)) roles.listen_http.given.push(socket);
     else roles.unknown.push(socket);
   }
   return roles;

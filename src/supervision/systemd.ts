@@ -1,14 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
-// What the service manager is told, sd_notify(3): READY with STATUS by the systemd-notify package,
-// and as datagrams what that cannot say, or what must not start a process each time. Nothing happens
-// without a manager. A message that cannot be sent is the log's business and never stops the server.
+// What the service manager is told, sd_notify(3): STATUS, and READY after a reload, by the
+// systemd-notify package (status-carrier.ts); as datagrams what that cannot say, and the READY of the
+// start, which a process of its own would delay (docs/PERFORMANCE.md). Nothing happens without a
+// manager. A message that cannot be sent is the log's business and never stops the server.
 
 import type { NotifySocket } from './notify.js';
+import { type Notify, StatusCarrier } from './status-carrier.js';
 
 export interface Supervisor {
   /** False: nobody listens, so nothing needs to be found out for it. */
   isPresent: boolean;
-  /** The service serves: after its start, or after a reload. */
+  /** The service serves: the first time after its start, then after each reload. */
   ready(status: string): Promise<void>;
   /** A reload begins; `ready` ends it. */
   reloading(): Promise<void>;
@@ -28,39 +30,36 @@ const oneLine = (text: string): string =>
 /** systemd compares it with its own CLOCK_MONOTONIC, which is what Node's hrtime reads on Linux. */
 const monotonicUsec = (): bigint => process.hrtime.bigint() / 1000n;
 
-/** Starts `systemd-notify`, with the socket in the environment for just as long. */
-async function notifyReady(address: string, status: string): Promise<void> {
-  const { default: notify } = await import('systemd-notify');
-  process.env.NOTIFY_SOCKET = address;
-  try {
-    const sent = notify({ ready: true, status }); // The child has its environment by now.
-    delete process.env.NOTIFY_SOCKET;
-    await sent;
-  } finally {
-    delete process.env.NOTIFY_SOCKET;
-  }
-}
-
 export function createSupervisor(
-  { address, notifySystemd }: NotifySocket,
+  socket: NotifySocket,
   onFailure: (error: unknown) => void,
+  load?: () => Promise<Notify>,
 ): Supervisor {
+  const { address, notifySystemd } = socket;
+  const isPresent = address !== undefined;
+  const carrier = new StatusCarrier(socket, onFailure, load);
+  let isStarted = false;
+  let isStopping = false;
   return {
-    isPresent: address !== undefined,
+    isPresent,
     ready: async (text) => {
-      if (address === undefined) return;
+      if (!isPresent) return;
       const status = oneLine(text);
-      try {
-        await notifyReady(address, status);
-      } catch (error) {
-        // The program is missing on many a board: the manager must hear of it all the same.
-        onFailure(error);
-        notifySystemd(`READY=1\nSTATUS=${status}`);
-      }
+      if (isStarted) return carrier.ready(status);
+      isStarted = true;
+      notifySystemd(`READY=1\nSTATUS=${status}`);
     },
     reloading: async () => notifySystemd(`RELOADING=1\nMONOTONIC_USEC=${monotonicUsec()}`),
-    status: (text) => notifySystemd(`STATUS=${oneLine(text)}`),
-    stopping: (text) => notifySystemd(`STOPPING=1\nSTATUS=${oneLine(text)}`),
+    status: (text) => {
+      if (isPresent && !isStopping) carrier.say(oneLine(text));
+    },
+    stopping: (text) => {
+      isStopping = true;
+      const status = `STATUS=${oneLine(text)}`;
+      notifySystemd(`STOPPING=1\n${status}`);
+      // Words that are under way would be the last ones that are shown.
+      if (carrier.isSending) void carrier.settle().then(() => notifySystemd(status));
+    },
     extendTimeout: (ms) => notifySystemd(`EXTEND_TIMEOUT_USEC=${Math.ceil(ms) * 1000}`),
   };
 }

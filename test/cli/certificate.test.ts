@@ -13,6 +13,7 @@ import { connect } from 'node:tls';
 import t, { type Test } from 'tap';
 import { issueCertificate } from '../../src/certificates/issue.js';
 import { startAcmeServer } from '../unit/certificates/acme-server.js';
+import { operator, startEstServer } from '../unit/certificates/est-server.js';
 import { type LogLine, logLines, runCli, type Server, startCli } from './server.js';
 
 async function writePair(directory: string, name: string, file = name): Promise<string> {
@@ -46,13 +47,13 @@ function shownTo(port: number, servername?: string): Promise<string> {
   });
 }
 
-/** The next line of the log with that event. */
-function nextEvent({ child }: Server, event: string): Promise<LogLine> {
+/** The next line of the log with that event, and that reason if one is given. */
+function nextEvent({ child }: Server, event: string, reason = /(?:)/): Promise<LogLine> {
   return new Promise((resolve) => {
     if (child.stdout === null) throw new Error('no standard output');
     createInterface({ input: child.stdout }).on('line', (line) => {
       const [entry] = logLines(line);
-      if (entry?.event === event) resolve(entry);
+      if (entry?.event === event && reason.test(String(entry.reason))) resolve(entry);
     });
   });
 }
@@ -223,6 +224,70 @@ terms_of_service_agreed = true
   const { code, stdout } = await server.ended;
   t.equal(code, 0);
   t.equal(logLines(stdout)[0]?.event, 'plain_http');
+});
+
+/** Of the certificate that a client is shown now: subject, and whom the chain leads to. */
+function chainShownTo(port: number, authority: string): Promise<{ cn: string; serial: string }> {
+  return new Promise((resolve, reject) => {
+    const options = { host: '127.0.0.1', port, ca: authority, servername: 'gate.example.org' };
+    const socket = connect(options, () => {
+      const { subject, serialNumber } = socket.getPeerCertificate();
+      resolve({ cn: String(subject.CN), serial: serialNumber });
+      socket.destroy();
+    });
+    socket.on('error', reject);
+  });
+}
+
+t.test('enrolled by EST, served, and re-enrolled with its own certificate', async (t) => {
+  const directory = t.testdir();
+  const est = await startEstServer();
+  t.teardown(() => est.close());
+  writeFileSync(join(directory, 'anchors.pem'), est.trustAnchors);
+  writeFileSync(join(directory, 'password'), `${operator.password}\n`, { mode: 0o600 });
+  const config = join(directory, 'spliced.toml');
+  writeFileSync(
+    config,
+    `[enrolment]
+protocol = "est"
+names = ["gate.example.org"]
+url = "${est.url}"
+trust_anchors_file = "${directory}/anchors.pem"
+username = "${operator.username}"
+password_file = "${directory}/password"
+`,
+  );
+  const server = stopped(t, await startCli(directory, ['--config', config]));
+  t.match(await nextEvent(server, 'certificate_changed'), { reason: /^enrolment: / });
+  // A client that trusts the authority's root alone, and checks the name.
+  const first = await chainShownTo(server.port, est.root.pem);
+  t.equal(first.cn, 'gate.example.org');
+  t.same(est.requests, ['cacerts', 'simpleenroll operator']);
+
+  // The device's own is renewed, too.
+  const renewed = nextEvent(server, 'certificate_changed', /^enrolment: an operator/);
+  const state = ['--state-dir', `${directory}/state`];
+  t.match(await runCli(['certificate', 'renew', ...state]), { stdout: /enrolment/ });
+  server.child.kill('SIGHUP');
+  await renewed;
+  const second = await chainShownTo(server.port, est.root.pem);
+  t.equal(second.cn, 'gate.example.org');
+  t.not(second.serial, first.serial);
+  t.equal(est.requests.at(-1), 'simplereenroll certificate gate.example.org');
+  t.equal(est.bodies.length, 2);
+  t.not(est.bodies[0], est.bodies[1], 'with a key of its own each time');
+
+  // The next life serves what was enrolled, and asks nobody.
+  server.child.kill('SIGTERM');
+  const { code, stdout } = await server.ended;
+  t.equal(code, 0);
+  t.notMatch(stdout, operator.password);
+  const asked = est.requests.length;
+  const again = stopped(t, await startCli(directory, ['--config', config]));
+  t.same(await chainShownTo(again.port, est.root.pem), second);
+  t.equal(est.requests.length, asked);
+  again.child.kill('SIGTERM');
+  t.equal((await again.ended).code, 0);
 });
 
 t.test('a plain port that is taken', async (t) => {

@@ -4,6 +4,7 @@
 
 import { spawnSync } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { request as plainRequest } from 'node:http';
 import { request } from 'node:https';
 import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -57,7 +58,6 @@ t.test('READY and STATUS, RELOADING, STOPPING', async (t) => {
     READY: '1',
     STATUS:
       /^Serving https:\/\/127\.0\.0\.1:\d+\/: \d connections?, .*TLS.*, certificate valid for 36\d days$/,
-    MAINPID: String(manager.pid),
   });
   const environment = readFileSync(`/proc/${manager.pid}/environ`, 'latin1');
   t.match(environment, 'NOTIFY_SOCKET', 'it was there at the start');
@@ -74,6 +74,8 @@ t.test('READY and STATUS, RELOADING, STOPPING', async (t) => {
     told.RELOADING ? 'RELOADING' : told.READY && 'READY',
   );
   t.same(order.filter(Boolean), ['READY', 'RELOADING', 'READY']);
+  const again = manager.told.findLast(({ told }) => told.READY)?.told;
+  t.match(again, { MAINPID: String(manager.pid) }, 'that of a reload is by systemd-notify');
 
   t.equal(await manager.signal('SIGTERM'), 0);
   t.match(manager.told.at(-1)?.told, { STOPPING: '1', STATUS: 'Finishing active responses' });
@@ -83,6 +85,10 @@ t.test('without the program systemd-notify it is a datagram', async (t) => {
   const manager = await newManager(t, [], ['--listen', '127.0.0.1:0'], { PATH: t.testdir() });
   const [ready] = await manager.start();
   t.match(ready?.told, { READY: '1', STATUS: /^Serving/ });
+  const before = manager.told.length;
+  manager.command('signal SIGHUP');
+  await manager.until('READY', () => manager.told.slice(before).some((m) => m.told.READY));
+  t.match(manager.told.at(-1)?.told, { READY: '1', STATUS: /^Serving/ });
   t.match(manager.event('notify_failed'), { reason: /systemd-notify/ });
 });
 
@@ -121,6 +127,59 @@ t.test('sockets by name: served, or closed and told; the setting has no effect',
     manager.told.some(({ told }) => told.FDSTORE),
     'the socket unit keeps them',
   );
+  t.equal(await manager.signal('SIGTERM'), 0);
+});
+
+/** The status of a plain HTTP request, and where it leads. */
+function getPlain(port: number): Promise<{ status: number; location: string }> {
+  return new Promise((resolve, reject) => {
+    const options = { host: '127.0.0.1', port, agent: false, headers: { Host: 'gate' } };
+    plainRequest(options, (response) => {
+      response.resume();
+      const { statusCode: status = 0, headers } = response;
+      response.on('end', () => resolve({ status, location: headers.location ?? '' }));
+    })
+      .on('error', reject)
+      .end();
+  });
+}
+
+t.test('plain HTTP on a socket of the name http', async (t) => {
+  const sockets: [string, number][] = [
+    ['https', 0],
+    ['http', 0],
+  ];
+  // An address that could not be bound: the setting has no effect.
+  const env = { SPLICED_LISTEN_HTTP: '192.0.2.1:1' };
+  const manager = await newManager(t, sockets, [], env);
+  await manager.start();
+  const [https = 0, http = 0] = manager.ports;
+  t.match(manager.event('plain_http')?.listeners, [{ port: http }]);
+  t.same(await getPlain(http), { status: 308, location: `https://gate:${https}/` });
+  t.notOk(manager.event('socket_unknown'));
+  t.notOk(manager.told.some(({ told }) => told.FDSTORE));
+  t.equal(await manager.signal('SIGTERM'), 0);
+  const waiting = getPlain(http); // Into the queue: nobody accepts.
+  await manager.start();
+  t.equal((await waiting).status, 308, 'came while nobody served');
+  t.equal(await manager.signal('SIGTERM'), 0);
+});
+
+t.test('the store keeps plain HTTP, too', async (t) => {
+  const probe = await newManager(t, [['x', 0]]);
+  const port = probe.ports[0] ?? 0;
+  await probe.end();
+  const env = { SPLICED_LISTEN_HTTP: `127.0.0.1:${port}` };
+  const manager = await newManager(t, [], ['--listen', '127.0.0.1:0'], env);
+  await manager.start();
+  const stored = manager.told.find(({ told }) => told.FDSTORE);
+  t.match(stored, { told: { FDNAME: `listen_http-127.0.0.1-${port}` }, fds: 1 });
+  t.equal(await manager.signal('SIGTERM'), 0);
+  const waiting = getPlain(port);
+  await manager.start();
+  t.equal((await waiting).status, 308, 'came while nobody served');
+  t.match(manager.event('listeners_kept'), { kept: [`listen_http-127.0.0.1-${port}`] });
+  t.equal(manager.told.filter(({ told }) => told.FDSTORE).length, 1, 'stored once');
   t.equal(await manager.signal('SIGTERM'), 0);
 });
 

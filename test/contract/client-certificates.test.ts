@@ -85,6 +85,21 @@ t.test('no certificate, and a good one', async (t) => {
   t.match(JSON.parse(running.engine.stats()).requests.byStatus, { 403: 4 });
 });
 
+t.test('who is refused is there for the log', async (t) => {
+  const running = await start(t, trust());
+  const expired = await authority.issue({ name: [{ CN: ['late'] }], notAfterMs: after(-0.5) });
+  await outcome(running, expired, 'TLSv1.3');
+  await refusals(running, 'expired', 1);
+  await outcome(running, undefined, 'TLSv1.2');
+  const { refused, lost } = running.engine.takeRefusals();
+  t.match(refused, [
+    { peer: /^127\.0\.0\.1:\d+$/, reason: 'expired', subject: 'CN=late' },
+    { peer: /^127\.0\.0\.1:\d+$/, reason: 'no_certificate', subject: '' },
+  ]);
+  t.equal(lost, 0);
+  t.same(running.engine.takeRefusals(), { refused: [], lost: 0 }, 'once');
+});
+
 t.test('who is not let in, by which alert, and how it is counted', async (t) => {
   const other = await Authority.create('Other CA');
   const sameName = await Authority.create('Site CA');

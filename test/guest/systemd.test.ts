@@ -62,6 +62,12 @@ const checks: Record<string, (test: Test, result: Result) => void> = {
     checkClients(test, clients);
     test.equal(NRestarts, '0');
   },
+  'plain http': (test, { first, answers, listeners }) => {
+    test.same(first, { status: 308, location: 'https://localhost/' }, 'the first starts it');
+    test.same(Object.keys(answers), ['308'], 'none refused, none lost');
+    test.ok(answers[308] >= restarts, `${answers[308]} answered`);
+    test.match(listeners, [{ port: 80 }]);
+  },
   'stop under load': (test, { code, durationMs, downloads, shown, stopped }) => {
     for (const download of downloads) test.match(download, { status: 200, bytes: largeBytes });
     test.equal(code, 0);

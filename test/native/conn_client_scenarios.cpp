@@ -117,6 +117,43 @@ TEST_CASE("clients: every refusal is counted by its reason") {
   }
 }
 
+TEST_CASE("clients: who is refused is kept for the log, up to its bound") {
+  World world;
+  world.site.write("ten", 10);
+  conn::RefusalLog log;
+  world.services->refusal_log = &log;
+  const auto refuse = [&] {
+    const Peer peer = world.connect([&](Socket&, TlsScript& script) {
+      script.asked_for_certificate = true;
+      script.handshake = {tls::Handshake::Failed};
+      script.failure = tls::HandshakeFailure::ClientCertificate;
+      script.client_refusal = tls::ClientRefusal::Expired;
+      script.refused_subject = "CN=old";
+    });
+    world.run_to_end(peer);
+  };
+  refuse();
+  require_below(world, "/");
+  const Peer nobody = connect(world, true, "");
+  nobody.get("/ten");
+  world.pump(nobody);
+  CHECK(nobody.responses().back().status == 403);
+  world.run_to_end(nobody);
+  conn::RefusalLog::Batch batch = log.take();
+  CHECK(batch.lost == 0);
+  REQUIRE(batch.refused.size() == 2);
+  CHECK(std::string(batch.refused[0].reason) == "expired");
+  CHECK(batch.refused[0].subject == "CN=old");
+  CHECK(std::string(batch.refused[1].reason) == "no_certificate");
+  CHECK(batch.refused[1].subject == "");
+  for (size_t i = 0; i < limits::kRefusalRecordsMax + 3; i++) refuse();
+  batch = log.take();
+  CHECK(batch.refused.size() == limits::kRefusalRecordsMax);
+  CHECK(batch.lost == 3);
+  CHECK(log.take().refused.empty());
+  CHECK(world.settle_accounts() == "");
+}
+
 TEST_CASE("clients: other settings judge the next request, and ask the known for their proof") {
   World world;
   world.site.write("ten", 10);

@@ -7,12 +7,15 @@ import {
   ConnectionReporter,
   type LoggedEngine,
   linesPerBatchMax,
+  refusalLinesMax,
 } from '../../src/log-connections.js';
 
 class TestEngine implements LoggedEngine {
   isOn = false;
   records: object[] = [];
   lost = 0;
+  refused: object[] = [];
+  refusalsLost = 0;
   failures: Record<string, number> = { timeout: 2, not_tls: 0, client_certificate_missing: 0 };
   shed = 7;
 
@@ -29,9 +32,15 @@ class TestEngine implements LoggedEngine {
     this.lost = 0;
     return { records, lost };
   }
+  takeRefusals() {
+    const { refused, refusalsLost: lost } = this;
+    this.refused = [];
+    this.refusalsLost = 0;
+    return { refused, lost };
+  }
 }
 
-function make(level: string) {
+function make(level: string, isAsking = true) {
   const engine = new TestEngine();
   const lines: Record<string, unknown>[] = [];
   const log = pino(
@@ -40,7 +49,12 @@ function make(level: string) {
       write: (line: string) => lines.push(JSON.parse(line)),
     },
   );
-  return { engine, lines, log, reporter: new ConnectionReporter({ engine, log }) };
+  return {
+    engine,
+    lines,
+    log,
+    reporter: new ConnectionReporter({ engine, log, asksClients: () => isAsking }),
+  };
 }
 
 const records = (count: number): object[] =>
@@ -110,4 +124,31 @@ t.test('a flood of bad handshakes and shed connections is a line each interval',
   t.equal(lines.length, 4, 'the rest at the end');
   reporter.close();
   t.equal(lines.length, 4);
+});
+
+t.test('a client that is refused has a line, within the limit of a minute', async (t) => {
+  const { engine, lines, reporter } = make('info');
+  const client = { peer: '192.0.2.7:4711', reason: 'expired', subject: 'CN=old' };
+  engine.refused = [client];
+  reporter.writeRefusals();
+  t.same(lines, [{ level: 40, event: 'client_certificate_refused', ...client }]);
+  engine.refused = Array(refusalLinesMax + 5).fill(client);
+  engine.refusalsLost = 1_000;
+  reporter.writeRefusals();
+  engine.refused = [client];
+  reporter.writeRefusals();
+  t.equal(lines.length, refusalLinesMax);
+  reporter.summarise();
+  t.match(lines.at(-1), { level: 40, event: 'client_refusals_not_logged', lines: 1_007 });
+  engine.refused = [client];
+  reporter.close();
+  t.match(lines.at(-1), { event: 'client_certificate_refused' }, 'another minute, and the last');
+});
+
+t.test('where clients are not asked, nobody looks', async (t) => {
+  const { engine, reporter } = make('info', false);
+  engine.refused = [{}];
+  reporter.writeRefusals();
+  t.equal(engine.refused.length, 1);
+  reporter.close();
 });

@@ -144,6 +144,7 @@ Handshake Session::handshake() {
   if (verdict != Handshake::Failed) return verdict;
   failure_ = script.failure;
   client_refusal_ = script.client_refusal;
+  refused_subject_ = script.refused_subject;
   const char alert[] = {2, 40};
   live.output = fakes::wire::record(fakes::wire::kAlert, {alert, 2}, overhead(socket_));
   (void)flush();

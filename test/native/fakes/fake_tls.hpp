@@ -15,6 +15,7 @@ struct TlsScript {
   std::deque<tls::Handshake> handshake;
   tls::HandshakeFailure failure = tls::HandshakeFailure::Other;
   tls::ClientRefusal client_refusal = tls::ClientRefusal::Other;
+  std::string refused_subject;
   bool resumed = false;
   bool asked_for_certificate = false;
   std::string client;            // the subject of its verified certificate; empty: it showed none

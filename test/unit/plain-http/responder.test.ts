@@ -18,9 +18,9 @@ interface Scene {
 async function start(t: Test): Promise<Scene> {
   const https: Scene['https'] = { port: 8443 };
   const plain = new PlainHttp({
-    addresses: [{ address: '127.0.0.1', port: 0 }],
+    places: [{ address: '127.0.0.1', port: 0 }],
     challenge: (path) => (path === `${challenge}token` ? 'token.thumbprint' : undefined),
-    httpsPort: () => https.port,
+    httpsPort: async () => https.port,
   });
   await plain.start();
   t.teardown(() => plain.close());
@@ -147,12 +147,12 @@ t.test('close ends open connections; a taken port is one clear line', async (t) 
   const socket = await open(scene);
   const ended = readToEnd(socket);
   const busy = new PlainHttp({
-    addresses: [
+    places: [
       { address: '127.0.0.1', port: 0 },
       { address: '127.0.0.1', port: scene.port },
     ],
     challenge: () => undefined,
-    httpsPort: () => 443,
+    httpsPort: async () => 443,
   });
   await t.rejects(busy.start(), {
     name: 'StartError',

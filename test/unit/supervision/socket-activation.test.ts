@@ -34,9 +34,15 @@ t.test('takeInheritedSockets', async (t) => {
 t.test('rolesOf', async (t) => {
   const socket = (name: string) => ({ name, fd: 3 });
   const https = ['https', 'https-lan', 'spliced.socket', 'unknown'].map(socket);
+  const http = ['http', 'http-lan'].map(socket);
   const stored = ['listen-0.0.0.0-443'].map(socket);
-  const unknown = ['http', 'httpsx', 'ssh'].map(socket);
-  t.same(rolesOf([...https, ...stored, ...unknown]), { https, stored, unknown });
+  const storedHttp = ['listen_http-0.0.0.0-80'].map(socket);
+  const unknown = ['httpsx', 'httpx', 'ssh', 'listen_https-x'].map(socket);
+  t.same(rolesOf([...https, ...http, ...stored, ...storedHttp, ...unknown]), {
+    listen: { given: https, stored },
+    listen_http: { given: http, stored: storedHttp },
+    unknown,
+  });
 });
 
 t.test('the store', async (t) => {
@@ -45,19 +51,19 @@ t.test('the store', async (t) => {
     { address: '::1', port: 8443 },
     { address: '127.0.0.1', port: 0 },
   ];
-  t.equal(storeNameOf({ address: '2001:db8::1', port: 443 }), 'listen-2001.db8..1-443');
-  t.equal(storeNameOf({ address: '0.0.0.0', port: 0 }), undefined);
+  t.equal(storeNameOf('listen', { address: '2001:db8::1', port: 443 }), 'listen-2001.db8..1-443');
+  t.equal(storeNameOf('listen_http', { address: '0.0.0.0', port: 0 }), undefined);
   const stored = [
     { name: 'listen-192.0.2.1-443', fd: 3 },
     { name: 'listen-..1-8443', fd: 4 },
   ];
-  const choice = chooseFromStore(wanted, stored);
+  const choice = chooseFromStore('listen', wanted, stored);
   t.same(choice.listeners, [wanted[0], { fd: 4 }, wanted[2]]);
   t.same(choice.retired, [stored[0]]);
 
   const told: unknown[] = [];
   const notify = (message: string, fds?: number[]) => void told.push([message, fds]);
-  storeListeners(wanted, choice, [{ fd: 10 }, { fd: 4 }, { fd: 12 }], notify);
+  storeListeners('listen', wanted, choice, [{ fd: 10 }, { fd: 4 }, { fd: 12 }], notify);
   t.same(told, [['FDSTORE=1\nFDNAME=listen-0.0.0.0-443', [10]]]);
   told.length = 0;
   dropFromStore(choice.retired, (fd) => void told.push(fd), notify);

@@ -41,7 +41,8 @@ t.test('systemd understands every line', async (t) => {
     const { text } = analyze('verify', ...units.map((name) => join(directory, name)));
     return text.split('\n').filter((line) => line.includes('spliced') && !isNews(line));
   };
-  t.same(units.sort(), ['spliced-mark-good.service', 'spliced.service', 'spliced.socket']);
+  const shipped = ['spliced-http.socket', 'spliced-mark-good.service', 'spliced.service'];
+  t.same(units.sort(), [...shipped, 'spliced.socket']);
   t.same(
     verify((text) => text),
     [],
@@ -67,7 +68,7 @@ t.test('times and limits fit the configuration', async (t) => {
   const stopS = Number(schema.timeouts.stop_ms.default) / 1000;
   t.ok(value('TimeoutStopSec') >= stopS + 10, 'systemd waits longer than the engine drains');
   t.ok(value('LimitNOFILE') >= 4 * schema.limits.connections_max.default, 'socket and pipe each');
-  t.ok(value('FileDescriptorStoreMax') >= 8, 'every listener');
+  t.ok(value('FileDescriptorStoreMax') >= 16, 'every listener, HTTPS and plain HTTP');
 });
 
 t.test('a loosened setting has its reason above it', async (t) => {

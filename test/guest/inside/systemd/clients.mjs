@@ -2,6 +2,7 @@
 // Clients of the scenarios: one request, a loop of new connections that counts what became of each,
 // and slow downloads. The loop is a program of its own, so that systemctl does not stop it:
 //   node clients.mjs PORT        until its standard input ends; then one line of JSON
+import { request as plainRequest } from 'node:http';
 import { request } from 'node:https';
 import { pathToFileURL } from 'node:url';
 
@@ -22,6 +23,23 @@ export function get(port, path = '/', onData = undefined) {
         if (!response.complete) return reject(new Error('truncated'));
         resolve({ status: response.statusCode, bytes, fingerprint256 });
       });
+      response.on('error', reject);
+    });
+    outgoing.on('timeout', () => outgoing.destroy(new Error('no answer')));
+    outgoing.on('error', reject);
+    outgoing.end();
+  });
+}
+
+/** One request over plain HTTP: its status, and where it leads. */
+export function getPlain(port) {
+  return new Promise((resolve, reject) => {
+    const headers = { Host: 'localhost' };
+    const options = { host: '127.0.0.1', port, agent: false, headers, timeout: requestMs };
+    const outgoing = plainRequest(options, (response) => {
+      const { statusCode: status, headers } = response;
+      response.resume();
+      response.on('end', () => resolve({ status, location: headers.location }));
       response.on('error', reject);
     });
     outgoing.on('timeout', () => outgoing.destroy(new Error('no answer')));

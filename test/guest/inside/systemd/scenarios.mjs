@@ -6,12 +6,13 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { chmodSync, existsSync, mkdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { createInterface } from 'node:readline';
-import { download, get } from './clients.mjs';
+import { download, get, getPlain } from './clients.mjs';
 import * as service from './service.mjs';
 
 const port = 8443;
 const restarts = 10;
 const configuration = `root = "${service.www}"\n`;
+const sockets = ['spliced.socket', 'spliced-http.socket'];
 const marked = '/run/marked-good';
 
 async function atStart() {
@@ -80,6 +81,30 @@ async function socket() {
   const clients = await restartUnderClients(443);
   const { NRestarts, Result } = service.show('NRestarts', 'Result');
   return { isIdle, first, listeners: ready?.listeners, clients, NRestarts, Result };
+}
+
+/** Port 80 by its own socket unit; one request after the other over restarts. */
+async function plainHttp() {
+  service.must('systemctl', 'start', 'spliced.socket', 'spliced-http.socket');
+  const first = await getPlain(80); // Starts it.
+  const isActive = () => service.show('ActiveState').ActiveState === 'active';
+  await service.until('READY', isActive);
+  const answers = {};
+  let isOver = false;
+  const asking = (async () => {
+    while (!isOver) {
+      const { status } = await getPlain(80).catch(({ code }) => ({ status: code }));
+      answers[status] = (answers[status] ?? 0) + 1;
+    }
+  })();
+  for (let i = 0; i < restarts; i += 1) {
+    await service.runBeside('systemctl', 'restart', service.unit);
+  }
+  isOver = true;
+  await asking;
+  const plain = service.events().findLast(({ event }) => event === 'plain_http');
+  service.must('systemctl', 'stop', 'spliced-http.socket');
+  return { first, answers, listeners: plain?.listeners };
 }
 
 /** TimeoutStopSec is shorter than the downloads are long: only a drain that moves gets more. */
@@ -221,6 +246,7 @@ export const scenarios = {
   reload,
   store,
   socket,
+  'plain http': plainHttp,
   'stop under load': stopUnderLoad,
   'stop without progress': stopWithoutProgress,
   drain,
@@ -231,7 +257,7 @@ export const scenarios = {
 
 /** Before each scenario: the shipped settings, nothing running, nothing failed. */
 export async function reset() {
-  await service.runBeside('systemctl', 'stop', 'spliced.socket', service.unit);
+  await service.runBeside('systemctl', 'stop', ...sockets, service.unit);
   service.run('systemctl', 'reset-failed');
   for (const name of ['stop', 'credentials']) service.dropIn(name, undefined);
   service.configure(configuration);

@@ -1,0 +1,61 @@
+// SPDX-License-Identifier: Apache-2.0
+// See self_request.hpp.
+#include "seam/self_request.hpp"
+
+#include "seam/options.hpp"
+#include "selfcheck/self_request.hpp"
+
+namespace spliced::seam {
+namespace {
+
+constexpr double kTimeoutMsMax = 60'000;
+
+class Worker : public Napi::AsyncWorker {
+ public:
+  Worker(Napi::Env env, selfcheck::SelfRequest request)
+      : Napi::AsyncWorker(env, "spliced self request"),
+        promise_(Napi::Promise::Deferred::New(env)),
+        request_(std::move(request)) {}
+
+  Napi::Promise promise() const { return promise_.Promise(); }
+
+ protected:
+  void Execute() override {
+    const std::string trouble = selfcheck::ask_ourselves(request_);
+    if (!trouble.empty()) SetError(trouble);
+  }
+  void OnOK() override { promise_.Resolve(Env().Undefined()); }
+  void OnError(const Napi::Error& error) override { promise_.Reject(error.Value()); }
+
+ private:
+  Napi::Promise::Deferred promise_;
+  selfcheck::SelfRequest request_;
+};
+
+Napi::Value ask_ourselves(const Napi::CallbackInfo& info) {
+  const Napi::Object options = info[0].IsObject() ? info[0].As<Napi::Object>() : Napi::Object();
+  const auto number = [&](const char* field, double most) {
+    const Napi::Value value = options.IsEmpty() ? info.Env().Undefined() : options.Get(field);
+    const double found = value.IsNumber() ? value.As<Napi::Number>().DoubleValue() : 0;
+    if (found >= 1 && found <= most) return found;
+    throw_with_code(info.Env(), "EINVAL_OPTION",
+                    std::string("askOurselves() needs ") + field + " as a number from 1");
+  };
+  selfcheck::SelfRequest request;
+  request.port = static_cast<uint16_t>(number("port", UINT16_MAX));
+  request.timeout_ms = static_cast<uint32_t>(number("timeoutMs", kTimeoutMsMax));
+  request.address = options.Get("address").ToString().Utf8Value();
+  request.fingerprint = options.Get("fingerprint").ToString().Utf8Value();
+  auto* worker = new Worker(info.Env(), std::move(request));
+  const Napi::Promise promise = worker->promise();
+  worker->Queue();  // frees itself when it is done
+  return promise;
+}
+
+}  // namespace
+
+void define_self_request(Napi::Env env, Napi::Object exports) {
+  exports.Set("askOurselves", Napi::Function::New(env, ask_ourselves, "askOurselves"));
+}
+
+}  // namespace spliced::seam

@@ -1,0 +1,10 @@
+// SPDX-License-Identifier: Apache-2.0
+// The request to ourselves as a promise: askOurselves() of src/engine/native.ts.
+#pragma once
+#include <napi.h>
+
+namespace spliced::seam {
+
+void define_self_request(Napi::Env env, Napi::Object exports);
+
+}  // namespace spliced::seam

@@ -1,0 +1,118 @@
+// SPDX-License-Identifier: Apache-2.0
+// See self_request.hpp.
+#include "selfcheck/self_request.hpp"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <netinet/in.h>
+#include <poll.h>
+#include <string.h>
+#include <sys/socket.h>
+
+#include <algorithm>
+#include <array>
+
+#include "base/clock.hpp"
+#include "base/limits.hpp"
+#include "os/fd.hpp"
+#include "tls/client.hpp"
+
+namespace spliced::selfcheck {
+namespace {
+
+constexpr char kRequest[] = "HEAD / HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n";
+constexpr size_t kAnswerBytesMax = 16 * 1024;
+
+class Exchange {
+ public:
+  explicit Exchange(const SelfRequest& request)
+      : request_(request), end_ms_(base::now_ms() + request.timeout_ms) {}
+
+  std::string run() {
+    if (!connect()) return trouble_;
+    const tls::ClientContext context;
+    const auto tls = tls::Client::start(context, socket_.get());
+    if (!tls) return "no memory for a TLS client";
+    if (!shake_hands(*tls)) return trouble_;
+    const std::string found = tls->peer_fingerprint();
+    if (found != request_.fingerprint) return "another certificate answers: " + found;
+    if (!tls->write(kRequest, sizeof kRequest - 1)) return "the request could not be sent";
+    return read_answer(*tls);
+  }
+
+ private:
+  // False, with the trouble said, when the time is over.
+  bool wait_for(short events) {
+    const uint64_t now = base::now_ms();
+    pollfd entry{socket_.get(), events, 0};
+    const int wait_ms = static_cast<int>(end_ms_ - std::min(end_ms_, now));
+    if (wait_ms > 0 && (::poll(&entry, 1, wait_ms) > 0 || errno == EINTR)) return true;
+    return fails("no answer within " + std::to_string(request_.timeout_ms) + " ms");
+  }
+
+  bool fails(const std::string& trouble) {
+    trouble_ = trouble;
+    return false;
+  }
+
+  bool connect() {
+    sockaddr_in v4{};
+    sockaddr_in6 v6{};
+    v4.sin_family = AF_INET;
+    v6.sin6_family = AF_INET6;
+    v4.sin_port = v6.sin6_port = htons(request_.port);
+    const bool is_v4 = ::inet_pton(AF_INET, request_.address.c_str(), &v4.sin_addr) == 1;
+    if (!is_v4 && ::inet_pton(AF_INET6, request_.address.c_str(), &v6.sin6_addr) != 1)
+      return fails("\"" + request_.address + "\" is no numeric address");
+    const auto* address = is_v4 ? reinterpret_cast<const sockaddr*>(&v4)
+                                : reinterpret_cast<const sockaddr*>(&v6);
+    const socklen_t bytes = is_v4 ? sizeof v4 : sizeof v6;
+    socket_.reset(
+        ::socket(address->sa_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, IPPROTO_TCP));
+    if (!socket_) return fails(std::string("no socket: ") + ::strerror(errno));
+    int error = ::connect(socket_.get(), address, bytes) == 0 ? 0 : errno;
+    if (error == EINPROGRESS) {
+      if (!wait_for(POLLOUT)) return false;
+      socklen_t size = sizeof error;
+      ::getsockopt(socket_.get(), SOL_SOCKET, SO_ERROR, &error, &size);
+    }
+    return error == 0 || fails(std::string("cannot connect: ") + ::strerror(error));
+  }
+
+  bool shake_hands(tls::Client& tls) {
+    for (;;) {
+      const tls::Handshake step = tls.handshake();
+      if (step == tls::Handshake::Done) return true;
+      if (step == tls::Handshake::Failed) return fails("the TLS handshake fails");
+      if (!wait_for(step == tls::Handshake::NeedRead ? POLLIN : POLLOUT)) return false;
+    }
+  }
+
+  std::string read_answer(tls::Client& tls) {
+    std::string answer;
+    std::array<char, limits::kRecordPlaintextBytes> buffer;
+    for (;;) {
+      const os::Received received = tls.read(buffer.data(), buffer.size());
+      if (received.io == os::Io::Eof) break;
+      if (received.io == os::Io::Failed) return "a record of the answer cannot be read";
+      if (received.io == os::Io::WouldBlock && !wait_for(POLLIN)) return trouble_;
+      answer.append(buffer.data(), received.bytes);
+      if (answer.size() > kAnswerBytesMax) return "the answer is too long";
+    }
+    const bool is_whole = answer.rfind("HTTP/1.1 ", 0) == 0 && answer.find("\r\n\r\n") != answer.npos;
+    return is_whole ? "" : "the answer is not an HTTP/1.1 response";
+  }
+
+  const SelfRequest& request_;
+  const uint64_t end_ms_;
+  os::Fd socket_;
+  std::string trouble_;
+};
+
+}  // namespace
+
+std::string ask_ourselves(const SelfRequest& request) {
+  return Exchange(request).run();
+}
+
+}  // namespace spliced::selfcheck
