@@ -33,7 +33,7 @@ t.test('JSON of this machine', async (t) => {
   const { code, out } = await run(['--json', '--state-dir', stateDir]);
   const report = JSON.parse(out);
   t.equal(report.exitCode, code);
-  t.match(report, { schema: 1, version: /^\d/, experiment: null });
+  t.match(report, { schema: 1, version: /^\d/, experiment: null, benchmark: null });
   const ids = report.findings.map(({ id }: { id: string }) => id);
   t.equal(new Set(ids).size, ids.length, 'each id once');
   for (const id of [
