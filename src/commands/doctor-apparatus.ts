@@ -34,7 +34,8 @@ function engineOptions(
     certificates: [pair],
     tlsOffload,
     ring: 'auto',
-    connectionsMax: 2 * Math.max(conditions.parallel, benchmarkConditions.connections),
+    // Connections of the round before may still be closing.
+    connectionsMax: 4 * Math.max(conditions.parallel, benchmarkConditions.connections),
     pendingWindowBytes: 256 * 1024,
     handshakeTimeoutMs: 10_000,
     headTimeoutMs: 10_000,
