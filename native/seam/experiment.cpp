@@ -3,6 +3,7 @@
 #include "seam/experiment.hpp"
 
 #include "engine/board.hpp"
+#include "experiment/load.hpp"
 #include "experiment/naive_server.hpp"
 #include "experiment/slow_clients.hpp"
 #include "seam/options.hpp"
@@ -86,16 +87,54 @@ class Experiment : public Napi::AsyncWorker {
   uint32_t not_promoted_ = 0;
 };
 
+class Load : public Napi::AsyncWorker {
+ public:
+  Load(Napi::Env env, const Napi::Object& options)
+      : Napi::AsyncWorker(env, "spliced load"), promise_(Napi::Promise::Deferred::New(env)) {
+    plan_.port = static_cast<uint16_t>(integer(options, "port", 1, UINT16_MAX));
+    plan_.path = options.Get("path").ToString().Utf8Value();
+    plan_.body_bytes = integer(options, "bodyBytes", 1, kBodyBytesMax);
+    plan_.connections = static_cast<uint32_t>(integer(options, "connections", 1, kParallelMax));
+    plan_.duration_ms = static_cast<uint32_t>(integer(options, "durationMs", 1, kTimeoutMsMax));
+  }
+
+  Napi::Promise promise() const { return promise_.Promise(); }
+
+ protected:
+  void Execute() override {
+    std::string error;
+    if (!experiment::measure_load(plan_, figures_, error)) SetError(error);
+  }
+
+  void OnOK() override {
+    Napi::Object out = Napi::Object::New(Env());
+    out.Set("responses", static_cast<double>(figures_.responses));
+    out.Set("bodyBytes", static_cast<double>(figures_.body_bytes));
+    out.Set("durationMs", static_cast<double>(figures_.duration_ms));
+    out.Set("clientUs", static_cast<double>(figures_.client_us));
+    out.Set("processUs", static_cast<double>(figures_.process_us));
+    out.Set("systemUs", static_cast<double>(figures_.system_us));
+    promise_.Resolve(out);
+  }
+
+  void OnError(const Napi::Error& error) override { promise_.Reject(error.Value()); }
+
+ private:
+  Napi::Promise::Deferred promise_;
+  experiment::LoadPlan plan_;
+  experiment::LoadFigures figures_;
+};
+
 Napi::Value board_report(const Napi::CallbackInfo& info) {
   return Napi::String::New(info.Env(), engine::board_json());
 }
 
-Napi::Value reproduce_truncation(const Napi::CallbackInfo& info) {
-  if (!info[0].IsObject())
-    throw_with_code(info.Env(), "EINVAL_OPTION", "reproduceTruncation() needs its options");
-  auto* experiment = new Experiment(info.Env(), info[0].As<Napi::Object>());
-  const Napi::Promise promise = experiment->promise();
-  experiment->Queue();  // frees itself when it is done
+template <typename Worker>
+Napi::Value run_worker(const Napi::CallbackInfo& info) {
+  if (!info[0].IsObject()) throw_with_code(info.Env(), "EINVAL_OPTION", "options are needed");
+  auto* worker = new Worker(info.Env(), info[0].As<Napi::Object>());
+  const Napi::Promise promise = worker->promise();
+  worker->Queue();  // frees itself when it is done
   return promise;
 }
 
@@ -104,7 +143,8 @@ Napi::Value reproduce_truncation(const Napi::CallbackInfo& info) {
 void define_doctor(Napi::Env env, Napi::Object exports) {
   exports.Set("boardReport", Napi::Function::New(env, board_report, "boardReport"));
   exports.Set("reproduceTruncation",
-              Napi::Function::New(env, reproduce_truncation, "reproduceTruncation"));
+              Napi::Function::New(env, run_worker<Experiment>, "reproduceTruncation"));
+  exports.Set("measureLoad", Napi::Function::New(env, run_worker<Load>, "measureLoad"));
 }
 
 }  // namespace spliced::seam

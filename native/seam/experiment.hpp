@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
-// What `spliced doctor` alone calls: a look at the machine, and the truncation experiment. Nothing
-// here is reachable while the product serves.
+// What `spliced doctor` alone calls: a look at the machine, the truncation experiment and the
+// clients of the benchmark. Nothing here is reachable while the product serves.
 #pragma once
 #include <napi.h>
 
 namespace spliced::seam {
 
-// Adds boardReport() and reproduceTruncation() to the module; src/engine/native.ts types them.
+// Adds boardReport(), reproduceTruncation() and measureLoad() to the module; src/engine/native.ts
+// types them.
 void define_doctor(Napi::Env env, Napi::Object exports);
 
 }  // namespace spliced::seam

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-// The parts of the product that the truncation experiment drives: a certificate of its own that is
-// never stored, an engine on a free port of 127.0.0.1, and the addon's slow clients. Called by
-// doctor.ts, for --reproduce alone.
+// The parts of the product that the truncation experiment and the benchmark drive: a certificate of
+// their own that is never stored, engines on free ports of 127.0.0.1, and the addon's clients. Called
+// by doctor.ts, for --reproduce and --benchmark alone.
 
 import { issueCertificate } from '../certificates/issue.js';
+import { type BenchmarkApparatus, benchmarkConditions, workloads } from '../doctor/benchmark.js';
 import {
   type Apparatus,
   conditions,
@@ -22,14 +23,19 @@ import type {
 // The engine keeps its deadline; this much later it is taken for dead.
 const stopGraceMs = 1_000;
 
-function engineOptions(root: string, pair: CertificatePair): EngineOptions {
+function engineOptions(
+  root: string,
+  pair: CertificatePair,
+  tlsOffload: EngineOptions['tlsOffload'],
+): EngineOptions {
   return {
     root,
     listeners: [{ address: '127.0.0.1', port: 0 }],
     certificates: [pair],
-    tlsOffload: 'auto',
+    tlsOffload,
     ring: 'auto',
-    connectionsMax: 2 * conditions.parallel,
+    // Connections of the round before may still be closing.
+    connectionsMax: 4 * Math.max(conditions.parallel, benchmarkConditions.connections),
     pendingWindowBytes: 256 * 1024,
     handshakeTimeoutMs: 10_000,
     headTimeoutMs: 10_000,
@@ -41,16 +47,22 @@ function engineOptions(root: string, pair: CertificatePair): EngineOptions {
 }
 
 interface Stats {
-  offload: { promoted: Record<string, number> };
+  offload: {
+    promoted: Record<string, number>;
+    driver: { name: string; async: boolean } | null;
+  };
   pending: { bytesMax: number };
   drains: { aborted: number };
 }
 
+const statsOf = (engine: Engine): Stats => JSON.parse(engine.stats()) as Stats;
+const promotedOf = ({ offload }: Stats): number =>
+  Object.values(offload.promoted).reduce((sum, count) => sum + count, 0);
+
 function figuresOf(engine: Engine): EngineFigures {
-  const stats = JSON.parse(engine.stats()) as Stats;
-  const promoted = Object.values(stats.offload.promoted).reduce((sum, count) => sum + count, 0);
+  const stats = statsOf(engine);
   return {
-    promoted,
+    promoted: promotedOf(stats),
     aborted: stats.drains.aborted,
     pendingBytesMax: stats.pending.bytesMax,
   };
@@ -92,12 +104,17 @@ async function stop(engine: Engine, events: Events): Promise<EngineFigures> {
   return figures;
 }
 
+interface Started extends RunningEngine {
+  engine: Engine;
+}
+
 async function startEngine(
   module: NativeModule,
   root: string,
   pair: CertificatePair,
-): Promise<RunningEngine> {
-  const engine = new module.Engine(engineOptions(root, pair));
+  tlsOffload: EngineOptions['tlsOffload'] = 'auto',
+): Promise<Started> {
+  const engine = new module.Engine(engineOptions(root, pair, tlsOffload));
   const events = new Events();
   engine.start((batch) => events.take(batch));
   const first = await Promise.race([events.until('started'), events.until('failed')]);
@@ -106,18 +123,40 @@ async function startEngine(
     throw new Error(`the engine does not start: ${first.reason}`);
   }
   return {
+    engine,
     port: engine.listeners()[0]?.port ?? 0,
     stop: () => stop(engine, events),
   };
 }
 
-export async function newApparatus(module: NativeModule): Promise<Apparatus> {
+async function newPair(): Promise<CertificatePair> {
   const names = { commonName: 'localhost', dns: ['localhost'], ip: ['127.0.0.1'] };
   const issued = await issueCertificate(names, Date.now());
-  const pair: CertificatePair = { chain: issued.certificate, privateKey: issued.privateKey };
+  return { chain: issued.certificate, privateKey: issued.privateKey };
+}
+
+export async function newApparatus(module: NativeModule): Promise<Apparatus> {
+  const pair = await newPair();
   return {
     slowClients: (port, file, timeoutMs) =>
       module.reproduceTruncation({ ...conditions, port, file, certificates: [pair], timeoutMs }),
     startEngine: (root) => startEngine(module, root, pair),
+  };
+}
+
+export async function newBenchmarkApparatus(module: NativeModule): Promise<BenchmarkApparatus> {
+  const pair = await newPair();
+  const { connections, durationMs } = benchmarkConditions;
+  return {
+    measure: (port, workload) =>
+      module.measureLoad({ port, ...workloads[workload], connections, durationMs }),
+    startEngine: async (root, side) => {
+      const started = await startEngine(module, root, pair, side === 'kernel' ? 'auto' : 'off');
+      const offload = () => {
+        const stats = statsOf(started.engine);
+        return { promoted: promotedOf(stats), driver: stats.offload.driver };
+      };
+      return { ...started, offload };
+    },
   };
 }

@@ -27,6 +27,8 @@ Looks at this machine and says what helps or hinders kernel TLS and spliced here
 
   --reproduce              also run the truncation experiment over loopback (at most 20 s):
                            a server that closes after its last write, and spliced
+  --benchmark              also compare kernel TLS with user-space TLS over loopback (about 15 s):
+                           throughput and processor time, for small and large records
   --json                   a report for programs; docs/DOCTOR.md describes it
 ${configurationHelp()}
   --help                   this text
@@ -71,18 +73,40 @@ async function reproduce(module: NativeModule, report: Report): Promise<void> {
   }
 }
 
-async function reproduceIfPossible(
+async function benchmark(module: NativeModule, report: Report): Promise<void> {
+  const { runBenchmark } = await import('../doctor/benchmark.js');
+  const { benchmarkBrokenOff, judgeBenchmark } = await import('../doctor/benchmark-report.js');
+  const { newBenchmarkApparatus } = await import('./doctor-apparatus.js');
+  try {
+    report.benchmark = await runBenchmark(await newBenchmarkApparatus(module));
+    report.findings.push(...judgeBenchmark(report.benchmark));
+  } catch (error) {
+    report.findings.push(benchmarkBrokenOff(reasonOf(error)));
+  }
+}
+
+/** Why kernel TLS cannot be tried here; undefined: it can. */
+function hindrance({ module, report }: ReturnType<typeof examineNative>): string | undefined {
+  if (module === undefined || 'error' in report) return 'The addon does not load.';
+  return report.kernelTls.attachable ? undefined : `${report.kernelTls.reason}.`;
+}
+
+async function tryOut(
   native: ReturnType<typeof examineNative>,
   report: Report,
+  wanted: { reproduce: boolean; benchmark: boolean },
 ): Promise<void> {
-  const { impossible } = await import('../doctor/experiment.js');
-  if (native.module === undefined || 'error' in native.report) {
-    report.findings.push(impossible('The addon does not load.'));
-  } else if (!native.report.kernelTls.attachable) {
-    report.findings.push(impossible(`${native.report.kernelTls.reason}.`));
-  } else {
-    await reproduce(native.module, report);
+  const { module } = native;
+  const reason = hindrance(native);
+  if (module === undefined || reason !== undefined) {
+    const { impossible } = await import('../doctor/experiment.js');
+    const { benchmarkImpossible } = await import('../doctor/benchmark-report.js');
+    if (wanted.reproduce) report.findings.push(impossible(reason ?? ''));
+    if (wanted.benchmark) report.findings.push(benchmarkImpossible(reason ?? ''));
+    return;
   }
+  if (wanted.reproduce) await reproduce(module, report);
+  if (wanted.benchmark) await benchmark(module, report);
 }
 
 /** `args` is what follows the word "doctor". Answers the exit code; throws StartError for wrong usage. */
@@ -91,10 +115,11 @@ export async function runDoctor(args: string[], io: DoctorStreams): Promise<numb
     ...configurationOptions(),
     json: { type: 'boolean' as const },
     reproduce: { type: 'boolean' as const },
+    benchmark: { type: 'boolean' as const },
   };
   const line = readCommandLine('doctor', args, { options, help });
   if (line === undefined) return 0;
-  const { json, reproduce: isExperiment, ...values } = line.values;
+  const { json, reproduce: isExperiment, benchmark: isBenchmark, ...values } = line.values;
   // First of all: setting up a cipher makes the kernel list its driver.
   const native = examineNative();
   const settings = readSettings(values);
@@ -111,8 +136,10 @@ export async function runDoctor(args: string[], io: DoctorStreams): Promise<numb
     machine: { model, kernel, architecture: process.arch },
     findings: examine(board),
     experiment: null,
+    benchmark: null,
   };
-  if (isExperiment) await reproduceIfPossible(native, report);
+  const wanted = { reproduce: isExperiment === true, benchmark: isBenchmark === true };
+  if (wanted.reproduce || wanted.benchmark) await tryOut(native, report, wanted);
   if (json) {
     io.stdout.write(toJson(report));
   } else {

@@ -3,10 +3,10 @@
 // server that closes after its last write and against spliced. Bounded in time and memory: both
 // halves together take at most 20 s, and 8 bodies of 1 MiB are the most that can be pending.
 
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Finding } from './board.js';
+import { withScratchDirectory } from './scratch.js';
 
 /** What each half is told: src/engine/native.ts, TruncationOptions, without the server. */
 export const conditions = {
@@ -61,16 +61,8 @@ export interface Apparatus {
 }
 
 /** Runs both halves, one after the other, and removes what it made. */
-export async function runExperiment(apparatus: Apparatus): Promise<Experiment> {
-  const directory = mkdtempSync(join(tmpdir(), 'spliced-doctor-'));
-  const remove = () => rmSync(directory, { recursive: true, force: true });
-  const onSignal = (signal: NodeJS.Signals) => {
-    remove();
-    process.kill(process.pid, signal); // Our handler is gone: the default one ends us.
-  };
-  process.once('SIGINT', onSignal);
-  process.once('SIGTERM', onSignal);
-  try {
+export function runExperiment(apparatus: Apparatus): Promise<Experiment> {
+  return withScratchDirectory(async (directory) => {
     const file = join(directory, 'body');
     writeFileSync(file, Buffer.alloc(conditions.bodyBytes, 'spliced '));
     const naive = await apparatus.slowClients(0, file, naiveTimeoutMs);
@@ -83,11 +75,7 @@ export async function runExperiment(apparatus: Apparatus): Promise<Experiment> {
       figures = await engine.stop();
     }
     return { conditions, naive, spliced: { ...clients, ...figures } };
-  } finally {
-    process.off('SIGINT', onSignal);
-    process.off('SIGTERM', onSignal);
-    remove();
-  }
+  });
 }
 
 /** Without kernel TLS there is nothing to reproduce. */

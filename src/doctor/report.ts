@@ -2,6 +2,8 @@
 // Findings as text for a serial console of 80 columns, or as JSON; and the exit code. The JSON is
 // an interface: fields are added, never renamed or removed, while `schema` stays the same.
 
+import type { Benchmark } from './benchmark.js';
+import { benchmarkLines } from './benchmark-report.js';
 import type { Finding, Level } from './board.js';
 import type { Experiment } from './experiment.js';
 
@@ -11,6 +13,7 @@ export interface Report {
   machine: { model: string; kernel: string; architecture: string };
   findings: Finding[];
   experiment: Experiment | null;
+  benchmark: Benchmark | null;
 }
 
 export const exitOk = 0;
@@ -42,6 +45,7 @@ const groupTitles: Readonly<Record<string, string>> = {
   certificate: 'Certificate',
   runtime: 'Program',
   experiment: 'Experiment',
+  benchmark: 'Benchmark',
 };
 
 export function countLevels(findings: readonly Finding[]): Record<Level, number> {
@@ -130,7 +134,7 @@ function experimentLines({ conditions, naive, spliced }: Experiment): string[] {
 const plural = (count: number, noun: string): string => `${count} ${noun}${count === 1 ? '' : 's'}`;
 
 export function toText(report: Report, columns: number, hasColour: boolean): string {
-  const { machine, version, findings, experiment } = report;
+  const { machine, version, findings, experiment, benchmark } = report;
   const width = Math.max(40, Math.min(columns, widthMax));
   const head = `spliced ${version} on ${machine.model}, Linux ${machine.kernel} ${machine.architecture}`;
   const lines = wrap(head, width);
@@ -140,6 +144,7 @@ export function toText(report: Report, columns: number, hasColour: boolean): str
     if (next !== group) {
       lines.push('', groupTitles[next] ?? next);
       if (next === 'experiment' && experiment !== null) lines.push(...experimentLines(experiment));
+      if (next === 'benchmark' && benchmark !== null) lines.push(...benchmarkLines(benchmark));
     }
     group = next;
     lines.push(...findingLines(finding, width, hasColour));

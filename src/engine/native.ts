@@ -189,6 +189,27 @@ export interface TruncationFigures {
   durationMs: number;
 }
 
+/** Keep-alive clients over loopback that ask an engine for one file, as fast as it comes. */
+export interface LoadOptions {
+  port: number;
+  path: string;
+  bodyBytes: number;
+  connections: number;
+  /** Of the measurement: handshakes and the first response of each connection come before it. */
+  durationMs: number;
+}
+
+/** Processor times in microseconds; the clients' own is in `clientUs` alone. */
+export interface LoadFigures {
+  responses: number;
+  bodyBytes: number;
+  durationMs: number;
+  clientUs: number;
+  processUs: number;
+  /** Of the whole machine, in steps of 10 ms; 0: /proc/stat cannot be read. */
+  systemUs: number;
+}
+
 export interface NativeModule {
   Engine: new (options: EngineOptions) => Engine;
   /** Checks the settings without an engine. Throws ECLIENTCERTIFICATES with one clear sentence. */
@@ -213,6 +234,8 @@ export interface NativeModule {
   boardReport(): string;
   /** Runs on another thread, never longer than timeoutMs. For `spliced doctor --reproduce`. */
   reproduceTruncation(options: TruncationOptions): Promise<TruncationFigures>;
+  /** Likewise, for `spliced doctor --benchmark`. Rejects when a connection fails. */
+  measureLoad(options: LoadOptions): Promise<LoadFigures>;
 }
 
 /** The part of /.spliced/status that the daemon reads: the log's last line, the words for systemd. */

@@ -33,7 +33,7 @@ t.test('JSON of this machine', async (t) => {
   const { code, out } = await run(['--json', '--state-dir', stateDir]);
   const report = JSON.parse(out);
   t.equal(report.exitCode, code);
-  t.match(report, { schema: 1, version: /^\d/, experiment: null });
+  t.match(report, { schema: 1, version: /^\d/, experiment: null, benchmark: null });
   const ids = report.findings.map(({ id }: { id: string }) => id);
   t.equal(new Set(ids).size, ids.length, 'each id once');
   for (const id of [
@@ -71,8 +71,8 @@ t.test('text, on terminals of every kind', async (t) => {
   t.ok(lines(narrow.out) > lines(plain.out));
 });
 
-t.test('without kernel TLS the experiment says so', async (t) => {
-  const { out } = await run(['--json', '--reproduce']);
+t.test('without kernel TLS the experiment and the benchmark say so', async (t) => {
+  const { out } = await run(['--json', '--reproduce', '--benchmark']);
   const report = JSON.parse(out);
   const ids = report.findings.map(({ id }: { id: string }) => id);
   const hasTls = report.findings.some(
@@ -81,6 +81,9 @@ t.test('without kernel TLS the experiment says so', async (t) => {
   t.equal(ids.includes('experiment.impossible'), !hasTls);
   t.equal(ids.includes('experiment.spliced'), hasTls);
   t.equal(report.experiment !== null, hasTls);
+  t.equal(ids.includes('benchmark.impossible'), !hasTls);
+  t.equal(ids.includes('benchmark.choice'), hasTls);
+  t.equal(report.benchmark !== null, hasTls);
 });
 
 t.test('the real board', async (t) => {

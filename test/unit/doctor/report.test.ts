@@ -52,6 +52,7 @@ const report = (findings: Finding[], more: Partial<Report> = {}): Report => ({
   machine: { model: 'NXP i.MX8MPlus EVK board', kernel: '6.12.101', architecture: 'arm64' },
   findings,
   experiment: null,
+  benchmark: null,
   ...more,
 });
 
@@ -123,6 +124,7 @@ t.test('JSON', async (t) => {
     exitCode: 3,
     summary: { ok: 0, info: 0, warning: 1, problem: 0 },
     experiment,
+    benchmark: null,
     findings: [
       { id: 'kernel.tls', level: 'warning', title: 'what is warning', detail: '', advice: 'do' },
     ],
