@@ -9,6 +9,7 @@ import {
   ConfigurationError,
   type LoadedConfiguration,
   loadConfiguration,
+  loadText,
   placeRefusal,
 } from '../../../src/config/configuration.js';
 import { originText } from '../../../src/config/layers.js';
@@ -292,8 +293,14 @@ t.test('each error of a file has its line, its key and what is allowed', async (
     [
       '[zzz]\na = 1',
       1,
-      'zzz: there is no table [zzz]; there are [tls], [enrolment], [client_certificates], [limits], [timeouts], [log]',
+      'zzz: there is no table [zzz]; there are [tls], [enrolment], [client_certificates], [api], [limits], [timeouts], [log]',
     ],
+    [
+      '[api]\nclient_certificates = ["CN=ok", "admin"]',
+      2,
+      'api.client_certificates: "admin" is neither a subject such as CN=admin nor 32 bytes in hexadecimal',
+    ],
+    ['[api]\nclient_certificates = ["abcd"]', 2, /^api.client_certificates: "abcd" is neither/],
     ['root = "a"\n\nroot = "b"', 3, 'root: the key is there twice; the first is in line 1'],
     ['[tls]\n[tls]', 2, 'tls: the table is there twice; the first is in line 1'],
     ['tls.offload = "off"\n[tls]\noffload = "auto"', 3, /^tls.offload: the key is there twice/],
@@ -389,5 +396,20 @@ t.test('a secret is in no error', async (t) => {
   } catch (error) {
     t.equal((error as ConfigurationError).problems.length, 2);
     t.notMatch((error as Error).message, /hunter2/);
+  }
+});
+
+t.test('a text alone, with the place of every finding', async (t) => {
+  t.equal(loadText('log.level = "warn"\n', 'request').configuration.logLevel, 'warn');
+  try {
+    loadText('rooot = 1\n[log]\nlevel = "loud"\nx = = 1\n', 'request');
+    t.fail('accepted');
+  } catch (error) {
+    const place = (line: number) => ({ kind: 'file', path: 'request', line }) as const;
+    t.match((error as ConfigurationError).findings, [
+      { key: 'rooot', origin: place(1), text: /^request:1: rooot: there is no such key/ },
+      { key: 'log.level', origin: place(3) },
+      { origin: place(4), text: /is not TOML/ },
+    ]);
   }
 });
