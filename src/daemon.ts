@@ -3,6 +3,7 @@
 // engine, supervisor), waits for a stop or a failure, and stops them in reverse. Called by
 // commands/serve.ts, which owns signals and exit codes.
 
+import { ApiServing } from './api-serving.js';
 import { CertificateServing } from './certificate-serving.js';
 import { checkSystem } from './checks.js';
 import { ClientAccess } from './client-certificates.js';
@@ -21,6 +22,7 @@ import {
 import { type ListenerPlan, planListeners } from './listeners.js';
 import type { Log } from './log.js';
 import { ConnectionReporter } from './log-connections.js';
+import type { LogTail } from './log-tail.js';
 import { type Participant, Reloader } from './reload.js';
 import { RunRecord } from './run-record.js';
 import { reasonOf, StartError } from './start-error.js';
@@ -46,6 +48,8 @@ export interface DaemonParts {
   /** Reads every layer again, for a reload. Throws ConfigurationError. */
   load: () => LoadedConfiguration;
   log: Log;
+  /** What the log has last said. */
+  tail: LogTail;
   signals: DaemonSignals;
 }
 
@@ -170,7 +174,13 @@ async function stopGracefully(
 }
 
 /** Serves until told to stop. True when every response that was begun was also delivered. */
-export async function runDaemon({ loaded, load, log, signals }: DaemonParts): Promise<boolean> {
+export async function runDaemon({
+  loaded,
+  load,
+  log,
+  tail,
+  signals,
+}: DaemonParts): Promise<boolean> {
   const { configuration } = loaded;
   const onNotifyFailure = (error: unknown): void =>
     log.warn({ event: 'notify_failed', reason: reasonOf(error) });
@@ -227,15 +237,19 @@ export async function runDaemon({ loaded, load, log, signals }: DaemonParts): Pr
     const health = isHealthWatched(watchdogMs, engine.stats()) ? new Health(watched) : undefined;
     health?.start();
     ends.push(() => health?.close());
+    const api = new ApiServing({ configuration, engine, manager: certificates.manager, log, tail });
+    ends.push(() => api.close());
     const participants = [
       certificates.participant(),
       liveValues(serving, log, reporter),
       clients.participant,
+      api.participant,
     ];
     const parts = { running: loaded, load, check: checkSystem, participants, supervisor };
     const reloader = new Reloader({ ...parts, status, log });
     ends.push(() => reloader.close());
     signals.onReload(() => void reloader.request());
+    api.start(reloader);
     const failure = await Promise.race([
       aborted(signals.stop).then(() => undefined),
       events.failed,

@@ -9,7 +9,6 @@ import {
   ConfigurationError,
   type LoadedConfiguration,
   loadConfiguration,
-  loadText,
   placeRefusal,
 } from '../../../src/config/configuration.js';
 import { originText } from '../../../src/config/layers.js';
@@ -396,20 +395,5 @@ t.test('a secret is in no error', async (t) => {
   } catch (error) {
     t.equal((error as ConfigurationError).problems.length, 2);
     t.notMatch((error as Error).message, /hunter2/);
-  }
-});
-
-t.test('a text alone, with the place of every finding', async (t) => {
-  t.equal(loadText('log.level = "warn"\n', 'request').configuration.logLevel, 'warn');
-  try {
-    loadText('rooot = 1\n[log]\nlevel = "loud"\nx = = 1\n', 'request');
-    t.fail('accepted');
-  } catch (error) {
-    const place = (line: number) => ({ kind: 'file', path: 'request', line }) as const;
-    t.match((error as ConfigurationError).findings, [
-      { key: 'rooot', origin: place(1), text: /^request:1: rooot: there is no such key/ },
-      { key: 'log.level', origin: place(3) },
-      { origin: place(4), text: /is not TOML/ },
-    ]);
   }
 });
