@@ -33,10 +33,11 @@ function answerOf(problem: Problem): Response {
   });
 }
 
-function refuseUnknownQuery(c: RouteContext, { parameters = [] }: Route): void {
+function refuseBadQuery(c: RouteContext, { parameters = [] }: Route): void {
   const known = parameters.filter((one) => one.in === 'query').map(({ name }) => name);
-  for (const name of Object.keys(c.req.query())) {
-    if (known.includes(name)) continue;
+  for (const [name, { length }] of Object.entries(c.req.queries())) {
+    if (known.includes(name) && length === 1) continue;
+    if (length > 1) throw new Problem(400, 'Bad query', `${JSON.stringify(name)} is there twice.`);
     const has = known.length === 0 ? 'there are none' : `there are: ${known.join(', ')}`;
     throw new Problem(400, 'Bad query', `There is no parameter ${JSON.stringify(name)}; ${has}.`);
   }
@@ -75,7 +76,7 @@ export function createApp({ access, log, ...parts }: AppParts): Hono<{ Bindings:
         const [secFetchSite, origin] = [header('sec-fetch-site'), header('origin')];
         refuseOtherSites({ secFetchSite, origin, host: header('host') });
       }
-      refuseUnknownQuery(c, route);
+      refuseBadQuery(c, route);
       let answer: Response;
       try {
         answer = await route.handle(c, parts);

@@ -158,7 +158,11 @@ function writeDrains(to: Exposition, { pending, drains }: Status): void {
   to.counter('spliced_transfer_pauses_total', 'Pauses for that reason.', pending.pauses);
   to.counter('spliced_tcp_pushes_total', 'Times that TCP was pushed by hand.', pending.pushes);
   to.gauge('spliced_ledgers_stuck', 'Connections to which the cipher owes bytes.', pending.stuck);
-  to.counter('spliced_ledgers_stuck_total', 'Those ever.', pending.stuckEver);
+  to.counter(
+    'spliced_ledger_stalls_total',
+    'Times that the cipher came to owe bytes.',
+    pending.stuckEver,
+  );
   to.counter(
     'spliced_ledger_contradictions_total',
     "Times that the kernel's figures contradicted each other; must stay 0.",
