@@ -18,7 +18,7 @@ function refused(t: Test, ended: Ended, reason: RegExp, name: string): void {
 t.test('--help and --version', async (t) => {
   const commands = await runCli(['--help']);
   t.equal(commands.code, 0);
-  for (const name of ['serve', 'config', 'certificate'])
+  for (const name of ['serve', 'status', 'log', 'config', 'certificate', 'token'])
     t.match(commands.stdout, new RegExp(`^  ${name} `, 'm'));
   const config = await runCli(['config', '--help']);
   t.match(config, { code: 0, stdout: /^Usage: spliced config check/, stderr: '' });
