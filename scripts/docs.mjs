@@ -38,6 +38,7 @@ const formatWords = {
   'listen addresses or none': 'up to 8 addresses',
   'certificate pairs': 'up to 16 pairs',
   names: 'up to 100 names',
+  'subjects or fingerprints': 'up to 64 of them',
   'path prefixes': 'up to 64 paths that begin with `/`',
 };
 

@@ -68,6 +68,11 @@ export const testPackages = [
   tool('kmod', 'depmod', 'modules of the guest kernels'),
   tool('busybox-static', 'busybox', 'the first process of a guest'),
   tool('systemd', 'systemd-analyze', 'judges the units; systemd-notify; PID 1 of some guests'),
+  file(
+    'python3-prometheus-client',
+    '/usr/lib/python3/dist-packages/prometheus_client/parser.py',
+    "Prometheus' own parser, for the metrics",
+  ),
   tool('iproute2', 'ip', 'brings up the loopback interface of a guest'),
 ];
 

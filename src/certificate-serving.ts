@@ -36,7 +36,8 @@ const optionsOf = (configuration: Configuration, stateDir: string): CertificateO
 };
 
 export class CertificateServing {
-  readonly #manager: CertificateManager;
+  /** For the API, which gives operators what the manager can do. */
+  readonly manager: CertificateManager;
   readonly #log: Log;
   readonly #configuration: Configuration;
   readonly #http: ListenerPlan;
@@ -59,7 +60,7 @@ export class CertificateServing {
       this.#onServed = resolve;
     });
     const hasPlainHttp = http.listeners.length > 0;
-    this.#manager = new CertificateManager(optionsOf(configuration, configuration.stateDir), {
+    this.manager = new CertificateManager(optionsOf(configuration, configuration.stateDir), {
       onChange: (pairs) => this.#engine?.replaceCertificates(pairs),
       onReport: ({ severity, ...fields }) => {
         log[severity](fields);
@@ -73,7 +74,7 @@ export class CertificateServing {
   async start(): Promise<void> {
     // First: an ACME server may ask there as soon as the manager has started.
     await this.#startPlainHttp();
-    await this.#manager.start();
+    await this.manager.start();
     this.#show();
     this.#timer = setInterval(() => this.#show(), statusIntervalMs);
     this.#timer.unref();
@@ -81,7 +82,7 @@ export class CertificateServing {
 
   /** What an engine is to serve, the default first. */
   current(): CertificatePair[] {
-    return this.#manager.current();
+    return this.manager.current();
   }
 
   /**
@@ -99,12 +100,12 @@ export class CertificateServing {
 
   /** Of the one that clients without a name get. */
   fingerprint(): string {
-    return this.#manager.status()[0]?.fingerprint ?? '';
+    return this.manager.status()[0]?.fingerprint ?? '';
   }
 
   /** Of the one that ends first; undefined while the clock is not set. */
   daysLeft(): number | undefined {
-    const days = this.#manager.status().flatMap(({ daysLeft }) => daysLeft ?? []);
+    const days = this.manager.status().flatMap(({ daysLeft }) => daysLeft ?? []);
     return days.length === 0 ? undefined : Math.min(...days);
   }
 
@@ -113,14 +114,14 @@ export class CertificateServing {
     return {
       prepare: async ({ configuration, files }) => {
         const { stateDir } = this.#configuration;
-        const prepared = await this.#manager.prepare(optionsOf(configuration, stateDir));
+        const prepared = await this.manager.prepare(optionsOf(configuration, stateDir));
         return {
           commit: () => {
             prepared.commit();
             this.#files = files;
             this.#show();
             // Behind the commit's own clean-up: takes an operator's wish for a renewal.
-            setImmediate(() => void this.#manager.reload());
+            setImmediate(() => void this.manager.reload());
           },
           rollBack: () => {
             prepared.rollBack();
@@ -140,7 +141,7 @@ export class CertificateServing {
   async close(): Promise<void> {
     clearInterval(this.#timer);
     await this.closePlainHttp();
-    await this.#manager.close();
+    await this.manager.close();
   }
 
   async #startPlainHttp(): Promise<void> {
@@ -169,11 +170,11 @@ export class CertificateServing {
   }
 
   #show(): void {
-    const served = this.#manager.status().map((one) => {
+    const served = this.manager.status().map((one) => {
       const { source, subject, sans: names, notAfter, daysLeft, lastError } = one;
       return { source, subject, names, notAfter, daysLeft, lastError };
     });
-    this.#engine?.annotate('certificates', statusText([...served, ...this.#manager.waiting()]));
+    this.#engine?.annotate('certificates', statusText([...served, ...this.manager.waiting()]));
     this.#engine?.annotate('configuration', statusText(this.#files));
   }
 }

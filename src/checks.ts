@@ -9,7 +9,8 @@ import { dirname } from 'node:path';
 import { checkEnrolmentFiles } from './certificates/enrolment-options.js';
 import { checkInstalled, type InstalledOptions, refusalOf } from './certificates/installed.js';
 import { readClientCertificates } from './client-certificates.js';
-import { type LoadedConfiguration, placeRefusal } from './config/configuration.js';
+import { findingOf, type LoadedConfiguration } from './config/configuration.js';
+import type { Problem } from './config/layers.js';
 import { reasonOf, StartError } from './start-error.js';
 
 function requireDirectory(path: string, mode: number): void {
@@ -42,8 +43,8 @@ async function checkPair(pair: InstalledOptions): Promise<void> {
   if (checked.pair === undefined) throw new StartError(refusalOf(pair, checked));
 }
 
-/** Every finding as a line that names the setting's place. Empty: a start would get through. */
-export async function checkSystem(loaded: LoadedConfiguration): Promise<string[]> {
+/** Every finding, with the setting's place. Empty: a start would get through. */
+export async function checkSystem(loaded: LoadedConfiguration): Promise<Problem[]> {
   const { root, stateDir, installed, enrolment, clientCertificates } = loaded.configuration;
   const isStateNeeded = installed.length === 0 || enrolment !== undefined;
   const checks: (() => void | Promise<void>)[] = [
@@ -62,5 +63,5 @@ export async function checkSystem(loaded: LoadedConfiguration): Promise<string[]
     }
   }
   if (enrolment !== undefined) findings.push(...checkEnrolmentFiles(enrolment));
-  return findings.map((line) => placeRefusal(line, loaded));
+  return findings.map((line) => findingOf(line, loaded));
 }

@@ -24,13 +24,25 @@ const commands: Record<string, { summary: string; load: () => Promise<Command> }
     summary: 'finish what is active in the serving process, and end it',
     load: () => import('./commands/drain.js'),
   },
+  status: {
+    summary: 'what the running service does now',
+    load: async () => (await operator()).status,
+  },
+  log: {
+    summary: 'the last lines of its log',
+    load: async () => (await operator()).log,
+  },
   config: {
     summary: 'check the configuration, or show where each value comes from',
     load: async () => (await operator()).config,
   },
   certificate: {
-    summary: 'the certificates: trust them, look at them, have them renewed',
+    summary: 'the certificates: trust, look at, install, renew them',
     load: async () => (await operator()).certificate,
+  },
+  token: {
+    summary: 'make the token for its API, or revoke it',
+    load: async () => (await operator()).token,
   },
   doctor: {
     summary: 'look at this machine, and say what to do',

@@ -3,6 +3,7 @@
 // engine, supervisor), waits for a stop or a failure, and stops them in reverse. Called by
 // commands/serve.ts, which owns signals and exit codes.
 
+import { ApiServing } from './api-serving.js';
 import { CertificateServing } from './certificate-serving.js';
 import { checkSystem } from './checks.js';
 import { ClientAccess } from './client-certificates.js';
@@ -21,6 +22,7 @@ import {
 import { type ListenerPlan, planListeners } from './listeners.js';
 import type { Log } from './log.js';
 import { ConnectionReporter } from './log-connections.js';
+import type { LogTail } from './log-tail.js';
 import { type Participant, Reloader } from './reload.js';
 import { RunRecord } from './run-record.js';
 import { reasonOf, StartError } from './start-error.js';
@@ -47,6 +49,8 @@ export interface DaemonParts {
   /** Reads every layer again, for a reload. Throws ConfigurationError. */
   load: () => LoadedConfiguration;
   log: Log;
+  /** What the log has last said. */
+  tail: LogTail;
   signals: DaemonSignals;
 }
 
@@ -251,22 +255,29 @@ async function announce(
   return { status, record, beginStop };
 }
 
-/** Puts a new configuration into effect when it is asked for. The answer ends that. */
-function serveReloads(
-  { loaded, load, log, signals }: DaemonParts,
+/** Serves the API, and puts a new configuration into effect when it is asked for. The answer ends that. */
+function serveOperators(
+  { loaded, load, log, tail, signals }: DaemonParts,
   serving: Serving,
-  { clients, reporter }: Running,
+  { engine, clients, reporter }: Running,
   supervisor: Supervisor,
   status: (refusedErrors: number) => string,
+  ends: Ends,
 ): () => void {
+  const { configuration, certificates } = serving;
+  const api = new ApiServing({ configuration, engine, manager: certificates.manager, log, tail });
+  ends.push(() => api.close());
   const participants = [
-    serving.certificates.participant(),
+    certificates.participant(),
     liveValues(serving, log, reporter),
     clients.participant,
+    api.participant,
   ];
   const parts = { running: loaded, load, check: checkSystem, participants, supervisor };
   const reloader = new Reloader({ ...parts, status, log });
+  ends.push(() => reloader.close());
   signals.onReload(() => void reloader.request());
+  api.start(reloader);
   return () => reloader.close();
 }
 
@@ -295,8 +306,8 @@ export async function runDaemon(parts: DaemonParts): Promise<boolean> {
       }
     }
     const announced = await announce(surroundings, serving, running, log, ends);
-    const endReloads = serveReloads(parts, serving, running, supervisor, announced.status);
-    ends.push(endReloads);
+    const { status } = announced;
+    const endReloads = serveOperators(parts, serving, running, supervisor, status, ends);
 
     const stop = aborted(signals.stop).then(() => undefined);
     const failure = await Promise.race([stop, events.failed]);

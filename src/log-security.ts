@@ -59,6 +59,18 @@ export const securityEvents: Record<string, SecurityEvent> = {
     id: 'SPLICED-CERTIFICATE-EXPIRED',
     meaning: 'the certificate in use is past its end; the service goes on with it',
   },
+  api_changed: {
+    id: 'SPLICED-API-CHANGE',
+    meaning: '`who` asked the API to change something; `path` and `status` say what became of it',
+  },
+  api_token_refused: {
+    id: 'SPLICED-API-TOKEN-REFUSED',
+    meaning: 'a client at `address` sent the API a wrong bearer token',
+  },
+  api_throttled: {
+    id: 'SPLICED-API-THROTTLED',
+    meaning: 'so many wrong tokens came from `address`, or from all, that no more are listened to',
+  },
   handshakes_failed: {
     id: 'SPLICED-HANDSHAKES-FAILED',
     meaning: 'so many handshakes failed in the last interval, by reason',

@@ -7,6 +7,7 @@
 import { type Logger, pino } from 'pino';
 import { isJournal, priorityPrefix } from './log-journal.js';
 import { withSecurityEvent } from './log-security.js';
+import type { LogTail } from './log-tail.js';
 
 export type Log = Logger;
 
@@ -14,19 +15,33 @@ interface Output {
   write(line: string): void;
 }
 
-/** Puts the journal's priority before each line. pino says which level the line has. */
-function toJournal(output: Output): Output & { lastLevel: number } {
+interface Destinations {
+  output: Output;
+  /** Wants a priority before each line. */
+  isJournal: boolean;
+  /** Gets each line as well, without the priority. */
+  tail: LogTail | undefined;
+}
+
+/** What pino writes to: it says which level the line has. */
+function toAll({ output, isJournal, tail }: Destinations): Output & { lastLevel: number } {
   return {
     // Asks pino to set lastLevel before each write.
     [Symbol.for('pino.metadata')]: true,
     lastLevel: 0,
     write(line: string): void {
-      output.write(priorityPrefix(this.lastLevel) + line);
+      output.write(isJournal ? priorityPrefix(this.lastLevel) + line : line);
+      tail?.push(line);
     },
   } as Output & { lastLevel: number };
 }
 
-export function createLog(level: string, env: NodeJS.ProcessEnv = process.env): Log {
+export interface LogSources {
+  env?: NodeJS.ProcessEnv;
+  tail?: LogTail | undefined;
+}
+
+export function createLog(level: string, { env = process.env, tail }: LogSources = {}): Log {
   const destination = pino.destination({ fd: 1, sync: true });
   // Whoever read our output has gone (EPIPE): serving matters more than saying so.
   destination.on('error', () => {});
@@ -38,6 +53,6 @@ export function createLog(level: string, env: NodeJS.ProcessEnv = process.env): 
       formatters: { level: (label) => ({ level: label }), log: withSecurityEvent },
       redact: { paths: ['privateKey', '*.privateKey', '*.*.privateKey'], censor: '[secret]' },
     },
-    isJournal(env, 1) ? toJournal(destination) : destination,
+    toAll({ output: destination, isJournal: isJournal(env, 1), tail }),
   );
 }

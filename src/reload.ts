@@ -4,6 +4,7 @@
 // while one is under way become one more. Owned by daemon.ts, which names the participants.
 
 import { ConfigurationError, type LoadedConfiguration } from './config/configuration.js';
+import type { Problem } from './config/layers.js';
 import type { Log } from './log.js';
 import { reasonOf, StartError } from './start-error.js';
 import type { Supervisor } from './supervision/systemd.js';
@@ -25,13 +26,21 @@ export interface ReloadParts {
   /** What the process was started with. */
   running: LoadedConfiguration;
   load: () => LoadedConfiguration;
-  /** Findings about the system that forbid the change; one line each. */
-  check: (next: LoadedConfiguration) => string[] | Promise<string[]>;
+  /** Findings about the system that forbid the change. */
+  check: (next: LoadedConfiguration) => Problem[] | Promise<Problem[]>;
   participants: Participant[];
   supervisor: Pick<Supervisor, 'reloading' | 'ready'>;
   /** The state of the service in words, after a reload that was refused with so many errors. */
   status: (refusedErrors: number) => string;
   log: Log;
+}
+
+/** What a reload did. With errors it changed nothing. */
+export interface ReloadOutcome {
+  errors: readonly Problem[];
+  /** Keys that differ from before, by what became of them. */
+  applied: string[];
+  restartRequired: string[];
 }
 
 const isSame = (a: unknown, b: unknown): boolean => JSON.stringify(a) === JSON.stringify(b);
@@ -70,10 +79,16 @@ function commitAll(prepared: Prepared[]): void {
   }
 }
 
+function findingsOf(error: unknown): readonly Problem[] {
+  if (error instanceof ConfigurationError) return error.findings;
+  const lines = error instanceof StartError ? error.lines() : [reasonOf(error)];
+  return lines.map((text) => ({ text }));
+}
+
 export class Reloader {
   readonly #parts: ReloadParts;
   #running: LoadedConfiguration;
-  #active: Promise<void> | undefined;
+  #active: Promise<ReloadOutcome | undefined> | undefined;
   #isAskedAgain = false;
   #isClosed = false;
 
@@ -82,9 +97,17 @@ export class Reloader {
     this.#running = parts.running;
   }
 
-  /** Settles when this request, or the one that stands for it, is over. Never rejects. */
-  request(): Promise<void> {
-    if (this.#isClosed) return Promise.resolve();
+  /** What is in effect. */
+  get running(): LoadedConfiguration {
+    return this.#running;
+  }
+
+  /**
+   * Settles when this request, or the one that stands for it, is over. Never rejects. Undefined: the
+   * service stops, and nothing is changed any more.
+   */
+  request(): Promise<ReloadOutcome | undefined> {
+    if (this.#isClosed) return Promise.resolve(undefined);
     this.#isAskedAgain = true;
     this.#active ??= this.#work();
     return this.#active;
@@ -95,36 +118,38 @@ export class Reloader {
     this.#isClosed = true;
   }
 
-  async #work(): Promise<void> {
+  async #work(): Promise<ReloadOutcome | undefined> {
     const { supervisor, log, status } = this.#parts;
+    let outcome: ReloadOutcome | undefined;
     while (this.#isAskedAgain && !this.#isClosed) {
       this.#isAskedAgain = false;
       await supervisor.reloading();
-      let refusedErrors = 0;
       try {
-        await this.#reload();
+        outcome = await this.#reload();
       } catch (error) {
         // Whatever it is: the service goes on with what it has.
-        const errors = error instanceof StartError ? error.lines() : [reasonOf(error)];
-        log.error({ event: 'reload_failed', errors });
-        refusedErrors = errors.length;
+        const errors = findingsOf(error);
+        log.error({ event: 'reload_failed', errors: errors.map(({ text }) => text) });
+        outcome = { errors, applied: [], restartRequired: [] };
       }
-      if (!this.#isClosed) await supervisor.ready(status(refusedErrors));
+      if (!this.#isClosed) await supervisor.ready(status(outcome?.errors.length ?? 0));
     }
     this.#active = undefined;
+    return outcome;
   }
 
-  async #reload(): Promise<void> {
+  async #reload(): Promise<ReloadOutcome | undefined> {
     const { load, check, participants, log } = this.#parts;
     const next = load();
     const findings = await check(next);
     if (findings.length > 0) throw new ConfigurationError(findings);
     const prepared = await Promise.all(participants.map((part) => part.prepare(next)));
-    if (this.#isClosed) return;
+    if (this.#isClosed) return undefined;
     commitAll(prepared);
     const { live, restart } = changedKeys(this.#running, next);
     this.#running = merge(this.#running, next);
     for (const warning of next.warnings) log.warn({ event: 'configuration_warning', warning });
     log.info({ event: 'reloaded', applied: live, restart_required: restart });
+    return { errors: [], applied: live, restartRequired: restart };
   }
 }

@@ -25,6 +25,7 @@ const renewalIntervalMs = hourMs;
 export class DeviceSource implements Source {
   readonly name = 'device';
   lastError: string | undefined;
+  readonly wishDirectory: string;
   readonly #stateDir: string;
   readonly #runtime: Runtime;
   readonly #names: () => DeviceNames;
@@ -34,6 +35,7 @@ export class DeviceSource implements Source {
 
   constructor(stateDir: string, runtime: Runtime, names: () => DeviceNames = deviceNames) {
     this.#stateDir = stateDir;
+    this.wishDirectory = deviceDirOf(stateDir);
     this.#runtime = runtime;
     this.#names = names;
     this.#budget = new Budget(runtime.clock, renewalsAtOnceMax, renewalIntervalMs);
@@ -69,7 +71,7 @@ export class DeviceSource implements Source {
   close(): void {}
 
   #wish(): string | undefined {
-    return takeWish(deviceDirOf(this.#stateDir)) ? 'an operator asked for it' : undefined;
+    return takeWish(this.wishDirectory) ? 'an operator asked for it' : undefined;
   }
 
   #ensure(force: string | undefined): Promise<DeviceCertificate> {

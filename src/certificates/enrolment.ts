@@ -30,7 +30,7 @@ export class EnrolmentSource implements Source {
   lastError: string | undefined;
   readonly #options: EnrolmentOptions;
   readonly #runtime: Runtime;
-  readonly #directory: string;
+  readonly wishDirectory: string;
   readonly #issued: GenerationStore;
   readonly #pending: GenerationStore;
   readonly #names: () => DeviceNames;
@@ -54,15 +54,15 @@ export class EnrolmentSource implements Source {
     this.#runtime = runtime;
     this.#enroller = enroller;
     this.#names = names;
-    this.#directory = enrolmentDirOf(stateDir);
-    this.#issued = new GenerationStore(join(this.#directory, 'issued'));
-    this.#pending = new GenerationStore(join(this.#directory, 'pending'), 'request.pem');
+    this.wishDirectory = enrolmentDirOf(stateDir);
+    this.#issued = new GenerationStore(join(this.wishDirectory, 'issued'));
+    this.#pending = new GenerationStore(join(this.wishDirectory, 'pending'), 'request.pem');
   }
 
   async start(): Promise<void> {
     const { clock, buildDateMs, challenges } = this.#runtime;
-    this.#enroller ??= await createEnroller(this.#options, this.#directory, challenges);
-    this.#retry = new Retry(join(this.#directory, 'retry.json'), clock, buildDateMs);
+    this.#enroller ??= await createEnroller(this.#options, this.wishDirectory, challenges);
+    this.#retry = new Retry(join(this.wishDirectory, 'retry.json'), clock, buildDateMs);
     try {
       await this.#issued.clean();
       await this.#pending.clean();
@@ -79,7 +79,7 @@ export class EnrolmentSource implements Source {
 
   async look(occasion: Occasion): Promise<void> {
     if (this.#attempt !== undefined || this.#closing.signal.aborted) return;
-    const isWished = occasion !== 'tick' && takeWish(this.#directory);
+    const isWished = occasion !== 'tick' && takeWish(this.wishDirectory);
     if (isWished) this.#isForced = true;
     if (isWished || occasion === 'reload') this.#retry?.hurry();
     const { clock, buildDateMs } = this.#runtime;

@@ -23,6 +23,7 @@ import type {
 } from './source.js';
 import { type CertificateStatus, statusOf } from './status.js';
 import { type Installation, UploadedSource } from './uploaded.js';
+import { leaveWish } from './wish.js';
 
 export interface CertificateOptions {
   stateDir: string;
@@ -139,6 +140,18 @@ export class CertificateManager {
   /** Forgets the uploaded pair. */
   uninstall(): Promise<void> {
     return this.#uploaded().remove();
+  }
+
+  /**
+   * Has renewed what the device renews by itself; answers with the names of those sources. The
+   * device's own is done when this settles, an enrolment goes on.
+   */
+  async renew(): Promise<string[]> {
+    const asked = this.#set.sources.filter(
+      ({ wishDirectory }) => wishDirectory !== undefined && leaveWish(wishDirectory),
+    );
+    if (asked.length > 0) await this.#look('reload');
+    return asked.map(({ name }) => name);
   }
 
   /** Looks at everything again, for an operator who replaced a file or set the clock. */

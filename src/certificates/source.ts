@@ -54,6 +54,8 @@ export interface Source {
   readonly name: string;
   /** Why the last attempt to get or renew a certificate failed; undefined when it did not. */
   readonly lastError: string | undefined;
+  /** Where it takes a wish for a renewal; undefined: it cannot renew by itself. */
+  readonly wishDirectory?: string;
   /** Loads what there is. Throws StartError with everything that is wrong, in one line. */
   start(): Promise<void>;
   /** Looks again; never throws, and returns soon (network waits go on in the background). */

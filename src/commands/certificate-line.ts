@@ -12,6 +12,8 @@ import {
   certificateRequest,
   certificateShow,
 } from './certificate.js';
+import { certificateInstall } from './certificate-install.js';
+import { findServing } from './serving.js';
 import { configurationHelp, configurationOptions, readCommandLine } from './usage.js';
 
 const namesMax = 100;
@@ -21,6 +23,7 @@ const help = (): string => `Usage: spliced certificate ca [OPTIONS]
        spliced certificate check [OPTIONS]
        spliced certificate renew [OPTIONS]
        spliced certificate request --private-key FILE NAME...
+       spliced certificate install CHAIN [KEY] [OPTIONS]
 
 ca       prints the certificate of the device's own authority: who trusts it once sees no warning
          after any renewal.
@@ -29,6 +32,8 @@ check    looks at the installed files, or at those of --certificate and --privat
          everything that is wrong with them; the exit code is then 1.
 renew    asks the running service for a new certificate of its own, and of the enrolment.
 request  prints a request (PKCS#10) for the names and addresses, and makes the key if FILE is absent.
+install  gives the running service a chain and its key (PEM files), which it checks, stores and serves.
+         Without KEY: the answer to a request that the service has made (docs/API.md).
 
   --json                   show: as JSON
 ${configurationHelp()}
@@ -63,6 +68,14 @@ const actions: Record<string, Action> = {
     return Math.max(...codes);
   },
   renew: async (options) => certificateRenew(loadConfiguration(options).configuration, process),
+  install: async (options, files) => {
+    const [chainFile, keyFile, more] = files;
+    if (chainFile === undefined || more !== undefined) {
+      throw new StartError('give the files: spliced certificate install CHAIN [KEY]');
+    }
+    const { stateDir } = findServing(options);
+    return certificateInstall({ stateDir, chainFile, keyFile }, process);
+  },
   request: async (options, names) => {
     const privateKeyFile = options['private-key'];
     if (typeof privateKeyFile !== 'string' || privateKeyFile === '') {
@@ -84,7 +97,7 @@ export async function run(args: string[]): Promise<number> {
     throw new StartError(`say which: spliced certificate with one of ${known}; see --help`);
   }
   if (line.values.json && name !== 'show') throw new StartError('--json belongs to show');
-  if (names[0] !== undefined && name !== 'request') {
+  if (names[0] !== undefined && name !== 'request' && name !== 'install') {
     const advice = 'see spliced certificate --help';
     throw new StartError(`unexpected argument "${names[0]}"; ${advice}`);
   }

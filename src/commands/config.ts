@@ -33,7 +33,7 @@ async function check(options: CommandOptions): Promise<number> {
   try {
     const loaded = loadConfiguration(options);
     for (const warning of loaded.warnings) process.stderr.write(`warning: ${warning}\n`);
-    findings = await checkSystem(loaded);
+    findings = (await checkSystem(loaded)).map(({ text }) => text);
     if (findings.length === 0) {
       const files = loaded.files.length === 0 ? 'no file' : loaded.files.join(', ');
       process.stdout.write(`ok: ${files}\n`);

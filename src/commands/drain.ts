@@ -5,13 +5,11 @@
 //   0  asked, or with --wait: ended, and nothing was lost      1  something was lost, or it goes on
 //   2  nothing serves with this state directory
 
-import { loadConfiguration } from '../config/configuration.js';
 import { isRunning, type RunState, readRunState } from '../run-record.js';
 import { StartError } from '../start-error.js';
-import { configurationOptions, readCommandLine } from './usage.js';
+import { findServing, serviceStateDir, servingHelp, servingOptions } from './serving.js';
+import { readCommandLine } from './usage.js';
 
-// Where the service of systemd/ keeps its state, which an operator's shell has no variable for.
-const serviceStateDir = '/var/lib/spliced';
 const pollMs = 100;
 const timeoutSDefault = 3600;
 const timeoutSMax = 24 * 3600;
@@ -25,23 +23,13 @@ service again: stop the socket first.
 
   --wait              until it has ended; prints its last figures
   --timeout-s SECONDS how long to wait (default: ${timeoutSDefault})
-  --state-dir DIR     the state directory of the serving process
-  --config FILE       configuration file that names it
+${servingHelp}
   --help              this text
   --version           the version
 
 Exit code 0: asked, or with --wait ended with nothing lost. 1: something was lost, or it did not end
 in time. 2: nothing serves with this state directory.
 `;
-
-function findServing(stateDirs: string[]): { stateDir: string; state: RunState } {
-  for (const stateDir of stateDirs) {
-    const state = readRunState(stateDir);
-    if (state !== undefined && isRunning(state)) return { stateDir, state };
-  }
-  const places = stateDirs.join(' nor ');
-  throw new StartError(`nothing serves with the state directory ${places}; give its --state-dir`);
-}
 
 function readTimeoutS(text: unknown): number {
   if (text === undefined) return timeoutSDefault;
@@ -62,19 +50,14 @@ async function hasEnded(state: RunState, timeoutS: number): Promise<boolean> {
 }
 
 export async function run(args: string[]): Promise<number> {
-  const { config, 'state-dir': stateDir } = configurationOptions();
-  const options = { config, 'state-dir': stateDir } as ReturnType<typeof configurationOptions>;
   const line = readCommandLine('drain', args, {
-    options: { ...options, wait: { type: 'boolean' }, 'timeout-s': { type: 'string' } },
+    options: { ...servingOptions(), wait: { type: 'boolean' }, 'timeout-s': { type: 'string' } },
     help,
   });
   if (line === undefined) return 0;
   const { wait, 'timeout-s': timeoutText, ...settings } = line.values;
   const timeoutS = readTimeoutS(timeoutText);
-  const { configuration } = loadConfiguration(settings);
-  const isNamed = settings['state-dir'] !== undefined;
-  const places = [configuration.stateDir, ...(isNamed ? [] : [serviceStateDir])];
-  const found = findServing([...new Set(places)]);
+  const found = findServing(settings);
   process.kill(found.state.pid, 'SIGTERM');
   if (!wait) return 0;
   if (!(await hasEnded(found.state, timeoutS))) {

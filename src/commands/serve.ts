@@ -6,6 +6,7 @@ import { isatty } from 'node:tty';
 import { loadConfiguration, placeRefusal } from '../config/configuration.js';
 import { type DaemonSignals, runDaemon } from '../daemon.js';
 import { createLog } from '../log.js';
+import { LogTail } from '../log-tail.js';
 import { StartError } from '../start-error.js';
 import { configurationHelp, configurationOptions, readCommandLine } from './usage.js';
 
@@ -82,10 +83,11 @@ export async function run(args: string[]): Promise<number> {
   const signals = watchSignals();
   const load = () => loadConfiguration(line.values);
   const loaded = load();
-  const log = createLog(loaded.configuration.logLevel);
+  const tail = new LogTail();
+  const log = createLog(loaded.configuration.logLevel, { tail });
   for (const warning of loaded.warnings) log.warn({ event: 'configuration_warning', warning });
   try {
-    const isClean = await runDaemon({ loaded, load, log, signals });
+    const isClean = await runDaemon({ loaded, load, log, tail, signals });
     signals.endOfTerminal();
     return isClean ? 0 : exitFailure;
   } catch (error) {

@@ -16,6 +16,7 @@ import {
   inOrder,
   type Layers,
   labelOf,
+  layersOfText,
   type Origin,
   type Problem,
   readLayers,
@@ -42,6 +43,8 @@ export interface Configuration {
   enrolment: EnrolmentSettings | undefined;
   /** Undefined: clients are not asked for a certificate. */
   clientCertificates: ClientCertificateFiles | undefined;
+  /** Who may use the API over the network: subjects (RFC 4514) or fingerprints. */
+  apiClientCertificates: string[];
   tlsOffload: 'auto' | 'off';
   ring: 'auto' | 'epoll';
   logLevel: string;
@@ -83,10 +86,13 @@ export interface LoadedConfiguration {
 /** Wrong configuration: every finding as a line of its own that names the place. */
 export class ConfigurationError extends StartError {
   override readonly name = 'ConfigurationError';
+  readonly findings: readonly Problem[];
   readonly problems: readonly string[];
 
-  constructor(problems: readonly string[]) {
+  constructor(findings: readonly Problem[]) {
+    const problems = findings.map(({ text }) => text);
     super(problems.join('\n'));
+    this.findings = findings;
     this.problems = problems;
   }
 
@@ -161,7 +167,7 @@ function judge(table: SettingTable, layers: Layers): Map<string, Effective> {
     if (before === undefined) throw new Error(`no layer may assign the unknown key ${key}`);
     const refusal = wrongType(assignment, before.setting);
     if (refusal !== undefined) {
-      problems.push({ text: refusal, origin });
+      problems.push({ text: refusal, origin, key });
       continue;
     }
     config.set(key, value);
@@ -170,7 +176,7 @@ function judge(table: SettingTable, layers: Layers): Map<string, Effective> {
       settings.set(key, { ...before, value: config.get(key), origin });
     } catch (error) {
       const text = refusalText(error, assignment, before.setting);
-      problems.push({ text: `${labelOf(key, origin)}: ${text}`, origin });
+      problems.push({ text: `${labelOf(key, origin)}: ${text}`, origin, key });
       config.set(key, before.value);
     }
   }
@@ -184,7 +190,7 @@ function judgeClients(settings: ReadonlyMap<string, Effective>, problems: Proble
     const given = settings.get(`client_certificates.${name}`);
     if (given === undefined || String(given.value) === '') continue;
     const text = `${labelOf(given.key, given.origin)}: needs client_certificates.ca as well`;
-    problems.push({ text, origin: given.origin });
+    problems.push({ text, origin: given.origin, key: given.key });
   }
 }
 
@@ -197,7 +203,7 @@ function judgeTogether(settings: ReadonlyMap<string, Effective>, layers: Layers)
   const originOf = (key: string): Origin => settings.get(key)?.origin ?? { kind: 'default' };
   const refuse = (key: string, text: string): void => {
     const origin = originOf(key);
-    layers.problems.push({ text: `${labelOf(key, origin)}: ${text}`, origin });
+    layers.problems.push({ text: `${labelOf(key, origin)}: ${text}`, origin, key });
   };
   const warn = (key: string, text: string): void => {
     layers.warnings.push(`${labelOf(key, originOf(key))}: ${text}`);
@@ -257,6 +263,7 @@ function configurationOf(settings: ReadonlyMap<string, Effective>): Configuratio
           require: setTo('client_certificates.require') as string[],
         }
       : undefined,
+    apiClientCertificates: setTo('api.client_certificates') as string[],
     tlsOffload: setTo('tls.offload') as Configuration['tlsOffload'],
     ring: setTo('ring') as Configuration['ring'],
     logLevel: String(setTo('log.level')),
@@ -286,7 +293,15 @@ export function loadConfiguration(
   sources: LoadSources = {},
 ): LoadedConfiguration {
   const { env = process.env, defaultPath, schema: table = schema } = sources;
-  const layers = readLayers(settingsOf(table), options, env, defaultPath);
+  return judgeLayers(readLayers(settingsOf(table), options, env, defaultPath), table);
+}
+
+/** The same for a text as the only file, which is called `path` in what is said of it. */
+export function loadText(text: string, path: string): LoadedConfiguration {
+  return judgeLayers(layersOfText({ path, text }, settingsOf(schema)), schema);
+}
+
+function judgeLayers(layers: Layers, table: SettingTable): LoadedConfiguration {
   const settings = judge(table, layers);
   judgeTogether(settings, layers);
   judgeClients(settings, layers.problems);
@@ -299,16 +314,18 @@ export function loadConfiguration(
   };
 }
 
-/**
- * The place of the setting that a later refusal names as "--option: ..." or "key: ...", in the same
- * words.
- */
-export function placeRefusal(message: string, loaded: LoadedConfiguration): string {
+/** The setting that a later refusal names as "--option: ..." or "key: ...", in a layer's words. */
+export function findingOf(message: string, loaded: LoadedConfiguration): Problem {
   const [, name, rest] = /^(--[\w-]+|[\w.]+): (.*)$/s.exec(message) ?? [];
-  if (name === undefined) return message;
+  if (name === undefined) return { text: message };
   for (const { key, origin, setting } of loaded.settings.values()) {
     const isNamed = name === key || name === `--${setting.option}`;
-    if (isNamed && origin.kind !== 'default') return `${labelOf(key, origin)}: ${rest}`;
+    if (isNamed && origin.kind !== 'default') {
+      return { text: `${labelOf(key, origin)}: ${rest}`, origin, key };
+    }
   }
-  return message;
+  return { text: message };
 }
+
+export const placeRefusal = (message: string, loaded: LoadedConfiguration): string =>
+  findingOf(message, loaded).text;

@@ -9,6 +9,7 @@ import { parseListenAddress } from './address.js';
 export const listenersMax = 8;
 export const morePairsMax = 16;
 export const namesMax = 100; // Of one certificate.
+export const administratorsMax = 64;
 
 // RFC 1123 2.1; a label of a wildcard is for the authority to judge.
 const dnsName = /^(\*\.)?[a-z0-9_]([a-z0-9_-]{0,62})(\.[a-z0-9_-]{1,63})*$/i;
@@ -75,13 +76,23 @@ addArray('certificate pairs', {
   },
 });
 
-addArray('names', {
-  max: namesMax,
-  what: 'names',
+/** Throws when no certificate can be for this name. */
+export function judgeName(text: string): void {
+  if (isIP(text) === 0 && !dnsName.test(text)) {
+    throw new Error(`"${text}" is neither a DNS name nor an address`);
+  }
+}
+
+addArray('names', { max: namesMax, what: 'names', judge: judgeName });
+
+addArray('subjects or fingerprints', {
+  separator: ';',
+  max: administratorsMax,
+  what: 'subjects or fingerprints',
   judge: (text) => {
-    if (isIP(text) === 0 && !dnsName.test(text)) {
-      throw new Error(`"${text}" is neither a DNS name nor an address`);
-    }
+    const isSubject = /^[A-Za-z][\w.-]*=[\x20-\x7e]{1,510}$/.test(text);
+    if (isSubject || /^([0-9a-f]{2}:?){31}[0-9a-f]{2}$/i.test(text)) return;
+    throw new Error(`"${text}" is neither a subject such as CN=admin nor 32 bytes in hexadecimal`);
   },
 });
 

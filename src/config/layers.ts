@@ -3,7 +3,7 @@
 // every assignment with its origin, and what is wrong with the layers themselves: unknown keys,
 // broken files, keys that are there twice. Called by configuration.ts, which judges the values.
 
-import { configVariable, readConfigFiles } from './files.js';
+import { type ConfigText, configVariable, readConfigFiles } from './files.js';
 import { nearest } from './nearest.js';
 import type { Setting } from './schema.js';
 import { readToml, type TomlDocument } from './toml.js';
@@ -24,6 +24,8 @@ export interface Assignment {
 export interface Problem {
   text: string;
   origin?: Origin;
+  /** The setting, or what was taken for one. */
+  key?: string;
 }
 
 /** Options as node:util parseArgs returns them, by the name that the user types. */
@@ -102,7 +104,7 @@ function fromFile(path: string, document: TomlDocument, settings: Settings, into
     const origin = { kind: 'file', path, line } as const;
     const text =
       key === '' ? `${originText(origin)}: ${message}` : `${labelOf(key, origin)}: ${message}`;
-    into.problems.push({ text, origin });
+    into.problems.push(key === '' ? { text, origin } : { text, origin, key });
   };
   for (const { key, line, message } of document.problems) report(line, key, message);
   const tables = tablesOf(settings);
@@ -154,8 +156,8 @@ function fromOptions(options: CommandOptions, settings: Settings, into: Layers):
   }
 }
 
-/** The lines for the user: by layer, in a file by line. */
-export function inOrder({ files, problems }: Layers): string[] {
+/** By layer, in a file by line. */
+export function inOrder({ files, problems }: Layers): Problem[] {
   const rankOf = ({ origin }: Problem): [layer: number, line: number] => {
     if (origin === undefined || origin.kind === 'default') return [-1, 0];
     if (origin.kind === 'file') return [files.indexOf(origin.path), origin.line];
@@ -165,7 +167,20 @@ export function inOrder({ files, problems }: Layers): string[] {
     const [[layerA, lineA], [layerB, lineB]] = [rankOf(a), rankOf(b)];
     return layerA - layerB || lineA - lineB;
   };
-  return [...problems].sort(compare).map(({ text }) => text);
+  return [...problems].sort(compare);
+}
+
+function addFile({ path, text }: ConfigText, settings: Settings, layers: Layers): void {
+  layers.files.push(path);
+  const document = readToml(text, (key) => settings.has(key));
+  fromFile(path, document, settings, layers);
+}
+
+/** A text as if it were the only file, without variables and options. */
+export function layersOfText(file: ConfigText, settings: Settings): Layers {
+  const layers: Layers = { assignments: [], files: [], problems: [], warnings: [] };
+  addFile(file, settings, layers);
+  return layers;
 }
 
 /** Reads every layer, the weakest first. Problems are lines for the user, none is thrown. */
@@ -183,15 +198,7 @@ export function readLayers(
   } else {
     const { files, problems } = readConfigFiles(named, defaultPath);
     layers.problems.push(...problems.map((text) => ({ text })));
-    for (const { path, text } of files) {
-      layers.files.push(path);
-      fromFile(
-        path,
-        readToml(text, (key) => settings.has(key)),
-        settings,
-        layers,
-      );
-    }
+    for (const file of files) addFile(file, settings, layers);
   }
   fromEnvironment(env, settings, layers);
   fromOptions(options, settings, layers);

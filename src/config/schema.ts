@@ -171,6 +171,19 @@ export const schema = {
       isLive: true,
     },
   },
+  api: {
+    client_certificates: {
+      doc:
+        'Clients that may use the whole API over the network (docs/API.md): subjects of their ' +
+        'certificates, as RFC 4514 writes them, or SHA-256 fingerprints in hexadecimal. Every CA in ' +
+        '`client_certificates.ca` can give a subject to anyone. In the variable separated by semicolons.',
+      format: 'subjects or fingerprints',
+      default: [],
+      example: ['CN=admin,O=Example'],
+      env: 'SPLICED_API_CLIENT_CERTIFICATES',
+      isLive: true,
+    },
+  },
   limits: {
     connections_max: {
       doc: 'Connections at a time; more are refused.',

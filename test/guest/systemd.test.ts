@@ -84,6 +84,14 @@ const checks: Record<string, (test: Test, result: Result) => void> = {
     test.equal(download.bytes, largeBytes);
     test.equal(shown.Result, 'success');
   },
+  api: (test, { status, log, owner, modes, bare, withToken, revoked, strangerCode }) => {
+    test.match(status, { code: 0, stdout: /^kernel TLS +available/m });
+    test.match(log, { code: 0, stdout: /"event":"ready"/ });
+    test.ok(owner, "the token's hash is the service's, although root made it");
+    test.same(modes, ['600', '600', '600']);
+    test.same([bare, withToken, revoked], ['401', '200', '401']);
+    test.equal(strangerCode, 7, 'no other user connects');
+  },
   credentials: (test, { installed, served }) => test.equal(served, installed),
   'mark good': (test, { withoutRauc, ActiveState, isMarkedAtOnce, isMarkedAfterStop }) => {
     test.equal(withoutRauc, 'ConditionResult=no');

@@ -43,7 +43,7 @@ function scene(t: Test, change: Partial<Record<string, () => void | Promise<void
   const reloader = new Reloader({
     running: load(),
     load,
-    check: (next) => (next.configuration.root === '/bad' ? ['root: is bad'] : []),
+    check: (next) => (next.configuration.root === '/bad' ? [{ text: 'root: is bad' }] : []),
     participants: [participant('one'), participant('two')],
     supervisor: {
       reloading: async () => void calls.push('reloading'),
@@ -64,12 +64,15 @@ const refused = (errors: number) => `ready Serving; refused ${errors}`;
 t.test('a good configuration', async (t) => {
   const { calls, log, write, reloader } = scene(t);
   write('root = "/new"\n[log]\nlevel = "warn"\n[timeouts]\nstop_ms = 5\nidle_ms = 5\n');
-  await reloader.request();
+  const outcome = await reloader.request();
   const prepared = ['reloading', 'one.prepare', 'two.prepare'];
   t.same(calls, [...prepared, 'one.commit warn', 'two.commit warn', 'ready Serving']);
   const applied = ['timeouts.stop_ms', 'log.level'];
   const restart = ['root', 'timeouts.idle_ms'];
   t.same(log, [{ level: 'info', event: 'reloaded', applied, restart_required: restart }]);
+  t.same(outcome, { errors: [], applied, restartRequired: restart });
+  t.equal(reloader.running.settings.get('log.level')?.value, 'warn');
+  t.equal(reloader.running.settings.get('root')?.value, './public', 'until the restart');
 
   await reloader.request();
   t.match(log.at(-1), { applied: [], restart_required: restart }, 'a restart is still due');
@@ -81,7 +84,8 @@ t.test('a good configuration', async (t) => {
 t.test('a bad one changes nothing and is told with every error', async (t) => {
   const { calls, log, write, reloader } = scene(t);
   write('rooot = 1\n[log]\nlevel = "loud"\n');
-  await reloader.request();
+  const outcome = await reloader.request();
+  t.match(outcome?.errors, [{ key: 'rooot' }, { key: 'log.level', origin: { line: 3 } }]);
   t.same(calls, ['reloading', refused(2)]);
   t.match(log, [
     { level: 'error', event: 'reload_failed', errors: [/:1: rooot/, /:3: log.level/] },
@@ -170,6 +174,7 @@ t.test('which settings are live', async (t) => {
     'client_certificates.ca',
     'client_certificates.crl',
     'client_certificates.require',
+    'api.client_certificates',
     'timeouts.stop_ms',
     'log.level',
   ]);

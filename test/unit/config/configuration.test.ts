@@ -292,8 +292,14 @@ t.test('each error of a file has its line, its key and what is allowed', async (
     [
       '[zzz]\na = 1',
       1,
-      'zzz: there is no table [zzz]; there are [tls], [enrolment], [client_certificates], [limits], [timeouts], [log]',
+      'zzz: there is no table [zzz]; there are [tls], [enrolment], [client_certificates], [api], [limits], [timeouts], [log]',
     ],
+    [
+      '[api]\nclient_certificates = ["CN=ok", "admin"]',
+      2,
+      'api.client_certificates: "admin" is neither a subject such as CN=admin nor 32 bytes in hexadecimal',
+    ],
+    ['[api]\nclient_certificates = ["abcd"]', 2, /^api.client_certificates: "abcd" is neither/],
     ['root = "a"\n\nroot = "b"', 3, 'root: the key is there twice; the first is in line 1'],
     ['[tls]\n[tls]', 2, 'tls: the table is there twice; the first is in line 1'],
     ['tls.offload = "off"\n[tls]\noffload = "auto"', 3, /^tls.offload: the key is there twice/],

@@ -4,7 +4,15 @@
 // a plain object; a new one needs an entry here and a check there.
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { chmodSync, existsSync, mkdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import {
+  chmodSync,
+  existsSync,
+  mkdirSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { createInterface } from 'node:readline';
 import { download, get, getPlain } from './clients.mjs';
 import * as service from './service.mjs';
@@ -156,6 +164,36 @@ async function drain() {
   };
 }
 
+/** root is the operator, the service has a user of its own that has to read what root wrote. */
+async function api() {
+  service.start();
+  const directory = '/var/lib/spliced';
+  await service.until('the API', () => existsSync(`${directory}/proxy.sock`));
+  const status = service.run('spliced', 'status');
+  const log = service.run('spliced', 'log', '--lines', '1000');
+  const token = service.must('spliced', 'token').trim();
+  const [uid] = service.processStatus(service.mainPid()).Uid.split('\t');
+  const owner = String(statSync(`${directory}/api-token`).uid) === uid;
+  const modes = ['api.sock', 'proxy.sock', 'api-token'].map((name) =>
+    (statSync(`${directory}/${name}`).mode & 0o777).toString(8),
+  );
+  const client = ['X-Forwarded-For: 192.0.2.1', 'X-Forwarded-Proto: https'];
+  const ask = (...more) => {
+    const fields = [...client, ...more].flatMap((field) => ['-H', field]);
+    const own = ['-s', '-o', '/dev/null', '-w', '%{http_code}', '--unix-socket'];
+    const url = 'http://localhost/.spliced/api/v1/certificates';
+    return service.run('curl', ...own, `${directory}/proxy.sock`, ...fields, url).stdout;
+  };
+  const bare = ask();
+  const withToken = ask(`Authorization: Bearer ${token}`);
+  service.must('spliced', 'token', '--revoke');
+  const revoked = ask(`Authorization: Bearer ${token}`);
+  const stranger = ['--reuid=65534', '--regid=65534', '--clear-groups', 'curl', '-s'];
+  const url = 'http://localhost/.spliced/api/v1/status';
+  const other = service.run('setpriv', ...stranger, '--unix-socket', `${directory}/api.sock`, url);
+  return { status, log, owner, modes, bare, withToken, revoked, strangerCode: other.code };
+}
+
 async function credentials() {
   const directory = '/etc/spliced/secret';
   mkdirSync(directory, { recursive: true, mode: 0o700 });
@@ -250,6 +288,7 @@ export const scenarios = {
   'stop under load': stopUnderLoad,
   'stop without progress': stopWithoutProgress,
   drain,
+  api,
   credentials,
   'mark good': markGood,
   'read-only root': readOnlyRoot,

@@ -1,0 +1,190 @@
+// SPDX-License-Identifier: Apache-2.0
+// Connects the API's room with what the daemon has: the engine, the certificates, the configuration
+// and its reload, the log. The API is for operators: where it cannot be had, the log says why and the
+// service goes on. Called by daemon.ts once the service is ready.
+
+import type { ApiServer } from './api/server.js';
+import type { ApiService, ConfigurationFinding } from './api/service.js';
+import { readAuthorityCertificate } from './certificates/authority.js';
+import { certificatesDirOf } from './certificates/device.js';
+import type { CertificateManager } from './certificates/manager.js';
+import { PendingRequest } from './certificates/pending-request.js';
+import { checkSystem } from './checks.js';
+import {
+  type Configuration,
+  ConfigurationError,
+  type LoadedConfiguration,
+  loadText,
+} from './config/configuration.js';
+import { judgeName, namesMax } from './config/formats.js';
+import { labelOf, type Problem } from './config/layers.js';
+import { showAsJson } from './config/show.js';
+import type { Engine } from './engine/native.js';
+import type { Log } from './log.js';
+import type { LogTail } from './log-tail.js';
+import type { Participant, Reloader } from './reload.js';
+import { reasonOf, StartError } from './start-error.js';
+
+export interface ApiServingParts {
+  configuration: Configuration;
+  engine: Pick<Engine, 'stats'>;
+  manager: CertificateManager;
+  log: Log;
+  tail: LogTail;
+}
+
+/** What the text of a check is called in its findings; a file's name for all that reads it. */
+const textName = 'configuration';
+
+/** The place of a finding apart from its words. A line of another file stays in the words. */
+function findingOf({ text, origin, key }: Problem): ConfigurationFinding {
+  if (origin?.kind !== 'file') return { ...(key === undefined ? {} : { key }), message: text };
+  const { line } = origin;
+  const label = key === undefined ? `${origin.path}:${line}` : labelOf(key, origin);
+  const message = text.replace(`${label}: `, '');
+  return { line, ...(key === undefined ? {} : { key }), message };
+}
+
+async function checkText(
+  toml: string,
+): Promise<{ errors: ConfigurationFinding[]; warnings: string[] }> {
+  let loaded: LoadedConfiguration;
+  try {
+    loaded = loadText(toml, textName);
+  } catch (error) {
+    if (!(error instanceof ConfigurationError)) throw error;
+    return { errors: error.findings.map(findingOf), warnings: [] };
+  }
+  const errors = (await checkSystem(loaded)).map(findingOf);
+  return { errors, warnings: loaded.warnings };
+}
+
+function refusalOf(names: readonly string[]): string | undefined {
+  if (names.length === 0 || names.length > namesMax) return `Give 1 to ${namesMax} names`;
+  for (const name of names) {
+    try {
+      judgeName(name);
+    } catch (error) {
+      return reasonOf(error);
+    }
+  }
+  return undefined;
+}
+
+export class ApiServing {
+  readonly #parts: ApiServingParts;
+  #administrators: readonly string[];
+  #reloader: Reloader | undefined;
+  #server: ApiServer | undefined;
+  #starting: Promise<void> | undefined;
+  #isClosed = false;
+  #isDraining = false;
+
+  /** Does nothing yet; `start()` does. */
+  constructor(parts: ApiServingParts) {
+    this.#parts = parts;
+    this.#administrators = parts.configuration.apiClientCertificates;
+  }
+
+  readonly participant: Participant = {
+    prepare: ({ configuration }) => {
+      const before = this.#administrators;
+      const use = (administrators: readonly string[]) => {
+        this.#administrators = administrators;
+      };
+      return {
+        commit: () => use(configuration.apiClientCertificates),
+        rollBack: () => use(before),
+      };
+    },
+  };
+
+  /** In the background; never throws. Call it when the service is ready: it reads more code. */
+  start(reloader: Reloader): void {
+    this.#reloader = reloader;
+    this.#starting = this.#start();
+  }
+
+  /** Ends every connection. Idempotent. */
+  async close(): Promise<void> {
+    this.#isClosed = true;
+    await this.#starting;
+    await this.#server?.close();
+  }
+
+  async #start(): Promise<void> {
+    const { log, tail, configuration } = this.#parts;
+    const { stateDir } = configuration;
+    try {
+      const { Access, ApiServer } = await import('./api/main.js');
+      if (this.#isClosed) return;
+      const access = new Access({
+        stateDir,
+        administrators: () => this.#administrators,
+        warn: (line) => log.warn(line),
+      });
+      const server = new ApiServer({ stateDir, service: this.#service(), access, log, tail });
+      await server.start();
+      this.#server = server;
+    } catch (error) {
+      const reason = error instanceof StartError ? error.message : reasonOf(error);
+      log.error({ event: 'api_unavailable', reason });
+    }
+  }
+
+  #service(): ApiService {
+    const { engine } = this.#parts;
+    return {
+      status: () => engine.stats(),
+      certificates: this.#certificates(),
+      configuration: {
+        effective: () => showAsJson(this.#running().running),
+        check: checkText,
+        reload: async () => {
+          const outcome = await this.#running().request();
+          if (outcome === undefined) return undefined;
+          const { errors, applied, restartRequired } = outcome;
+          return { errors: errors.map(findingOf), applied, restartRequired };
+        },
+      },
+      drain: () => {
+        // A second signal would end it at once: serve.ts.
+        if (!this.#isDraining) process.kill(process.pid, 'SIGTERM');
+        this.#isDraining = true;
+      },
+    };
+  }
+
+  #certificates(): ApiService['certificates'] {
+    const { manager, configuration } = this.#parts;
+    const { stateDir } = configuration;
+    const pending = new PendingRequest(stateDir);
+    return {
+      list: () => ({ served: manager.status(), waiting: manager.waiting() }),
+      install: async (chain, given) => {
+        const kept = given === undefined ? pending.keyFor(chain) : undefined;
+        const privateKey = given ?? kept;
+        if (privateKey === undefined) return undefined;
+        const installation = await manager.install({ chain, privateKey });
+        if (kept !== undefined && installation.isInstalled) await pending.remove();
+        return installation;
+      },
+      uninstall: async () => {
+        const isThere = manager.status().some(({ source }) => source === 'uploaded');
+        if (isThere) await manager.uninstall();
+        return isThere;
+      },
+      refusalOf,
+      request: (names) => pending.make(names),
+      pending: () => pending.read(),
+      giveUp: () => pending.remove(),
+      renew: () => manager.renew(),
+      authority: () => readAuthorityCertificate(certificatesDirOf(stateDir)),
+    };
+  }
+
+  #running(): Reloader {
+    if (this.#reloader === undefined) throw new Error('start() was not called');
+    return this.#reloader;
+  }
+}

@@ -1,0 +1,135 @@
+// SPDX-License-Identifier: Apache-2.0
+// Who asks, and whether that is enough. On api.sock the kernel has judged: only root and the
+// service's own user can connect. On proxy.sock everybody's requests come through the proxy route:
+// what the proxy says of the client (docs/API.md has the contract) decides, or a bearer token.
+// Called by app.ts for each request.
+
+import type { IncomingMessage } from 'node:http';
+import { BlockList, isIP } from 'node:net';
+import { reasonOf } from '../start-error.js';
+import { Problem } from './problem.js';
+import { GuessThrottle } from './throttle.js';
+import { isToken } from './token.js';
+
+/** The socket through which a request came. */
+export type Door = 'local' | 'proxy';
+
+/** What a route asks for. measure: figures, which the device itself may read without a credential. */
+export type Need = 'measure' | 'administrator';
+
+export interface Asker {
+  /** For the log: "local", "loopback", "token" or "certificate SUBJECT". */
+  who: string;
+  /** Of the client; undefined on the local socket. */
+  address: string | undefined;
+}
+
+export interface AccessParts {
+  stateDir: string;
+  /** Subjects (RFC 4514) and fingerprints of client certificates; may change. */
+  administrators: () => readonly string[];
+  /** A line for the log. */
+  warn: (line: { event: string; [field: string]: unknown }) => void;
+  throttle?: GuessThrottle;
+}
+
+const loopback = new BlockList();
+loopback.addSubnet('127.0.0.0', 8, 'ipv4');
+loopback.addAddress('::1', 'ipv6');
+
+const isLoopback = (address: string): boolean =>
+  loopback.check(address, isIP(address) === 6 ? 'ipv6' : 'ipv4');
+
+const fingerprintOf = (text: string): string => text.replaceAll(':', '').toLowerCase();
+
+function tooMany(waitS: number): Problem {
+  const detail = `There were too many wrong tokens. Try again in ${waitS} seconds.`;
+  return new Problem(429, 'Too many wrong tokens', detail, {
+    headers: { 'Retry-After': String(waitS) },
+  });
+}
+
+/** Our proxy sets each of these at most once, and removes those of the client. */
+function fromProxy({ headersDistinct }: IncomingMessage, name: string): string | undefined {
+  const values = headersDistinct[name] ?? [];
+  if (values.length <= 1) return values[0];
+  throw new Problem(400, 'Bad proxy', `The proxy sent ${name} more than once.`);
+}
+
+function clientOf(incoming: IncomingMessage): string {
+  const address = fromProxy(incoming, 'x-forwarded-for') ?? '';
+  const isFit = isIP(address) !== 0 && fromProxy(incoming, 'x-forwarded-proto') === 'https';
+  if (isFit) return address;
+  const wanted = "X-Forwarded-For with the client's address alone, and X-Forwarded-Proto: https";
+  throw new Problem(400, 'Bad proxy', `This socket is for the proxy route, which sends ${wanted}.`);
+}
+
+export class Access {
+  readonly #parts: AccessParts;
+  readonly #throttle: GuessThrottle;
+
+  constructor(parts: AccessParts) {
+    this.#parts = parts;
+    this.#throttle = parts.throttle ?? new GuessThrottle();
+  }
+
+  /** Throws Problem: 400 for a bad proxy, 401 without a credential, 429 after too many wrong ones. */
+  async admit(door: Door, need: Need, incoming: IncomingMessage): Promise<Asker> {
+    if (door === 'local') return { who: 'local', address: undefined };
+    const address = clientOf(incoming);
+    const subject = fromProxy(incoming, 'x-client-certificate-subject') ?? '';
+    const fingerprint = fromProxy(incoming, 'x-client-certificate-fingerprint') ?? '';
+    if (this.#isAdministrator(subject, fingerprint)) {
+      return { who: `certificate ${subject}`, address };
+    }
+    const { authorization } = incoming.headers;
+    if (authorization !== undefined) {
+      await this.#checkToken(authorization, address);
+      return { who: 'token', address };
+    }
+    if (need === 'measure' && isLoopback(address)) return { who: 'loopback', address };
+    const detail =
+      'Send "Authorization: Bearer TOKEN" with the token that "spliced token" shows on the device, ' +
+      'or use a client certificate that api.client_certificates names.';
+    throw new Problem(401, 'Credentials needed', detail, {
+      headers: { 'WWW-Authenticate': 'Bearer realm="spliced"' },
+    });
+  }
+
+  #isAdministrator(subject: string, fingerprint: string): boolean {
+    if (subject === '' && fingerprint === '') return false;
+    return this.#parts.administrators().some((entry) =>
+      // A fingerprint has no "=", and a subject has one.
+      entry.includes('=') ? entry === subject : fingerprintOf(entry) === fingerprintOf(fingerprint),
+    );
+  }
+
+  async #checkToken(authorization: string, address: string): Promise<void> {
+    const waitS = this.#throttle.waitS(address);
+    if (waitS > 0) throw tooMany(waitS);
+    const [, token] = /^Bearer +([\w.~+/-]+=*)$/i.exec(authorization) ?? [];
+    if (token !== undefined && (await this.#isToken(token))) return;
+    const { warn } = this.#parts;
+    const waitInAllS = this.#throttle.waitInAllS();
+    const { isAddressFull, isAllFull } = this.#throttle.failed(address);
+    if (waitInAllS > 0) throw tooMany(waitInAllS);
+    warn({ event: 'api_token_refused', address });
+    if (isAddressFull) warn({ event: 'api_throttled', address });
+    if (isAllFull) warn({ event: 'api_throttled', address: 'all' });
+    const detail =
+      token === undefined
+        ? 'The Authorization field must be "Bearer TOKEN".'
+        : 'That is not the token. "spliced token" on the device makes a new one.';
+    throw new Problem(401, 'Wrong token', detail, {
+      headers: { 'WWW-Authenticate': 'Bearer realm="spliced", error="invalid_token"' },
+    });
+  }
+
+  async #isToken(token: string): Promise<boolean> {
+    try {
+      return await isToken(this.#parts.stateDir, token);
+    } catch (error) {
+      throw new Problem(500, 'Token file', `The token cannot be checked: ${reasonOf(error)}.`);
+    }
+  }
+}

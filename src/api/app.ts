@@ -1,0 +1,112 @@
+// SPDX-License-Identifier: Apache-2.0
+// The API as a Hono application: for each request who asks, whether another site's page sent it, then
+// the route's handler; every refusal leaves as a problem document. Loaded at the first request by server.ts, because the library and what it needs of Node cost a
+// device megabytes that never asks.
+
+import type { RequestListener } from 'node:http';
+import { getRequestListener } from '@hono/node-server';
+import { Hono } from 'hono/tiny';
+import type { Log } from '../log.js';
+import type { Access, Asker, Door } from './access.js';
+import { refuseOtherSites } from './cross-site.js';
+import { Problem, problemType } from './problem.js';
+import type { Bindings, Route, RouteContext, RouteParts } from './route.js';
+import { prefix, routes } from './routes.js';
+
+export interface AppParts extends RouteParts {
+  access: Access;
+  log: Log;
+}
+
+/** Nothing here is for a cache, a frame, or a script of another site. */
+const standardHeaders = {
+  'Cache-Control': 'no-store',
+  'X-Content-Type-Options': 'nosniff',
+  'Content-Security-Policy': "default-src 'none'; frame-ancestors 'none'",
+};
+
+function answerOf(problem: Problem): Response {
+  const text = `${JSON.stringify(problem.body)}\n`;
+  return new Response(text, {
+    status: problem.status,
+    headers: { ...problem.headers, ...standardHeaders, 'Content-Type': problemType },
+  });
+}
+
+function refuseBadQuery(c: RouteContext, { parameters = [] }: Route): void {
+  const known = parameters.filter((one) => one.in === 'query').map(({ name }) => name);
+  for (const [name, { length }] of Object.entries(c.req.queries())) {
+    if (known.includes(name) && length === 1) continue;
+    if (length > 1) throw new Problem(400, 'Bad query', `${JSON.stringify(name)} is there twice.`);
+    const has = known.length === 0 ? 'there are none' : `there are: ${known.join(', ')}`;
+    throw new Problem(400, 'Bad query', `There is no parameter ${JSON.stringify(name)}; ${has}.`);
+  }
+}
+
+/** Why there is no such route: the path is unknown, or it is asked in another way. */
+function noRoute(c: RouteContext): Problem {
+  const path = c.req.path.startsWith(prefix) ? c.req.path.slice(prefix.length) : undefined;
+  const methods = routes.filter((route) => route.path === path).map(({ method }) => method);
+  if (methods.length === 0) {
+    const detail = `There is no ${c.req.path}; ${prefix}/openapi.json describes what there is.`;
+    return new Problem(404, 'Nothing there', detail);
+  }
+  const allowed = methods.map((method) => method.toUpperCase()).join(', ');
+  const detail = `${c.req.path} knows ${allowed}.`;
+  return new Problem(405, 'Wrong method', detail, { headers: { Allow: allowed } });
+}
+
+export function createApp({ access, log, ...parts }: AppParts): Hono<{ Bindings: Bindings }> {
+  const app = new Hono<{ Bindings: Bindings }>();
+
+  /** Who changed what, for the log. What never got past the door is not in it. */
+  const record = (asker: Asker, c: RouteContext, status: number): void => {
+    const { method, path } = c.req;
+    const requestId = c.req.header('x-request-id')?.slice(0, 64);
+    log.info({ event: 'api_changed', ...asker, method, path, status, requestId });
+  };
+
+  const guarded =
+    (route: Route) =>
+    async (c: RouteContext): Promise<Response> => {
+      const asker = await access.admit(c.env.door, route.need, c.env.incoming);
+      const isChange = route.method !== 'get' && !route.changesNothing;
+      if (route.method !== 'get') {
+        const header = (name: string) => c.req.header(name);
+        const [secFetchSite, origin] = [header('sec-fetch-site'), header('origin')];
+        refuseOtherSites({ secFetchSite, origin, host: header('host') });
+      }
+      refuseBadQuery(c, route);
+      let answer: Response;
+      try {
+        answer = await route.handle(c, parts);
+      } catch (error) {
+        if (isChange) record(asker, c, error instanceof Problem ? error.status : 500);
+        throw error;
+      }
+      if (isChange) record(asker, c, answer.status);
+      for (const [name, value] of Object.entries(standardHeaders)) {
+        if (!c.env.outgoing.headersSent) answer.headers.set(name, value);
+      }
+      return answer;
+    };
+
+  for (const route of routes)
+    app.on(route.method.toUpperCase(), prefix + route.path, guarded(route));
+  app.notFound((c) => answerOf(noRoute(c)));
+  app.onError((error, c) => {
+    if (error instanceof Problem) return answerOf(error);
+    log.error({ event: 'api_failed', path: c.req.path, reason: error.stack ?? error.message });
+    const detail = 'The service could not do this; its log says why.';
+    return answerOf(new Problem(500, 'Failed', detail));
+  });
+  return app;
+}
+
+/** For a server of Node's: every request that it gets came through this door. */
+export function listenerOf(app: Hono<{ Bindings: Bindings }>, door: Door): RequestListener {
+  const fetch = (request: Request, env: unknown) =>
+    app.fetch(request, { ...(env as Omit<Bindings, 'door'>), door });
+  const listener = getRequestListener(fetch, { overrideGlobalObjects: false });
+  return (incoming, outgoing) => void listener(incoming, outgoing);
+}

@@ -1,0 +1,44 @@
+// SPDX-License-Identifier: Apache-2.0
+// Keeps other web sites from changing anything through the browser of somebody who may: a request
+// that changes something must come from our own page, or from no page at all. Browsers say where a
+// request comes from in Sec-Fetch-Site (Fetch Metadata, W3C), older ones in Origin (RFC 6454 7);
+// programs such as curl send neither.
+
+import { Problem } from './problem.js';
+
+interface Sent {
+  secFetchSite: string | undefined;
+  origin: string | undefined;
+  host: string | undefined;
+}
+
+/** Host and port as a URL has them: the port of its scheme is left out. */
+function hostOf(scheme: string, host: string): string | undefined {
+  try {
+    return new URL(`${scheme}//${host}/`).host;
+  } catch {
+    return undefined;
+  }
+}
+
+function isOwnOrigin(origin: string, host: string | undefined): boolean {
+  let own: URL;
+  try {
+    own = new URL(origin); // "null" is none.
+  } catch {
+    return false;
+  }
+  return host !== undefined && hostOf(own.protocol, host) === own.host;
+}
+
+/** Throws Problem 403. */
+export function refuseOtherSites({ secFetchSite, origin, host }: Sent): void {
+  const isOwn =
+    secFetchSite === undefined
+      ? origin === undefined || isOwnOrigin(origin, host)
+      : secFetchSite === 'same-origin' || secFetchSite === 'none';
+  if (isOwn) return;
+  const detail =
+    'This changes something, and was sent by the page of another site. Use our own page.';
+  throw new Problem(403, 'Cross-site request', detail);
+}

@@ -1,0 +1,247 @@
+// SPDX-License-Identifier: Apache-2.0
+// The status and the certificates as Prometheus metrics: names and base units by its conventions
+// (seconds, bytes, `_total` for what only grows). Called by the route /metrics.
+
+import { readdirSync } from 'node:fs';
+import { Exposition, type Labels, type Sample } from './exposition.js';
+import type { Certificate } from './service.js';
+
+type Counts = Record<string, number>;
+
+/** The part of the engine's status that is shown here. */
+interface Status {
+  version: string;
+  uptimeMs: number;
+  ring: { backend: string };
+  offload: {
+    mode: string;
+    suspended: string;
+    kernel: string;
+    driver: { name: string; async: boolean } | null;
+    promoted: Counts;
+    fallbacks: Counts;
+  };
+  connections: { accepted: number; shed: number; byState: Counts };
+  requests: { total: number; byStatus: Counts };
+  bytes: { plaintextSent: number; spliced: number; received: number };
+  tls: {
+    handshakes: Counts;
+    failures: Counts;
+    alertsSent: number;
+    controlRecords: number;
+    recordLimitCloses: number;
+  };
+  clientCertificates: { verified: number; missing: number; refused: Counts };
+  pending: {
+    bytes: number;
+    bytesMax: number;
+    windowBytes: number;
+    pauses: number;
+    pushes: number;
+    stuck: number;
+    stuckEver: number;
+    contradictions: number;
+  };
+  drains: {
+    drained: number;
+    aborted: number;
+    peerGone: number;
+    inProgress: number;
+    maxMs: number;
+    abortedIn: Counts;
+  };
+  files: { open: number; hits: number; misses: number; coldFills: number };
+  canary?: { ok: number; failed: number; lastMs: number };
+  watchdog?: { missing: string[] };
+}
+
+const seconds = (ms: number): number => ms / 1_000;
+
+/** A sample for each entry, its name as a label. */
+const by = (label: string, counts: Counts): Sample[] =>
+  Object.entries(counts).map(([name, count]) => [{ [label]: name }, count]);
+
+function writeOffload(to: Exposition, { offload, tls, clientCertificates: clients }: Status): void {
+  const { driver, suspended, mode, kernel } = offload;
+  to.gauge('spliced_kernel_tls_usable', '1: the kernel has TLS, and new connections use it.', [
+    [{ mode }, Number(mode === 'auto' && kernel === 'available' && suspended === '')],
+  ]);
+  const driverLabels: Labels[] =
+    driver === null ? [] : [{ name: driver.name, async: String(driver.async) }];
+  to.gauge(
+    'spliced_cipher_driver_info',
+    "The kernel's driver of gcm(aes).",
+    driverLabels.map((labels) => [labels, 1]),
+  );
+  to.counter(
+    'spliced_connections_promoted_total',
+    'Connections that the kernel encrypts.',
+    Object.entries(offload.promoted).map(([name, count]) => {
+      const [version = '', cipher = ''] = name.split(' ');
+      return [{ version, cipher }, count];
+    }),
+  );
+  to.counter(
+    'spliced_connections_not_promoted_total',
+    'Connections that stayed in user space.',
+    by('reason', offload.fallbacks),
+  );
+  to.counter(
+    'spliced_tls_handshakes_total',
+    'Handshakes that succeeded.',
+    by('kind', tls.handshakes),
+  );
+  to.counter(
+    'spliced_tls_handshake_failures_total',
+    'Handshakes that failed.',
+    by('reason', tls.failures),
+  );
+  to.counter('spliced_tls_alerts_sent_total', 'Fatal alerts sent.', tls.alertsSent);
+  to.counter('spliced_tls_control_records_total', 'Control records received.', tls.controlRecords);
+  to.counter(
+    'spliced_tls_record_limit_closes_total',
+    'Connections closed because their key had encrypted enough.',
+    tls.recordLimitCloses,
+  );
+  to.counter(
+    'spliced_client_certificates_verified_total',
+    'Handshakes with a verified client certificate.',
+    clients.verified,
+  );
+  to.counter(
+    'spliced_client_certificates_missing_total',
+    'Handshakes without a client certificate although it was asked for.',
+    clients.missing,
+  );
+  to.counter(
+    'spliced_client_certificates_refused_total',
+    'Client certificates that did not verify.',
+    by('reason', clients.refused),
+  );
+}
+
+function writeTraffic(to: Exposition, { connections, requests, bytes, files }: Status): void {
+  to.counter('spliced_connections_accepted_total', 'Connections accepted.', connections.accepted);
+  to.counter(
+    'spliced_connections_shed_total',
+    'Connections refused because the table was full.',
+    connections.shed,
+  );
+  to.gauge('spliced_connections', 'Connections now.', by('state', connections.byState));
+  to.counter('spliced_requests_total', 'Requests.', requests.total);
+  to.counter('spliced_responses_total', 'Responses.', by('code', requests.byStatus));
+  to.counter('spliced_sent_bytes_total', 'Plaintext sent.', bytes.plaintextSent);
+  to.counter('spliced_spliced_bytes_total', 'Of it, never in user space.', bytes.spliced);
+  to.counter('spliced_received_bytes_total', 'Plaintext received.', bytes.received);
+  to.gauge('spliced_open_files', 'Files that are kept open.', files.open);
+  to.counter('spliced_file_cache_hits_total', 'Files that were open already.', files.hits);
+  to.counter('spliced_file_cache_misses_total', 'Files that had to be opened.', files.misses);
+  to.counter('spliced_file_cold_fills_total', 'Reads that waited for storage.', files.coldFills);
+}
+
+function writeDrains(to: Exposition, { pending, drains }: Status): void {
+  to.gauge(
+    'spliced_pending_bytes',
+    'Bytes inside the TLS layers of all connections.',
+    pending.bytes,
+  );
+  to.gauge(
+    'spliced_pending_bytes_max',
+    'The most that one connection ever had pending.',
+    pending.bytesMax,
+  );
+  to.gauge(
+    'spliced_pending_window_bytes',
+    'Beyond so many pending bytes a transfer pauses.',
+    pending.windowBytes,
+  );
+  to.counter('spliced_transfer_pauses_total', 'Pauses for that reason.', pending.pauses);
+  to.counter('spliced_tcp_pushes_total', 'Times that TCP was pushed by hand.', pending.pushes);
+  to.gauge('spliced_ledgers_stuck', 'Connections to which the cipher owes bytes.', pending.stuck);
+  to.counter(
+    'spliced_ledger_stalls_total',
+    'Times that the cipher came to owe bytes.',
+    pending.stuckEver,
+  );
+  to.counter(
+    'spliced_ledger_contradictions_total',
+    "Times that the kernel's figures contradicted each other; must stay 0.",
+    pending.contradictions,
+  );
+  to.counter('spliced_drains_total', 'Connections by how they ended.', [
+    [{ ending: 'drained' }, drains.drained],
+    [{ ending: 'aborted' }, drains.aborted],
+    [{ ending: 'peer_gone' }, drains.peerGone],
+  ]);
+  to.counter(
+    'spliced_drains_aborted_total',
+    'Aborted connections by their state.',
+    by('state', drains.abortedIn),
+  );
+  to.gauge('spliced_drains_in_progress', 'Connections that drain now.', drains.inProgress);
+  to.gauge('spliced_drain_duration_max_seconds', 'The longest drain.', seconds(drains.maxMs));
+}
+
+function writeHealth(to: Exposition, { canary, watchdog }: Status): void {
+  if (canary !== undefined) {
+    to.counter('spliced_canary_requests_total', 'Requests to ourselves.', [
+      [{ result: 'ok' }, canary.ok],
+      [{ result: 'failed' }, canary.failed],
+    ]);
+    to.gauge('spliced_canary_duration_seconds', 'Of the last one.', seconds(canary.lastMs));
+  }
+  if (watchdog === undefined) return;
+  const isWell = Number(watchdog.missing.length === 0);
+  to.gauge('spliced_watchdog_healthy', '0: systemd is not told that all is well.', isWell);
+}
+
+function writeCertificates(to: Exposition, certificates: readonly Certificate[]): void {
+  const labelled = certificates.map((one) => {
+    const { source, subject, fingerprint } = one;
+    return [{ source, subject, fingerprint }, one] as const;
+  });
+  to.gauge(
+    'spliced_certificate_not_after_timestamp_seconds',
+    'When the certificate ends, in seconds since 1970.',
+    labelled.map(([labels, { notAfter }]) => [labels, seconds(Date.parse(notAfter))]),
+  );
+  to.gauge(
+    'spliced_certificate_failing',
+    '1: the last attempt to renew or load it failed.',
+    labelled.map(([labels, { lastError }]) => [labels, Number(lastError !== null)]),
+  );
+}
+
+/** The names that every Prometheus client uses for its process. */
+function writeProcess(to: Exposition, nowMs: number): void {
+  const { user, system } = process.cpuUsage();
+  to.counter('process_cpu_seconds_total', 'User and system CPU time.', (user + system) / 1e6);
+  to.gauge('process_resident_memory_bytes', 'Resident memory.', process.memoryUsage.rss());
+  const startedMs = nowMs - process.uptime() * 1_000;
+  to.gauge('process_start_time_seconds', 'Start, by the clock of now.', seconds(startedMs));
+  try {
+    to.gauge('process_open_fds', 'Open file descriptors.', readdirSync('/proc/self/fd').length - 1);
+  } catch {} // No /proc: no such figure.
+}
+
+/** `statusJson` as the engine gives it. */
+export function metricsOf(
+  statusJson: string,
+  certificates: readonly Certificate[],
+  nowMs: number = Date.now(),
+): string {
+  const status = JSON.parse(statusJson) as Status;
+  const to = new Exposition();
+  const { version, ring } = status;
+  to.gauge('spliced_build_info', 'The version, and how it waits.', [
+    [{ version, ring: ring.backend }, 1],
+  ]);
+  to.gauge('spliced_uptime_seconds', 'Since the engine started.', seconds(status.uptimeMs));
+  writeOffload(to, status);
+  writeTraffic(to, status);
+  writeDrains(to, status);
+  writeHealth(to, status);
+  writeCertificates(to, certificates);
+  writeProcess(to, nowMs);
+  return to.toString();
+}

@@ -1,0 +1,32 @@
+// SPDX-License-Identifier: Apache-2.0
+// Every route of the API. Used by app.ts.
+
+import { describe } from './openapi.js';
+import type { Route } from './route.js';
+import { certificates } from './routes/certificates.js';
+import { observation } from './routes/observation.js';
+import { operation } from './routes/operation.js';
+
+export const prefix = '/.spliced/api/v1';
+
+const description: Route = {
+  method: 'get',
+  path: '/openapi.json',
+  need: 'administrator',
+  operationId: 'getDescription',
+  summary: 'This description.',
+  answer: {
+    status: 200,
+    description: 'OpenAPI 3.1.',
+    type: 'application/json',
+    schema: { type: 'object', required: ['openapi', 'info', 'paths'] },
+  },
+  handle: (c) => c.json(describe(routes, prefix, SPLICED_VERSION)),
+};
+
+export const routes: readonly Route[] = [
+  ...observation,
+  ...certificates,
+  ...operation,
+  description,
+];

@@ -1,0 +1,160 @@
+// SPDX-License-Identifier: Apache-2.0
+// The bodies of requests and answers, in JSON Schema 2020-12. A test validates real answers against
+// them. Used by openapi.ts.
+
+import { refTo, type Schema } from './route.js';
+
+const text: Schema = { type: 'string' };
+const date: Schema = { type: 'string', format: 'date-time' };
+const count: Schema = { type: 'integer', minimum: 0 };
+const textOrNull: Schema = { type: ['string', 'null'] };
+const pem = (what: string): Schema => ({ type: 'string', description: `PEM: ${what}` });
+const listOf = (items: Schema): Schema => ({ type: 'array', items });
+
+/** An object with exactly these members, all of them there but the optional ones. */
+function object(properties: Record<string, Schema>, optional: readonly string[] = []): Schema {
+  const required = Object.keys(properties).filter((name) => !optional.includes(name));
+  const needs = required.length === 0 ? {} : { required };
+  return { type: 'object', properties, ...needs, additionalProperties: false };
+}
+
+/** An object that has these members and may have more. */
+function open(properties: Record<string, Schema>): Schema {
+  return { type: 'object', properties, required: Object.keys(properties) };
+}
+
+const counts: Schema = { type: 'object', additionalProperties: count };
+
+const status = open({
+  version: text,
+  uptimeMs: count,
+  ring: open({ backend: { enum: ['io_uring', 'epoll', ''] }, detail: text }),
+  offload: open({
+    mode: { enum: ['auto', 'off'] },
+    suspended: text,
+    kernel: text,
+    driver: {
+      anyOf: [open({ name: text, async: { type: 'boolean' } }), { type: 'null' }],
+    },
+    promoted: counts,
+    fallbacks: counts,
+  }),
+  connections: open({ accepted: count, shed: count, open: count, byState: counts }),
+  requests: open({ total: count, byStatus: counts }),
+  bytes: open({ plaintextSent: count, spliced: count, received: count }),
+  tls: open({ handshakes: counts, failures: counts }),
+  clientCertificates: open({ verified: count, missing: count, refused: counts }),
+  pending: open({ bytes: count, bytesMax: count, stuck: count, contradictions: count }),
+  drains: open({ drained: count, aborted: count, inProgress: count, abortedIn: counts }),
+  files: open({ open: count, hits: count, misses: count, coldFills: count }),
+});
+
+const certificate = object({
+  source: { ...text, description: 'device, enrolment, uploaded, or the files.' },
+  subject: text,
+  sans: listOf(text),
+  fingerprint: { ...text, description: 'SHA-256.' },
+  notBefore: date,
+  notAfter: date,
+  daysLeft: { type: ['integer', 'null'], description: 'null while the clock is not set.' },
+  lastError: textOrNull,
+});
+
+const finding = object({
+  kind: {
+    enum: ['bad', 'mismatch', 'date', 'warning'],
+    description: 'Only a warning does not keep it from being served.',
+  },
+  text,
+});
+
+const configurationFinding = object(
+  {
+    line: { type: 'integer', minimum: 1, description: 'In the text that was sent, or in a file.' },
+    key: { ...text, description: 'The setting, such as timeouts.idle_ms.' },
+    message: text,
+  },
+  ['line', 'key'],
+);
+
+const origin: Schema = {
+  type: 'object',
+  properties: {
+    kind: { enum: ['default', 'file', 'environment', 'option'] },
+    path: text,
+    line: { type: 'integer', minimum: 1 },
+    name: text,
+  },
+  required: ['kind'],
+  additionalProperties: false,
+};
+
+const setting = object({ value: {}, isHidden: { const: true }, origin }, ['value', 'isHidden']);
+
+const problem: Schema = {
+  type: 'object',
+  description: 'RFC 9457. `detail` says what to do.',
+  properties: {
+    type: { type: 'string', format: 'uri-reference' },
+    title: text,
+    status: { type: 'integer', minimum: 400, maximum: 599 },
+    detail: text,
+    findings: listOf(refTo('Finding')),
+    errors: listOf(refTo('ConfigurationFinding')),
+  },
+  required: ['type', 'title', 'status', 'detail'],
+  additionalProperties: false,
+};
+
+export const schemas: Readonly<Record<string, Schema>> = {
+  Problem: problem,
+  Status: status,
+  Certificate: certificate,
+  Certificates: object({
+    served: listOf(refTo('Certificate')),
+    waiting: listOf(object({ source: text, lastError: textOrNull })),
+  }),
+  Finding: finding,
+  Upload: object(
+    {
+      chain: pem("the server's own certificate first, then its issuers."),
+      privateKey: pem('its key, not encrypted. Without it: the key of the request that waits.'),
+    },
+    ['privateKey'],
+  ),
+  Uploaded: object({
+    findings: listOf(refTo('Finding')),
+    isDefault: {
+      type: 'boolean',
+      description: 'Clients without a name get it; installed files come before it.',
+    },
+    served: listOf(refTo('Certificate')),
+  }),
+  Names: object({
+    names: {
+      ...listOf(text),
+      minItems: 1,
+      maxItems: 100,
+      description: 'DNS names and addresses; the first DNS name is the common name.',
+    },
+  }),
+  Request: object({ request: pem('PKCS#10.'), names: listOf(text), madeAt: date }),
+  Requests: object({ requests: { ...listOf(refTo('Request')), maxItems: 1 } }),
+  Nothing: object({}),
+  Asked: object({ asked: { ...listOf({ enum: ['device', 'enrolment'] }), minItems: 1 } }),
+  Configuration: object({
+    files: listOf(text),
+    settings: { type: 'object', additionalProperties: setting },
+  }),
+  ConfigurationFinding: configurationFinding,
+  Check: object({
+    valid: { type: 'boolean' },
+    errors: listOf(refTo('ConfigurationFinding')),
+    warnings: listOf(text),
+  }),
+  Reloaded: object({
+    applied: { ...listOf(text), description: 'Settings that changed.' },
+    restartRequired: { ...listOf(text), description: 'Settings that wait for a restart.' },
+  }),
+  Draining: object({ draining: { const: true } }),
+};

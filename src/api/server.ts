@@ -1,0 +1,115 @@
+// SPDX-License-Identifier: Apache-2.0
+// The API's two Unix sockets in the state directory: api.sock for the operators of the device itself,
+// proxy.sock for the proxy route, which brings everybody else. Both have their bounds here. Made by
+// api-serving.ts once the service is ready.
+
+import { createServer, type RequestListener, type Server, type ServerOptions } from 'node:http';
+import type { Log } from '../log.js';
+import type { LogTail } from '../log-tail.js';
+import { reasonOf } from '../start-error.js';
+import type { Access, Door } from './access.js';
+import { LogStreams } from './log-stream.js';
+import { listenPrivately } from './private-socket.js';
+import type { ApiService } from './service.js';
+
+export const socketNames: Readonly<Record<Door, string>> = {
+  local: 'api.sock',
+  proxy: 'proxy.sock',
+};
+
+/** For each socket. Units are in the names. */
+export const serverBounds = {
+  connectionsMax: 32,
+  headBytesMax: 16 * 1024,
+  headerFieldsMax: 64,
+  headTimeoutMs: 10_000,
+  /** For a whole request; an answer may take as long as it likes. */
+  requestTimeoutMs: 30_000,
+  keepAliveTimeoutMs: 5_000,
+  /** For answers under way when the API ends. */
+  closeTimeoutMs: 1_000,
+} as const;
+
+const options: ServerOptions = {
+  maxHeaderSize: serverBounds.headBytesMax,
+  headersTimeout: serverBounds.headTimeoutMs,
+  requestTimeout: serverBounds.requestTimeoutMs,
+  keepAliveTimeout: serverBounds.keepAliveTimeoutMs,
+};
+
+export interface ApiParts {
+  stateDir: string;
+  service: ApiService;
+  access: Access;
+  log: Log;
+  tail: LogTail;
+}
+
+interface Open {
+  server: Server;
+  /** Takes the socket's file away. */
+  remove: () => void;
+}
+
+export class ApiServer {
+  readonly #parts: ApiParts;
+  readonly #streams: LogStreams;
+  readonly #open: Open[] = [];
+  #listeners: Promise<Record<Door, RequestListener>> | undefined;
+
+  /** Does nothing yet; `start()` does. */
+  constructor(parts: ApiParts) {
+    this.#parts = parts;
+    this.#streams = new LogStreams(parts.tail);
+  }
+
+  /** Throws StartError when a socket cannot be had; then none is. */
+  async start(): Promise<void> {
+    try {
+      for (const door of ['local', 'proxy'] as const) await this.#listen(door);
+    } catch (error) {
+      await this.close();
+      throw error;
+    }
+  }
+
+  /** Ends every stream and connection, and removes the sockets. Idempotent. */
+  async close(): Promise<void> {
+    this.#streams.close();
+    await Promise.all(this.#open.splice(0).map(close));
+  }
+
+  async #listen(door: Door): Promise<void> {
+    const server = createServer(options, (incoming, outgoing) => {
+      this.#load().then(
+        (listeners) => listeners[door](incoming, outgoing),
+        (error) => {
+          this.#parts.log.error({ event: 'api_failed', reason: reasonOf(error) });
+          outgoing.writeHead(500).end();
+        },
+      );
+    });
+    server.maxConnections = serverBounds.connectionsMax;
+    server.maxHeadersCount = serverBounds.headerFieldsMax;
+    const remove = await listenPrivately(server, this.#parts.stateDir, socketNames[door]);
+    this.#open.push({ server, remove });
+  }
+
+  /** Once, at the first request: app.ts says why. */
+  #load(): Promise<Record<Door, RequestListener>> {
+    this.#listeners ??= import('./app.js').then(({ createApp, listenerOf }) => {
+      const app = createApp({ ...this.#parts, streams: this.#streams });
+      return { local: listenerOf(app, 'local'), proxy: listenerOf(app, 'proxy') };
+    });
+    return this.#listeners;
+  }
+}
+
+async function close({ server, remove }: Open): Promise<void> {
+  remove();
+  const closed = new Promise<void>((resolve) => server.close(() => resolve()));
+  server.closeIdleConnections();
+  const timer = setTimeout(() => server.closeAllConnections(), serverBounds.closeTimeoutMs);
+  await closed;
+  clearTimeout(timer);
+}

@@ -1,0 +1,81 @@
+// SPDX-License-Identifier: Apache-2.0
+// What the API needs of the service: the handlers know nothing else. api-serving.ts implements it
+// with the rooms of the daemon, tests with whatever they need. Types only.
+
+export interface Certificate {
+  source: string;
+  subject: string;
+  sans: string[];
+  fingerprint: string;
+  notBefore: string;
+  notAfter: string;
+  /** null while the clock is not set. */
+  daysLeft: number | null;
+  lastError: string | null;
+}
+
+export interface CertificateList {
+  /** What is served; the first is for clients without a name. */
+  served: Certificate[];
+  /** Sources that have nothing to serve although they should. */
+  waiting: { source: string; lastError: string | null }[];
+}
+
+export interface Finding {
+  kind: 'bad' | 'mismatch' | 'date' | 'warning';
+  text: string;
+}
+
+export interface PendingRequest {
+  /** PEM (PKCS#10). */
+  request: string;
+  names: string[];
+  madeAt: string;
+}
+
+/** A finding about the configuration, with its place where it has one. */
+export interface ConfigurationFinding {
+  line?: number;
+  key?: string;
+  message: string;
+}
+
+export interface ReloadResult {
+  errors: ConfigurationFinding[];
+  applied: string[];
+  restartRequired: string[];
+}
+
+export interface ApiService {
+  /** JSON text, as the engine gives it. */
+  status(): string;
+  certificates: {
+    list(): CertificateList;
+    /** Without a key: the one of the pending request. Undefined: there is none that fits. */
+    install(
+      chain: string,
+      privateKey: string | undefined,
+    ): Promise<{ isInstalled: boolean; findings: Finding[] } | undefined>;
+    /** False: nothing was uploaded. */
+    uninstall(): Promise<boolean>;
+    /** A sentence that says why no certificate can be for these names. */
+    refusalOf(names: readonly string[]): string | undefined;
+    /** Undefined: one waits already. */
+    request(names: readonly string[]): Promise<PendingRequest | undefined>;
+    pending(): PendingRequest | undefined;
+    giveUp(): Promise<void>;
+    /** The sources that were asked to renew. */
+    renew(): Promise<string[]>;
+    /** PEM; undefined when there is none. */
+    authority(): string | undefined;
+  };
+  configuration: {
+    /** JSON text; values of secrets are not in it. */
+    effective(): string;
+    check(toml: string): Promise<{ errors: ConfigurationFinding[]; warnings: string[] }>;
+    /** Undefined: the service stops. */
+    reload(): Promise<ReloadResult | undefined>;
+  };
+  /** Begins to stop. Idempotent. */
+  drain(): void;
+}

@@ -1,0 +1,39 @@
+// SPDX-License-Identifier: Apache-2.0
+// `spliced token`: makes the bearer token of the API and shows it, once: only its hash is kept. Works
+// beside a running service, and on one that is stopped. Loaded by cli.ts for this command.
+
+import { makeToken, revokeToken } from '../api/token.js';
+import { reasonOf, StartError } from '../start-error.js';
+import { findStateDir, servingHelp, servingOptions } from './serving.js';
+import { readCommandLine } from './usage.js';
+
+const help = (): string => `Usage: spliced token [--revoke] [OPTIONS]
+
+Prints a new token for the API (docs/API.md), in place of the one before. It is shown this once: the
+service keeps a hash of it, and there is none until this command was run.
+
+  --revoke            no token is good any more
+${servingHelp}
+  --help              this text
+  --version           the version
+`;
+
+export async function run(args: string[]): Promise<number> {
+  const options = { ...servingOptions(), revoke: { type: 'boolean' as const } };
+  const line = readCommandLine('token', args, { options, help });
+  if (line === undefined) return 0;
+  const stateDir = findStateDir(line.values);
+  try {
+    if (line.values.revoke) {
+      const wasThere = await revokeToken(stateDir);
+      process.stderr.write(wasThere ? 'The token is revoked.\n' : 'There was no token.\n');
+      return 0;
+    }
+    const token = await makeToken(stateDir);
+    process.stdout.write(`${token}\n`);
+    process.stderr.write('This is shown once. A token from before is not good any more.\n');
+    return 0;
+  } catch (error) {
+    throw new StartError(reasonOf(error));
+  }
+}

@@ -1,0 +1,337 @@
+// SPDX-License-Identifier: Apache-2.0
+// The API of a real service: what each route does to it, and the commands that use it.
+
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { existsSync, mkdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { createInterface } from 'node:readline';
+import { connect } from 'node:tls';
+import t, { type Test } from 'tap';
+import { issueCertificate } from '../../src/certificates/issue.js';
+import { ask, from, json, post } from '../unit/api/client.js';
+import { signRequest } from '../unit/certificates/sign-request.js';
+import { beginDownload, logLines, runCli, type Server, startCli } from './server.js';
+
+/** Until the API is there: it comes after `ready`. */
+async function socketOf(stateDir: string, name = 'proxy.sock'): Promise<string> {
+  const path = join(stateDir, name);
+  while (!existsSync(path)) await new Promise((resolve) => setTimeout(resolve, 20));
+  return join(stateDir, name);
+}
+
+interface Scene {
+  server: Server;
+  directory: string;
+  stateDir: string;
+  local: string;
+  proxy: string;
+  /** Options of a command that means this service. */
+  own: string[];
+}
+
+async function start(t: Test, args: string[] = []): Promise<Scene> {
+  const directory = t.testdir({ root: { 'index.html': 'hello' } });
+  const server = await startCli(directory, ['--root', join(directory, 'root'), ...args]);
+  t.teardown(() => server.child.kill('SIGKILL'));
+  const stateDir = join(directory, 'state');
+  const proxy = await socketOf(stateDir);
+  const local = join(stateDir, 'api.sock');
+  return { server, directory, stateDir, local, proxy, own: ['--state-dir', stateDir] };
+}
+
+/** The subject that new clients are shown. */
+function shownTo(port: number): Promise<string> {
+  return new Promise((resolve, reject) => {
+    const socket = connect({ host: '127.0.0.1', port, rejectUnauthorized: false }, () => {
+      resolve(socket.getPeerX509Certificate()?.subject ?? '');
+      socket.destroy();
+    });
+    socket.on('error', reject);
+  });
+}
+
+const pairOf = (name: string) =>
+  issueCertificate({ commonName: name, dns: [name], ip: [] }, Date.now());
+
+const remove = { method: 'DELETE' };
+
+t.test('status, metrics, log and description', async (t) => {
+  const { server, local, proxy, own } = await start(t);
+  await (await beginDownload(server.port, '/index.html')).read();
+  const status = await ask(local, '/status');
+  t.match(status.json, { version: String, requests: { total: 1, byStatus: { 200: 1 } } });
+  const onDevice = await ask(proxy, '/status', { headers: from('127.0.0.1') });
+  t.equal(onDevice.status, 200);
+  t.match((await ask(local, '/metrics')).text, /^spliced_responses_total\{code="200"\} 1$/m);
+  t.match((await ask(local, '/log?follow=false')).text, /^data: \{.*"event":"ready"/m);
+  t.match((await ask(local, '/openapi.json')).json, { openapi: '3.1.0' });
+
+  const table = await runCli(['status', ...own]);
+  t.match(table, { code: 0, stderr: '' });
+  for (const row of [
+    /^version +0\.1\.0, up \d+ s, (io_uring|epoll)$/m,
+    /^kernel TLS +\S/m,
+    /^requests +1 \(200: 1\)$/m,
+    /^certificates +CN=.*, 36\d days left, until \d{4}-\d\d-\d\d \(device\)$/m,
+  ]) {
+    t.match(table.stdout, row);
+  }
+  const whole = await runCli(['status', '--json', ...own]);
+  t.match(JSON.parse(whole.stdout), { version: String, drains: {} });
+  const lines = logLines((await runCli(['log', '--lines', '2', ...own])).stdout);
+  t.equal(lines.length, 2);
+  t.equal(lines.at(-1)?.event, 'ready');
+  const wrong = await runCli(['log', '--lines', '1001', ...own]);
+  t.match(wrong, { code: 2, stderr: /^spliced: --lines: must be .* 0 to 1000; it is 1001\n$/ });
+});
+
+t.test('the log goes on until the service ends', async (t) => {
+  const { server, local, own } = await start(t);
+  const args = ['dist/cli.js', 'log', '--follow', '--lines', '0', ...own];
+  const reader = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'inherit'] });
+  t.teardown(() => reader.kill('SIGKILL'));
+  const lines = createInterface({ input: reader.stdout });
+  const next = async () => JSON.parse(String((await once(lines, 'line'))[0]));
+  const first = next();
+  // Until the reader is there, nothing of this is for it.
+  let isThere = false;
+  void first.then(() => {
+    isThere = true;
+  });
+  while (!isThere) {
+    await post(local, '/reload');
+    await new Promise((resolve) => setTimeout(resolve, 50));
+  }
+  t.match((await first).event, /^(reloaded|api_changed)$/);
+  const exit = once(reader, 'exit');
+  server.child.kill('SIGTERM');
+  t.same((await exit)[0], 0);
+  t.match(await server.ended, { code: 0 });
+});
+
+t.test('certificates: upload, bad ones, removal, renewal, authority', async (t) => {
+  const { server, directory, local, own } = await start(t);
+  const device = await shownTo(server.port);
+  const { certificate: chain, privateKey } = await pairOf('customer');
+  const put = (body: object) => {
+    const asked = { method: 'PUT', headers: json, body: JSON.stringify(body) };
+    return ask(local, '/certificates/uploaded', asked);
+  };
+  const other = await pairOf('other');
+  const mismatch = await put({ chain, privateKey: other.privateKey });
+  t.match(mismatch, { status: 422, json: { findings: [{ kind: 'mismatch' }] } });
+  t.equal(await shownTo(server.port), device);
+  t.match(await put({ chain, privateKey }), { status: 200, json: { isDefault: true } });
+  t.equal(await shownTo(server.port), 'CN=customer');
+  t.equal((await ask(local, '/certificates/uploaded', remove)).status, 200);
+  t.equal(await shownTo(server.port), device);
+  t.equal((await ask(local, '/certificates/uploaded', remove)).status, 404);
+
+  const before = (await ask(local, '/certificates')).json.served as never as {
+    fingerprint: string;
+  }[];
+  t.match((await post(local, '/certificates/renewal')).json, { asked: ['device'] });
+  const after = (await ask(local, '/certificates')).json.served as never as {
+    fingerprint: string;
+  }[];
+  t.not(before[0]?.fingerprint, after[0]?.fingerprint, 'renewed when it is answered');
+  const printed = await runCli(['certificate', 'ca', ...own]);
+  t.equal((await ask(local, '/certificates/authority')).text, printed.stdout);
+
+  const [chainFile, keyFile] = ['chain.pem', 'key.pem'].map((name) => join(directory, name));
+  writeFileSync(chainFile ?? '', chain);
+  writeFileSync(keyFile ?? '', other.privateKey, { mode: 0o600 });
+  const install = (...files: (string | undefined)[]) =>
+    runCli(['certificate', 'install', ...files.map(String), ...own]);
+  t.match(await install(chainFile, keyFile), { code: 1, stderr: /^problem: .*does not match/m });
+  t.match(await install(chainFile), { code: 1, stderr: /send its "privateKey", too/ });
+  writeFileSync(keyFile ?? '', privateKey);
+  t.match(await install(chainFile, keyFile), { code: 0, stdout: /is served to all clients\n$/ });
+  t.equal(await shownTo(server.port), 'CN=customer');
+  t.match(await install(join(directory, 'absent')), { code: 2, stderr: /^spliced: ENOENT/ });
+  t.match(await install(), { code: 2, stderr: /give the files/ });
+  server.child.kill('SIGTERM');
+  const { stdout, stderr } = await server.ended;
+  t.notMatch(stdout + stderr, /PRIVATE KEY|MIG/, 'no key is in the log');
+});
+
+t.test('a request whose key stays on the device', async (t) => {
+  const { server, directory, stateDir, local, own } = await start(t);
+  const made = await post(local, '/certificates/requests', { names: ['gate.example'] });
+  t.equal(made.status, 201);
+  t.equal((await post(local, '/certificates/requests', { names: ['b.example'] })).status, 409);
+  const unfit = await post(local, '/certificates/requests', { names: ['not a name'] });
+  t.match(unfit, { status: 422, json: { detail: /"not a name" is neither a DNS name nor/ } });
+  t.equal((await post(local, '/certificates/requests', { names: [] })).status, 422);
+  mkdirSync(join(directory, 'ca'));
+  const issued = signRequest(join(directory, 'ca'), String(made.json.request));
+  const file = join(directory, 'issued.pem');
+  writeFileSync(file, issued);
+  const installed = await runCli(['certificate', 'install', file, ...own]);
+  t.match(installed, { code: 0, stdout: /is served to all clients/ });
+  t.equal(await shownTo(server.port), 'CN=gate.example');
+  t.same((await ask(local, '/certificates/requests')).json, { requests: [] }, 'it was answered');
+  t.notOk(existsSync(join(stateDir, 'certificates/request/current')));
+});
+
+t.test('configuration and reload', async (t) => {
+  const directory = t.testdir({ root: {} });
+  const config = join(directory, 'spliced.toml');
+  writeFileSync(config, `root = "${directory}/root"\n`);
+  const server = await startCli(directory, ['--config', config]);
+  t.teardown(() => server.child.kill('SIGKILL'));
+  await socketOf(join(directory, 'state'));
+  const local = join(directory, 'state/api.sock');
+  const root = { value: `${directory}/root`, origin: { kind: 'file', path: config, line: 1 } };
+  t.match((await ask(local, '/configuration')).json, { files: [config], settings: { root } });
+  const check = (body: string) => {
+    const headers = { 'content-type': 'application/toml' };
+    return ask(local, '/configuration/check', { method: 'POST', headers, body });
+  };
+  t.same((await check(`root = "${directory}/root"`)).json, {
+    valid: true,
+    errors: [],
+    warnings: [],
+  });
+  t.match((await check('rooot = 1\n[log]\nlevel = "loud"\nx = = 1\n')).json, {
+    valid: false,
+    errors: [
+      { line: 1, key: 'rooot', message: /^there is no such key; did you mean root\?$/ },
+      { line: 3, key: 'log.level', message: /^must be one of/ },
+      { line: 4, message: /^is not TOML/ },
+    ],
+  });
+  t.match((await check('\nroot = "/nowhere"\n')).json, {
+    errors: [{ line: 2, key: 'root', message: /^cannot be served: ENOENT/ }],
+  });
+
+  writeFileSync(config, `root = "${directory}/root"\nring = "epoll"\nlog.level = "warn"\n`);
+  t.same((await post(local, '/reload')).json, {
+    applied: ['log.level'],
+    restartRequired: ['ring'],
+  });
+  t.match((await ask(local, '/configuration')).json, {
+    settings: { ring: { value: 'auto' }, 'log.level': { value: 'warn' } },
+  });
+  writeFileSync(config, 'rooot = 1\n');
+  t.match(await post(local, '/reload'), {
+    status: 422,
+    json: { errors: [{ line: 1, key: 'rooot' }], detail: /^Nothing was changed/ },
+  });
+});
+
+t.test('over the network: token and client certificates', async (t) => {
+  const directory = t.testdir({ root: {} });
+  const config = join(directory, 'spliced.toml');
+  writeFileSync(config, `root = "${directory}/root"\n`);
+  const server = await startCli(directory, ['--config', config]);
+  t.teardown(() => server.child.kill('SIGKILL'));
+  const stateDir = join(directory, 'state');
+  const own = ['--state-dir', stateDir];
+  const proxy = await socketOf(stateDir);
+  const statusWith = async (more: Record<string, string>) =>
+    (await ask(proxy, '/configuration', { headers: from('192.0.2.1', more) })).status;
+  const bearer = (token: string) => ({ authorization: `Bearer ${token}` });
+
+  t.equal(await statusWith({}), 401);
+  t.notOk(existsSync(join(stateDir, 'api-token')), 'no token until it was asked for');
+  const shown = await runCli(['token', ...own]);
+  t.match(shown, { code: 0, stdout: /^spliced_[\w-]{43}\n$/, stderr: /shown once/ });
+  t.equal(await statusWith(bearer(shown.stdout.trim())), 200);
+  t.equal(await statusWith(bearer('spliced_wrong')), 401);
+  t.equal((await runCli(['token', '--revoke', ...own])).code, 0);
+  t.equal(await statusWith(bearer(shown.stdout.trim())), 401);
+
+  const subject = { 'x-client-certificate-subject': 'CN=admin' };
+  t.equal(await statusWith(subject), 401);
+  writeFileSync(config, `root = "${directory}/root"\napi.client_certificates = ["CN=admin"]\n`);
+  t.match((await post(join(stateDir, 'api.sock'), '/reload')).json, {
+    applied: ['api.client_certificates'],
+  });
+  t.equal(await statusWith(subject), 200);
+
+  server.child.kill('SIGTERM');
+  const { stdout } = await server.ended;
+  const refused = logLines(stdout).filter(({ event }) => event === 'api_token_refused');
+  t.match(refused, [
+    { securityEvent: 'SPLICED-API-TOKEN-REFUSED', address: '192.0.2.1' },
+    { address: '192.0.2.1' },
+  ]);
+  t.equal(refused.length, 2);
+  t.notMatch(stdout, /spliced_/, 'no token, right or wrong, is in the log');
+});
+
+t.test('drain, with what is active', async (t) => {
+  const { server, directory, stateDir, local } = await start(t);
+  writeFileSync(join(directory, 'root/big'), Buffer.alloc(8 << 20));
+  const download = await beginDownload(server.port, '/big');
+  t.match(await post(local, '/drain'), { status: 202, json: { draining: true } });
+  t.equal((await post(local, '/drain')).status, 202, 'again, which does not hurry it');
+  t.equal((await ask(local, '/status')).status, 200, 'it still answers');
+  t.match(await post(local, '/reload'), { status: 503 });
+  t.equal(await download.read(), 8 << 20);
+  const { code, stdout } = await server.ended;
+  t.equal(code, 0);
+  const stopped = logLines(stdout).at(-1);
+  t.match(stopped, { event: 'stopped', aborted: 0 });
+  for (const name of ['api.sock', 'proxy.sock']) t.notOk(existsSync(join(stateDir, name)));
+});
+
+t.test('two services with one state directory', async (t) => {
+  const { server, stateDir, local, own } = await start(t);
+  t.equal(statSync(local).mode & 0o777, 0o600);
+  const second = await startCli(join(stateDir, '..'), ['--root', join(stateDir, '../root')]);
+  t.teardown(() => second.child.kill('SIGKILL'));
+  const uptimeMs = async () => Number((await ask(local, '/status')).json.uptimeMs);
+  const total = await uptimeMs();
+  second.child.kill('SIGTERM');
+  const { stdout, code } = await second.ended;
+  t.equal(code, 0, 'it served nevertheless');
+  const reason = /another process listens on .*api\.sock: end it, or give .*--state-dir/;
+  t.match(
+    logLines(stdout).find(({ event }) => event === 'api_unavailable'),
+    { level: 'error', reason },
+  );
+  t.ok((await uptimeMs()) > total, 'the first keeps its own');
+  // As after a power cut: the next one replaces the sockets.
+  server.child.kill('SIGKILL');
+  await server.ended;
+  t.ok(existsSync(local));
+  const third = await startCli(join(stateDir, '..'), ['--root', join(stateDir, '../root')]);
+  t.teardown(() => third.child.kill('SIGKILL'));
+  let status = 0;
+  while (status !== 200) {
+    ({ status } = await ask(local, '/status').catch(() => ({ status: 0 })));
+  }
+  t.equal((await runCli(['status', ...own])).code, 0);
+  third.child.kill('SIGTERM');
+  await third.ended;
+});
+
+t.test('nobody to ask', async (t) => {
+  const own = ['--state-dir', t.testdir()];
+  for (const command of ['status', 'log', 'token']) {
+    const ended = await runCli([command, ...own]);
+    t.match(ended, {
+      code: 2,
+      stdout: '',
+      stderr: /^spliced: nothing (serves|has ever served) with/,
+    });
+  }
+  t.match(await runCli(['status', '--help']), { code: 0, stdout: /^Usage: spliced status/ });
+  t.match(await runCli(['log', '--help']), { code: 0, stdout: /at most 1000/ });
+  t.match(await runCli(['token', '--help']), { code: 0, stdout: /--revoke/ });
+  const state = { pid: process.pid, startTicks: ticksOfThis() };
+  writeFileSync(join(own[1] ?? '', 'service.json'), JSON.stringify(state));
+  t.match(await runCli(['status', ...own]), {
+    code: 2,
+    stderr: /api\.sock: the service has no API/,
+  });
+});
+
+/** proc_pid_stat(5), field 22. */
+function ticksOfThis(): string {
+  const text = readFileSync('/proc/self/stat', 'latin1');
+  return text.slice(text.lastIndexOf(')') + 2).split(' ')[19] ?? '';
+}

@@ -1,0 +1,131 @@
+// SPDX-License-Identifier: Apache-2.0
+// The description against OpenAPI's own schema, against the routes that the application really has,
+// and against real answers.
+
+import { Validator } from '@seriousme/openapi-schema-validator';
+import { Ajv2020 } from 'ajv/dist/2020.js';
+import formats from 'ajv-formats';
+import t from 'tap';
+import { createApp } from '../../../src/api/app.js';
+import { type Answer, ask, json, post, prefix } from './client.js';
+import { startScene } from './scene.js';
+
+interface Operation {
+  operationId: string;
+  requestBody?: { content: Record<string, { schema: object }> };
+  responses: Record<string, { content: Record<string, { schema: object }> }>;
+}
+
+interface Description {
+  servers: { url: string }[];
+  paths: Record<string, Record<string, Operation>>;
+  components: { schemas: Record<string, object> };
+}
+
+async function descriptionOf(socket: string): Promise<Description> {
+  return (await ask(socket, '/openapi.json')).json as unknown as Description;
+}
+
+t.test('it is valid OpenAPI 3.1', async (t) => {
+  const { local } = await startScene(t);
+  const description = await descriptionOf(local);
+  const { valid, errors } = await new Validator().validate(description as never);
+  t.equal(valid, true, JSON.stringify(errors));
+  const broken = { ...description, paths: { '/status': { get: { responses: 'none' } } } };
+  t.equal((await new Validator().validate(broken as never)).valid, false);
+  const ids = Object.values(description.paths).flatMap(Object.values<Operation>);
+  t.equal(new Set(ids.map(({ operationId }) => operationId)).size, ids.length, 'each id once');
+});
+
+t.test('it has exactly the routes of the application', async (t) => {
+  const { local } = await startScene(t);
+  const { paths, servers } = await descriptionOf(local);
+  const described = Object.entries(paths).flatMap(([path, operations]) =>
+    Object.keys(operations).map((method) => `${method.toUpperCase()} ${servers[0]?.url}${path}`),
+  );
+  const parts = { access: {}, log: {}, service: {}, streams: {} } as never;
+  const real = createApp(parts).routes.map(({ method, path }) => `${method} ${path}`);
+  t.same(described.sort(), real.sort());
+  t.ok(real.length >= 15);
+});
+
+t.test('real answers are as described', async (t) => {
+  const { local, proxy, tail } = await startScene(t);
+  tail.push('{}');
+  const description = await descriptionOf(local);
+  const ajv = new Ajv2020({ strict: false, allErrors: true });
+  formats.default(ajv);
+  ajv.addSchema({ $id: 'api', ...description }, 'api');
+  const seen = new Set<string>();
+
+  const check = (method: string, path: string, answer: Answer): void => {
+    const operation = description.paths[path]?.[method];
+    const response = operation?.responses[String(answer.status)];
+    const name = `${method} ${path} ${answer.status}`;
+    if (operation === undefined || response === undefined) {
+      t.fail(`${name} is not described: ${answer.text}`);
+      return;
+    }
+    seen.add(operation.operationId);
+    const [type = ''] = (answer.headers['content-type'] ?? '').split(';');
+    const content = response.content[type];
+    t.ok(content, `${name} is ${type}`);
+    const pointer = `/paths/${path.replaceAll('/', '~1')}/${method}/responses/${answer.status}`;
+    const $ref = `api#${pointer}/content/${type.replaceAll('/', '~1')}/schema`;
+    const validate = ajv.compile({ $ref });
+    const value = /[/+]json/.test(type) ? answer.json : answer.text;
+    t.ok(validate(value), `${name}: ${ajv.errorsText(validate.errors)}`);
+  };
+
+  const gets = ['/status', '/metrics', '/certificates', '/certificates/requests'];
+  const more = ['/certificates/authority', '/configuration', '/openapi.json'];
+  for (const path of [...gets, ...more]) check('get', path, await ask(local, path));
+  check('get', '/log', await ask(local, '/log?follow=false'));
+  check('get', '/log', await ask(local, '/log?lines=x'));
+  const put = (body: object) => {
+    const asked = { method: 'PUT', headers: json, body: JSON.stringify(body) };
+    return ask(local, '/certificates/uploaded', asked);
+  };
+  const bodies = [{ chain: 'good', privateKey: 'x' }, { chain: 'bad' }, { chain: 'orphan' }, {}];
+  for (const body of bodies) check('put', '/certificates/uploaded', await put(body));
+  for (const [path, body] of [
+    ['/certificates/requests', { names: ['a'] }],
+    ['/certificates/requests', { names: ['a'] }],
+    ['/certificates/requests', { names: ['!'] }],
+    ['/certificates/renewal', {}],
+    ['/reload', {}],
+    ['/drain', {}],
+    ['/drain', { x: 1 }],
+  ] as const) {
+    check('post', path, await post(local, path, body));
+  }
+  check('get', '/certificates/requests', await ask(local, '/certificates/requests'));
+  for (const path of [
+    '/certificates/requests',
+    '/certificates/uploaded',
+    '/certificates/uploaded',
+  ]) {
+    check('delete', path, await ask(local, path, { method: 'DELETE' }));
+  }
+  const toml = { method: 'POST', headers: { 'content-type': 'application/toml' }, body: 'x = 1' };
+  check('post', '/configuration/check', await ask(local, '/configuration/check', toml));
+  const wrongType = await ask(local, '/configuration/check', { ...toml, headers: json });
+  check('post', '/configuration/check', wrongType);
+  const long = { ...toml, body: 'x'.repeat(70_000) };
+  check('post', '/configuration/check', await ask(local, '/configuration/check', long));
+  check('get', '/status', await ask(proxy, '/status'));
+  const stranger = { 'x-forwarded-for': '192.0.2.1', 'x-forwarded-proto': 'https' };
+  check('get', '/status', await ask(proxy, '/status', { headers: stranger }));
+
+  const all = Object.values(description.paths).flatMap(Object.values<Operation>);
+  t.same(
+    [...seen].sort(),
+    all.map(({ operationId }) => operationId).sort(),
+    'each route was asked',
+  );
+  t.equal(prefix, description.servers[0]?.url);
+  t.notOk(
+    ajv.compile({ $ref: 'api#/components/schemas/Problem' })({ status: 400 }),
+    'a check that can fail',
+  );
+});

@@ -1,0 +1,128 @@
+// SPDX-License-Identifier: Apache-2.0
+// The API's server on real sockets, with a service that does nothing but note what it was asked.
+
+import { join } from 'node:path';
+import type { Test } from 'tap';
+import { Access } from '../../../src/api/access.js';
+import { ApiServer } from '../../../src/api/server.js';
+import type { ApiService, PendingRequest } from '../../../src/api/service.js';
+import { GuessThrottle } from '../../../src/api/throttle.js';
+import type { Log } from '../../../src/log.js';
+import { LogTail } from '../../../src/log-tail.js';
+import { statusJson } from './status.js';
+
+export const certificate = {
+  source: 'device',
+  subject: 'CN=gate',
+  sans: ['DNS:gate'],
+  fingerprint: 'AB:CD',
+  notBefore: '2026-01-01T00:00:00.000Z',
+  notAfter: '2027-01-01T00:00:00.000Z',
+  daysLeft: 100,
+  lastError: null,
+};
+
+export interface Scene {
+  directory: string;
+  local: string;
+  proxy: string;
+  /** What the service was asked to do. */
+  calls: unknown[][];
+  lines: Record<string, unknown>[];
+  tail: LogTail;
+  server: ApiServer;
+  /** Moves the throttle's clock on. */
+  pass(ms: number): void;
+}
+
+function fakeService(calls: unknown[][], own: Partial<ApiService>): ApiService {
+  const note = (...call: unknown[]): void => void calls.push(call);
+  let pending: PendingRequest | undefined;
+  return {
+    status: () => statusJson,
+    certificates: {
+      list: () => ({ served: [certificate], waiting: [{ source: 'enrolment', lastError: null }] }),
+      install: async (chain, privateKey) => {
+        note('install', chain, privateKey);
+        const kind = chain === 'bad' ? 'bad' : 'warning';
+        if (chain === 'orphan') return undefined;
+        return { isInstalled: kind !== 'bad', findings: [{ kind, text: 'something is odd' }] };
+      },
+      uninstall: async () => {
+        note('uninstall');
+        return calls.filter(([name]) => name === 'uninstall').length === 1;
+      },
+      refusalOf: (names) => (names.includes('!') ? '"!" is no name' : undefined),
+      request: async (names) => {
+        note('request', names);
+        if (pending !== undefined) return undefined;
+        pending = { request: 'PEM', names: [...names], madeAt: '2026-01-01T00:00:00.000Z' };
+        return pending;
+      },
+      pending: () => pending,
+      giveUp: async () => {
+        pending = undefined;
+      },
+      renew: async () => {
+        note('renew');
+        return ['device'];
+      },
+      authority: () => '-----BEGIN CERTIFICATE-----\n',
+    },
+    configuration: {
+      effective: () =>
+        JSON.stringify({
+          files: [],
+          settings: { root: { value: 'x', origin: { kind: 'default' } } },
+        }),
+      check: async (toml) => {
+        note('check', toml);
+        return { errors: [{ line: 1, key: 'rooot', message: 'no such key' }], warnings: [] };
+      },
+      reload: async () => {
+        note('reload');
+        return { errors: [], applied: ['log.level'], restartRequired: [] };
+      },
+    },
+    drain: () => note('drain'),
+    ...own,
+  };
+}
+
+export interface SceneOptions {
+  administrators?: string[];
+  service?: Partial<ApiService>;
+}
+
+export async function startScene(t: Test, options: SceneOptions = {}): Promise<Scene> {
+  const directory = t.testdir();
+  const calls: unknown[][] = [];
+  const lines: Record<string, unknown>[] = [];
+  const note = (line: object): void => void lines.push({ ...line });
+  const log = { info: note, warn: note, error: note } as unknown as Log;
+  let nowMs = 0;
+  const access = new Access({
+    stateDir: directory,
+    administrators: () => options.administrators ?? [],
+    warn: note,
+    throttle: new GuessThrottle(() => nowMs),
+  });
+  const tail = new LogTail();
+  const service = fakeService(calls, options.service ?? {});
+  const server = new ApiServer({ stateDir: directory, service, access, log, tail });
+  await server.start();
+  t.teardown(() => server.close());
+  const [local, proxy] = ['api.sock', 'proxy.sock'].map((name) => join(directory, name));
+  return {
+    directory,
+    local: local ?? '',
+    proxy: proxy ?? '',
+    calls,
+    lines,
+    tail,
+    server,
+    pass: (ms) => {
+      nowMs += ms;
+    },
+  };
+}

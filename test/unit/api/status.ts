@@ -1,0 +1,50 @@
+// SPDX-License-Identifier: Apache-2.0
+// A status as the engine gives it, with every part, for tests of what is made from it.
+
+export const statusJson = JSON.stringify({
+  version: '0.1.0',
+  uptimeMs: 2010,
+  ring: { backend: 'io_uring', detail: 'x' },
+  offload: {
+    mode: 'auto',
+    suspended: '',
+    kernel: 'available',
+    ciphers: [],
+    driver: { algorithm: 'gcm(aes)', name: 'gcm-aes-caam', priority: 3000, async: true },
+    promoted: { 'TLSv1.3 AES-128-GCM': 7 },
+    fallbacks: { cipher_refused: 2 },
+  },
+  connections: { accepted: 9, shed: 1, open: 3, byState: { handshake: 1, splice: 2 } },
+  requests: { total: 5, byStatus: { '200': 4, '404': 1 } },
+  bytes: { plaintextSent: 1000, spliced: 900, received: 94 },
+  tls: {
+    handshakes: { full: 8, resumed: 1 },
+    failures: { timeout: 1 },
+    alertsSent: 2,
+    controlRecords: 3,
+    recordLimitCloses: 0,
+  },
+  clientCertificates: { verified: 1, missing: 2, refused: { expired: 1 } },
+  pending: {
+    bytes: 10,
+    bytesMax: 20,
+    windowBytes: 262144,
+    pauses: 4,
+    pushes: 0,
+    stuck: 0,
+    stuckEver: 1,
+    contradictions: 0,
+  },
+  drains: {
+    drained: 6,
+    aborted: 1,
+    peerGone: 1,
+    inProgress: 1,
+    lastMs: 3,
+    maxMs: 1500,
+    abortedIn: { splice: 1 },
+  },
+  files: { open: 1, hits: 2, misses: 3, coldFills: 4 },
+  canary: { ok: 10, failed: 1, lastMs: 12, lastCipher: '', lastError: '' },
+  watchdog: { missing: [] },
+});
