@@ -7,6 +7,7 @@ import { join } from 'node:path';
 export interface Status {
   ring: { backend: string };
   offload: {
+    kernel: string;
     ciphers: { version: string; cipher: string; tx: boolean }[];
     driver: { name: string; async: boolean };
     promoted: Record<string, number>;
