@@ -69,6 +69,7 @@ export const testPackages = [
   tool('busybox-static', 'busybox', 'the first process of a guest'),
   tool('systemd', 'systemd-analyze', 'judges the units; systemd-notify; PID 1 of some guests'),
   tool('iproute2', 'ip', 'brings up the loopback interface of a guest'),
+  tool('cpio', 'cpio', 'packs what an emulated board boots'),
 ];
 
 /** libFuzzer: large, so that who may not install it runs the other tests without. */
