@@ -101,6 +101,11 @@ t.test('what goes wrong', async (t) => {
     boardOf({ files: { ...working, '/proc/crypto': failing }, bytes }),
   );
   t.match(untested, { level: 'problem', detail: 'gcm-aes-caam.', advice: /--tls-offload off/ });
+  const other = cryptoEntry('xts(aes)', 'xts-aes-caam', { selftest: 'unknown' });
+  const [, unconcerned] = probeCaam(
+    boardOf({ files: { ...working, '/proc/crypto': other + gcm }, bytes }),
+  );
+  t.match(unconcerned, { level: 'ok', title: /AES-GCM: gcm-aes-caam/ });
 });
 
 t.test('absent', async (t) => {
