@@ -14,7 +14,7 @@ const archiveBytesMax = 64 << 20;
 
 /** What a board boots; files of the host. */
 export interface Image {
-  qemu: string;
+  emulator: string;
   kernel: string;
   deviceTree?: string;
   initramfs: string;
@@ -34,7 +34,7 @@ export class Unable extends Error {}
 
 function directoryFrom(script: string, ...args: string[]): string {
   try {
-    return run(join('test/board/lab', script), args).toString().trim();
+    return run(script, args).toString().trim();
   } catch (error) {
     throw new Unable(String(error).trim().split('\n').slice(-2).join(' '));
   }
@@ -71,7 +71,7 @@ function environmentOf(machine: Machine): string {
   return [
     `BOARD_TIME=${Math.floor(Date.now() / 1000)}`,
     `BOARD_MODULES=${quoted(modules.join(' '))}`,
-    `BOARD_TEMPLATE=${quoted(template)}`,
+    `BOARD_TEMPLATE=${quoted(template ?? '')}`,
     // Before the host gives up, the board says what hangs.
     `BOARD_PATIENCE=${limitS - 30}`,
     `export SPLICED_TEST_SLOWNESS=${slowness} SPLICED_TEST_PATIENCE=${patience}`,
@@ -95,10 +95,10 @@ function projectArchive(machine: Machine, directory: string): Buffer {
 }
 
 /** Builds what is missing, and writes the initramfs into `directory`. */
-export function makeImage(machine: Machine, directory: string, qemu?: string): Image {
-  const emulator = qemu ?? directoryFrom('get-qemu');
-  const kernel = directoryFrom('get-kernel', machine.kernel);
-  const userland = directoryFrom('get-userland', machine.userland);
+export function makeImage(machine: Machine, directory: string): Image {
+  const emulator = directoryFrom(machine.emulator);
+  const kernel = directoryFrom('test/board/lab/get-kernel', machine.kernel);
+  const userland = directoryFrom('test/board/lab/get-userland', machine.userland);
   crossBuild(machine.userland);
   const initramfs = join(directory, 'initramfs');
   writeFileSync(initramfs, readFileSync(join(userland, 'userland.cpio')));
@@ -106,7 +106,7 @@ export function makeImage(machine: Machine, directory: string, qemu?: string): I
   writeFileSync(initramfs, Buffer.concat(rest), { flag: 'a' });
   rmSync(join(directory, 'root'), { recursive: true });
   return {
-    qemu: join(emulator, 'run'),
+    emulator: join(emulator, 'run'),
     kernel: join(kernel, 'vmlinuz'),
     ...(machine.deviceTree && { deviceTree: join(kernel, 'dtb', machine.deviceTree) }),
     initramfs,

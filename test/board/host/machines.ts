@@ -5,6 +5,8 @@
 export type Architecture = 'arm64' | 'armhf';
 
 export interface Machine {
+  /** The script that lays out QEMU and prints its directory. */
+  emulator: string;
   /** QEMU's arguments; the kernel, its device tree and the initramfs are added. */
   qemu: readonly string[];
   kernel: Architecture;
@@ -15,34 +17,44 @@ export interface Machine {
   deviceTree?: string;
   modules: readonly string[];
   /** What makes AES-GCM asynchronous without an engine: cryptd where the kernel has it, else pcrypt. */
-  template: string;
-  /** Its caam.engine finding by the doctor: absent, or there with a driver that cannot start. */
-  caam: { level: string; title: RegExp; detail?: RegExp };
+  template?: string;
+  /** The driver that kernel TLS then chooses. */
+  driver: RegExp;
+  /** What the doctor says of its CAAM: the findings of the group `caam`. */
+  caam: readonly { id: string; level: string; title: RegExp; detail?: RegExp }[];
   /** How much slower than the fastest of them. Reading rates and the tests' own patience follow it. */
   slowness: number;
   /** From power-on to the report. */
   limitS: number;
 }
 
-const absent = { level: 'info', title: /^There is no CAAM crypto engine/ };
+const id = 'caam.engine';
+const absent = [{ id, level: 'info', title: /^There is no CAAM crypto engine/ }];
 // QEMU has memory where the engine should be: the controller starts, its job rings do not.
-const failed = {
-  level: 'warning',
-  title: /^CAAM is present.*, and no job ring works$/,
-  detail: /caam_jr could start none of them/,
-};
+const failed = [
+  {
+    id,
+    level: 'warning',
+    title: /^CAAM is present.*, and no job ring works$/,
+    detail: /caam_jr could start none of them/,
+  },
+];
 
 const arm64Kernel = {
+  emulator: 'test/board/lab/get-qemu',
   kernel: 'arm64',
   modules: ['tls', 'algif_aead', 'ghash-ce', 'pcrypt'],
   template: 'pcrypt(gcm-aes-ce)',
+  driver: /^pcrypt\(gcm-aes-ce\)$/,
 } as const;
 
 const armhfKernel = {
+  emulator: 'test/board/lab/get-qemu',
   kernel: 'armhf',
   userland: 'armhf',
   modules: ['tls', 'algif_aead', 'gcm', 'ghash-generic', 'aes-arm', 'cryptd'],
   template: 'cryptd(gcm(aes))',
+  driver: /^cryptd\(gcm_base\(ctr/,
 } as const;
 
 const imx8mp = {

@@ -37,6 +37,8 @@ export interface Run {
   durationMs: number;
   /** `SECONDS STEP` since power-on, as the board's own clock has them. */
   steps: string[];
+  /** What QEMU itself said. */
+  emulatorLines: string[];
   consolePath: string;
 }
 
@@ -53,11 +55,12 @@ export async function runBoard(machine: Machine, image: Image, consolePath: stri
   if (image.deviceTree) parts.push('-dtb', image.deviceTree);
   const append = `console=${machine.console},115200 loglevel=5 panic=-1`;
   const quiet = ['-nographic', '-nodefaults', '-no-reboot', '-monitor', 'none'];
-  const child = spawn(image.qemu, [...quiet, ...machine.qemu, ...parts, '-append', append], {
+  const child = spawn(image.emulator, [...quiet, ...machine.qemu, ...parts, '-append', append], {
     stdio: ['ignore', 'pipe', 'pipe'],
   });
   const consoleLog = createWriteStream(consolePath);
   const steps: string[] = [];
+  const emulatorLines: string[] = [];
   const packed: string[] = [];
   let isReporting = false;
   let end = '';
@@ -78,14 +81,18 @@ export async function runBoard(machine: Machine, image: Image, consolePath: stri
     }
   };
   createInterface(child.stdout).on('line', take);
-  createInterface(child.stderr).on('line', take);
+  createInterface(child.stderr).on('line', (line) => {
+    emulatorLines.push(line);
+    consoleLog.write(`${line}\n`);
+  });
   await new Promise((resolve, reject) => {
     child.on('error', reject);
     child.on('close', resolve);
   });
   clearTimeout(limit);
   await new Promise((resolve) => consoleLog.end(resolve));
-  const run = { end: end || 'QEMU ended', durationMs: Date.now() - startedMs, steps, consolePath };
+  const durationMs = Date.now() - startedMs;
+  const run = { end: end || 'QEMU ended', durationMs, steps, emulatorLines, consolePath };
   const report = end.startsWith('exit code') ? decode(packed) : undefined;
   return report === undefined ? run : { ...run, report };
 }

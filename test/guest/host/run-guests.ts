@@ -27,7 +27,7 @@ export interface Case {
   clientErrors?: string;
   status?: Status;
   exitCode?: number | null;
-  stopped?: { drained: number; aborted: number };
+  stopped?: { drained: number; aborted: number; bytesSent: number };
   active?: number;
   dropped?: number;
   log?: string[];
