@@ -87,6 +87,24 @@ export const fuzzPackages = [
   },
 ];
 
+/** What builds the QEMU with the model of CAAM (test/caam). */
+export const modelPackages = [
+  tool('dpkg-dev', 'dpkg-source', "unpacks Debian's source of QEMU"),
+  tool('patch', 'patch', 'adds the model'),
+  tool('ninja-build', 'ninja', 'drives the build of QEMU'),
+  tool('pkgconf', 'pkg-config', 'finds the libraries of QEMU'),
+  tool('bison', 'bison', "QEMU's build has grammars"),
+  tool('flex', 'flex', "QEMU's build has grammars"),
+  file('libglib2.0-dev', '/usr/include/glib-2.0/glib.h', 'QEMU is written with it'),
+  file('libfdt-dev', '/usr/include/libfdt.h', 'reads the device trees of boards'),
+  file('zlib1g-dev', '/usr/include/zlib.h', 'QEMU unpacks kernels'),
+  {
+    name: 'python3-venv',
+    reason: "QEMU's configure makes an environment of its own",
+    present: () => spawnSync('python3', ['-c', 'import ensurepip, venv']).status === 0,
+  },
+];
+
 /** What runs the prebuilds of other architectures. */
 export const emulationPackages = [
   tool('qemu-user-static', 'qemu-arm-static', 'runs programs of other architectures'),

@@ -3,7 +3,8 @@
 // one line each, and ends with exactly `N passed, N failed, N skipped`. The exit code is 0 when
 // nothing failed. With CI=true or --no-skip a skipped test of cross, guest or board is a failure.
 // The suites: static native unit cross guest board, and long ones that run only when they are asked
-// for: boards (every emulated board, `npm run test:boards`).
+// for: boards (every emulated board, `npm run test:boards`), caam (with a model of the engine,
+// `npm run test:caam`).
 import { spawnSync } from 'node:child_process';
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -19,6 +20,7 @@ import {
   emulationPackages,
   ensurePackages,
   fuzzPackages,
+  modelPackages,
   SetupError,
   testPackages,
   which,
@@ -26,7 +28,7 @@ import {
 import { newTally, runTapFiles } from './tap.mjs';
 
 const suiteNames = ['static', 'native', 'unit', 'cross', 'guest', 'board'];
-const allSuiteNames = [...suiteNames, 'boards'];
+const allSuiteNames = [...suiteNames, 'boards', 'caam'];
 const outputCharsMax = 20_000;
 
 function staticSuite() {
@@ -172,10 +174,14 @@ async function crossSuite(mustNotSkip, wanted) {
   return tapSuite(['test/cross'], { jobs: 1, timeoutS: 300, wanted });
 }
 
-async function boardSuite(directories, mustNotSkip, wanted) {
+async function boardSuite(directories, { packages = [], timeoutS, mustNotSkip, wanted }) {
   if (testSources(directories, wanted).length === 0) return newTally();
-  const skipped = skippedUnless(ensureCrossTools, directories.join(' '), mustNotSkip);
-  return skipped ?? kernelSuite(directories, { timeoutS: 1500, mustNotSkip, wanted });
+  const ensure = () => {
+    ensureCrossTools();
+    ensurePackages(packages);
+  };
+  const skipped = skippedUnless(ensure, directories.join(' '), mustNotSkip);
+  return skipped ?? kernelSuite(directories, { timeoutS, mustNotSkip, wanted });
 }
 
 function addUp(tallies) {
@@ -216,6 +222,7 @@ function report(total) {
 await runScript(async () => {
   const { only, wanted, mustNotSkip } = parseOptions();
   await setUp(testPackages);
+  const board = { timeoutS: 1500, mustNotSkip, wanted };
   const suites = {
     static: staticSuite,
     native: nativeSuite,
@@ -224,8 +231,10 @@ await runScript(async () => {
     cross: () => crossSuite(mustNotSkip, wanted),
     guest: () => kernelSuite(['test/guest'], { timeoutS: 1500, mustNotSkip, wanted }),
     // The quickest of the boards, and all of them.
-    board: () => boardSuite(['test/board/virt-arm64.test.ts'], mustNotSkip, wanted),
-    boards: () => boardSuite(['test/board'], mustNotSkip, wanted),
+    board: () => boardSuite(['test/board/virt-arm64.test.ts'], board),
+    boards: () => boardSuite(['test/board'], board),
+    // The first of them builds QEMU.
+    caam: () => boardSuite(['test/caam'], { ...board, packages: modelPackages, timeoutS: 3600 }),
   };
   const tallies = [];
   for (const name of allSuiteNames.filter((suite) => only.includes(suite))) {
