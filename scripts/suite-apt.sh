@@ -12,20 +12,44 @@ suite_mirror() {
   echo "$found"
 }
 
-# suite_unpack SUITE WORK PACKAGE...: lays the packages' files out in WORK/root, the packages themselves
-# in WORK/debs. WORK must be empty. SUITE_ARCH is the packages' architecture, amd64 when unset.
-suite_unpack() {
-  local suite=$1 work=$2 arch=${SUITE_ARCH:-amd64} apt package mirror
-  shift 2
+# suite_prepare SUITE WORK: makes WORK, which must be empty, the directory of an apt of its own, whose
+# machine has nothing installed; its command is in the array suite_apt. SUITE_ARCH is the packages'
+# architecture, amd64 when unset.
+suite_prepare() {
+  local suite=$1 work=$2 arch=${SUITE_ARCH:-amd64} mirror
   mirror=$(suite_mirror)
   chmod 755 "$work"
   mkdir -p "$work/lists/partial" "$work/cache/archives/partial" "$work/debs" "$work/root"
   echo "deb [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] $mirror $suite main" >"$work/list"
-  apt=(apt-get -qq -o Dir::Etc::SourceList="$work/list" -o Dir::Etc::SourceParts=/dev/null
+  suite_apt=(apt-get -qq -o Dir::Etc::SourceList="$work/list" -o Dir::Etc::SourceParts=/dev/null
     -o Dir::Etc::PreferencesParts=/dev/null -o Dir::State::Lists="$work/lists"
-    -o Dir::Cache="$work/cache" -o APT::Architecture="$arch" -o APT::Architectures::="$arch"
-    -o APT::Sandbox::User=root)
-  "${apt[@]}" update
-  (cd "$work/debs" && "${apt[@]}" download "$@")
+    -o Dir::State::Status=/dev/null -o Dir::Cache="$work/cache" -o APT::Architecture="$arch"
+    -o APT::Architectures::="$arch" -o APT::Sandbox::User=root)
+  "${suite_apt[@]}" update
+}
+
+# suite_unpack SUITE WORK PACKAGE...: lays the packages' files out in WORK/root, the packages themselves
+# in WORK/debs. WORK must be empty.
+suite_unpack() {
+  local suite=$1 work=$2 package
+  shift 2
+  suite_prepare "$suite" "$work"
+  (cd "$work/debs" && "${suite_apt[@]}" download "$@")
   for package in "$work"/debs/*.deb; do dpkg -x "$package" "$work/root"; done
+}
+
+# suite_unpack_whole SUITE WORK PACKAGE...: the same with all that they depend on, and with one /usr. No
+# script of a package runs, so the architecture may be a foreign one.
+suite_unpack_whole() {
+  local suite=$1 work=$2 package directory
+  shift 2
+  suite_prepare "$suite" "$work"
+  "${suite_apt[@]}" --download-only --no-install-recommends -y install "$@"
+  for directory in bin sbin lib lib64; do
+    mkdir -p "$work/root/usr/$directory"
+    ln -s "usr/$directory" "$work/root/$directory"
+  done
+  for package in "$work"/cache/archives/*.deb; do
+    dpkg-deb --fsys-tarfile "$package" | tar -x -C "$work/root" --keep-directory-symlink
+  done
 }

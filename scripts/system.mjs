@@ -74,6 +74,7 @@ export const testPackages = [
     "Prometheus' own parser, for the metrics",
   ),
   tool('iproute2', 'ip', 'brings up the loopback interface of a guest'),
+  tool('cpio', 'cpio', 'packs what an emulated board boots'),
 ];
 
 /** libFuzzer: large, so that who may not install it runs the other tests without. */
@@ -88,6 +89,24 @@ export const fuzzPackages = [
       const files = [`libclang_rt.fuzzer-${machine}.a`, 'libclang_rt.fuzzer.a'];
       return status === 0 && files.some((name) => existsSync(join(stdout.trim(), name)));
     },
+  },
+];
+
+/** What builds the QEMU with the model of CAAM (test/caam). */
+export const modelPackages = [
+  tool('dpkg-dev', 'dpkg-source', "unpacks Debian's source of QEMU"),
+  tool('patch', 'patch', 'adds the model'),
+  tool('ninja-build', 'ninja', 'drives the build of QEMU'),
+  tool('pkgconf', 'pkg-config', 'finds the libraries of QEMU'),
+  tool('bison', 'bison', "QEMU's build has grammars"),
+  tool('flex', 'flex', "QEMU's build has grammars"),
+  file('libglib2.0-dev', '/usr/include/glib-2.0/glib.h', 'QEMU is written with it'),
+  file('libfdt-dev', '/usr/include/libfdt.h', 'reads the device trees of boards'),
+  file('zlib1g-dev', '/usr/include/zlib.h', 'QEMU unpacks kernels'),
+  {
+    name: 'python3-venv',
+    reason: "QEMU's configure makes an environment of its own",
+    present: () => spawnSync('python3', ['-c', 'import ensurepip, venv']).status === 0,
   },
 ];
 

@@ -1,7 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-// `npm test [-- --only static|native|unit|cross|guest] [--no-skip] [PART-OF-A-FILE-NAME]`: sets up, runs every suite in order,
+// `npm test [-- --only SUITE] [--no-skip] [PART-OF-A-FILE-NAME]`: sets up, runs every suite in order,
 // one line each, and ends with exactly `N passed, N failed, N skipped`. The exit code is 0 when
-// nothing failed. With CI=true or --no-skip a skipped test of cross or guest is a failure.
+// nothing failed. With CI=true or --no-skip a skipped test of cross, guest or board is a failure.
+// The suites: static native unit cross guest board, and long ones that run only when they are asked
+// for: boards (every emulated board, `npm run test:boards`), caam (with a model of the engine,
+// `npm run test:caam`).
 import { spawnSync } from 'node:child_process';
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -17,13 +20,15 @@ import {
   emulationPackages,
   ensurePackages,
   fuzzPackages,
+  modelPackages,
   SetupError,
   testPackages,
   which,
 } from './system.mjs';
 import { newTally, runTapFiles } from './tap.mjs';
 
-const suiteNames = ['static', 'native', 'unit', 'cross', 'guest'];
+const suiteNames = ['static', 'native', 'unit', 'cross', 'guest', 'board'];
+const allSuiteNames = [...suiteNames, 'boards', 'caam'];
 const outputCharsMax = 20_000;
 
 function staticSuite() {
@@ -126,10 +131,10 @@ async function tapSuite(directories, { jobs, timeoutS, onLine, wanted }) {
   return runTapFiles(compiled, { cwd: projectDir, jobs, timeoutS, onLine });
 }
 
-async function guestSuite(mustNotSkip, wanted) {
-  // Guests take minutes in all: show each test as it ends.
+/** Real kernels take minutes in all: each test is shown as it ends. */
+async function kernelSuite(directories, { timeoutS, mustNotSkip, wanted }) {
   const onLine = process.stderr.isTTY ? (text) => process.stderr.write(text) : undefined;
-  const tally = await tapSuite(['test/guest'], { jobs: 1, timeoutS: 1500, onLine, wanted });
+  const tally = await tapSuite(directories, { jobs: 1, timeoutS, onLine, wanted });
   return mustNotSkip ? withoutSkips(tally) : tally;
 }
 
@@ -138,18 +143,28 @@ function withoutSkips(tally) {
   return { ...tally, failures: [...tally.failures, ...refused], skipped: [] };
 }
 
+/** Runs `ensure`; where this machine cannot, the tally of a suite that is skipped for that reason. */
+function skippedUnless(ensure, name, mustNotSkip) {
+  try {
+    ensure();
+    return undefined;
+  } catch (error) {
+    if (!(error instanceof SetupError)) throw error;
+    const reason = error.message.trim().replaceAll(/\s*\n\s*/g, '; ');
+    const tally = { ...newTally(), skipped: [{ name, reason }] };
+    return mustNotSkip ? withoutSkips(tally) : tally;
+  }
+}
+
 async function crossSuite(mustNotSkip, wanted) {
   if (testSources(['test/cross'], wanted).length === 0) return newTally();
-  const reasonOf = ({ message }) => message.trim().replaceAll(/\s*\n\s*/g, '; ');
-  try {
+  const ensure = () => {
     ensureCrossTools();
     ensurePackages(emulationPackages);
     for (const target of targets) if (target.emulator) ensureForeignNode(target);
-  } catch (error) {
-    if (!(error instanceof SetupError)) throw error;
-    const tally = { ...newTally(), skipped: [{ name: 'test/cross', reason: reasonOf(error) }] };
-    return mustNotSkip ? withoutSkips(tally) : tally;
-  }
+  };
+  const skipped = skippedUnless(ensure, 'test/cross', mustNotSkip);
+  if (skipped) return skipped;
   try {
     await makePackage();
   } catch (error) {
@@ -157,6 +172,16 @@ async function crossSuite(mustNotSkip, wanted) {
     return { ...newTally(), failures: ['npm run pack'], output: error.message };
   }
   return tapSuite(['test/cross'], { jobs: 1, timeoutS: 300, wanted });
+}
+
+async function boardSuite(directories, { packages = [], timeoutS, mustNotSkip, wanted }) {
+  if (testSources(directories, wanted).length === 0) return newTally();
+  const ensure = () => {
+    ensureCrossTools();
+    ensurePackages(packages);
+  };
+  const skipped = skippedUnless(ensure, directories.join(' '), mustNotSkip);
+  return skipped ?? kernelSuite(directories, { timeoutS, mustNotSkip, wanted });
 }
 
 function addUp(tallies) {
@@ -175,9 +200,9 @@ function parseOptions() {
     options: { only: { type: 'string', multiple: true }, 'no-skip': { type: 'boolean' } },
   });
   const only = values.only ?? suiteNames;
-  const unknown = only.find((name) => !suiteNames.includes(name));
+  const unknown = only.find((name) => !allSuiteNames.includes(name));
   if (unknown !== undefined) {
-    throw new SetupError(`There is no suite "${unknown}"; there are: ${suiteNames.join(', ')}.`);
+    throw new SetupError(`There is no suite "${unknown}"; there are: ${allSuiteNames.join(', ')}.`);
   }
   return {
     only,
@@ -197,16 +222,22 @@ function report(total) {
 await runScript(async () => {
   const { only, wanted, mustNotSkip } = parseOptions();
   await setUp(testPackages);
+  const board = { timeoutS: 1500, mustNotSkip, wanted };
   const suites = {
     static: staticSuite,
     native: nativeSuite,
     unit: () =>
       tapSuite(['test/unit', 'test/cli', 'test/contract'], { jobs: 2, timeoutS: 120, wanted }),
     cross: () => crossSuite(mustNotSkip, wanted),
-    guest: () => guestSuite(mustNotSkip, wanted),
+    guest: () => kernelSuite(['test/guest'], { timeoutS: 1500, mustNotSkip, wanted }),
+    // The quickest of the boards, and all of them.
+    board: () => boardSuite(['test/board/virt-arm64.test.ts'], board),
+    boards: () => boardSuite(['test/board'], board),
+    // The first of them builds QEMU.
+    caam: () => boardSuite(['test/caam'], { ...board, packages: modelPackages, timeoutS: 3600 }),
   };
   const tallies = [];
-  for (const name of suiteNames.filter((suite) => only.includes(suite))) {
+  for (const name of allSuiteNames.filter((suite) => only.includes(suite))) {
     const startedMs = Date.now();
     const tally = await suites[name]();
     const seconds = ((Date.now() - startedMs) / 1000).toFixed(1);

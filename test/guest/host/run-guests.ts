@@ -7,6 +7,7 @@ import { join } from 'node:path';
 export interface Status {
   ring: { backend: string };
   offload: {
+    kernel: string;
     ciphers: { version: string; cipher: string; tx: boolean }[];
     driver: { name: string; async: boolean };
     promoted: Record<string, number>;
@@ -26,7 +27,7 @@ export interface Case {
   clientErrors?: string;
   status?: Status;
   exitCode?: number | null;
-  stopped?: { drained: number; aborted: number };
+  stopped?: { drained: number; aborted: number; bytesSent: number };
   active?: number;
   dropped?: number;
   log?: string[];

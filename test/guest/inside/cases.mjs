@@ -9,7 +9,7 @@ import { connection, download } from './client.mjs';
 import * as guest from './guest.mjs';
 import { Server } from './server.mjs';
 
-const versions = ['1.2', '1.3'];
+export const versions = ['1.2', '1.3'];
 const slow = 'slow:2000000';
 const resume = 'resume:600';
 const stall = 'stall:12000';
@@ -46,7 +46,7 @@ function matrixPlan(buffers) {
 }
 
 /** Serves with the product while `use` runs; adds status, exit code and stopped line. */
-async function withProduct(options, use) {
+export async function withProduct(options, use) {
   guest.setBuffers(options.buffers);
   const server = await Server.product({
     root: guest.root,
@@ -71,7 +71,22 @@ const matrix = (buffers, root = guest.root) => downloads({ buffers, root }, matr
 
 const short = (cipher) => versions.flatMap((tls) => oneEach(tls, 'slow:5000000', cipher));
 
-/** SIGTERM while every download is in its middle. */
+/** SIGTERM while every download of the plan is in its middle. */
+export async function stopDuring(server, plan) {
+  const asked = async () => (await server.status()).requests.total;
+  const before = await asked();
+  const done = download({ port: server.port, root: guest.root, connections: plan });
+  // Each of them asked, and this loop did: nothing has ended when it says so.
+  let asking = 1;
+  while ((await asked()) - before - asking < plan.length) {
+    asking += 1;
+    await new Promise((resolve) => setTimeout(resolve, 50));
+  }
+  const status = await server.status();
+  server.signal();
+  return { ...(await done), status, active: plan.length };
+}
+
 function stopInTheMiddle() {
   const plan = versions.flatMap((tls) =>
     ['close', 'keep'].flatMap((mode) => [
@@ -81,17 +96,7 @@ function stopInTheMiddle() {
       connection({ tls, mode, profile: 'slow:6000000', paths: [largestPath] }),
     ]),
   );
-  return withProduct({ buffers: 16384 }, async (server) => {
-    const done = download({ port: server.port, root: guest.root, connections: plan });
-    // Each of them asked, and the status request itself: nothing has ended when it says so.
-    let status = await server.status();
-    while (status.requests.total < plan.length) {
-      await new Promise((resolve) => setTimeout(resolve, 50));
-      status = await server.status();
-    }
-    server.signal();
-    return { ...(await done), status, active: plan.length };
-  });
+  return withProduct({ buffers: 16384 }, (server) => stopDuring(server, plan));
 }
 
 /**

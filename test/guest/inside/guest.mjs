@@ -32,11 +32,12 @@ export function run(command, args) {
   return result.stdout;
 }
 
-export function makeFiles() {
-  for (const directory of [root, coldRoot]) mkdirSync(directory, { recursive: true });
-  for (const size of sizes) {
+/** The served files, of the given sizes in bytes, and the naive server's certificate. */
+export function makeFiles(wanted = sizes, directories = [root, coldRoot]) {
+  for (const directory of directories) mkdirSync(directory, { recursive: true });
+  for (const size of wanted) {
     const body = randomBytes(size);
-    for (const directory of [root, coldRoot]) writeFileSync(directory + pathOf(size), body);
+    for (const directory of directories) writeFileSync(directory + pathOf(size), body);
   }
   const curve = ['-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1', '-nodes'];
   const subject = ['-subj', '/CN=localhost', '-days', '30'];

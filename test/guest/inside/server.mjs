@@ -6,15 +6,23 @@ import { once } from 'node:events';
 import { request } from 'node:https';
 import { createInterface } from 'node:readline';
 
-const readyWaitMs = 20_000;
-const stopWaitMs = 60_000;
+// An emulated board sets it: seconds become minutes there.
+const patience = Number(process.env.SPLICED_TEST_PATIENCE ?? 1);
+const readyWaitMs = 20_000 * patience;
+const statusWaitMs = 10_000 * patience;
+const stopWaitMs = 60_000 * patience;
 const logLinesKept = 40;
 
 export class Server {
   /** Resolves when the server has printed its ready line. */
   static async start(command, args, environment = {}) {
     const server = new Server(command, args, environment);
-    await server.#ready;
+    try {
+      await server.#ready;
+    } catch (error) {
+      server.#child.kill('SIGKILL');
+      throw error;
+    }
     return server;
   }
 
@@ -78,7 +86,7 @@ export class Server {
     return new Promise((resolve, reject) => {
       const options = { host: '127.0.0.1', port: this.port, path: '/.spliced/status' };
       const tls = { agent: false, rejectUnauthorized: false, ciphers: 'TLS_AES_128_GCM_SHA256' };
-      const outgoing = request({ ...options, ...tls, timeout: 10_000 }, (response) => {
+      const outgoing = request({ ...options, ...tls, timeout: statusWaitMs }, (response) => {
         let text = '';
         response.setEncoding('utf8');
         response.on('data', (part) => {

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-// Makes kernel TLS encrypt asynchronously, as with a crypto engine: instantiates the template
-// cryptd(gcm(aes)) through AF_ALG, which then outranks the plain gcm(aes). The bind may answer
-// EEXIST or ENOENT and have worked all the same, so /proc/crypto decides. Prints the driver that a
-// user of gcm(aes) gets now; exit code 1 with a reason when it is not asynchronous.
+// Makes kernel TLS encrypt asynchronously, as with a crypto engine: instantiates a template such as
+// cryptd(gcm(aes)), the default, through AF_ALG, which then outranks the plain gcm(aes). The bind may
+// answer EEXIST or ENOENT and have worked all the same, so /proc/crypto decides. Prints the driver
+// that a user of gcm(aes) gets now; exit code 1 with a reason when it is not asynchronous.
+//   async-cipher [TEMPLATE(DRIVER)]
 #include <errno.h>
 #include <linux/if_alg.h>
 #include <string.h>
@@ -43,7 +44,8 @@ Driver chosen_driver() {
 
 }  // namespace
 
-int main() {
+int main(int argc, char** argv) {
+  const char* wanted = argc > 1 ? argv[1] : "cryptd(gcm(aes))";
   const int fd = socket(AF_ALG, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
   if (fd < 0) {
     fprintf(stderr, "async-cipher: no AF_ALG socket: %s (module algif_aead)\n", strerror(errno));
@@ -52,7 +54,7 @@ int main() {
   struct sockaddr_alg address = {};
   address.salg_family = AF_ALG;
   strcpy(reinterpret_cast<char*>(address.salg_type), "aead");
-  strcpy(reinterpret_cast<char*>(address.salg_name), "cryptd(gcm(aes))");
+  snprintf(reinterpret_cast<char*>(address.salg_name), sizeof address.salg_name, "%s", wanted);
   const int bound = bind(fd, reinterpret_cast<struct sockaddr*>(&address), sizeof address);
   const int refusal = bound == 0 ? 0 : errno;
   const Driver driver = chosen_driver();

@@ -78,6 +78,21 @@ t.test('what goes wrong', async (t) => {
     detail: /gives us 2\. 1 more belong/,
     advice: /caam_jr/,
   });
+  const loaded = { ...bound, [`${drivers}/caam_jr/bind`]: '' };
+  t.match(finding(loaded), {
+    level: 'warning',
+    title: /no job ring works/,
+    detail: /caam_jr could start none of them/,
+    advice: /dmesg/,
+  });
+  const allKept = {
+    [`${engine8mp}/jr@2000/status`]: 'disabled\0',
+    [`${engine8mp}/jr@3000/status`]: 'disabled\0',
+  };
+  t.match(finding({ ...loaded, ...allKept }), {
+    detail: /gives us 0\. 3 more belong/,
+    advice: /Enable a ring/,
+  });
   const working = { ...imx8mp, ...bound, ...rings };
   const [, noCiphers] = probeCaam(boardOf({ files: working, bytes }));
   t.match(noCiphers, { level: 'warning', title: /offers the kernel no AES/ });
@@ -86,6 +101,11 @@ t.test('what goes wrong', async (t) => {
     boardOf({ files: { ...working, '/proc/crypto': failing }, bytes }),
   );
   t.match(untested, { level: 'problem', detail: 'gcm-aes-caam.', advice: /--tls-offload off/ });
+  const other = cryptoEntry('xts(aes)', 'xts-aes-caam', { selftest: 'unknown' });
+  const [, unconcerned] = probeCaam(
+    boardOf({ files: { ...working, '/proc/crypto': other + gcm }, bytes }),
+  );
+  t.match(unconcerned, { level: 'ok', title: /AES-GCM: gcm-aes-caam/ });
 });
 
 t.test('absent', async (t) => {

@@ -1,0 +1,107 @@
+// SPDX-License-Identifier: Apache-2.0
+// Runs on an emulated board: the control experiment, the truncation matrix in a short form, a stop in
+// the middle of downloads, and the doctor. Writes one report, which boards.ts on the host judges.
+//   node test/board/inside/main.mjs REPORT.json
+import { spawnSync } from 'node:child_process';
+import { readFileSync, writeFileSync } from 'node:fs';
+import { arch, release } from 'node:os';
+import { stopDuring, versions, withProduct } from '../../guest/inside/cases.mjs';
+import { connection, download } from '../../guest/inside/client.mjs';
+import * as guest from '../../guest/inside/guest.mjs';
+import { Server } from '../../guest/inside/server.mjs';
+
+const slowness = Number(process.env.SPLICED_TEST_SLOWNESS ?? 1);
+const sizes = [0, 1, 16383, 16384, 16385, 32700, 65537, 80000, guest.mebibyte];
+const paths = sizes.map(guest.pathOf);
+const largestPath = guest.pathOf(guest.mebibyte);
+const buffers = 16384;
+const concurrency = 16;
+const rate = Math.round(2_000_000 / slowness);
+const fast = 'fast';
+const slow = `slow:${rate}`;
+const resume = 'resume:600';
+const stallMs = 4000 * slowness;
+
+const downloads = (port, connections) =>
+  download({ port, root: guest.root, connections, concurrency, deadlineS: 300 * slowness });
+
+const shortMatrix = versions.flatMap((tls) => [
+  ...[fast, slow, resume].flatMap((profile) => [
+    ...paths.map((path) => connection({ tls, profile, mode: 'close', paths: [path] })),
+    connection({ tls, profile, mode: 'keep', paths }),
+  ]),
+  connection({ tls, profile: slow, mode: 'pipeline', paths }),
+  connection({ tls, profile: `stall:${3 * stallMs}`, mode: 'close', paths: [largestPath] }),
+  connection({ tls, profile: 'early', mode: 'close', paths: [largestPath] }),
+]);
+
+const stopPlan = versions.flatMap((tls) =>
+  ['close', 'keep'].flatMap((mode) =>
+    Array.from({ length: 2 }, () =>
+      connection({ tls, mode, profile: `slow:${Math.round(rate / 6)}`, paths: [largestPath] }),
+    ),
+  ),
+);
+
+/** The status as a client with the system's own TLS sees it. */
+function curlStatus({ port }) {
+  const url = `https://127.0.0.1:${port}/.spliced/status`;
+  return JSON.parse(guest.run('curl', ['-sS', '--insecure', '--fail', url]));
+}
+
+const environment = { SPLICED_STALL_TIMEOUT_MS: String(stallMs) };
+
+/** One server for both: the start of Node is what takes longest on a board. */
+async function serve() {
+  let matrix;
+  const stop = await withProduct({ buffers, environment }, async (server) => {
+    matrix = await downloads(server.port, shortMatrix);
+    matrix.status = curlStatus(server);
+    return stopDuring(server, stopPlan);
+  });
+  return { matrix, stop };
+}
+
+/** The same conditions, and a server that closes at once. */
+async function naive() {
+  guest.setBuffers(buffers);
+  const server = await Server.naive(guest);
+  const connections = versions.flatMap((tls) =>
+    Array.from({ length: 12 }, (_, index) =>
+      connection({ tls, profile: slow, mode: 'keep', paths: [paths[6 + (index % 3)]] }),
+    ),
+  );
+  const result = await downloads(server.port, connections);
+  await server.stop();
+  return { ...result, log: server.log };
+}
+
+function doctor() {
+  const args = ['dist/cli.js', 'doctor', '--json'];
+  const { stdout, stderr } = spawnSync(process.execPath, args, { encoding: 'utf8' });
+  try {
+    return JSON.parse(stdout);
+  } catch {
+    return { error: `${stdout}${stderr}` };
+  }
+}
+
+const steps = {
+  naive,
+  serve,
+  doctor,
+  crypto: () => readFileSync('/proc/crypto', 'utf8'),
+  interrupts: () => readFileSync('/proc/interrupts', 'utf8'),
+};
+
+const report = { release: release(), architecture: arch(), node: process.version };
+guest.makeFiles(sizes, [guest.root]);
+for (const [name, run] of Object.entries(steps)) {
+  try {
+    report[name] = await run();
+  } catch (error) {
+    report[name] = { error: String(error?.stack ?? error) };
+  }
+  console.log(`@board step ${readFileSync('/proc/uptime', 'utf8').split(' ')[0]} ${name} done`);
+  writeFileSync(process.argv[2], JSON.stringify(report));
+}
