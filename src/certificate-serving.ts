@@ -18,6 +18,8 @@ export interface CertificateParts {
   loaded: LoadedConfiguration;
   /** Where plain HTTP is answered; nowhere, if it has no listeners. */
   http: ListenerPlan;
+  /** The wall clock was set, or jumped: whoever else judges by dates is to look again. */
+  onClockJump(): void;
   log: Log;
 }
 
@@ -51,7 +53,7 @@ export class CertificateServing {
   #timer: NodeJS.Timeout | undefined;
 
   /** Does nothing yet; `start()` does. */
-  constructor({ loaded: { configuration, files }, http, log }: CertificateParts) {
+  constructor({ loaded: { configuration, files }, http, onClockJump, log }: CertificateParts) {
     this.#log = log;
     this.#configuration = configuration;
     this.#files = files;
@@ -66,6 +68,7 @@ export class CertificateServing {
         log[severity](fields);
         this.#show();
       },
+      onClockJump,
       ...(hasPlainHttp ? { challenges: this.#challenges } : {}),
     });
   }
@@ -107,6 +110,11 @@ export class CertificateServing {
   daysLeft(): number | undefined {
     const days = this.manager.status().flatMap(({ daysLeft }) => daysLeft ?? []);
     return days.length === 0 ? undefined : Math.min(...days);
+  }
+
+  /** One of them is about to end, or has ended. */
+  endsSoon(): boolean {
+    return this.manager.status().some(({ warning }) => warning !== null);
   }
 
   /** Another state directory waits for a restart; all else that the certificates need is live. */
@@ -171,8 +179,8 @@ export class CertificateServing {
 
   #show(): void {
     const served = this.manager.status().map((one) => {
-      const { source, subject, sans: names, notAfter, daysLeft, lastError } = one;
-      return { source, subject, names, notAfter, daysLeft, lastError };
+      const { source, subject, sans: names, notAfter, daysLeft, warning, lastError } = one;
+      return { source, subject, names, notAfter, daysLeft, warning, lastError };
     });
     this.#engine?.annotate('certificates', statusText([...served, ...this.manager.waiting()]));
     this.#engine?.annotate('configuration', statusText(this.#files));

@@ -58,6 +58,8 @@ export interface DaemonParts {
 interface Serving {
   configuration: Configuration;
   certificates: CertificateServing;
+  /** From when the engine is made. */
+  clients?: ClientAccess;
 }
 
 const firstAnswerMs = 5_000;
@@ -128,6 +130,7 @@ function describeService(serving: Serving, engine: Engine, urls: string[], super
       urls,
       figures: statsOf(engine),
       certificateDaysLeft,
+      certificateEndsSoon: serving.certificates.endsSoon(),
       refusedErrors,
       troubles,
     });
@@ -201,11 +204,13 @@ type Ends = (() => void | Promise<void>)[];
 async function startEngine(
   native: NativeModule,
   plan: ListenerPlan,
-  { configuration, certificates }: Serving,
+  serving: Serving,
   log: Log,
   ends: Ends,
 ) {
+  const { configuration, certificates } = serving;
   const clients = new ClientAccess(configuration.clientCertificates, log);
+  serving.clients = clients;
   const engine = createEngine({
     native,
     configuration,
@@ -290,7 +295,9 @@ export async function runDaemon(parts: DaemonParts): Promise<boolean> {
     const { native, supervisor } = surroundings;
     const { configuration } = loaded;
     const { https, http } = planListeners({ ...surroundings, configuration, log });
-    const certificates = new CertificateServing({ loaded, http, log });
+    // Late bound: the certificates come first.
+    const onClockJump = (): void => serving.clients?.look();
+    const certificates = new CertificateServing({ loaded, http, onClockJump, log });
     const serving: Serving = { configuration, certificates };
     ends.push(() => certificates.close());
     await certificates.start();

@@ -26,6 +26,18 @@ function stepOf(certificate: X509Certificate, days: number): number | undefined 
   return stepsDays.find((step) => days < step && step * dayMs < lifeMs / 2);
 }
 
+const endsIn = (days: number): string =>
+  `the certificate ends in ${days === 0 ? 'less than a day' : `${days} days`}`;
+
+/** The warning that holds now, for the status; the log has it once for each step. */
+export function expiryWarning(
+  certificate: X509Certificate,
+  days: number | undefined,
+): string | undefined {
+  if (days === undefined || stepOf(certificate, days) === undefined) return undefined;
+  return days < 0 ? 'the certificate has ended; clients refuse it' : endsIn(days);
+}
+
 export class ExpiryWarnings {
   readonly #runtime: Runtime;
   #said = new Map<string, number>(); // By fingerprint: the step that was said last.
@@ -64,8 +76,7 @@ export class ExpiryWarnings {
 
 function describe(days: number, areAllExpired: boolean): Report {
   if (days >= 0) {
-    const reason = `the certificate ends in ${days === 0 ? 'less than a day' : `${days} days`}`;
-    return { severity: 'warn', event: 'certificate_expiring', reason };
+    return { severity: 'warn', event: 'certificate_expiring', reason: endsIn(days) };
   }
   const others = areAllExpired ? 'every certificate has ended' : 'this certificate has ended';
   const reason = `${others}; it is still served, and clients refuse it: install a new one`;

@@ -40,7 +40,7 @@ export interface ManagerHooks {
   onChange(pairs: CertificatePair[], reason: string): void;
   /** For the log. */
   onReport(report: Report): void;
-  /** The wall clock jumped by so much: session tickets want a new look, too. */
+  /** The wall clock jumped by so much: whoever else judges by dates wants a new look. */
   onClockJump?(jumpMs: number): void;
   /** What answers ACME's challenges on port 80; needed for ACME alone. */
   challenges?: ChallengeResponder;

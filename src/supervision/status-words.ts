@@ -13,6 +13,8 @@ export interface StatusFacts {
   figures: StatusFigures;
   /** Whole days; below 0: expired so many days ago. Undefined: the clock is not set. */
   certificateDaysLeft: number | undefined;
+  /** Within the time of the warnings; certificates/expiry.ts. */
+  certificateEndsSoon?: boolean;
   /** Errors of a configuration that a reload refused; 0: it is in effect. */
   refusedErrors: number;
   /** What health.ts has found wrong; empty: nothing. */
@@ -31,9 +33,10 @@ function offloadWords({ kernel, mode, driver }: StatusFigures['offload']): strin
   return `kernel TLS by ${driver.name}${driver.async ? ' (asynchronous)' : ''}`;
 }
 
-function certificateWords(daysLeft: number | undefined): string {
+function certificateWords(daysLeft: number | undefined, endsSoon: boolean): string {
   if (daysLeft === undefined) return 'the clock is not set';
   if (daysLeft < 0) return `certificate EXPIRED ${counted(-daysLeft, 'day')} ago`;
+  if (endsSoon) return `certificate ENDS in ${counted(daysLeft, 'day')}`;
   return `certificate valid for ${counted(daysLeft, 'day')}`;
 }
 
@@ -41,13 +44,14 @@ export function statusWords({
   urls,
   figures,
   certificateDaysLeft,
+  certificateEndsSoon = false,
   refusedErrors,
   troubles = '',
 }: StatusFacts): string {
   const words = [
     counted(figures.connections.open, 'connection'),
     offloadWords(figures.offload),
-    certificateWords(certificateDaysLeft),
+    certificateWords(certificateDaysLeft, certificateEndsSoon),
   ];
   const refusal =
     refusedErrors === 0

@@ -326,6 +326,10 @@ t.test('warnings before the end, once each, and every day after it', async (t) =
   const { manager, clock, events, changes } = bench(t, { installed: [install(directory, made)] });
   await manager.start();
   const heard: (number | string)[] = [];
+  const shown: (string | null | undefined)[] = [];
+  const inDays = Array.from({ length: 29 }, (_, i) => `the certificate ends in ${29 - i} days`);
+  const ended = 'the certificate has ended; clients refuse it';
+  const expected = [null, ...inDays, 'the certificate ends in less than a day', ended];
   for (let day = 0; day < 44; day += 1) {
     for (let i = 0; i < 3; i += 1) {
       clock.wallMs += 8 * hourMs - tickMs;
@@ -333,10 +337,12 @@ t.test('warnings before the end, once each, and every day after it', async (t) =
     }
     const said = [...events('certificate_expiring'), ...events('certificate_expired')].length;
     if (said > heard.length) heard.push(40 - day - 1);
+    shown.push(manager.status()[0]?.warning);
     t.equal(said, heard.length);
   }
   t.same(heard, [29, 13, 6, 0, -1, -2, -3, -4]);
   t.match(events('certificate_expiring')[0], { severity: 'warn', daysLeft: 29 });
+  t.same([...new Set(shown)], expected, 'and in the status all the time');
   t.match(events('certificate_expired')[0], {
     severity: 'error',
     reason: /^every certificate has ended; it is still served/,

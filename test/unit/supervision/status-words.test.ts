@@ -29,6 +29,8 @@ t.test('statusWords', async (t) => {
   t.match(withOffload({ kernel: 'no CONFIG_TLS', mode: 'auto', driver }), /, user-space TLS, /);
   t.match(withOffload({ kernel: 'available', mode: 'auto' }), /, kernel TLS, /);
   t.match(statusWords({ ...facts, certificateDaysLeft: 1 }), /valid for 1 day$/);
+  const soon = { ...facts, certificateDaysLeft: 13, certificateEndsSoon: true };
+  t.match(statusWords(soon), /, certificate ENDS in 13 days$/);
   t.match(statusWords({ ...facts, certificateDaysLeft: undefined }), /the clock is not set$/);
   t.match(statusWords({ ...facts, certificateDaysLeft: -3 }), /certificate EXPIRED 3 days ago$/);
   t.match(
