@@ -11,7 +11,7 @@ import t, { type Test } from 'tap';
 import { prepare } from './host/prepare.js';
 
 const kernel = '6.12';
-const timeoutS = 300;
+const timeoutS = 480;
 const restarts = 10;
 const largeBytes = 24 << 20;
 
@@ -91,6 +91,11 @@ const checks: Record<string, (test: Test, result: Result) => void> = {
     test.same(modes, ['600', '600', '600']);
     test.same([bare, withToken, revoked], ['401', '200', '401']);
     test.equal(strangerCode, 7, 'no other user connects');
+  },
+  watchdog: (test, { stopped, engine, eventLoop, timeouts, missing }) => {
+    for (const one of [stopped, engine, eventLoop]) test.same(one, { status: 200, isNew: true });
+    test.equal(timeouts, 3, 'each time by the watchdog');
+    test.same(missing, ['engine'], 'only then could the service still say what it lacked');
   },
   credentials: (test, { installed, served }) => test.equal(served, installed),
   'mark good': (test, { withoutRauc, ActiveState, isMarkedAtOnce, isMarkedAfterStop }) => {

@@ -8,6 +8,8 @@ import {
   chmodSync,
   existsSync,
   mkdirSync,
+  readdirSync,
+  readFileSync,
   rmSync,
   statSync,
   symlinkSync,
@@ -19,6 +21,7 @@ import * as service from './service.mjs';
 
 const port = 8443;
 const restarts = 10;
+const watchdogWaitMs = 60_000;
 const configuration = `root = "${service.www}"\n`;
 const sockets = ['spliced.socket', 'spliced-http.socket'];
 const marked = '/run/marked-good';
@@ -279,6 +282,46 @@ async function readOnlyRoot() {
   return { isReadOnly, answer: await get(port), writable, state };
 }
 
+/** A thread held as by a debugger: the others go on. Answers what lets it go. */
+async function freeze(thread) {
+  const child = spawn('python3', ['test/cli/freeze.py', String(thread)]);
+  const [said] = await once(child.stdout, 'data');
+  if (String(said).trim() !== 'frozen') throw new Error(`freeze.py: ${said}`);
+  return () => child.kill('SIGKILL');
+}
+
+function engineOf(pid) {
+  const comm = (tid) => readFileSync(`/proc/${pid}/task/${tid}/comm`, 'utf8').trim();
+  return readdirSync(`/proc/${pid}/task`).find((tid) => comm(tid) === 'spliced-engine');
+}
+
+/** The shipped unit with a shorter watchdog: what hangs is killed, and its successor serves. */
+async function watchdog() {
+  service.dropIn('watchdog', '[Service]\nWatchdogSec=10s\n');
+  service.start();
+  const killed = async (hang) => {
+    const pid = service.mainPid();
+    const { NRestarts } = service.show('NRestarts');
+    const release = await hang(pid);
+    const isRestarted = () => service.show('NRestarts').NRestarts !== NRestarts;
+    await service.until('a restart', isRestarted, watchdogWaitMs);
+    release();
+    const isActive = () => service.show('ActiveState').ActiveState === 'active';
+    await service.until('READY', isActive, watchdogWaitMs);
+    return { status: (await get(port)).status, isNew: service.mainPid() !== pid };
+  };
+  const stopped = await killed(async (pid) => {
+    process.kill(pid, 'SIGSTOP');
+    return () => {};
+  });
+  const engine = await killed((pid) => freeze(engineOf(pid)));
+  const eventLoop = await killed((pid) => freeze(pid));
+  const journal = service.must('journalctl', '--quiet', '--output=cat', `--unit=${service.unit}`);
+  const timeouts = journal.split('\n').filter((line) => /Watchdog timeout/.test(line)).length;
+  const missing = service.events().find(({ event }) => event === 'watchdog_withheld')?.missing;
+  return { stopped, engine, eventLoop, timeouts, missing };
+}
+
 export const scenarios = {
   start: atStart,
   reload,
@@ -289,6 +332,7 @@ export const scenarios = {
   'stop without progress': stopWithoutProgress,
   drain,
   api,
+  watchdog,
   credentials,
   'mark good': markGood,
   'read-only root': readOnlyRoot,
@@ -298,6 +342,6 @@ export const scenarios = {
 export async function reset() {
   await service.runBeside('systemctl', 'stop', ...sockets, service.unit);
   service.run('systemctl', 'reset-failed');
-  for (const name of ['stop', 'credentials']) service.dropIn(name, undefined);
+  for (const name of ['stop', 'watchdog', 'credentials']) service.dropIn(name, undefined);
   service.configure(configuration);
 }
