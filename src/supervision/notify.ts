@@ -8,9 +8,10 @@ export type SendDatagram = (address: string, message: string, fds?: number[]) =>
 
 /**
  * Sends `message`, lines of `VARIABLE=value`, and descriptors for the store. Does nothing without a
- * manager. Never throws: a failure goes to the log given by the daemon, and serving goes on.
+ * manager. Never throws: a failure goes to the log given by the daemon, and serving goes on. False
+ * then, for a message that has another way.
  */
-export type NotifySystemd = (message: string, fds?: number[]) => void;
+export type NotifySystemd = (message: string, fds?: number[]) => boolean;
 
 export interface NotifySocket {
   /** What NOTIFY_SOCKET was; undefined: nobody listens. */
@@ -26,12 +27,14 @@ export function takeNotifySocket(
 ): NotifySocket {
   const address = env.NOTIFY_SOCKET;
   delete env.NOTIFY_SOCKET;
-  if (!address) return { address: undefined, notifySystemd: () => {} };
+  if (!address) return { address: undefined, notifySystemd: () => true };
   const notifySystemd: NotifySystemd = (message, fds) => {
     try {
       send(address, message, fds);
+      return true;
     } catch (error) {
       onFailure(error);
+      return false;
     }
   };
   return { address, notifySystemd };

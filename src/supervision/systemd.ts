@@ -47,9 +47,12 @@ export function createSupervisor(
       const status = oneLine(text);
       if (isStarted) return carrier.ready(status);
       isStarted = true;
-      notifySystemd(`READY=1\nSTATUS=${status}`);
+      // A manager whose queue is full at boot: the program waits until there is room.
+      if (!notifySystemd(`READY=1\nSTATUS=${status}`)) await carrier.ready(status);
     },
-    reloading: async () => notifySystemd(`RELOADING=1\nMONOTONIC_USEC=${monotonicUsec()}`),
+    reloading: async () => {
+      notifySystemd(`RELOADING=1\nMONOTONIC_USEC=${monotonicUsec()}`);
+    },
     status: (text) => {
       if (isPresent && !isStopping) carrier.say(oneLine(text));
     },

@@ -112,6 +112,24 @@ t.test('STATUS by the program: one at a time, the newest words', async (t) => {
   t.same(sent, ['READY=1\nSTATUS=first', ...end], 'not the words that were under way');
 });
 
+t.test('a READY that cannot be sent goes by the program', async (t) => {
+  const failures: unknown[] = [];
+  const full = (): never => {
+    throw new Error('EAGAIN');
+  };
+  const socket = takeNotifySocket({ NOTIFY_SOCKET: '@manager' }, full, (error) =>
+    failures.push(error),
+  );
+  const program = fakeProgram();
+  const supervisor = createSupervisor(socket, (error) => failures.push(error), program.load);
+  const ready = supervisor.ready('first');
+  await program.turn();
+  t.same(program.started, [{ ready: true, status: 'first' }]);
+  await program.end();
+  await ready;
+  t.equal(failures.length, 1);
+});
+
 t.test('without the program it is a datagram from then on', async (t) => {
   const sent: string[] = [];
   const failures: unknown[] = [];
