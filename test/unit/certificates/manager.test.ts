@@ -326,10 +326,9 @@ t.test('warnings before the end, once each, and every day after it', async (t) =
   const { manager, clock, events, changes } = bench(t, { installed: [install(directory, made)] });
   await manager.start();
   const heard: (number | string)[] = [];
-  const shown: (string | null | undefined)[] = [];
-  const inDays = Array.from({ length: 29 }, (_, i) => `the certificate ends in ${29 - i} days`);
-  const ended = 'the certificate has ended; clients refuse it';
-  const expected = [null, ...inDays, 'the certificate ends in less than a day', ended];
+  const shown: (string | null)[] = [];
+  const inDays = Array.from({ length: 29 }, (_, i) => `ends in ${29 - i} days`);
+  const expected = [null, ...inDays, 'ends in less than a day', 'has ended; clients refuse it'];
   for (let day = 0; day < 44; day += 1) {
     for (let i = 0; i < 3; i += 1) {
       clock.wallMs += 8 * hourMs - tickMs;
@@ -337,18 +336,17 @@ t.test('warnings before the end, once each, and every day after it', async (t) =
     }
     const said = [...events('certificate_expiring'), ...events('certificate_expired')].length;
     if (said > heard.length) heard.push(40 - day - 1);
-    shown.push(manager.status()[0]?.warning);
+    shown.push(manager.status()[0]?.warning?.replace('the certificate ', '') ?? null);
     t.equal(said, heard.length);
   }
   t.same(heard, [29, 13, 6, 0, -1, -2, -3, -4]);
   t.match(events('certificate_expiring')[0], { severity: 'warn', daysLeft: 29 });
-  t.same([...new Set(shown)], expected, 'and in the status all the time');
+  t.same([...new Set(shown)], expected, 'in the status');
   t.match(events('certificate_expired')[0], {
     severity: 'error',
     reason: /^every certificate has ended; it is still served/,
   });
-  t.equal(manager.current().length, 1, 'it goes on');
-  t.same(changes, []);
+  t.same([manager.current().length, changes], [1, []], 'it goes on');
   const later = await make({ notBefore: new Date(nowMs), notAfter: new Date(nowMs + 41 * dayMs) });
   install(directory, later);
   await manager.reload();
