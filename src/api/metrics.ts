@@ -3,57 +3,9 @@
 // (seconds, bytes, `_total` for what only grows). Called by the route /metrics.
 
 import { readdirSync } from 'node:fs';
+import type { Counts, StatusDocument } from '../status-document.js';
 import { Exposition, type Labels, type Sample } from './exposition.js';
 import type { Certificate } from './service.js';
-
-type Counts = Record<string, number>;
-
-/** The part of the engine's status that is shown here. */
-interface Status {
-  version: string;
-  uptimeMs: number;
-  ring: { backend: string };
-  offload: {
-    mode: string;
-    suspended: string;
-    kernel: string;
-    driver: { name: string; async: boolean } | null;
-    promoted: Counts;
-    fallbacks: Counts;
-  };
-  connections: { accepted: number; shed: number; byState: Counts };
-  requests: { total: number; byStatus: Counts };
-  bytes: { plaintextSent: number; spliced: number; received: number };
-  tls: {
-    handshakes: Counts;
-    failures: Counts;
-    alertsSent: number;
-    controlRecords: number;
-    recordLimitCloses: number;
-  };
-  clientCertificates: { verified: number; missing: number; refused: Counts };
-  pending: {
-    bytes: number;
-    bytesMax: number;
-    windowBytes: number;
-    pauses: number;
-    pushes: number;
-    stuck: number;
-    stuckEver: number;
-    contradictions: number;
-  };
-  drains: {
-    drained: number;
-    aborted: number;
-    peerGone: number;
-    inProgress: number;
-    maxMs: number;
-    abortedIn: Counts;
-  };
-  files: { open: number; hits: number; misses: number; coldFills: number };
-  canary?: { ok: number; failed: number; lastMs: number };
-  watchdog?: { missing: string[] };
-}
 
 const seconds = (ms: number): number => ms / 1_000;
 
@@ -61,7 +13,10 @@ const seconds = (ms: number): number => ms / 1_000;
 const by = (label: string, counts: Counts): Sample[] =>
   Object.entries(counts).map(([name, count]) => [{ [label]: name }, count]);
 
-function writeOffload(to: Exposition, { offload, tls, clientCertificates: clients }: Status): void {
+function writeOffload(
+  to: Exposition,
+  { offload, tls, clientCertificates: clients }: StatusDocument,
+): void {
   const { driver, suspended, mode, kernel } = offload;
   to.gauge('spliced_kernel_tls_usable', '1: the kernel has TLS, and new connections use it.', [
     [{ mode }, Number(mode === 'auto' && kernel === 'available' && suspended === '')],
@@ -120,7 +75,10 @@ function writeOffload(to: Exposition, { offload, tls, clientCertificates: client
   );
 }
 
-function writeTraffic(to: Exposition, { connections, requests, bytes, files }: Status): void {
+function writeTraffic(
+  to: Exposition,
+  { connections, requests, bytes, files }: StatusDocument,
+): void {
   to.counter('spliced_connections_accepted_total', 'Connections accepted.', connections.accepted);
   to.counter(
     'spliced_connections_shed_total',
@@ -139,7 +97,7 @@ function writeTraffic(to: Exposition, { connections, requests, bytes, files }: S
   to.counter('spliced_file_cold_fills_total', 'Reads that waited for storage.', files.coldFills);
 }
 
-function writeDrains(to: Exposition, { pending, drains }: Status): void {
+function writeDrains(to: Exposition, { pending, drains }: StatusDocument): void {
   to.gauge(
     'spliced_pending_bytes',
     'Bytes inside the TLS layers of all connections.',
@@ -182,7 +140,7 @@ function writeDrains(to: Exposition, { pending, drains }: Status): void {
   to.gauge('spliced_drain_duration_max_seconds', 'The longest drain.', seconds(drains.maxMs));
 }
 
-function writeHealth(to: Exposition, { canary, watchdog }: Status): void {
+function writeHealth(to: Exposition, { canary, watchdog }: StatusDocument): void {
   if (canary !== undefined) {
     to.counter('spliced_canary_requests_total', 'Requests to ourselves.', [
       [{ result: 'ok' }, canary.ok],
@@ -230,7 +188,7 @@ export function metricsOf(
   certificates: readonly Certificate[],
   nowMs: number = Date.now(),
 ): string {
-  const status = JSON.parse(statusJson) as Status;
+  const status = JSON.parse(statusJson) as StatusDocument;
   const to = new Exposition();
   const { version, ring } = status;
   to.gauge('spliced_build_info', 'The version, and how it waits.', [

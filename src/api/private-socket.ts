@@ -87,7 +87,9 @@ function bindAndRename(server: Server, directory: string, name: string): () => v
   renameSync(bound, path);
   rmdirSync(made);
   return () => {
-    if (isSameFile(lstatSync(path, { throwIfNoEntry: false }), own)) unlinkSync(path);
+    try {
+      if (isSameFile(lstatSync(path, { throwIfNoEntry: false }), own)) unlinkSync(path);
+    } catch {} // What is left is as after a power cut: the next start replaces it.
   };
 }
 
@@ -112,6 +114,7 @@ export async function listenPrivately(
     await Promise.race([listening, failed]);
     return remove;
   } catch (error) {
+    server.close();
     if (error instanceof StartError) throw error;
     throw new StartError(`${join(directory, name)} cannot be listened on: ${reasonOf(error)}`);
   }

@@ -26,6 +26,8 @@ export const serverBounds = {
   /** For a whole request; an answer may take as long as it likes. */
   requestTimeoutMs: 30_000,
   keepAliveTimeoutMs: 5_000,
+  /** How often the first two are looked at. */
+  checkIntervalMs: 5_000,
   /** For answers under way when the API ends. */
   closeTimeoutMs: 1_000,
 } as const;
@@ -35,6 +37,7 @@ const options: ServerOptions = {
   headersTimeout: serverBounds.headTimeoutMs,
   requestTimeout: serverBounds.requestTimeoutMs,
   keepAliveTimeout: serverBounds.keepAliveTimeoutMs,
+  connectionsCheckingInterval: serverBounds.checkIntervalMs,
 };
 
 export interface ApiParts {
@@ -93,6 +96,10 @@ export class ApiServer {
     server.maxHeadersCount = serverBounds.headerFieldsMax;
     const remove = await listenPrivately(server, this.#parts.stateDir, socketNames[door]);
     this.#open.push({ server, remove });
+    // An accept that fails, such as for want of descriptors: the next one may succeed.
+    server.on('error', (error) => {
+      this.#parts.log.error({ event: 'api_failed', reason: reasonOf(error) });
+    });
   }
 
   /** Once, at the first request: app.ts says why. */

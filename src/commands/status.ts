@@ -2,6 +2,7 @@
 // `spliced status`: what the running service does now, in a few lines for an operator; --json has
 // everything. Loaded by cli.ts when this command is given.
 
+import type { Counts, StatusDocument } from '../status-document.js';
 import { askApi } from './api-client.js';
 import { findServing, servingHelp, servingOptions } from './serving.js';
 import { readCommandLine } from './usage.js';
@@ -16,32 +17,8 @@ ${servingHelp}
   --version           the version
 `;
 
-type Counts = Record<string, number>;
-
-/** The part of the status that is shown. */
-interface Status {
-  version: string;
-  uptimeMs: number;
-  ring: { backend: string };
-  offload: {
-    mode: string;
-    suspended: string;
-    kernel: string;
-    driver: { name: string; async: boolean } | null;
-    promoted: Counts;
-    fallbacks: Counts;
-  };
-  connections: { accepted: number; shed: number; open: number };
-  requests: { total: number; byStatus: Counts };
-  bytes: { plaintextSent: number; spliced: number };
-  pending: { bytes: number; bytesMax: number; stuck: number; contradictions: number };
-  drains: { drained: number; aborted: number; peerGone: number; inProgress: number };
-  canary?: { ok: number; failed: number; lastError: string };
-  watchdog?: { missing: string[] };
-}
-
 export interface Shown {
-  status: Status;
+  status: StatusDocument;
   certificates: {
     served: { source: string; subject: string; notAfter: string; daysLeft: number | null }[];
     waiting: { source: string; lastError: string | null }[];
@@ -76,7 +53,7 @@ function durationOf(ms: number): string {
   return days < 1 ? `${hours} h ${minutes % 60} min` : `${days} d ${hours % 24} h`;
 }
 
-function kernelTls({ mode, suspended, kernel, driver }: Status['offload']): string {
+function kernelTls({ mode, suspended, kernel, driver }: StatusDocument['offload']): string {
   if (mode === 'off') return 'off by configuration';
   if (suspended !== '') return `suspended: ${suspended}`;
   if (kernel !== 'available') return kernel;

@@ -109,7 +109,7 @@ t.test('request and check', async (t) => {
 
 t.test('wrong usage', async (t) => {
   const cases: [string[], RegExp][] = [
-    [[], /^spliced: say which: .* ca, show, check, renew, request; see --help\n$/],
+    [[], /^spliced: say which: .* ca, show, check, renew, install, request; see --help\n$/],
     [['toString'], /say which/],
     [['ca', 'x'], /unexpected argument "x"/],
     [['ca', '--json'], /--json belongs to show/],

@@ -1,0 +1,51 @@
+// SPDX-License-Identifier: Apache-2.0
+// The members of the engine's status (native/engine/status.cpp, and what the daemon annotates) that
+// are read in TypeScript to be shown: by the metrics and by `spliced status`. Types only.
+
+export type Counts = Record<string, number>;
+
+export interface StatusDocument {
+  version: string;
+  uptimeMs: number;
+  ring: { backend: string };
+  offload: {
+    mode: string;
+    suspended: string;
+    kernel: string;
+    driver: { name: string; async: boolean } | null;
+    promoted: Counts;
+    fallbacks: Counts;
+  };
+  connections: { accepted: number; shed: number; open: number; byState: Counts };
+  requests: { total: number; byStatus: Counts };
+  bytes: { plaintextSent: number; spliced: number; received: number };
+  tls: {
+    handshakes: Counts;
+    failures: Counts;
+    alertsSent: number;
+    controlRecords: number;
+    recordLimitCloses: number;
+  };
+  clientCertificates: { verified: number; missing: number; refused: Counts };
+  pending: {
+    bytes: number;
+    bytesMax: number;
+    windowBytes: number;
+    pauses: number;
+    pushes: number;
+    stuck: number;
+    stuckEver: number;
+    contradictions: number;
+  };
+  drains: {
+    drained: number;
+    aborted: number;
+    peerGone: number;
+    inProgress: number;
+    maxMs: number;
+    abortedIn: Counts;
+  };
+  files: { open: number; hits: number; misses: number; coldFills: number };
+  canary?: { ok: number; failed: number; lastMs: number; lastError: string };
+  watchdog?: { missing: string[] };
+}
