@@ -9,7 +9,7 @@ inherit systemd features_check allarch
 REQUIRED_DISTRO_FEATURES = "systemd"
 
 SPLICED_DATA_DIR ?= "/data"
-SRC_URI = "file://var-lib-private.mount"
+SRC_URI = "file://var-lib-private.mount file://state-on-data.conf"
 # Before whinlatter files were unpacked into WORKDIR.
 S = "${@d.getVar('UNPACKDIR') or d.getVar('WORKDIR')}"
 
@@ -21,6 +21,8 @@ do_install() {
     sed 's#@DATA@#${SPLICED_DATA_DIR}#g' ${S}/var-lib-private.mount \
         > ${D}${systemd_system_unitdir}/var-lib-private.mount
     chmod 0644 ${D}${systemd_system_unitdir}/var-lib-private.mount
+    install -D -m 0644 ${S}/state-on-data.conf \
+        ${D}${systemd_system_unitdir}/spliced.service.d/state-on-data.conf
     # What systemd would make itself if it could write there.
     install -d -m 0700 ${D}${localstatedir}/lib/private
     ln -s private/spliced ${D}${localstatedir}/lib/spliced

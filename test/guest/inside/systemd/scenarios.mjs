@@ -256,9 +256,10 @@ async function markGood() {
 
 /** As the Yocto layer's spliced-data does: /data is mounted, and its unit brings the rest. */
 function installDataPartition() {
-  const source = 'yocto-layer/recipes-spliced/spliced-data/files/var-lib-private.mount';
-  const unit = readFileSync(source, 'utf8').replaceAll('@DATA@', '/data');
+  const files = 'yocto-layer/recipes-spliced/spliced-data/files';
+  const unit = readFileSync(`${files}/var-lib-private.mount`, 'utf8').replaceAll('@DATA@', '/data');
   writeFileSync('/etc/systemd/system/var-lib-private.mount', unit);
+  service.dropIn('state-on-data', readFileSync(`${files}/state-on-data.conf`, 'utf8'));
   service.must('rm', '-rf', '/var/lib/spliced', '/var/lib/private');
   mkdirSync('/var/lib/private', { mode: 0o700 });
   symlinkSync('private/spliced', '/var/lib/spliced');
