@@ -1,7 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: Apache-2.0
 # How a distribution builds and installs spliced from a release tarball, for its own machine or for
-# another. Needs no network. The Yocto recipe calls it task by task; test/unit/yocto does the same.
+# another. Needs no network. The Yocto recipe calls it task by task; test/cross/release.test.ts does the same.
 set -eu
 
 usage() {

@@ -20,12 +20,12 @@ import {
 import { tmpdir } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
 import t from 'tap';
-import { targets } from '../../../cross/targets.mjs';
-import { compilerOf, sysrootOf, toolchainOf } from '../../../scripts/prebuild.mjs';
-import { makeRelease, recipePath, releaseName, withLicences } from '../../../scripts/release.mjs';
-import { hashOf, listFiles, unlessDone } from '../../../scripts/setup.mjs';
-import { ensurePackages, findNodeHeaders } from '../../../scripts/system.mjs';
-import { ownersOf, packagesOf, readRecipe, words } from './layer.js';
+import { targets } from '../../cross/targets.mjs';
+import { compilerOf, sysrootOf, toolchainOf } from '../../scripts/prebuild.mjs';
+import { makeRelease, recipePath, releaseName, withLicences } from '../../scripts/release.mjs';
+import { hashOf, listFiles, unlessDone } from '../../scripts/setup.mjs';
+import { ensurePackages, findNodeHeaders } from '../../scripts/system.mjs';
+import { ownersOf, packagesOf, readRecipe, words } from '../unit/yocto/layer.js';
 
 const recipe = readRecipe('yocto-layer/recipes-spliced/spliced/spliced.inc', recipePath);
 const packages = packagesOf(recipe);
@@ -67,9 +67,9 @@ async function build(
   return { source, image };
 }
 
-/** do_configure and do_compile for another machine, the latter once for the same native sources. */
-function crossBuild({ name, arch }: { name: string; arch: string }, tools: NodeJS.ProcessEnv) {
-  const env = {
+/** What the recipe gives package.sh for a target. */
+function targetEnvironment(arch: string, tools: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
+  return {
     ...tools,
     NODE: process.execPath,
     NODE_GYP: resolve('node_modules/node-gyp/bin/node-gyp.js'),
@@ -77,6 +77,11 @@ function crossBuild({ name, arch }: { name: string; arch: string }, tools: NodeJ
     NODE_ARCH: arch,
     JOBS: '2',
   };
+}
+
+/** do_configure and do_compile for another machine, the latter once for the same native sources. */
+function crossBuild({ name, arch }: { name: string; arch: string }, tools: NodeJS.ProcessEnv) {
+  const env = targetEnvironment(arch, tools);
   const inputs = [
     ...listFiles('native', 'cross'),
     'binding.gyp',
@@ -172,6 +177,18 @@ if (target === undefined || process.arch !== 'x64') {
       const content = readFileSync(join(cross.image, path), 'latin1');
       for (const host of hosts) t.notOk(content.includes(host), `${path}: ${host}`);
     }
+  });
+
+  t.test('without io_uring nothing of it is built', async (t) => {
+    const makefile = (ring: string) => {
+      const env = { ...targetEnvironment(target.arch, tools), SPLICED_IO_URING: ring };
+      run(join(cross.source, 'scripts/package.sh'), ['configure'], env);
+      return readFileSync(join(cross.source, 'build/spliced.target.mk'), 'utf8');
+    };
+    t.match(makefile('1'), /liburing/);
+    const without = makefile('0');
+    t.notMatch(without, /liburing|ring\/uring\.o/);
+    t.match(without, /ring\/no_uring\.o/);
   });
 
   t.test('modes and owners', async (t) => {
