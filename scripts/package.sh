@@ -65,7 +65,7 @@ install_all() {
   done
   place 0644 config/spliced.toml "$SYSCONFDIR/spliced/spliced.toml"
   install -d -m 0755 "$destdir$SYSCONFDIR/spliced/spliced.d"
-  for file in docs/*.md LICENSE THIRD-PARTY-NOTICES; do
+  for file in docs/*.md LICENSE; do
     place 0644 "$file" "$PREFIX/share/doc/spliced/${file##*/}"
   done
 }

@@ -19,8 +19,9 @@ import {
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { pathToFileURL } from 'node:url';
+import { describePackage } from './bundled.mjs';
 import { compileServer } from './compile.mjs';
-import { licenceExpression, renderNotices, thirdPartyOf } from './notices.mjs';
+import { sourceDateEpoch } from './pack.mjs';
 import { projectDir, runScript, setUp } from './setup.mjs';
 import { SetupError } from './system.mjs';
 
@@ -55,11 +56,6 @@ function capture(command, args, options = {}) {
 
 const git = (...args) => capture('git', args, { cwd: projectDir });
 
-/** Seconds since 1970 for every time in a release: SOURCE_DATE_EPOCH, else the last commit's. */
-function releaseTime() {
-  return process.env.SOURCE_DATE_EPOCH ?? git('log', '-1', '--format=%ct').trim();
-}
-
 /** Modes and times must not depend on umask or on when a file was checked out. */
 function normalise(path) {
   const status = statSync(path);
@@ -67,7 +63,7 @@ function normalise(path) {
   chmodSync(path, status.isDirectory() || status.mode & 0o100 ? 0o755 : 0o644);
 }
 
-/** Lays the release out in `stage`; the answer has what a recipe must say about licences. */
+/** Lays the release out in `stage`; the answer is the recipe's LICENSE. */
 async function layOut(stage) {
   const tracked = git('ls-files', '-z', '--', ...trackedPaths)
     .split('\0')
@@ -80,11 +76,12 @@ async function layOut(stage) {
     if (!headerFiles.test(name)) continue;
     cpSync(join(projectDir, headersDirectory, name), join(stage, headersDirectory, name));
   }
-  const metafile = await compileServer(projectDir, join(stage, 'dist'));
-  const packages = thirdPartyOf(projectDir, metafile, [headersDirectory]);
-  writeFileSync(join(stage, 'THIRD-PARTY-NOTICES'), renderNotices(packages));
+  const bundled = await compileServer(projectDir, join(stage, 'dist'));
   normalise(stage);
-  return licenceExpression(license, packages);
+  const packages = [...bundled, describePackage(join(projectDir, headersDirectory))];
+  const others = new Set(packages.map(({ licence }) => licence));
+  others.delete(license);
+  return [license, ...[...others].sort()].join(' & ');
 }
 
 /** The lines about licences in the recipe of this version. */
@@ -93,7 +90,7 @@ function licenceLines(stage, expression) {
     createHash('md5')
       .update(readFileSync(join(stage, name)))
       .digest('hex');
-  const sums = ['LICENSE', 'THIRD-PARTY-NOTICES', `${headersDirectory}/LICENSE.md`].map(
+  const sums = ['LICENSE', 'dist/THIRD-PARTY-NOTICES', `${headersDirectory}/LICENSE.md`].map(
     (name) => `    file://${name};md5=${md5(name)} \\\n`,
   );
   return `LICENSE = "${expression}"\nLIC_FILES_CHKSUM = "\\\n${sums.join('')}"\n`;
@@ -111,7 +108,7 @@ export function withLicences(recipe, lines) {
 export async function makeRelease(directory) {
   const work = mkdtempSync(join(tmpdir(), 'spliced-release-'));
   try {
-    const epoch = releaseTime();
+    const epoch = String(sourceDateEpoch());
     process.env.SOURCE_DATE_EPOCH = epoch;
     const stage = join(work, releaseName);
     mkdirSync(stage);
