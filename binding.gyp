@@ -4,6 +4,8 @@
 # Node's own (or in the default include path), and nothing is linked, so that the process never
 # holds a second libssl.
 {
+  # 0 builds without liburing, and io_uring is then reported as not built in: epoll serves.
+  'variables': { 'spliced_io_uring%': 1 },
   'targets': [
     {
       'target_name': 'spliced',
@@ -23,12 +25,19 @@
       'cflags_cc!': ['-fno-exceptions', '-fno-rtti', '-std=gnu++17', '-O3'],
       'cflags': ['-O2', '-fvisibility=hidden', '-fstack-protector-strong'],
       'cflags_cc': ['-std=c++17', '-Wall', '-Wextra', '-fexceptions', '-fvisibility-inlines-hidden'],
-      # liburing statically: a board needs no liburing package, and its version is the tested one.
-      'libraries': ['-l:liburing.a'],
       'ldflags': [
         '-Wl,-z,relro',
         '-Wl,-z,now',
         '-Wl,--version-script=<(module_root_dir)/native/seam/exports.map',
+      ],
+      'conditions': [
+        ['spliced_io_uring==1', {
+          'sources!': ['native/ring/no_uring.cpp'],
+          # Statically: a board needs no liburing package, and its version is the tested one.
+          'libraries': ['-l:liburing.a'],
+        }, {
+          'sources!': ['native/ring/uring.cpp'],
+        }],
       ],
     },
   ],

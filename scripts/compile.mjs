@@ -70,9 +70,11 @@ export async function compileServer(projectDir, directory = join(projectDir, 'di
     legalComments: 'eof',
   });
   for (const file of outputFiles) await toCommonJs(esbuild, file);
-  // What is in which file, for the tests; not for a device.
-  mkdirSync(join(projectDir, 'build'), { recursive: true });
-  writeFileSync(join(projectDir, bundleReport), JSON.stringify(metafile));
+  // What is in which file of this checkout's bundle, for the tests; not for a device.
+  if (directory === join(projectDir, 'dist')) {
+    mkdirSync(join(projectDir, 'build'), { recursive: true });
+    writeFileSync(join(projectDir, bundleReport), JSON.stringify(metafile));
+  }
   // The project's own package.json says otherwise.
   writeFileSync(join(directory, 'package.json'), '{ "type": "commonjs" }\n');
   chmodSync(join(directory, 'cli.js'), 0o755);

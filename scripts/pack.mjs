@@ -16,7 +16,7 @@ import { SetupError } from './system.mjs';
 const packageDir = join(projectDir, 'build/package');
 
 /** Seconds of the epoch that stand for "now" in what is shipped. */
-function sourceDateEpoch() {
+export function sourceDateEpoch() {
   const given = process.env.SOURCE_DATE_EPOCH;
   if (given !== undefined) {
     if (/^\d{1,11}$/.test(given)) return Number(given);

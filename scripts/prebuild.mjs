@@ -33,7 +33,7 @@ import { buildPackages, ensurePackages, findNodeHeaders, SetupError, which } fro
 // What binding.gyp leaves to the distribution, as Debian builds its own packages.
 const hardening = ['-U_FORTIFY_SOURCE', '-D_FORTIFY_SOURCE=2', '-fstack-clash-protection'];
 
-const compilerOf = ({ compilerPackage, name, triplet }) => ({
+export const compilerOf = ({ compilerPackage, name, triplet }) => ({
   name: compilerPackage,
   reason: `compiles the addon for ${name}`,
   present: () => Boolean(which(`${triplet}-g++`) && which(`${triplet}-strip`)),
@@ -68,7 +68,7 @@ function stage({ name }) {
 }
 
 /** The environment that node-gyp's makefiles take the toolchain from. */
-function toolchainOf({ cflags, triplet }, sysroot, nodedir) {
+export function toolchainOf({ cflags, triplet }, sysroot, nodedir) {
   const tool = (name) => `${triplet}-${name}`;
   return {
     CC: tool('gcc'),

@@ -104,11 +104,12 @@ const checks: Record<string, (test: Test, result: Result) => void> = {
     test.notOk(isMarkedAtOnce);
     test.notOk(isMarkedAfterStop, 'spliced had not served for long enough');
   },
-  'read-only root': (test, { isReadOnly, answer, writable, state }) => {
+  'read-only root': (test, { isReadOnly, answer, writable, state, isOnData }) => {
     test.ok(isReadOnly, 'the guest is as it should be');
     test.equal(answer.status, 200);
     test.same(writable, [], 'nothing can be written');
     test.ok(state, 'but the state directory');
+    test.ok(isOnData, "which the layer's mount unit puts on the data partition");
   },
 };
 

@@ -256,13 +256,25 @@ async function markGood() {
   return { withoutRauc, ActiveState, isMarkedAtOnce, isMarkedAfterStop };
 }
 
-/** The last: the root stays read-only, with what an image has on volatile or own file systems. */
-async function readOnlyRoot() {
+/** As the Yocto layer's spliced-data does: /data is mounted, and its unit brings the rest. */
+function installDataPartition() {
+  const files = 'yocto-layer/recipes-spliced/spliced-data/files';
+  const unit = readFileSync(`${files}/var-lib-private.mount`, 'utf8').replaceAll('@DATA@', '/data');
+  writeFileSync('/etc/systemd/system/var-lib-private.mount', unit);
+  service.dropIn('state-on-data', readFileSync(`${files}/state-on-data.conf`, 'utf8'));
   service.must('rm', '-rf', '/var/lib/spliced', '/var/lib/private');
   mkdirSync('/var/lib/private', { mode: 0o700 });
   symlinkSync('private/spliced', '/var/lib/spliced');
+  mkdirSync('/data');
+  service.must('mount', '-t', 'tmpfs', 'data', '/data');
+  service.must('systemctl', 'daemon-reload');
+}
+
+/** The last: the root stays read-only, with what an image has on volatile or own file systems. */
+async function readOnlyRoot() {
+  installDataPartition();
   // These stay writable, with what is mounted beneath them.
-  for (const directory of ['/var/lib/private', '/tmp', '/var/tmp']) {
+  for (const directory of ['/tmp', '/var/tmp']) {
     service.must('mount', '--rbind', directory, directory);
   }
   service.must('journalctl', '--relinquish-var'); // It writes there.
@@ -279,7 +291,8 @@ async function readOnlyRoot() {
   const places = [...system, ...volatile];
   const writable = places.filter((place) => write(`${place}/spliced-probe`));
   const state = write('/var/lib/spliced/spliced-probe');
-  return { isReadOnly, answer: await get(port), writable, state };
+  const isOnData = existsSync('/data/private/spliced/spliced-probe');
+  return { isReadOnly, answer: await get(port), writable, state, isOnData };
 }
 
 /** A thread held as by a debugger: the others go on. Answers what lets it go. */

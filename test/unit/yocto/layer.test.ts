@@ -1,0 +1,123 @@
+// SPDX-License-Identifier: Apache-2.0
+// The layer's files beside each other: the recipe has the version of package.json, every kernel
+// feature has its fragment, both glue drop-ins are what systemd understands, and no task could ask
+// a network. bitbake itself judges the rest: test/yocto/parse-layer.
+
+import { spawnSync } from 'node:child_process';
+import {
+  cpSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import t from 'tap';
+import { recipePath } from '../../../scripts/release.mjs';
+import { readRecipe, words } from './layer.js';
+
+const layer = 'yocto-layer';
+const text = (path: string) => readFileSync(join(layer, path), 'utf8');
+const recipes = 'recipes-spliced/spliced';
+
+t.test('one recipe, of this version, that fetches nothing by itself', async (t) => {
+  const found = readdirSync(join(layer, recipes)).filter((name) => name.endsWith('.bb'));
+  t.same(found, [recipePath.split('/').at(-1)]);
+  const all = `${text(`${recipes}/spliced.inc`)}${readFileSync(recipePath, 'utf8')}`;
+  t.notMatch(all, /\b(npm|npmsw|git|https?):\/\//, 'no fetcher with a network');
+  t.notMatch(all, /\[network\]/, 'no task with a network');
+  t.notMatch(all, /\binherit\b.*\bnpm\b/);
+});
+
+t.test('every kernel feature has its fragment, and is asked for somewhere', async (t) => {
+  const directory = 'recipes-kernel/linux/spliced-kmeta/features/spliced';
+  const names = readdirSync(join(layer, directory));
+  const asked = `${text('recipes-kernel/linux/spliced-kernel.inc')}${text('recipes-kernel/linux/spliced-caam.inc')}`;
+  for (const name of names.filter((name) => name.endsWith('.scc'))) {
+    const fragments = [
+      ...text(`${directory}/${name}`).matchAll(/^kconf (?:non-)?hardware (\S+)$/gm),
+    ];
+    t.equal(fragments.length, 1, name);
+    for (const [, fragment = ''] of fragments) {
+      t.ok(names.includes(fragment), fragment);
+      const lines = text(`${directory}/${fragment}`).trim().split('\n');
+      for (const line of lines)
+        t.match(line, /^(#.*|CONFIG_[A-Z0-9_]+=(y|m|\d+))$/, `${fragment}: ${line}`);
+    }
+    t.ok(asked.includes(`features/spliced/${name}`), name);
+  }
+  t.match(text(`${directory}/ktls.cfg`), /^CONFIG_TLS=y$/m);
+});
+
+t.test('a kernel changes only where the distribution asks for it', async (t) => {
+  const places = ['recipes-kernel/linux', 'dynamic-layers/freescale-layer/recipes-kernel/linux'];
+  const appends = places.flatMap((place) =>
+    readdirSync(join(layer, place))
+      .filter((name) => name.endsWith('.bbappend'))
+      .map((name) => `${place}/${name}`),
+  );
+  t.equal(appends.length, 5);
+  for (const path of appends) {
+    const code = text(path)
+      .split('\n')
+      .filter((line) => line && !line.startsWith('#'));
+    t.match(code, [
+      /^require \$\{@bb\.utils\.contains\('DISTRO_FEATURES', 'spliced', .*, '', d\)\}$/,
+    ]);
+    t.equal(code.length, 1, path);
+  }
+});
+
+t.test('systemd understands the drop-in for SWUpdate and the mount of the state', async (t) => {
+  const directory = mkdtempSync(join(tmpdir(), 'spliced-layer-'));
+  t.teardown(() => rmSync(directory, { recursive: true, force: true }));
+  const verify = (change: (unit: string) => string): string => {
+    const unit = 'spliced-mark-good.service';
+    for (const name of ['spliced.service', unit])
+      cpSync(join('systemd', name), join(directory, name));
+    mkdirSync(join(directory, `${unit}.d`), { recursive: true });
+    // The programs of a board are not here.
+    const dropIn = text(`${recipes}/files/mark-good-swupdate.conf`);
+    const here = (unit: string) => unit.replaceAll('/usr/bin/fw_setenv', process.execPath);
+    writeFileSync(join(directory, `${unit}.d/swupdate.conf`), change(here(dropIn)));
+    const mount = text('recipes-spliced/spliced-data/files/var-lib-private.mount');
+    writeFileSync(
+      join(directory, 'var-lib-private.mount'),
+      change(mount.replaceAll('@DATA@', '/data')),
+    );
+    const units = [unit, 'var-lib-private.mount'].map((name) => join(directory, name));
+    const { stdout, stderr } = spawnSync('systemd-analyze', ['verify', ...units], {
+      encoding: 'utf8',
+      env: { ...process.env, SYSTEMD_LOG_COLOR: '0', SYSTEMD_UNIT_PATH: `${directory}:` },
+    });
+    return `${stdout}${stderr}`
+      .split('\n')
+      .filter((line) => /swupdate\.conf|var-lib-private|mark-good/.test(line))
+      .join('\n');
+  };
+  t.equal(
+    verify((unit) => unit),
+    '',
+  );
+  const broken = verify((unit) =>
+    unit.replace('[Service]', '[Sarvice]').replace('Where=', 'Wherever='),
+  );
+  t.match(broken, /Sarvice/);
+  t.match(broken, /Wherever/);
+});
+
+t.test('an option of PACKAGECONFIG has an effect', async (t) => {
+  const values = readRecipe(join(layer, recipes, 'spliced.inc'));
+  t.same(words(values.get('PACKAGECONFIG')), ['io_uring']);
+  const inc = text(`${recipes}/spliced.inc`);
+  const options = [...inc.matchAll(/^PACKAGECONFIG\[(\w+)\] = "(.*)"$/gm)];
+  t.same(
+    options.map(([, name]) => name),
+    ['io_uring', 'rauc', 'swupdate'],
+  );
+  for (const [, name, value = ''] of options) t.match(value, /[a-z]/, String(name));
+  t.match(readFileSync('binding.gyp', 'utf8'), /spliced_io_uring==1/);
+});

@@ -1,0 +1,2 @@
+# SPDX-License-Identifier: Apache-2.0
+require ${@bb.utils.contains('DISTRO_FEATURES', 'spliced', 'recipes-kernel/linux/spliced-caam.inc', '', d)}

@@ -1,0 +1,12 @@
+# SPDX-License-Identifier: Apache-2.0
+SUMMARY = "spliced, and what makes it fast; -test: what tests it on a board"
+
+# Names of kernel packages belong to the machine.
+PACKAGE_ARCH = "${MACHINE_ARCH}"
+inherit packagegroup
+
+PACKAGES = "${PN} ${PN}-test"
+RDEPENDS:${PN} = "spliced spliced-ui"
+RDEPENDS:${PN}-test = "spliced-ptest ptest-runner curl openssl-bin"
+# Asynchronous AES-GCM without an engine, for tests.
+RRECOMMENDS:${PN}-test = "kernel-module-cryptd kernel-module-algif-aead kernel-module-pcrypt"
