@@ -24,6 +24,9 @@ export interface ConnectionLogParts {
 interface Counts {
   failures: Record<string, number>;
   shed: number;
+  shedBy: Record<string, number>;
+  evicted: number;
+  overdue: Record<string, number>;
 }
 
 /** Connections' lines are fetched and written so often. */
@@ -37,6 +40,15 @@ export const summaryMs = 60_000;
 
 // Handshakes that failed for their certificate have an event of their own.
 const isClientCertificate = (reason: string): boolean => reason.startsWith('client_certificate');
+
+/** Those counts that are larger than before, by how much. */
+function increases(
+  now: Record<string, number>,
+  before: Record<string, number>,
+): Record<string, number> {
+  const more = Object.entries(now).map(([name, count]) => [name, count - (before[name] ?? 0)]);
+  return Object.fromEntries(more.filter(([, count]) => Number(count) > 0));
+}
 
 export class ConnectionReporter {
   readonly #engine: LoggedEngine;
@@ -100,19 +112,22 @@ export class ConnectionReporter {
   summarise(): void {
     const before = this.#counts;
     this.#counts = this.#read();
-    const failed: Record<string, number> = {};
-    const refused: Record<string, number> = {};
-    for (const [reason, count] of Object.entries(this.#counts.failures)) {
-      const more = count - (before.failures[reason] ?? 0);
-      if (more > 0) (isClientCertificate(reason) ? refused : failed)[reason] = more;
-    }
+    const failures = Object.entries(increases(this.#counts.failures, before.failures));
+    const refused = failures.filter(([reason]) => isClientCertificate(reason));
+    const failed = failures.filter(([reason]) => !isClientCertificate(reason));
     const shed = this.#counts.shed - before.shed;
-    this.#tell('client_certificates_refused', { reasons: refused });
+    const evicted = this.#counts.evicted - before.evicted;
+    const { head = 0, request = 0, stall = 0 } = this.#counts.overdue;
+    const slow = increases({ head, request, stall }, before.overdue);
+    const reasons = increases(this.#counts.shedBy, before.shedBy);
+    this.#tell('client_certificates_refused', { reasons: Object.fromEntries(refused) });
     const notLogged = this.#refusalsSuppressed;
     this.#tell('client_refusals_not_logged', notLogged > 0 ? { lines: notLogged } : {});
     this.#refusalLines = this.#refusalsSuppressed = 0;
-    this.#tell('handshakes_failed', { reasons: failed });
-    this.#tell('load_shed', shed > 0 ? { connections: shed } : {});
+    this.#tell('handshakes_failed', { reasons: Object.fromEntries(failed) });
+    this.#tell('load_shed', shed > 0 ? { connections: shed, reasons } : {});
+    this.#tell('connections_evicted', evicted > 0 ? { connections: evicted } : {});
+    this.#tell('slow_clients_ended', { reasons: slow });
     this.#tell('connections_not_logged', this.#suppressed > 0 ? { lines: this.#suppressed } : {});
     this.#suppressed = 0;
   }
@@ -130,8 +145,9 @@ export class ConnectionReporter {
   }
 
   #read(): Counts {
-    const { tls, connections } = JSON.parse(this.#engine.stats());
-    return { failures: tls.failures, shed: connections.shed };
+    const { tls, connections, overdue } = JSON.parse(this.#engine.stats());
+    const { shed, shedBy, evicted } = connections;
+    return { failures: tls.failures, shed, shedBy, evicted, overdue };
   }
 
   #tell(event: string, fields: Record<string, unknown>): void {

@@ -77,7 +77,17 @@ export const securityEvents: Record<string, SecurityEvent> = {
   },
   load_shed: {
     id: 'SPLICED-LOAD-SHED',
-    meaning: 'so many connections were refused in the last interval, because the table was full',
+    meaning: 'so many connections were refused in the last interval, by reason',
+  },
+  connections_evicted: {
+    id: 'SPLICED-CONNECTIONS-EVICTED',
+    meaning:
+      'so many connections that were idle, or did not say what they want, made room for others',
+  },
+  slow_clients_ended: {
+    id: 'SPLICED-SLOW-CLIENTS',
+    meaning:
+      'so many clients were cut off: head or request not complete in time, or reading too slowly',
   },
   connections_not_logged: {
     id: 'SPLICED-LOG-SUPPRESSED',

@@ -13,13 +13,29 @@ inline constexpr size_t kRecordPlaintextBytes = 16384;
 // Connections and listeners.
 inline constexpr uint32_t kConnectionsMaxDefault = 512;
 inline constexpr uint32_t kConnectionsMaxCeiling = 65535;
+// Behind one address there may be a whole site (NAT): half of the table, some 40 browsers.
+inline constexpr uint32_t kConnectionsPerAddressMaxDefault = 256;
+inline constexpr uint32_t kHandshakesMaxDefault = 256;  // an SSL object has tens of kilobytes
+inline constexpr uint32_t kRequestsPerConnectionMaxDefault = 10'000;
+inline constexpr uint32_t kRequestsPerConnectionMaxCeiling = 1'000'000'000;
+// Slots beyond connections_max for those that make room for a new one and have not quite left.
+inline constexpr uint32_t kLeavingMax = 32;
+// So long a connection may be silent about what it wants before it has to make room.
+inline constexpr uint64_t kHesitationMs = 2'000;
+inline constexpr size_t kRoomLooksMax = 512;  // connections looked at to find one that makes room
+inline constexpr size_t kRefusalsPerPause =
+    64;  // of waiting clients, when there are no descriptors
 inline constexpr uint32_t kListenersMax = 8;
 inline constexpr int kListenBacklog = 511;
 
-// One request head (request line and header fields), RFC 9112 3 and 5.
+// One request head (request line and header fields), RFC 9112 3 and 5. These are the defaults and
+// the most; less can be configured.
 inline constexpr size_t kHeadBytesMax = 8192;
+inline constexpr size_t kHeadBytesMin = 512;
 inline constexpr size_t kTargetBytesMax = 4096;
+inline constexpr size_t kTargetBytesMin = 64;
 inline constexpr size_t kHeaderFieldsMax = 64;
+inline constexpr size_t kHeaderFieldsMin = 8;
 inline constexpr size_t kPathBytesMax = 1024;
 
 // Ranges of one request: how many are read, and how many parts an answer has. Ranges that are no
@@ -81,7 +97,10 @@ inline constexpr uint32_t kHandshakeTimeoutMsDefault = 10'000;
 inline constexpr uint32_t kHeadTimeoutMsDefault = 15'000;
 inline constexpr uint32_t kRequestTimeoutMsDefault = 30'000;  // head and body, from the first byte
 inline constexpr uint32_t kIdleTimeoutMsDefault = 60'000;
-inline constexpr uint32_t kStallTimeoutMsDefault = 30'000;   // no byte acknowledged for so long
+inline constexpr uint32_t kStallTimeoutMsDefault = 30'000;  // no byte acknowledged for so long
+// Bytes a second, measured over a stall time-out.
+inline constexpr uint32_t kSendRateMinDefault = 256;
+inline constexpr uint32_t kSendRateMinCeiling = 1024 * 1024;
 inline constexpr uint32_t kDrainTimeoutMsDefault = 600'000;  // a whole drain, progress or not
 inline constexpr uint32_t kLingerTimeoutMsDefault = 5'000;   // for the peer's FIN, after our own
 inline constexpr uint32_t kStopTimeoutMsDefault = 30'000;

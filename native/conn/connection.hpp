@@ -20,6 +20,8 @@
 
 namespace spliced::conn {
 
+inline constexpr uint32_t kNoSlot = UINT32_MAX;
+
 struct Connection {
   // Identity.
   uint32_t slot = 0;
@@ -42,6 +44,9 @@ struct Connection {
   bool deaf = false;          // what it sends cannot be decrypted any more
   bool fin_sent = false;
   bool renegotiation_declined = false;
+  bool leaving = false;  // it makes room for another: its close does not wait for the peer's
+  bool counted = false;  // in Services::addresses, for `client_key`
+  os::ClientKey client_key;
   bool canary = false;  // the daemon's own: may use the reserved slot, and alone gets its body
 
   // TLS. Either `session` or, after promotion, the kernel (`cipher`, `ledger`).
@@ -75,11 +80,13 @@ struct Connection {
   std::unique_ptr<Parts> parts;  // of a body with several ranges: what is still to come
   bool keep_alive = false;
   bool served = false;  // a response was begun
+  uint32_t requests = 0;
 
   // Time, in milliseconds of base::now_ms().
-  uint64_t deadline_ms = 0;  // 0: none
-  uint64_t progress_ms = 0;  // when the peer's TCP last acknowledged something new
-  uint64_t acked_mark = 0;
+  uint64_t deadline_ms = 0;       // 0: none
+  uint64_t progress_ms = 0;       // since when what the peer's TCP acknowledges is measured
+  uint64_t acked_mark = 0;        // what it had acknowledged then
+  uint64_t waiting_since_ms = 0;  // WaitingList
   uint64_t drain_began_ms = 0;
   uint64_t tick_due_ms = 0;
   uint32_t tick_interval_ms = 0;
@@ -90,6 +97,8 @@ struct Connection {
   uint64_t cipher_owes_ms = 0;  // since when the cipher alone holds bytes back; 0: it does not
   bool stuck = false;           // counted in Figures::ledgers_stuck
   std::unique_ptr<ConnectionRecord> record;  // only while ended connections are logged
+
+  uint32_t waiting_before = kNoSlot, waiting_after = kNoSlot;  // WaitingList
 
   uint64_t reported_pending = 0;  // this connection's share of Figures::pending_bytes
 

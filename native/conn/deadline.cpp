@@ -1,19 +1,31 @@
 // SPDX-License-Identifier: Apache-2.0
-// What happens when a state has lasted too long. A peer whose TCP still acknowledges is slow, not
-// gone: its deadline moves. One that acknowledges nothing is reset and counted as aborted.
+// What happens when a state has lasted too long. A peer whose TCP still acknowledges at a rate is
+// slow, not gone: its deadline moves. One that acknowledges less is reset and counted as aborted.
 #include "conn/dispatch.hpp"
 #include "os/socket_io.hpp"
 
 namespace spliced::conn {
 namespace {
 
-bool acknowledged_more(Services& s, Connection& c) {
+// Whether the peer's TCP has acknowledged enough since it was last looked at, a stall time-out ago
+// or longer: one byte at least, and the least rate. What a client reads byte by byte holds a slot,
+// a file and buffers for as long as it likes; below the rate it is no client of this century.
+// Judged for the first time after the second time-out, for the first measures from the connection's
+// begin.
+bool keeps_up(Services& s, Connection& c) {
+  const uint64_t elapsed_ms = s.now_ms - c.progress_ms;
+  if (elapsed_ms < s.options.stall_timeout_ms) return true;
   os::TcpCounters tcp;
   if (!os::tcp_counters(c.socket, tcp) || tcp.closed) return false;
-  if (tcp.acked == c.acked_mark) return false;
+  const uint64_t acked = tcp.acked - c.acked_mark;
+  const uint64_t needed = elapsed_ms * s.options.send_rate_min_bytes_per_s / 1000;
   c.acked_mark = tcp.acked;
   c.progress_ms = s.now_ms;
-  return true;
+  return acked > 0 && acked >= needed;
+}
+
+void count(Services& s, Overdue clock) {
+  s.figures.overdue[static_cast<size_t>(clock)].add();
 }
 
 bool drain_over(const Services& s, const Connection& c) {
@@ -21,8 +33,8 @@ bool drain_over(const Services& s, const Connection& c) {
 }
 
 void extend_or_abort(Services& s, Connection& c, uint32_t interval_ms) {
-  const bool alive =
-      acknowledged_more(s, c) || s.now_ms - c.progress_ms < s.options.stall_timeout_ms;
+  const bool alive = keeps_up(s, c);
+  if (!alive) count(s, Overdue::Stall);
   if (!alive || drain_over(s, c)) return abort(s, c, Ending::Aborted);
   s.set_deadline(c, s.now_ms + interval_ms);
 }
@@ -41,10 +53,14 @@ void on_deadline(Services& s, Connection& c) {
   switch (c.state) {
     case State::Handshake:
       s.figures.handshake_failures[static_cast<size_t>(tls::HandshakeFailure::Timeout)].add();
+      count(s, Overdue::Handshake);
       if (c.record) c.record->failure = "timeout";
       return abort(s, c, Ending::NotServed);
     case State::ReadHead:
     case State::ReadBody:
+      count(s, c.state == State::ReadBody ? Overdue::Request
+               : c.input.empty()          ? Overdue::Idle
+                                          : Overdue::Head);
       c.input.release(s.buffers);
       return begin_close(s, c);
     case State::Linger:

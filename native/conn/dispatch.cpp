@@ -66,15 +66,6 @@ Turn step(Services& s, Connection& c) {
   return Turn::Wait;
 }
 
-// Until it must wait, or has had its turn: a client that pipelines without end holds up nobody.
-void run(Services& s, Connection& c) {
-  Turn turn = Turn::Again;
-  for (int i = 0; turn == Turn::Again && i < limits::kStepsPerTurn; i++) turn = step(s, c);
-  if (turn == Turn::Wait || c.ready) return;
-  s.ready.push_back(c.slot);
-  c.ready = true;
-}
-
 uint64_t first_deadline(const Services& s, const Connection& c) {
   const Options& o = s.options;
   switch (c.state) {
@@ -121,6 +112,8 @@ const char* const kStateNames[kStates] = {"free",      "handshake", "read_head",
                                           "open_file", "respond",   "splice",    "close_notify",
                                           "settle",    "linger",    "join"};
 
+const char* const kOverdueNames[kOverdues] = {"handshake", "head", "idle", "request", "stall"};
+
 const char* const kEndingNames[kEndings] = {"none", "drained", "aborted", "peer_gone",
                                             "not_served"};
 
@@ -128,12 +121,23 @@ ring::Token token_of(const Connection& c, ring::Kind kind) {
   return {kind, c.slot, c.generation};
 }
 
+// A client that pipelines without end holds up nobody.
+void run(Services& s, Connection& c) {
+  Turn turn = Turn::Again;
+  for (int i = 0; turn == Turn::Again && i < limits::kStepsPerTurn; i++) turn = step(s, c);
+  if (turn == Turn::Wait || c.ready) return;
+  s.ready.push_back(c.slot);
+  c.ready = true;
+}
+
 void enter(Services& s, Connection& c, State next) {
   SPLICED_ASSERT(kEdges[static_cast<size_t>(c.state)] & bit(next));
   s.figures.by_state[static_cast<size_t>(c.state)].sub();
   s.figures.by_state[static_cast<size_t>(next)].add();
+  if (WaitingList::has(c.state)) s.waiting.remove(c);
   c.state = next;
-  c.progress_ms = s.now_ms;
+  if (WaitingList::has(next)) s.waiting.append(c);
+  c.waiting_since_ms = c.progress_ms = s.now_ms;
   c.tick_interval_ms = 0;
   c.tick_due_ms = 0;
   c.writable = true;  // until the socket says otherwise

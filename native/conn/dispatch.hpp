@@ -19,7 +19,12 @@ void begin_stop(Services& s);
 void abort_all(Services& s);
 int next_timeout_ms(const Services& s);  // -1: nothing is due
 
+// For want of descriptors: ends a connection that only occupies one. False: there is none.
+bool make_room(Services& s);
+
 // For the states.
+void run(Services& s, Connection& c);            // until it must wait, or has had its turn
+void forget_client(Services& s, Connection& c);  // it does not count for its address any more
 void enter(Services& s, Connection& c, State next);
 void abort(Services& s, Connection& c, Ending ending);  // sever, then join
 void begin_close(Services& s, Connection& c);           // the ordinary end: drain

@@ -19,6 +19,8 @@ inline constexpr size_t kStatusCount = sizeof kStatuses / sizeof *kStatuses;
 
 struct Figures {
   using Counter = base::Counter;
+  Counter shed_by[kSheds], evicted, overdue[kOverdues];
+  Counter accept_pauses;  // for want of descriptors or memory
   Counter accepted, shed, open, by_state[kStates];
   Counter requests, by_status[kStatusCount];
   Counter plaintext_sent_bytes, spliced_bytes, received_bytes;

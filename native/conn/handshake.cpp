@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// From an accepted socket to a connection that can read requests: takes the slot, runs OpenSSL's
-// handshake, and at its end lets the kernel take over (tls/promote.cpp) or says why not.
+// From a new slot to a connection that can read requests: runs OpenSSL's handshake, and at its end
+// lets the kernel take over (tls/promote.cpp) or says why not.
 #include <algorithm>
 
 #include "base/assert.hpp"
@@ -82,43 +82,7 @@ Turn established(Services& s, Connection& c) {
   return Turn::Again;
 }
 
-void shed(Services& s, int socket) {
-  s.figures.shed.add();
-  os::sever(socket);
-  s.closer.close(socket);
-}
-
-// For clients: the slot beyond their number is the canary's.
-bool has_room(const Services& s) {
-  const size_t open = s.slots.size() - s.free_slots.size() - s.canary.open;
-  return !s.free_slots.empty() && open + s.closer.backlog() < s.options.connections_max;
-}
-
 }  // namespace
-
-void admit(Services& s, int socket) {
-  s.figures.accepted.add();
-  const bool canary = s.canary.port != 0 && os::peer_is_own_port(socket, s.canary.port);
-  if (!(canary ? !s.free_slots.empty() : has_room(s))) return shed(s, socket);
-  auto session = tls::Session::start(s.generation, socket);
-  if (!session) return shed(s, socket);
-  Connection& c = s.slots[s.free_slots.back()];
-  s.free_slots.pop_back();
-  c.socket = socket;
-  c.session = std::move(session);
-  c.canary = canary;
-  if (canary) {
-    s.canary.open++;
-    s.figures.canaries.add();
-  }
-  if (s.connection_log != nullptr) c.record = s.connection_log->begin(socket, s.now_ms);
-  s.figures.open.add();
-  enter(s, c, State::Handshake);
-  // Its first completion, which comes at once (the socket is writable), starts the handshake.
-  s.ring.watch(socket, token_of(c, ring::Kind::Watch));
-  c.watching = true;
-  c.inflight++;
-}
 
 Turn handshake(Services& s, Connection& c) {
   switch (c.session->handshake()) {

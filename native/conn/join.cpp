@@ -22,6 +22,7 @@ void count_ending(Services& s, const Connection& c) {
 void log_ending(Services& s, Connection& c) {
   ConnectionRecord& record = *c.record;
   record.duration_ms = s.now_ms - record.began_ms;
+  record.requests = c.requests;
   record.bytes = c.ledger.plaintext();
   record.offloaded = c.offloaded;
   record.ending = kEndingNames[static_cast<size_t>(c.ending)];
@@ -67,6 +68,8 @@ Turn join(Services& s, Connection& c) {
   count_ending(s, c);
   if (c.record) log_ending(s, c);
   s.figures.open.sub();
+  forget_client(s, c);
+  if (c.leaving) s.leaving--;
   if (c.canary) s.canary.open--;
   enter(s, c, State::Free);
   reset(c);

@@ -12,7 +12,8 @@ namespace {
 // Again: a head was complete and the state changed. Wait: more bytes are needed.
 Turn parse(Services& s, Connection& c) {
   http::RequestHead head;
-  const http::HeadResult result = http::parse_head({c.input.data(), c.input.size()}, head);
+  const http::HeadResult result =
+      http::parse_head({c.input.data(), c.input.size()}, head, s.options.head);
   switch (result.outcome) {
     case http::Outcome::Incomplete:
       return Turn::Wait;

@@ -24,9 +24,10 @@ void consume_head(Connection& c) {
 }
 
 // The head at the front of the input, whose views did not outlive the wait.
-http::RequestHead parse_again(Connection& c) {
+http::RequestHead parse_again(const Services& s, Connection& c) {
   http::RequestHead request;
-  const http::HeadResult again = http::parse_head({c.input.data(), c.input.size()}, request);
+  const http::HeadResult again =
+      http::parse_head({c.input.data(), c.input.size()}, request, s.options.head);
   SPLICED_ASSERT(again.outcome == http::Outcome::Complete && again.consumed == c.head_bytes);
   return request;
 }
@@ -39,7 +40,8 @@ bool is_outdated(const Services& s, const Connection& c) {
 
 // Behind a body that was not read to its end no other request can be found.
 bool may_persist(const Services& s, const Connection& c, const http::RequestHead& head) {
-  return head.keep_alive && c.body.done() && !s.stopping && !is_outdated(s, c);
+  return head.keep_alive && c.body.done() && !s.stopping && !is_outdated(s, c) &&
+         c.requests < s.options.requests_per_connection_max;
 }
 
 void respond_status_page(Services& s, Connection& c, bool send_body) {
@@ -125,7 +127,7 @@ bool serve_without_file(Services& s, Connection& c, const http::RequestHead& req
 // told whether it is wanted (RFC 9110 10.1.1): then the final status goes out at once, and with it
 // the connection, since nobody knows whether the body will follow.
 void begin_request(Services& s, Connection& c, const http::RequestHead& request) {
-  if (c.record) c.record->requests++;
+  c.requests++;
   c.body = http::BodySkipper(request, s.options.discarded_body_bytes_max);
   const bool known_too_large = request.content_length > s.options.discarded_body_bytes_max;
   if (!request.has_body || request.expect_continue || known_too_large)
@@ -134,11 +136,11 @@ void begin_request(Services& s, Connection& c, const http::RequestHead& request)
 }
 
 void answer_request(Services& s, Connection& c) {
-  answer_request(s, c, parse_again(c));
+  answer_request(s, c, parse_again(s, c));
 }
 
 void refuse_body(Services& s, Connection& c) {
-  respond_error(s, c, 400, /*keep_alive=*/false, parse_again(c).method != http::Method::Head);
+  respond_error(s, c, 400, /*keep_alive=*/false, parse_again(s, c).method != http::Method::Head);
   consume_head(c);
 }
 
@@ -163,7 +165,7 @@ void answer_request(Services& s, Connection& c, const http::RequestHead& request
 }
 
 void resume_request(Services& s, Connection& c, const files::Found& found) {
-  const http::RequestHead request = parse_again(c);
+  const http::RequestHead request = parse_again(s, c);
   if (s.stopping) c.keep_alive = false;
   serve(s, c, request, found);
 }

@@ -11,11 +11,14 @@
 #include <vector>
 
 #include "base/limits.hpp"
+#include "conn/address_table.hpp"
 #include "conn/connection.hpp"
 #include "conn/figures.hpp"
 #include "conn/refusal_log.hpp"
+#include "conn/waiting.hpp"
 #include "files/file_cache.hpp"
 #include "http/date.hpp"
+#include "http/head.hpp"
 #include "http/path_prefixes.hpp"
 #include "os/closer.hpp"
 #include "os/pipe_pool.hpp"
@@ -26,6 +29,11 @@
 namespace spliced::conn {
 
 struct Options {
+  uint32_t connections_per_address_max = limits::kConnectionsPerAddressMaxDefault;
+  uint32_t handshakes_max = limits::kHandshakesMaxDefault;
+  uint32_t requests_per_connection_max = limits::kRequestsPerConnectionMaxDefault;
+  uint32_t send_rate_min_bytes_per_s = limits::kSendRateMinDefault;
+  http::HeadLimits head;
   uint32_t connections_max = limits::kConnectionsMaxDefault;
   uint64_t pending_window_bytes = limits::kPendingWindowBytesDefault;
   uint64_t discarded_body_bytes_max = limits::kDiscardedBodyBytesMaxDefault;
@@ -56,7 +64,8 @@ struct Services {
         closer(c),
         figures(g),
         kernel(k),
-        slots(o.connections_max + limits::kCanarySlots) {}
+        slots(o.connections_max + limits::kCanarySlots + limits::kLeavingMax),
+        waiting(slots) {}
 
   const Options options;
   ring::Ring& ring;
@@ -75,6 +84,9 @@ struct Services {
   Canary canary;
 
   std::vector<Connection> slots;  // never resized: the kernel points into them
+  WaitingList waiting;
+  AddressTable addresses;  // without those that make room
+  uint32_t leaving = 0;    // connections that make room
   std::vector<uint32_t> free_slots;
   std::vector<uint32_t> ready;             // Turn::Yield: to be run again in the next turn
   std::vector<uint32_t> ticking;           // waiting for tick_due_ms

@@ -29,6 +29,22 @@ enum class Turn : uint8_t {
   Yield,  // it could go on, but others have their turn first
 };
 
+// Why a connection was refused before it had a slot.
+enum class Shed : uint8_t {
+  Slots,        // the table is full
+  Address,      // its address has as many as one may have
+  Handshakes,   // as many are in flight as may be
+  Memory,       // OpenSSL has none
+  Descriptors,  // EMFILE, ENFILE: it was accepted only to be refused
+};
+inline constexpr size_t kSheds = 5;
+extern const char* const kShedNames[kSheds];
+
+// Which of our clocks a client has run out of.
+enum class Overdue : uint8_t { Handshake, Head, Idle, Request, Stall };
+inline constexpr size_t kOverdues = 5;
+extern const char* const kOverdueNames[kOverdues];
+
 // How a connection ended; counted when its slot is freed.
 enum class Ending : uint8_t {
   None,

@@ -110,6 +110,7 @@ class Engine {
   void begin_stop(conn::Services& s);
   void on_accept(conn::Services& s, const ring::Completion& completion);
   void arm(ring::Ring& ring, size_t index);
+  void refuse_waiting(const ListenerState& state);
   void rearm_due(conn::Services& s);
   int timeout_ms(const conn::Services& s) const;
   bool finished(const conn::Services& s) const;
@@ -126,6 +127,7 @@ class Engine {
   std::shared_ptr<const http::PathPrefixes> certificate_required_;
   std::vector<ListenerState> listeners_;
   os::Closer closer_;
+  os::Fd spare_ = os::spare_descriptor();  // given up for a moment when there are no others
   OnEvent on_event_;
   Mailbox mailbox_;
   base::Counter heartbeat_;

@@ -151,9 +151,21 @@ void Engine::on_accept(conn::Services& s, const ring::Completion& completion) {
   } else if (completion.result >= 0 || completion.result == -EAGAIN) {
     arm(s.ring, completion.token.slot);
   } else {
-    // Out of descriptors or memory (accept(2)): what is open goes on, new ones wait in the backlog.
+    // Out of descriptors or memory (accept(2)): what is open goes on, and who is idle makes room.
+    // If nobody is, those who wait learn it now, and by the one descriptor that is kept for that.
+    figures_.accept_pauses.add();
+    if (!conn::make_room(s)) refuse_waiting(state);
     state.rearm_ms = s.now_ms + limits::kAcceptPauseMs;
   }
+}
+
+void Engine::refuse_waiting(const ListenerState& state) {
+  spare_.reset();
+  const size_t refused = os::refuse_waiting(state.listener.fd.get(), limits::kRefusalsPerPause);
+  spare_ = os::spare_descriptor();
+  figures_.accepted.add(refused);
+  figures_.shed.add(refused);
+  figures_.shed_by[static_cast<size_t>(conn::Shed::Descriptors)].add(refused);
 }
 
 void Engine::rearm_due(conn::Services& s) {

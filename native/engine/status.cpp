@@ -54,10 +54,18 @@ void write_connections(JsonWriter& json, const conn::Figures& f) {
   json.open("connections")
       .number("accepted", f.accepted.get())
       .number("shed", f.shed.get())
+      .open("shedBy");
+  write_names(json, f.shed_by, conn::kShedNames, conn::kSheds);
+  json.close()
+      .number("evicted", f.evicted.get())
+      .number("acceptPauses", f.accept_pauses.get())
       .number("open", f.open.get())
       .open("byState");
   write_names(json, f.by_state + 1, conn::kStateNames + 1, conn::kStates - 1);
   json.close().close();
+  json.open("overdue");
+  write_names(json, f.overdue, conn::kOverdueNames, conn::kOverdues);
+  json.close();
   json.open("requests").number("total", f.requests.get()).open("byStatus");
   for (size_t i = 0; i < conn::kStatusCount; i++) {
     const uint64_t count = f.by_status[i].get();

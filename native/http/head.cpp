@@ -4,7 +4,6 @@
 // one.
 #include "http/head.hpp"
 
-#include "base/limits.hpp"
 #include "http/syntax.hpp"
 
 namespace spliced::http {
@@ -72,7 +71,8 @@ Method method_of(std::string_view token) {
 
 // RFC 9112 3: exactly one SP between the parts. If the line is not whole yet, only faults that more
 // bytes cannot cure are reported.
-Fault parse_request_line(std::string_view line, bool whole, RequestHead& out) {
+Fault parse_request_line(std::string_view line, bool whole, const HeadLimits& bounds,
+                         RequestHead& out) {
   if (line.empty()) return whole ? kBadRequestLine : Fault{};
   const size_t method_end = line.find(' ');
   const std::string_view method = line.substr(0, method_end);
@@ -84,7 +84,7 @@ Fault parse_request_line(std::string_view line, bool whole, RequestHead& out) {
   const std::string_view rest = line.substr(method_end + 1);
   const size_t target_end = rest.find(' ');
   const std::string_view target = rest.substr(0, target_end);
-  if (target.size() > limits::kTargetBytesMax) return {414, "The request target is too long."};
+  if (target.size() > bounds.target_bytes_max) return {414, "The request target is too long."};
   for (const char c : target) {
     if (!is_visible(c)) return {400, "The request target has a character that must be encoded."};
   }
@@ -231,16 +231,16 @@ Fault settle(const Pending& pending, RequestHead& out) {
 }
 
 // The line is not whole: wait for the rest, unless the bound of a head is reached.
-HeadResult unfinished(std::string_view window) {
-  if (window.size() < limits::kHeadBytesMax) return {Outcome::Incomplete, 0, 0, nullptr};
+HeadResult unfinished(std::string_view window, const HeadLimits& bounds) {
+  if (window.size() < bounds.head_bytes_max) return {Outcome::Incomplete, 0, 0, nullptr};
   return rejected({431, "The request head is too long."});
 }
 
 }  // namespace
 
-HeadResult parse_head(std::string_view input, RequestHead& out) {
+HeadResult parse_head(std::string_view input, RequestHead& out, const HeadLimits& bounds) {
   out = RequestHead{};
-  const std::string_view window = input.substr(0, limits::kHeadBytesMax);
+  const std::string_view window = input.substr(0, bounds.head_bytes_max);
   size_t at = 0;
   Line line = read_line(window);
   if (line.end == LineEnd::Whole && line.text.empty()) {  // RFC 9112 2.2: one empty line before it
@@ -248,7 +248,7 @@ HeadResult parse_head(std::string_view input, RequestHead& out) {
     line = read_line(window.substr(at));
   }
   if (line.end == LineEnd::Bad) return rejected(kBadLine);
-  if (const Fault fault = parse_request_line(line.text, line.end == LineEnd::Whole, out)) {
+  if (const Fault fault = parse_request_line(line.text, line.end == LineEnd::Whole, bounds, out)) {
     return rejected(fault);
   }
 
@@ -261,13 +261,13 @@ HeadResult parse_head(std::string_view input, RequestHead& out) {
       if (const Fault fault = settle(pending, out)) return rejected(fault);
       return {Outcome::Complete, at + 2, 0, nullptr};
     }
-    if (fields == limits::kHeaderFieldsMax && !line.text.empty()) {
+    if (fields == bounds.fields_max && !line.text.empty()) {
       return rejected({431, "The request has too many header fields."});
     }
     if (line.end == LineEnd::Partial) break;
     if (const Fault fault = parse_field(line.text, out, pending)) return rejected(fault);
   }
-  return unfinished(window);
+  return unfinished(window, bounds);
 }
 
 }  // namespace spliced::http

@@ -8,6 +8,8 @@
 #include <cstdint>
 #include <string_view>
 
+#include "base/limits.hpp"
+
 namespace spliced::http {
 
 enum class Outcome : uint8_t { Incomplete, Complete, Rejected };
@@ -50,10 +52,18 @@ struct HeadResult {
   const char* why;  // Rejected: one static sentence for the log; otherwise nullptr
 };
 
+// Bounds of one head; a configuration may have less than these (limits.hpp).
+struct HeadLimits {
+  size_t head_bytes_max = limits::kHeadBytesMax;
+  size_t target_bytes_max = limits::kTargetBytesMax;
+  size_t fields_max = limits::kHeaderFieldsMax;
+};
+
 // `out` is valid when the result is Complete. When it is Rejected, `out` has what was read before
 // the fault: the method, if the request line had one, so that the answer to a HEAD can go without a
 // body. A result other than Incomplete does not change when more bytes follow, save that a
 // rejection may find another reason.
-[[nodiscard]] HeadResult parse_head(std::string_view input, RequestHead& out);
+[[nodiscard]] HeadResult parse_head(std::string_view input, RequestHead& out,
+                                    const HeadLimits& bounds = {});
 
 }  // namespace spliced::http

@@ -142,6 +142,21 @@ bool open_listener(const ListenAddress& wanted, Listener& out, std::string& erro
   return true;
 }
 
+Fd spare_descriptor() {
+  return Fd(::open("/", O_PATH | O_CLOEXEC));
+}
+
+size_t refuse_waiting(int listener, size_t most) {
+  size_t refused = 0;
+  for (; refused < most; refused++) {
+    const Fd socket(::accept4(listener, nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC));
+    if (!socket) break;
+    const linger reset{1, 0};
+    ::setsockopt(socket.get(), SOL_SOCKET, SO_LINGER, &reset, sizeof reset);
+  }
+  return refused;
+}
+
 bool retire_listener(int fd) {
   if (!is_tcp_listener(fd)) return false;
   const Fd owned(fd);

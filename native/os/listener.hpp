@@ -25,6 +25,11 @@ struct Listener {
 // stays the caller's.
 bool open_listener(const ListenAddress& wanted, Listener& out, std::string& error);
 
+// Resets up to `most` clients that wait to be accepted; how many it were. For a process that is out
+// of descriptors: it needs one for a moment.
+Fd spare_descriptor();
+size_t refuse_waiting(int listener, size_t most);
+
 // Closes a listening socket that others have duplicates of (the service manager's store), so that
 // its port is free at once: the duplicates listen no more either. False: it is not such a socket.
 bool retire_listener(int fd);

@@ -209,6 +209,17 @@ bool peer_is_own_port(int socket, uint16_t port) {
          peer.port == port && IN6_ARE_ADDR_EQUAL(&peer.address, &own.address);
 }
 
+ClientKey client_key(int socket) {
+  Endpoint peer;
+  ClientKey key;
+  if (!endpoint(socket, ::getpeername, peer)) return key;
+  ::memcpy(&key.high, peer.address.s6_addr, sizeof key.high);
+  // A mapped IPv4 address has zeros there, and "ffff" before it tells it from ::/64.
+  if (IN6_IS_ADDR_V4MAPPED(&peer.address))
+    ::memcpy(&key.low, peer.address.s6_addr + 8, sizeof key.low);
+  return key;
+}
+
 std::string peer_name(int socket) {
   Endpoint peer;
   if (!endpoint(socket, ::getpeername, peer)) return {};

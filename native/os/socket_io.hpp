@@ -89,6 +89,13 @@ void half_close(int socket);  // our FIN
 // Gives the connection up: no more sends, and the close that follows resets it (SO_LINGER 0).
 void sever(int socket);
 bool peer_is_loopback(int socket);
+// Whom a connection counts for: an IPv4 address by itself, IPv6 by its /64, for the
+// smallest site has a whole one (RFC 6177). All zero when the peer is gone.
+struct ClientKey {
+  uint64_t high = 0, low = 0;
+  bool operator==(const ClientKey& other) const { return high == other.high && low == other.low; }
+};
+ClientKey client_key(int socket);
 // The peer is this very host (both ends have the same address), at this port.
 bool peer_is_own_port(int socket, uint16_t port);
 // "192.0.2.1:4711" or "[2001:db8::1]:4711", for the log; empty when the peer is gone.

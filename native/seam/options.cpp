@@ -141,6 +141,23 @@ engine::Options read_options(const Napi::Value& value) {
       static_cast<uint32_t>(integer(from, "connectionsMax", 1, limits::kConnectionsMaxCeiling));
   c.pending_window_bytes =
       integer(from, "pendingWindowBytes", limits::kPendingWindowBytesMin, kWindowBytesMax);
+  const auto bounded = [&](const char* field, uint64_t least, uint64_t most) {
+    return static_cast<uint32_t>(integer(from, field, least, most));
+  };
+  c.connections_per_address_max =
+      bounded("connectionsPerAddressMax", 1, limits::kConnectionsMaxCeiling);
+  c.handshakes_max = bounded("handshakesMax", 1, limits::kConnectionsMaxCeiling);
+  c.requests_per_connection_max =
+      bounded("requestsPerConnectionMax", 1, limits::kRequestsPerConnectionMaxCeiling);
+  c.discarded_body_bytes_max =
+      bounded("discardedBodyBytesMax", 0, limits::kDiscardedBodyBytesMaxCeiling);
+  c.send_rate_min_bytes_per_s = bounded("sendRateMinBytesPerS", 0, limits::kSendRateMinCeiling);
+  c.head.head_bytes_max = bounded("headBytesMax", limits::kHeadBytesMin, limits::kHeadBytesMax);
+  c.head.target_bytes_max =
+      bounded("targetBytesMax", limits::kTargetBytesMin, limits::kTargetBytesMax);
+  c.head.fields_max =
+      bounded("headerFieldsMax", limits::kHeaderFieldsMin, limits::kHeaderFieldsMax);
+  c.request_timeout_ms = timeout(from, "requestTimeoutMs");
   c.handshake_timeout_ms = timeout(from, "handshakeTimeoutMs");
   c.head_timeout_ms = timeout(from, "headTimeoutMs");
   c.idle_timeout_ms = timeout(from, "idleTimeoutMs");

@@ -20,6 +20,9 @@ import type {
   NativeModule,
 } from '../engine/native.js';
 
+// Connections of the round before may still be closing.
+const mostConnections = 4 * Math.max(conditions.parallel, benchmarkConditions.connections);
+
 // The engine keeps its deadline; this much later it is taken for dead.
 const stopGraceMs = 1_000;
 
@@ -34,11 +37,19 @@ function engineOptions(
     certificates: [pair],
     tlsOffload,
     ring: 'auto',
-    // Connections of the round before may still be closing.
-    connectionsMax: 4 * Math.max(conditions.parallel, benchmarkConditions.connections),
+    connectionsMax: mostConnections,
+    connectionsPerAddressMax: mostConnections,
+    handshakesMax: mostConnections,
+    requestsPerConnectionMax: 10_000,
+    headBytesMax: 8192,
+    targetBytesMax: 4096,
+    headerFieldsMax: 64,
+    discardedBodyBytesMax: 65_536,
+    sendRateMinBytesPerS: 0,
     pendingWindowBytes: 256 * 1024,
     handshakeTimeoutMs: 10_000,
     headTimeoutMs: 10_000,
+    requestTimeoutMs: 10_000,
     idleTimeoutMs: 10_000,
     stallTimeoutMs: 10_000,
     drainTimeoutMs: 10_000,

@@ -50,8 +50,17 @@ export interface Configuration {
   logLevel: string;
   connectionsMax: number;
   pendingWindowBytes: number;
+  connectionsPerAddressMax: number;
+  handshakesMax: number;
+  requestsPerConnectionMax: number;
+  headBytesMax: number;
+  targetBytesMax: number;
+  headerFieldsMax: number;
+  discardedBodyBytesMax: number;
+  sendRateMinBytesPerS: number;
   handshakeTimeoutMs: number;
   headTimeoutMs: number;
+  requestTimeoutMs: number;
   idleTimeoutMs: number;
   stallTimeoutMs: number;
   drainTimeoutMs: number;
@@ -269,8 +278,17 @@ function configurationOf(settings: ReadonlyMap<string, Effective>): Configuratio
     logLevel: String(setTo('log.level')),
     connectionsMax: numberOf('limits.connections_max'),
     pendingWindowBytes: numberOf('limits.pending_window_bytes'),
+    connectionsPerAddressMax: numberOf('limits.connections_per_address_max'),
+    handshakesMax: numberOf('limits.handshakes_max'),
+    requestsPerConnectionMax: numberOf('limits.requests_per_connection_max'),
+    headBytesMax: numberOf('limits.head_bytes_max'),
+    targetBytesMax: numberOf('limits.target_bytes_max'),
+    headerFieldsMax: numberOf('limits.header_fields_max'),
+    discardedBodyBytesMax: numberOf('limits.discarded_body_bytes_max'),
+    sendRateMinBytesPerS: numberOf('limits.send_rate_min_bytes_per_s'),
     handshakeTimeoutMs: numberOf('timeouts.handshake_ms'),
     headTimeoutMs: numberOf('timeouts.head_ms'),
+    requestTimeoutMs: numberOf('timeouts.request_ms'),
     idleTimeoutMs: numberOf('timeouts.idle_ms'),
     stallTimeoutMs: numberOf('timeouts.stall_ms'),
     drainTimeoutMs: numberOf('timeouts.drain_ms'),

@@ -186,12 +186,84 @@ export const schema = {
   },
   limits: {
     connections_max: {
-      doc: 'Connections at a time; more are refused.',
+      doc:
+        'Connections at a time. When all are taken a new one takes the place of the longest idle ' +
+        'one, or of one that has not said in 2 s what it wants; else it is refused. See docs/LIMITS.md.',
       format: 'whole number',
       default: 512,
       env: 'SPLICED_CONNECTIONS_MAX',
       min: 1,
       max: 65535,
+    },
+    connections_per_address_max: {
+      doc:
+        'Of them for one client address: an IPv4 address, or the /64 of an IPv6 one. A site behind ' +
+        'NAT is one address: a browser takes up to six.',
+      format: 'whole number',
+      default: 256,
+      env: 'SPLICED_CONNECTIONS_PER_ADDRESS_MAX',
+      min: 1,
+      max: 65535,
+    },
+    handshakes_max: {
+      doc: 'Of them in their TLS handshake, which costs memory (about 60 KiB) and most of the CPU time.',
+      format: 'whole number',
+      default: 256,
+      env: 'SPLICED_HANDSHAKES_MAX',
+      min: 1,
+      max: 65535,
+    },
+    requests_per_connection_max: {
+      doc: 'After so many requests a connection ends; the last response says so.',
+      format: 'whole number',
+      default: 10_000,
+      env: 'SPLICED_REQUESTS_PER_CONNECTION_MAX',
+      min: 1,
+      max: 1_000_000_000,
+    },
+    head_bytes_max: {
+      doc: 'A request head, with its cookies; more is 431.',
+      format: 'whole number',
+      default: 8192,
+      env: 'SPLICED_HEAD_BYTES_MAX',
+      min: 512,
+      max: 8192,
+    },
+    target_bytes_max: {
+      doc: 'A request target (path and query); more is 414.',
+      format: 'whole number',
+      default: 4096,
+      env: 'SPLICED_TARGET_BYTES_MAX',
+      min: 64,
+      max: 4096,
+    },
+    header_fields_max: {
+      doc: 'Header fields of a request; more is 431.',
+      format: 'whole number',
+      default: 64,
+      env: 'SPLICED_HEADER_FIELDS_MAX',
+      min: 8,
+      max: 64,
+    },
+    discarded_body_bytes_max: {
+      doc:
+        'A request body where none is wanted is read and discarded up to so many bytes on the wire; ' +
+        'a larger one ends the connection after the response.',
+      format: 'whole number',
+      default: 64 * 1024,
+      env: 'SPLICED_DISCARDED_BODY_BYTES_MAX',
+      min: 0,
+      max: 16 * 1024 * 1024,
+    },
+    send_rate_min_bytes_per_s: {
+      doc:
+        'A client that acknowledges less of a response, over `timeouts.stall_ms`, is cut off; 0: one ' +
+        'byte is enough.',
+      format: 'whole number',
+      default: 256,
+      env: 'SPLICED_SEND_RATE_MIN_BYTES_PER_S',
+      min: 0,
+      max: 1024 * 1024,
     },
     pending_window_bytes: {
       doc: 'Bytes pending in the TLS layer of one connection before its transfer pauses.',
@@ -205,11 +277,16 @@ export const schema = {
   timeouts: {
     handshake_ms: timeout('SPLICED_HANDSHAKE_TIMEOUT_MS', 10_000, 'For the whole TLS handshake.'),
     head_ms: timeout('SPLICED_HEAD_TIMEOUT_MS', 15_000, 'For a request head, from its first byte.'),
+    request_ms: timeout(
+      'SPLICED_REQUEST_TIMEOUT_MS',
+      30_000,
+      'For a whole request, head and body, from its first byte.',
+    ),
     idle_ms: timeout('SPLICED_IDLE_TIMEOUT_MS', 60_000, 'Between two requests of a connection.'),
     stall_ms: timeout(
       'SPLICED_STALL_TIMEOUT_MS',
       30_000,
-      'Without one byte acknowledged by the peer.',
+      'Over which a client has to acknowledge at `limits.send_rate_min_bytes_per_s`, one byte at least.',
     ),
     drain_ms: timeout(
       'SPLICED_DRAIN_TIMEOUT_MS',

@@ -47,8 +47,17 @@ export interface EngineOptions {
   ring: 'auto' | 'epoll';
   connectionsMax: number;
   pendingWindowBytes: number;
+  connectionsPerAddressMax: number;
+  handshakesMax: number;
+  requestsPerConnectionMax: number;
+  headBytesMax: number;
+  targetBytesMax: number;
+  headerFieldsMax: number;
+  discardedBodyBytesMax: number;
+  sendRateMinBytesPerS: number;
   handshakeTimeoutMs: number;
   headTimeoutMs: number;
+  requestTimeoutMs: number;
   idleTimeoutMs: number;
   stallTimeoutMs: number;
   drainTimeoutMs: number;

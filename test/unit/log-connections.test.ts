@@ -18,10 +18,13 @@ class TestEngine implements LoggedEngine {
   refusalsLost = 0;
   failures: Record<string, number> = { timeout: 2, not_tls: 0, client_certificate_missing: 0 };
   shed = 7;
+  shedBy: Record<string, number> = { slots: 7, address: 0 };
+  evicted = 1;
+  overdue: Record<string, number> = { handshake: 2, idle: 5, head: 0, request: 1, stall: 3 };
 
   stats(): string {
-    const { failures, shed } = this;
-    return JSON.stringify({ tls: { failures }, connections: { shed } });
+    const { failures, shed, shedBy, evicted, overdue } = this;
+    return JSON.stringify({ tls: { failures }, connections: { shed, shedBy, evicted }, overdue });
   }
   logConnections(on: boolean): void {
     this.isOn = on;
@@ -106,6 +109,9 @@ t.test('a flood of bad handshakes and shed connections is a line each interval',
   const { engine, lines, reporter } = make('info');
   engine.failures = { timeout: 2, not_tls: 100_000, client_certificate_missing: 3 };
   engine.shed = 5_007;
+  engine.shedBy = { slots: 9, address: 4_998 };
+  engine.evicted = 11;
+  engine.overdue = { handshake: 4, idle: 9, head: 8, request: 1, stall: 4 };
   reporter.summarise();
   t.same(lines, [
     {
@@ -115,15 +121,23 @@ t.test('a flood of bad handshakes and shed connections is a line each interval',
       reasons: { client_certificate_missing: 3 },
     },
     { level: 40, event: 'handshakes_failed', intervalMs: 60_000, reasons: { not_tls: 100_000 } },
-    { level: 40, event: 'load_shed', intervalMs: 60_000, connections: 5_000 },
+    {
+      level: 40,
+      event: 'load_shed',
+      intervalMs: 60_000,
+      connections: 5_000,
+      reasons: { slots: 2, address: 4_998 },
+    },
+    { level: 40, event: 'connections_evicted', intervalMs: 60_000, connections: 10 },
+    { level: 40, event: 'slow_clients_ended', intervalMs: 60_000, reasons: { head: 8, stall: 1 } },
   ]);
   reporter.summarise();
-  t.equal(lines.length, 3, 'nothing new, nothing said');
+  t.equal(lines.length, 5, 'nothing new, nothing said');
   engine.failures.timeout = 3;
   reporter.close();
-  t.equal(lines.length, 4, 'the rest at the end');
+  t.equal(lines.length, 6, 'the rest at the end');
   reporter.close();
-  t.equal(lines.length, 4);
+  t.equal(lines.length, 6);
 });
 
 t.test('a client that is refused has a line, within the limit of a minute', async (t) => {

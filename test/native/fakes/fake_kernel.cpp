@@ -208,6 +208,11 @@ bool peer_is_loopback(int socket) {
   return s != nullptr && s->peer_is_loopback;
 }
 
+ClientKey client_key(int socket) {
+  fakes::Socket* s = kernel().use(socket, "client_key");
+  return {0, s == nullptr ? 0 : s->peer_address};
+}
+
 bool peer_is_own_port(int socket, uint16_t port) {
   fakes::Socket* s = kernel().use(socket, "peer_is_own_port");
   return s != nullptr && s->own_port == port && port != 0;

@@ -17,6 +17,15 @@ t.test('the defaults are those of native/base/limits.hpp', async (t) => {
   };
   const names = {
     'limits.connections_max': 'kConnectionsMaxDefault',
+    'limits.connections_per_address_max': 'kConnectionsPerAddressMaxDefault',
+    'limits.handshakes_max': 'kHandshakesMaxDefault',
+    'limits.requests_per_connection_max': 'kRequestsPerConnectionMaxDefault',
+    'limits.head_bytes_max': 'kHeadBytesMax',
+    'limits.target_bytes_max': 'kTargetBytesMax',
+    'limits.header_fields_max': 'kHeaderFieldsMax',
+    'limits.discarded_body_bytes_max': 'kDiscardedBodyBytesMaxDefault',
+    'limits.send_rate_min_bytes_per_s': 'kSendRateMinDefault',
+    'timeouts.request_ms': 'kRequestTimeoutMsDefault',
     'limits.pending_window_bytes': 'kPendingWindowBytesDefault',
     'timeouts.handshake_ms': 'kHandshakeTimeoutMsDefault',
     'timeouts.head_ms': 'kHeadTimeoutMsDefault',
@@ -29,5 +38,21 @@ t.test('the defaults are those of native/base/limits.hpp', async (t) => {
   for (const [key, name] of Object.entries(names)) {
     t.equal(settings.get(key)?.default, limitOf(name), name);
   }
-  t.equal(schema.limits.connections_max.max, limitOf('kConnectionsMaxCeiling'));
+  const bounds: [key: string, bound: 'min' | 'max', name: string][] = [
+    ['limits.connections_max', 'max', 'kConnectionsMaxCeiling'],
+    ['limits.connections_per_address_max', 'max', 'kConnectionsMaxCeiling'],
+    ['limits.handshakes_max', 'max', 'kConnectionsMaxCeiling'],
+    ['limits.requests_per_connection_max', 'max', 'kRequestsPerConnectionMaxCeiling'],
+    ['limits.head_bytes_max', 'min', 'kHeadBytesMin'],
+    ['limits.head_bytes_max', 'max', 'kHeadBytesMax'],
+    ['limits.target_bytes_max', 'min', 'kTargetBytesMin'],
+    ['limits.target_bytes_max', 'max', 'kTargetBytesMax'],
+    ['limits.header_fields_max', 'min', 'kHeaderFieldsMin'],
+    ['limits.header_fields_max', 'max', 'kHeaderFieldsMax'],
+    ['limits.discarded_body_bytes_max', 'max', 'kDiscardedBodyBytesMaxCeiling'],
+    ['limits.send_rate_min_bytes_per_s', 'max', 'kSendRateMinCeiling'],
+  ];
+  for (const [key, bound, name] of bounds) {
+    t.equal(settings.get(key)?.[bound], limitOf(name), `${key}: ${bound}`);
+  }
 });

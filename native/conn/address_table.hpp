@@ -1,0 +1,44 @@
+// SPDX-License-Identifier: Apache-2.0
+// How many connections each client address has (os::ClientKey) has. Pure; bounded by the number
+// of connections.
+#pragma once
+#include <cstddef>
+#include <cstdint>
+#include <random>
+#include <unordered_map>
+
+#include "os/socket_io.hpp"
+
+namespace spliced::conn {
+
+// Seeded, so that nobody can choose addresses that fall into one bucket.
+struct ClientKeyHash {
+  uint64_t seed = std::random_device{}() | static_cast<uint64_t>(std::random_device{}()) << 32;
+  size_t operator()(const os::ClientKey& key) const {
+    uint64_t h = seed;
+    for (const uint64_t word : {key.high, key.low}) {
+      h = (h ^ word) * 0x9e3779b97f4a7c15ull;
+      h ^= h >> 32;
+    }
+    return static_cast<size_t>(h);
+  }
+};
+
+class AddressTable {
+ public:
+  uint32_t count(const os::ClientKey& key) const {
+    const auto found = counts_.find(key);
+    return found == counts_.end() ? 0 : found->second;
+  }
+  void add(const os::ClientKey& key) { counts_[key]++; }
+  void remove(const os::ClientKey& key) {
+    const auto found = counts_.find(key);
+    if (found != counts_.end() && --found->second == 0) counts_.erase(found);
+  }
+  size_t size() const { return counts_.size(); }
+
+ private:
+  std::unordered_map<os::ClientKey, uint32_t, ClientKeyHash> counts_;
+};
+
+}  // namespace spliced::conn

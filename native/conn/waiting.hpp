@@ -1,0 +1,44 @@
+// SPDX-License-Identifier: Apache-2.0
+// The connections that wait for their peer (Handshake, ReadHead, ReadBody), the longest waiting
+// first: a list through the slots themselves. Only enter() changes it (dispatch.cpp); admission.cpp
+// looks for one that can make room.
+#pragma once
+#include <cstdint>
+#include <vector>
+
+#include "conn/connection.hpp"
+
+namespace spliced::conn {
+
+class WaitingList {
+ public:
+  static bool has(State state) {
+    return state == State::Handshake || state == State::ReadHead || state == State::ReadBody;
+  }
+
+  explicit WaitingList(std::vector<Connection>& slots) : slots_(slots) {}
+
+  void append(Connection& c) {
+    c.waiting_before = last_;
+    c.waiting_after = kNoSlot;
+    (last_ == kNoSlot ? first_ : slots_[last_].waiting_after) = c.slot;
+    last_ = c.slot;
+  }
+  void remove(Connection& c) {
+    (c.waiting_before == kNoSlot ? first_ : slots_[c.waiting_before].waiting_after) =
+        c.waiting_after;
+    (c.waiting_after == kNoSlot ? last_ : slots_[c.waiting_after].waiting_before) =
+        c.waiting_before;
+    c.waiting_before = c.waiting_after = kNoSlot;
+  }
+  Connection* first() { return at(first_); }
+  Connection* after(const Connection& c) { return at(c.waiting_after); }
+
+ private:
+  Connection* at(uint32_t slot) { return slot == kNoSlot ? nullptr : &slots_[slot]; }
+
+  std::vector<Connection>& slots_;
+  uint32_t first_ = kNoSlot, last_ = kNoSlot;
+};
+
+}  // namespace spliced::conn
