@@ -153,9 +153,9 @@ Turn settle(Services& s, Connection& c) {
 Turn linger(Services& s, Connection& c) {
   const os::Io peer = c.readable && !c.deaf ? discard_input(s, c) : os::Io::WouldBlock;
   if (peer == os::Io::Done) return Turn::Yield;
-  // Who makes room was between two requests, and what TCP still has goes out by itself.
-  if (peer == os::Io::WouldBlock && !c.leaving) {
-    if (!c.deaf) return Turn::Wait;
+  if (peer == os::Io::WouldBlock) {
+    // Who makes room for another does not wait for the peer's FIN either.
+    if (!c.deaf && !c.leaving) return Turn::Wait;
     // Unread input turns the close into a reset: not before the peer has everything.
     if (!c.peer_hung_up && os::unacknowledged_bytes(c.socket) > 0) {
       s.tick(c);

@@ -23,7 +23,7 @@ namespace {
 
 constexpr unsigned kMemfdNoExecSeal = 8;  // MFD_NOEXEC_SEAL, linux/memfd.h since 6.3
 
-bool identify(int directory, const char* path, int flags, Identity& out, uint16_t& mode) {
+bool identify(int directory, const char* path, int flags, Identity& out, Attributes& attributes) {
   struct statx s {};
   if (::statx(directory, path, flags, STATX_BASIC_STATS, &s) != 0) return false;
   out.device = makedev(s.stx_dev_major, s.stx_dev_minor);
@@ -33,7 +33,7 @@ bool identify(int directory, const char* path, int flags, Identity& out, uint16_
   out.modified_ns = s.stx_mtime.tv_nsec;
   out.changed_s = s.stx_ctime.tv_sec;
   out.changed_ns = s.stx_ctime.tv_nsec;
-  mode = s.stx_mode;
+  attributes = {s.stx_mode, s.stx_nlink, s.stx_uid, s.stx_gid};
   return true;
 }
 
@@ -48,8 +48,8 @@ std::string strong_etag(const Identity& id) {
 }
 
 // What the open file itself tells.
-bool describe(File& file, uint16_t& mode) {
-  if (!identify(file.fd.get(), "", AT_EMPTY_PATH, file.identity, mode)) return false;
+bool describe(File& file) {
+  if (!identify(file.fd.get(), "", AT_EMPTY_PATH, file.identity, file.attributes)) return false;
   file.etag = strong_etag(file.identity);
   file.last_modified = http::format_date(file.identity.modified_s).view();
   return true;
@@ -59,14 +59,20 @@ bool describe(File& file, uint16_t& mode) {
 
 bool FileCache::names_still(const std::string& path, const File& file) const {
   Identity now;
-  uint16_t mode = 0;
-  return identify(root_, path.c_str(), 0, now, mode) && now == file.identity;
+  Attributes attributes;
+  return identify(root_, path.c_str(), 0, now, attributes) && now == file.identity;
 }
 
 bool unchanged(const File& file) {
   Identity now;
-  uint16_t mode = 0;
-  return identify(file.fd.get(), "", AT_EMPTY_PATH, now, mode) && now == file.identity;
+  Attributes attributes;
+  if (!identify(file.fd.get(), "", AT_EMPTY_PATH, now, attributes)) return false;
+  // An unlink, a rename over it or a chmod sets the change time too, and leaves the bytes alone.
+  if (!(attributes == file.attributes)) {
+    now.changed_s = file.identity.changed_s;
+    now.changed_ns = file.identity.changed_ns;
+  }
+  return now == file.identity;
 }
 
 FilePtr memory_file(std::string_view body) {
@@ -79,8 +85,7 @@ FilePtr memory_file(std::string_view body) {
   if (!file->fd) return nullptr;
   if (::pwrite(fd, body.data(), body.size(), 0) != static_cast<ssize_t>(body.size()))
     return nullptr;
-  uint16_t mode = 0;
-  if (!describe(*file, mode)) return nullptr;
+  if (!describe(*file)) return nullptr;
   file->media_type = "application/octet-stream";
   return file;
 }
@@ -110,8 +115,8 @@ Found FileCache::adopt(const std::string& path, int opened, uint64_t now_ms) {
   if (opened < 0) return {Found::Verdict::Missing, nullptr};
   auto file = std::make_shared<File>();
   file->fd = os::Fd(opened);
-  uint16_t mode = 0;
-  if (!describe(*file, mode) || !S_ISREG(mode)) return {Found::Verdict::Missing, nullptr};
+  if (!describe(*file) || !S_ISREG(file->attributes.mode))
+    return {Found::Verdict::Missing, nullptr};
   file->media_type = http::media_type(path);
   keep(path, file, now_ms);
   return {Found::Verdict::File, file};

@@ -26,6 +26,15 @@ struct Identity {
   }
 };
 
+// What else can change about a file without its bytes: then its ctime changes too.
+struct Attributes {
+  uint16_t mode = 0;
+  uint32_t links = 0, user = 0, group = 0;
+  bool operator==(const Attributes& o) const {
+    return mode == o.mode && links == o.links && user == o.user && group == o.group;
+  }
+};
+
 // How it is known that a page is in the page cache; found out at the first read (residency.cpp).
 enum class Residency : uint8_t {
   Told,      // RWF_NOWAIT tells: ext4, XFS, btrfs, F2FS
@@ -36,6 +45,7 @@ enum class Residency : uint8_t {
 struct File {
   os::Fd fd;
   Identity identity;
+  Attributes attributes;
   std::string etag;           // strong, with its quotes (RFC 9110 8.8.3)
   std::string last_modified;  // IMF-fixdate
   std::string_view media_type;
@@ -48,7 +58,8 @@ struct File {
 
 using FilePtr = std::shared_ptr<File>;
 
-// Whether the open file is still what its identity says. One statx.
+// Whether the open file still has the bytes that its identity stands for; it may have lost its name
+// or its mode. One statx.
 bool unchanged(const File& file);
 
 // A file of its own in memory, with what `body` holds: tmpfs pages, which take the way of any page

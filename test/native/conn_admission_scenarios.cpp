@@ -26,7 +26,14 @@ struct Crowd {
   Peer from(uint64_t address) {
     const Peer peer = world.connect([&](Socket& s, TlsScript&) { s.peer_address = address; });
     world.turns();
+    all.push_back(peer);
     return peer;
+  }
+  // Who makes room is gone once its peer has acknowledged the farewell.
+  void acknowledge() {
+    for (const Peer& peer : all)
+      if (!peer.socket().closed()) peer.socket().peer_takes();
+    world.advance(2 * limits::kTickMs);
   }
   // A keep-alive connection whose client has had its response.
   Peer idle_from(uint64_t address) {
@@ -52,6 +59,7 @@ struct Crowd {
   }
 
   World world;
+  std::vector<Peer> all;
 };
 
 }  // namespace
@@ -64,9 +72,10 @@ TEST_CASE("admission: when the table is full the longest idle makes room, by an 
   crowd.world.pump(peers[0]);
   const Peer late = crowd.idle_from(9);
   CHECK(late.responses().size() == 1);
+  CHECK(crowd.world.state(peers[1]) == State::Linger);
+  crowd.acknowledge();
   CHECK(crowd.world.state(peers[1]) == State::Free);
   CHECK(crowd.world.ending(peers[1]) == Ending::Drained);
-  peers[1].socket().peer_takes();
   CHECK(peers[1].alerts() == std::vector<uint8_t>{0});
   for (const size_t i : {0, 2, 3}) CHECK(crowd.world.state(peers[i]) == State::ReadHead);
   CHECK(crowd.world.figures.evicted.get() == 1);
@@ -76,7 +85,11 @@ TEST_CASE("admission: when the table is full the longest idle makes room, by an 
 
 TEST_CASE("admission: one after the other, for ever, and no client of theirs is refused") {
   Crowd crowd;
-  for (uint64_t i = 0; i < 200; i++) CHECK(crowd.idle_from(i).responses().size() == 1);
+  for (uint64_t i = 0; i < 200; i++) {
+    CHECK(crowd.idle_from(i).responses().size() == 1);
+    if (i % limits::kLeavingMax == 0) crowd.acknowledge();
+  }
+  crowd.acknowledge();
   CHECK(crowd.world.figures.shed.get() == 0);
   CHECK(crowd.world.figures.evicted.get() == 196);
   CHECK(crowd.world.services->addresses.size() == 4);
@@ -118,6 +131,7 @@ TEST_CASE("admission: who has not said for two seconds what it wants makes room"
     crowd.world.advance(limits::kHesitationMs);
     const Peer late = crowd.idle_from(9);
     CHECK(late.responses().size() == 1);
+    crowd.acknowledge();
     CHECK(crowd.world.state(peers[0]) == State::Free);
     for (const size_t i : {1, 2, 3}) CHECK(crowd.world.state(peers[i]) != State::Free);
     CHECK(crowd.world.settle_accounts() == "");
@@ -134,6 +148,7 @@ TEST_CASE("admission: so many for one address, and its own idle ones make room")
   crowd.world.turns();
   const Peer idle = crowd.idle_from(1);
   CHECK(crowd.idle_from(1).responses().size() == 1);
+  crowd.acknowledge();
   CHECK(crowd.world.state(idle) == State::Free);
   CHECK(crowd.world.state(other) == State::ReadHead);
   crowd.world.pump(busy);
@@ -169,7 +184,8 @@ TEST_CASE("admission: those that leave are bounded, whatever they wait for") {
   Crowd crowd(options);
   std::vector<Peer> idle;
   for (uint64_t i = 0; i < 4; i++) idle.push_back(crowd.idle_from(i));
-  crowd.world.ring->hold_cancels = true;  // their slots are not free before the ring has let go
+  crowd.world.ring->hold_cancels = true;  // their slots are not free before the ring has let go,
+                                          // nor before their peers have acknowledged the farewell
   uint64_t admitted = 0;
   for (uint64_t i = 0; i < 100; i++)
     if (!crowd.idle_from(100 + i).responses().empty()) admitted++;
@@ -177,7 +193,7 @@ TEST_CASE("admission: those that leave are bounded, whatever they wait for") {
   CHECK(crowd.shed(Shed::Slots) == 100 - limits::kLeavingMax);
   crowd.world.ring->hold_cancels = false;
   crowd.world.ring->release_cancels();
-  crowd.world.turns();
+  crowd.acknowledge();
   CHECK(crowd.world.services->leaving == 0);
   CHECK(crowd.idle_from(999).responses().size() == 1);
   CHECK(crowd.world.settle_accounts() == "");
@@ -192,6 +208,7 @@ TEST_CASE("admission: for want of descriptors an idle connection is ended, and n
   const Peer idle = crowd.idle_from(2);
   CHECK(conn::make_room(*crowd.world.services));
   crowd.world.turns();
+  crowd.acknowledge();
   CHECK(crowd.world.state(idle) == State::Free);
   CHECK(crowd.world.state(busy) != State::Free);
   CHECK(crowd.world.settle_accounts() == "");
