@@ -169,13 +169,9 @@ for (const [variant, options] of variants) {
   });
 }
 
-t.test('devices are not opened', { skip: process.getuid?.() !== 0 && 'needs root' }, async (t) => {
+t.test('a device is not opened', { skip: process.getuid?.() !== 0 && 'needs root' }, async (t) => {
   const running = await startEngine(t);
-  try {
-    execFileSync('mknod', [join(running.root, 'zero'), 'c', '1', '5'], { stdio: 'pipe' });
-  } catch {
-    return t.skip('the system lets nobody make a device');
-  }
+  execFileSync('mknod', [join(running.root, 'zero'), 'c', '1', '5']);
   await notServed(t, running, '/zero', 'a device');
 });
 

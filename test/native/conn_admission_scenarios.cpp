@@ -33,7 +33,7 @@ struct Crowd {
   void acknowledge() {
     for (const Peer& peer : all)
       if (!peer.socket().closed()) peer.socket().peer_takes();
-    world.advance(2 * limits::kTickMs);
+    world.advance(2 * limits::kTickMsMax);
   }
   // A keep-alive connection whose client has had its response.
   Peer idle_from(uint64_t address) {
