@@ -7,10 +7,11 @@ import { chmodSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:
 import { dirname, join, resolve } from 'node:path';
 import { bundledPackages, noticesOf } from './bundled.mjs';
 
-function commonOptions(projectDir) {
+// SOURCE_DATE_EPOCH makes the bundle reproducible: https://reproducible-builds.org/specs/source-date-epoch/
+const nowSeconds = () => Number(process.env.SOURCE_DATE_EPOCH ?? Math.floor(Date.now() / 1000));
+
+function commonOptions(projectDir, epochSeconds = nowSeconds()) {
   const { version } = JSON.parse(readFileSync(join(projectDir, 'package.json'), 'utf8'));
-  // SOURCE_DATE_EPOCH makes the bundle reproducible: https://reproducible-builds.org/specs/source-date-epoch/
-  const epochSeconds = Number(process.env.SOURCE_DATE_EPOCH ?? Math.floor(Date.now() / 1000));
   return {
     absWorkingDir: projectDir,
     bundle: true,
@@ -51,11 +52,15 @@ async function toCommonJs({ transform }, { path, text }) {
 }
 
 /** Writes the server to `directory`, with the licences of what is in it; the answer is that list. */
-export async function compileServer(projectDir, directory = join(projectDir, 'dist')) {
+export async function compileServer(
+  projectDir,
+  directory = join(projectDir, 'dist'),
+  epochSeconds = undefined,
+) {
   const esbuild = await import('esbuild');
   rmSync(directory, { recursive: true, force: true });
   const { outputFiles, metafile } = await esbuild.build({
-    ...commonOptions(projectDir),
+    ...commonOptions(projectDir, epochSeconds),
     entryPoints: ['src/cli.ts'],
     outdir: directory,
     // What import() reaches becomes a file of its own: what nobody asks for is not even read.

@@ -33,30 +33,34 @@ function boardManifest() {
   const { scripts, devDependencies, overrides, gypfile, ...rest } = JSON.parse(
     readFileSync(join(projectDir, 'package.json'), 'utf8'),
   );
-  return `${JSON.stringify(rest, null, 2)}\n`;
+  return rest;
 }
 
-/** Lays out what the package holds in an empty directory; the answer is what is in the bundle. */
-async function stage(directory) {
+/**
+ * Lays out what the package holds in an empty directory: what `files` of package.json says, with
+ * today's prebuilds alone and a bundle of its own. The answer is what is in the bundle.
+ */
+async function stage(directory, epochSeconds) {
   rmSync(directory, { recursive: true, force: true });
   mkdirSync(directory, { recursive: true });
+  const manifest = boardManifest();
+  const made = ['dist/', 'prebuilds/'];
+  const directories = manifest.files.filter((path) => /^\w+\/$/.test(path) && !made.includes(path));
   const documents = listFiles('docs').filter((path) => path.endsWith('.md'));
   const prebuilds = [...targets.map(prebuildPath), 'prebuilds/THIRD-PARTY-NOTICES'];
-  const others = ['config', 'public', 'systemd', 'LICENSE', 'README.md'];
-  for (const path of [...documents, ...prebuilds, ...others]) {
+  for (const path of [...directories, ...documents, ...prebuilds, 'LICENSE', 'README.md']) {
     cpSync(join(projectDir, path), join(directory, path), { recursive: true });
   }
-  writeFileSync(join(directory, 'package.json'), boardManifest());
-  return compileServer(projectDir, join(directory, 'dist'));
+  writeFileSync(join(directory, 'package.json'), `${JSON.stringify(manifest, null, 2)}\n`);
+  return compileServer(projectDir, join(directory, 'dist'), epochSeconds);
 }
 
 /** Makes the package and its bill of materials; the answer has their paths. */
 export async function makePackage() {
   await ensurePrebuilds();
   const epochSeconds = sourceDateEpoch();
-  process.env.SOURCE_DATE_EPOCH = String(epochSeconds);
   const staged = join(packageDir, 'stage');
-  const bundled = await stage(staged);
+  const bundled = await stage(staged, epochSeconds);
   const { name, version } = JSON.parse(readFileSync(join(staged, 'package.json'), 'utf8'));
   const archive = join(packageDir, `${name}-${version}.tgz`);
   rmSync(archive, { force: true });
