@@ -358,6 +358,27 @@ TEST_CASE("open_ring: says which backend it is, and why") {
   MESSAGE("open_ring(Auto): " << std::string(automatic.backend) << ", " << automatic.detail);
 }
 
+// test/guest/standin.test.ts has threads that really hang in the kernel.
+TEST_CASE("thread: one that does not end is waited for no longer than told, and its state is known") {
+  int ends[2];
+  REQUIRE(::pipe2(ends, O_CLOEXEC) == 0);
+  const Fd out(ends[0]);
+  Fd in(ends[1]);
+  os::Thread thread;
+  CHECK(thread.state() == 0);
+  CHECK(thread.join_within(0));  // never started
+  REQUIRE(thread.start("spliced-test", [&] {
+    char byte;
+    [[maybe_unused]] const ssize_t ignored = ::read(out.get(), &byte, 1);
+  }));
+  while (thread.state() != 'S') std::this_thread::yield();
+  CHECK_FALSE(thread.join_within(1));
+  in.reset();  // now it may end
+  CHECK(thread.join_within(kWaitMs));
+  CHECK(thread.join_within(0));
+  CHECK(thread.state() == 0);
+}
+
 TEST_CASE("closer: closes everything that it was given, and counts what it has not yet closed") {
   std::vector<Fd> theirs;
   {
@@ -368,7 +389,7 @@ TEST_CASE("closer: closes everything that it was given, and counts what it has n
       closer.close(sockets.ours.release());
       theirs.push_back(std::move(sockets.theirs));
     }
-    closer.stop();
+    CHECK(closer.stop(kWaitMs));
     CHECK(closer.backlog() == 0);
   }
   for (const Fd& end : theirs) {
