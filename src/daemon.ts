@@ -160,8 +160,7 @@ interface StopParts {
   stopNow: AbortSignal;
   log: Log;
   reporter: ConnectionReporter;
-  /** The sockets are nobody else's. */
-  retireListeners: boolean;
+  plan: ListenerPlan;
 }
 
 const hangs =
@@ -173,7 +172,7 @@ async function stopGracefully(
   engine: FailoverEngine,
   events: EngineEvents,
   supervisor: Supervisor,
-  { stopTimeoutMs, stopNow, log, reporter, retireListeners }: StopParts,
+  { stopTimeoutMs, stopNow, log, reporter, plan }: StopParts,
 ): Promise<{ isClean: boolean; figures: Record<string, unknown> }> {
   log.info({ event: 'stopping', timeoutMs: stopTimeoutMs });
   supervisor.stopping('Finishing active responses');
@@ -186,7 +185,10 @@ async function stopGracefully(
   endExtension();
   reporter.close(); // The last line is the one with the figures.
   const counts = figures(engine);
-  const isJoined = engine.close(undefined, retireListeners);
+  // A process that cannot end keeps its sockets: they must not listen for nobody. Those of a socket
+  // unit are not ours.
+  const isJoined = engine.close(undefined, !plan.isActivated);
+  if (!isJoined) plan.forget();
   const { type: _, ...result } = outcome ?? { type: undefined };
   const all = { ...result, ...counts };
   const reason = isJoined ? 'the engine did not stop in time' : hangs;
@@ -340,9 +342,7 @@ export async function runDaemon(parts: DaemonParts): Promise<boolean> {
     }
     await certificates.closePlainHttp();
     const { stopTimeoutMs } = serving.configuration;
-    // Under a service manager others hold the listening sockets, and the next process gets them.
-    const retireListeners = !supervisor.isPresent;
-    const how = { stopTimeoutMs, stopNow: signals.stopNow, log, reporter, retireListeners };
+    const how = { stopTimeoutMs, stopNow: signals.stopNow, log, reporter, plan: https };
     const outcome = await stopGracefully(engine, events, supervisor, how);
     announced.record.finish(outcome);
     return outcome.isClean;

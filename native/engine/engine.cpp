@@ -50,7 +50,7 @@ std::unique_ptr<Engine> Engine::create(const Options& options, Failure& failure)
       failure = {"ELISTEN", error};
       return nullptr;
     }
-    if (wanted.fd < 0) engine->retirable_.push_back(duplicate(state.listener.fd.get()));
+    engine->retirable_.push_back(duplicate(state.listener.fd.get()));
     engine->listeners_.push_back(std::move(state));
   }
   engine->kernel_ = tls::probe_kernel();

@@ -59,8 +59,8 @@ class Engine {
   // sent any more. False: a thread hangs in the kernel (or has much to do), and the engine must live
   // on: it is to be leaked.
   [[nodiscard]] bool close(uint32_t wait_ms);
-  // Ends what we bound ourselves: the threads that hang keep the sockets, and so the ports, of a
-  // process that wants to end.
+  // Ends what listens: the threads that hang keep the sockets, and so the ports, of a process that
+  // wants to end.
   void retire_listeners();
   // Of the engine's thread; os/thread.hpp has the letters. Any thread.
   char thread_state() const { return thread_.state(); }

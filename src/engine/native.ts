@@ -157,7 +157,7 @@ export interface Engine {
   /**
    * Idempotent: ends what is left and joins the threads, each within `waitMs` (5 s). False: one hangs
    * in the kernel, and everything that it uses was left to it; the process cannot end before it does.
-   * `retireListeners`: then the sockets that we bound listen no more, so that their ports are free.
+   * `retireListeners`: then its sockets listen no more, so that their ports are free.
    */
   close(waitMs?: number, retireListeners?: boolean): boolean;
 }
