@@ -76,6 +76,11 @@ export const testPackages = [
   ),
   tool('iproute2', 'ip', 'brings up the loopback interface of a guest'),
   tool('cpio', 'cpio', 'packs what an emulated board boots'),
+  tool('flex', 'flex', "a kernel's build: the guests' stand-in for CAAM is a module"),
+  tool('bison', 'bison', 'likewise'),
+  tool('bc', 'bc', 'likewise'),
+  file('libelf-dev', '/usr/include/libelf.h', 'likewise'),
+  tool('xz-utils', 'xz', "unpacks the kernel's source"),
 ];
 
 /** libFuzzer: large, so that who may not install it runs the other tests without. */

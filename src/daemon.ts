@@ -9,12 +9,12 @@ import { checkSystem } from './checks.js';
 import { ClientAccess } from './client-certificates.js';
 import { formatListenAddress } from './config/address.js';
 import type { Configuration, LoadedConfiguration } from './config/configuration.js';
+import { FailoverEngine } from './engine/failover.js';
 import { aborted, EngineEvents, figures, statsOf, stopEngine } from './engine/lifecycle.js';
 import {
   type BoundListener,
   type CertificatePair,
   type ClientCertificates,
-  type Engine,
   engineErrorCodes,
   loadNative,
   type NativeModule,
@@ -63,6 +63,7 @@ interface Serving {
 }
 
 const firstAnswerMs = 5_000;
+const hangMsMax = 5_000;
 const readyMs = 15_000;
 
 /** The settings that a reload puts into effect beside the certificates: those that are live. */
@@ -92,13 +93,18 @@ interface EngineParts {
   plan: ListenerPlan;
   certificates: CertificatePair[];
   clientCertificates: ClientCertificates | undefined;
+  watchdogMs: number | undefined;
+  log: Log;
 }
 
-function createEngine(parts: EngineParts): Engine {
-  const { native, configuration, plan, certificates, clientCertificates } = parts;
+function createEngine(parts: EngineParts): FailoverEngine {
+  const { native, configuration, plan, certificates, clientCertificates, watchdogMs, log } = parts;
+  // Before the watchdog's patience is over: it cannot end a process that hangs so.
+  const hangMs = Math.min(hangMsMax, (watchdogMs ?? Number.POSITIVE_INFINITY) / 4);
   try {
     const { listeners } = plan;
-    return new native.Engine({ ...configuration, listeners, certificates, clientCertificates });
+    const options = { ...configuration, listeners, certificates, clientCertificates };
+    return new FailoverEngine({ native, options, hangMs, log });
   } catch (error) {
     const code = (error as NodeJS.ErrnoException).code ?? '';
     if (!(engineErrorCodes as readonly string[]).includes(code)) throw error;
@@ -121,7 +127,12 @@ async function answerOurselves(
 }
 
 /** What `systemctl status` shows; kept fresh until `close`. */
-function describeService(serving: Serving, engine: Engine, urls: string[], supervisor: Supervisor) {
+function describeService(
+  serving: Serving,
+  engine: FailoverEngine,
+  urls: string[],
+  supervisor: Supervisor,
+) {
   let refusedErrors = 0;
   let troubles = '';
   const words = (): string => {
@@ -152,14 +163,19 @@ interface StopParts {
   stopNow: AbortSignal;
   log: Log;
   reporter: ConnectionReporter;
+  plan: ListenerPlan;
 }
+
+const hangs =
+  'a thread waits in the kernel for the cipher, which does not complete; ' +
+  'no process can end before its threads do';
 
 /** The end that loses nothing. True when every response that was begun was also delivered. */
 async function stopGracefully(
-  engine: Engine,
+  engine: FailoverEngine,
   events: EngineEvents,
   supervisor: Supervisor,
-  { stopTimeoutMs, stopNow, log, reporter }: StopParts,
+  { stopTimeoutMs, stopNow, log, reporter, plan }: StopParts,
 ): Promise<{ isClean: boolean; figures: Record<string, unknown> }> {
   log.info({ event: 'stopping', timeoutMs: stopTimeoutMs });
   supervisor.stopping('Finishing active responses');
@@ -172,13 +188,16 @@ async function stopGracefully(
   endExtension();
   reporter.close(); // The last line is the one with the figures.
   const counts = figures(engine);
-  if (outcome === undefined) {
-    log.error({ event: 'stopped', reason: 'the engine did not stop in time', ...counts });
-    return { isClean: false, figures: counts };
-  }
-  const { type: _, ...result } = outcome;
-  log.info({ event: 'stopped', ...result, ...counts });
-  return { isClean: outcome.aborted === 0, figures: { ...result, ...counts } };
+  // A process that cannot end keeps its sockets: they must not listen for nobody. Those of a socket
+  // unit are not ours.
+  const isJoined = engine.close(undefined, !plan.isActivated);
+  if (!isJoined) plan.forget();
+  const { type: _, ...result } = outcome ?? { type: undefined };
+  const all = { ...result, ...counts };
+  const reason = isJoined ? 'the engine did not stop in time' : hangs;
+  if (outcome !== undefined && isJoined) log.info({ event: 'stopped', ...all });
+  else log.error({ event: 'stopped', reason, ...all });
+  return { isClean: isJoined && outcome?.aborted === 0, figures: all };
 }
 
 /** What the service manager gave us, and how it is told. */
@@ -202,7 +221,7 @@ type Ends = (() => void | Promise<void>)[];
 
 /** The engine with all that it serves. Throws StartError. */
 async function startEngine(
-  native: NativeModule,
+  { native, watchdogMs }: Surroundings,
   plan: ListenerPlan,
   serving: Serving,
   log: Log,
@@ -217,8 +236,10 @@ async function startEngine(
     plan,
     certificates: certificates.current(),
     clientCertificates: clients.settings,
+    watchdogMs,
+    log,
   });
-  ends.push(() => engine.close(), certificates.serveBy(engine));
+  ends.push(() => void engine.close(), certificates.serveBy(engine));
   const events = new EngineEvents(log);
   engine.start((batch) => events.take(batch));
   const refusal = await Promise.race([events.started, events.failed]);
@@ -252,6 +273,7 @@ async function announce(
   const watched = { engine, watchdogMs, notify, onTroubles, log };
   const health = isHealthWatched(watchdogMs, engine.stats()) ? new Health(watched) : undefined;
   health?.start();
+  engine.onReplaced((reason) => health?.engineWasReplaced(reason));
   ends.push(() => health?.close());
   const beginStop = (): void => {
     close();
@@ -302,7 +324,7 @@ export async function runDaemon(parts: DaemonParts): Promise<boolean> {
     ends.push(() => certificates.close());
     await certificates.start();
     if (signals.stop.aborted) return true;
-    const running = await startEngine(native, https, serving, log, ends);
+    const running = await startEngine(surroundings, https, serving, log, ends);
     const { engine, events, reporter, listeners } = running;
     if (supervisor.isPresent) {
       try {
@@ -327,7 +349,7 @@ export async function runDaemon(parts: DaemonParts): Promise<boolean> {
     }
     await certificates.closePlainHttp();
     const { stopTimeoutMs } = serving.configuration;
-    const how = { stopTimeoutMs, stopNow: signals.stopNow, log, reporter };
+    const how = { stopTimeoutMs, stopNow: signals.stopNow, log, reporter, plan: https };
     const outcome = await stopGracefully(engine, events, supervisor, how);
     announced.record.finish(outcome);
     return outcome.isClean;

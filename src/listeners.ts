@@ -10,6 +10,7 @@ import type { Log } from './log.js';
 import {
   chooseFromStore,
   dropFromStore,
+  forgetListeners,
   type StoreChoice,
   type StoreKind,
   storeListeners,
@@ -35,6 +36,8 @@ export interface ListenerPlan {
   isActivated: boolean;
   /** Gives the service manager what was bound anew, to keep over a restart. */
   store(bound: readonly { fd: number | undefined }[]): void;
+  /** Has it keep nothing of ours: the sockets listen no more, and the next process binds its own. */
+  forget(): void;
 }
 
 function planSetting(
@@ -61,7 +64,10 @@ function planSetting(
   const store: ListenerPlan['store'] = (bound) => {
     if (!isActivated) storeListeners(kind, wanted, choice, bound, notifySystemd);
   };
-  return { listeners: choice.listeners, isActivated, store };
+  const forget = (): void => {
+    if (!isActivated) forgetListeners(kind, wanted, notifySystemd);
+  };
+  return { listeners: choice.listeners, isActivated, store, forget };
 }
 
 export interface ListenerPlans {

@@ -101,6 +101,16 @@ export const securityEvents: Record<string, SecurityEvent> = {
     id: 'SPLICED-ACCELERATOR-RESUMED',
     meaning: 'kernel TLS was right when tried again; new connections go to the kernel',
   },
+  engine_replaced: {
+    id: 'SPLICED-ENGINE-REPLACED',
+    meaning:
+      'a thread waits in the kernel for a cipher that does not complete; another engine serves, ' +
+      'in user space',
+  },
+  engine_released: {
+    id: 'SPLICED-ENGINE-RELEASED',
+    meaning: 'that thread came back, and its connections have ended',
+  },
   watchdog_withheld: {
     id: 'SPLICED-WATCHDOG-WITHHELD',
     meaning: 'the service cannot prove that it works; systemd restarts it unless it recovers',

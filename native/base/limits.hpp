@@ -112,6 +112,8 @@ inline constexpr uint32_t kIdleTickMs =
 // A stop leaves a connection that has not yet had a response so long for its first request: its
 // client came before us and has nobody else to ask.
 inline constexpr uint64_t kFirstRequestMs = 2'000;
+// A thread that has been told to end and has not so long after hangs in the kernel.
+inline constexpr uint32_t kCloseWaitMs = 5'000;
 inline constexpr uint32_t kAcceptPauseMs = 100;  // after EMFILE, ENFILE, ENOBUFS or ENOMEM
 
 // So long the cipher may owe a connection bytes while its TCP has nothing left to do. A loaded

@@ -115,10 +115,7 @@ Turn close_notify(Services& s, Connection& c) {
   }
   if (moved.io != os::Io::Done) {
     // EPIPE and the like: is anything of the responses still ours? settle() knows.
-    if (!peer_is_gone(c, moved.error)) {
-      abort(s, c, Ending::Aborted);
-      return Turn::Again;
-    }
+    if (!peer_is_gone(c, moved.error)) return give_up_sending(s, c, moved.error);
     c.peer_hung_up = true;
   }
   enter(s, c, State::Settle);

@@ -29,6 +29,9 @@ struct Figures {
   Counter clients_verified, clients_missing, clients_refused[tls::kClientRefusals];
   Counter alerts_sent, control_records, record_limit_closes;
   Counter promoted[tls::kCipherSpecs], fallbacks[tls::kFallbacks];
+  // Kernel TLS could not do its work, and the peer was not the reason: the cipher's job failed or was
+  // refused (or there was no memory for it).
+  Counter encrypt_failures, decrypt_failures;
   Counter pending_bytes, pending_bytes_max, pauses, pushes;
   Counter ledgers_stuck, ledgers_stuck_ever;  // now; ever. See stuck.cpp
   Counter canaries, canaries_offloaded;       // connections of the canary; those with kernel TLS

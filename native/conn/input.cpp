@@ -8,6 +8,7 @@
 
 #include "conn/alert.hpp"
 #include "conn/dispatch.hpp"
+#include "conn/send_failure.hpp"
 #include "conn/stream.hpp"
 #include "tls/ktls.hpp"
 
@@ -79,13 +80,21 @@ Turn on_receive_error(Services& s, Connection& c, int error) {
       return refuse(s, c, alert::kRecordOverflow);
     case EINVAL:
       return refuse(s, c, alert::kProtocolVersion);
-    case EIO:
     case EKEYEXPIRED:
       return refuse(s, c, alert::kInternalError);
     default:
-      abort(s, c, Ending::PeerGone);
-      return Turn::Again;
+      break;
   }
+  if (!c.offloaded || peer_is_gone(c, error)) {
+    abort(s, c, Ending::PeerGone);
+    return Turn::Again;
+  }
+  // The cipher's own error: the record is lost, and with it every later one. What was answered
+  // before still arrives.
+  s.figures.decrypt_failures.add();
+  const Turn turn = refuse(s, c, alert::kInternalError);
+  c.ending = Ending::Aborted;
+  return turn;
 }
 
 // RFC 8446 5.5 for the peer's direction. A record has at least one byte for us, or none: so count

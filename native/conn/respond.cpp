@@ -59,7 +59,9 @@ bool peer_is_gone(const Connection& c, int error) {
 }
 
 Turn give_up_sending(Services& s, Connection& c, int error) {
-  abort(s, c, peer_is_gone(c, error) ? Ending::PeerGone : Ending::Aborted);
+  const bool gone = peer_is_gone(c, error);
+  if (!gone && c.offloaded) s.figures.encrypt_failures.add();
+  abort(s, c, gone ? Ending::PeerGone : Ending::Aborted);
   return Turn::Again;
 }
 

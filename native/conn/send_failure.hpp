@@ -9,7 +9,7 @@ namespace spliced::conn {
 // reports EBADMSG like a cipher that failed (net/tls/tls_main.c: tls_tx_records, tls_err_abort).
 bool peer_is_gone(const Connection& c, int error);
 
-// Aborts with the right ending.
+// Aborts with the right ending, and counts what was the cipher's fault.
 Turn give_up_sending(Services& s, Connection& c, int error);
 
 }  // namespace spliced::conn

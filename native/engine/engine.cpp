@@ -7,7 +7,6 @@
 #include <string.h>
 
 #include "base/clock.hpp"
-#include "os/thread.hpp"
 
 namespace spliced::engine {
 namespace {
@@ -19,6 +18,10 @@ os::Fd open_root(const std::string& path, Failure& failure) {
                             "; give a readable directory with --root"};
   }
   return root;
+}
+
+os::Fd duplicate(int fd) {
+  return os::Fd(::fcntl(fd, F_DUPFD_CLOEXEC, 0));
 }
 
 }  // namespace
@@ -47,6 +50,7 @@ std::unique_ptr<Engine> Engine::create(const Options& options, Failure& failure)
       failure = {"ELISTEN", error};
       return nullptr;
     }
+    engine->retirable_.push_back(duplicate(state.listener.fd.get()));
     engine->listeners_.push_back(std::move(state));
   }
   engine->kernel_ = tls::probe_kernel();
@@ -59,9 +63,16 @@ std::vector<os::ListenAddress> Engine::listeners() const {
   return bound;
 }
 
+std::vector<int> Engine::share_listeners() const {
+  std::vector<int> shared;
+  for (const ListenerState& state : listeners_)
+    shared.push_back(duplicate(state.listener.bound.fd).release());
+  return shared;
+}
+
 bool Engine::start(OnEvent on_event, Failure& failure) {
   on_event_ = std::move(on_event);
-  if (closer_.start() && os::start_thread(thread_, "spliced-engine", [this] { run(); }))
+  if (closer_.start() && thread_.start("spliced-engine", [this] { run(); }))
     return true;
   failure = {"ETHREAD", "cannot start a thread: raise TasksMax or RLIMIT_NPROC"};
   return false;
@@ -161,10 +172,14 @@ void Engine::stop(uint32_t timeout_ms) {
   });
 }
 
-void Engine::close() {
+bool Engine::close(uint32_t wait_ms) {
   stop(0);
-  if (thread_.joinable()) thread_.join();
-  closer_.stop();
+  return thread_.join_within(wait_ms) && closer_.stop(wait_ms);
+}
+
+void Engine::retire_listeners() {
+  for (os::Fd& fd : retirable_) os::retire_listener(fd.release());
+  retirable_.clear();
 }
 
 }  // namespace spliced::engine

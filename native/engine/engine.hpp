@@ -8,10 +8,10 @@
 #include <mutex>
 #include <optional>
 #include <string>
-#include <thread>
 #include <vector>
 
 #include "conn/services.hpp"
+#include "base/assert.hpp"
 #include "engine/client_certificates.hpp"
 #include "os/listener.hpp"
 #include "tls/context.hpp"
@@ -41,9 +41,12 @@ class Engine {
 
   // Null, with `failure` filled, when the root, an address or a certificate cannot be used.
   static std::unique_ptr<Engine> create(const Options& options, Failure& failure);
-  ~Engine() { close(); }
+  ~Engine() { SPLICED_ASSERT(close(0)); }
 
   std::vector<os::ListenAddress> listeners() const;
+  // Duplicates of the listening sockets, for an engine in the place of this one; -1 where there is
+  // no descriptor left. The caller's.
+  std::vector<int> share_listeners() const;
   // Once. False, with ETHREAD, when the process may have no more threads.
   bool start(OnEvent on_event, Failure& failure);
   // A new generation for the connections to come; false leaves everything as it was.
@@ -52,8 +55,15 @@ class Engine {
   bool replace_client_certificates(const ClientCertificates& clients, Failure& failure);
   // Graceful stop; called again with less time, it shortens the wait.
   void stop(uint32_t timeout_ms);
-  // Idempotent: gives up what is left and joins the threads. No event is sent after it returns.
-  void close();
+  // Idempotent: gives up what is left and joins the threads, each within `wait_ms`. True: no event is
+  // sent any more. False: a thread hangs in the kernel (or has much to do), and the engine must live
+  // on: it is to be leaked.
+  [[nodiscard]] bool close(uint32_t wait_ms);
+  // Ends what listens: the threads that hang keep the sockets, and so the ports, of a process that
+  // wants to end.
+  void retire_listeners();
+  // Of the engine's thread; os/thread.hpp has the letters. Any thread.
+  char thread_state() const { return thread_.state(); }
   std::string status_json() const;  // any thread
 
   // Turns that the loop has made. Any thread, without a lock.
@@ -126,6 +136,7 @@ class Engine {
   std::shared_ptr<const tls::ContextGeneration> generation_;
   std::shared_ptr<const http::PathPrefixes> certificate_required_;
   std::vector<ListenerState> listeners_;
+  std::vector<os::Fd> retirable_;  // duplicates, for the Node thread
   os::Closer closer_;
   os::Fd spare_ = os::spare_descriptor();  // given up for a moment when there are no others
   OnEvent on_event_;
@@ -145,7 +156,7 @@ class Engine {
   uint64_t drained_before_ = 0, aborted_before_ = 0;
   bool aborted_all_ = false;
 
-  std::thread thread_;
+  os::Thread thread_;
 };
 
 }  // namespace spliced::engine

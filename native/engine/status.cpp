@@ -164,7 +164,12 @@ std::string Engine::status_json() const {
   write_promoted(json, figures_);
   json.open("fallbacks");
   write_names(json, figures_.fallbacks, tls::kFallbackNames, tls::kFallbacks);
-  json.close().close();
+  json.close()
+      .open("cipherFailures")
+      .number("encrypt", figures_.encrypt_failures.get())
+      .number("decrypt", figures_.decrypt_failures.get())
+      .close()
+      .close();
   write_connections(json, figures_);
   write_tls(json, figures_);
   write_clients(json, figures_);

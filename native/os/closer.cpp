@@ -3,23 +3,21 @@
 #include "os/closer.hpp"
 
 #include "os/fd.hpp"
-#include "os/thread.hpp"
 
 namespace spliced::os {
 
 bool Closer::start() {
   stopping_ = false;
-  return start_thread(thread_, "spliced-close", [this] { run(); });
+  return thread_.start("spliced-close", [this] { run(); });
 }
 
-void Closer::stop() {
-  if (!thread_.joinable()) return;
+bool Closer::stop(uint32_t wait_ms) {
   {
     std::lock_guard<std::mutex> lock(mutex_);
     stopping_ = true;
   }
   changed_.notify_one();
-  thread_.join();
+  return thread_.join_within(wait_ms);
 }
 
 void Closer::close(int fd) {

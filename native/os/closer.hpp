@@ -8,16 +8,17 @@
 #include <condition_variable>
 #include <cstdint>
 #include <mutex>
-#include <thread>
 #include <vector>
+
+#include "os/thread.hpp"
 
 namespace spliced::os {
 
 class Closer {
  public:
-  ~Closer() { stop(); }
   [[nodiscard]] bool start();  // false: no thread to be had
-  void stop();                 // closes what is queued, then joins
+  // Closes what is queued, then joins. False: a close() hangs, and the closer must live on.
+  [[nodiscard]] bool stop(uint32_t wait_ms);
   void close(int fd);          // takes ownership; any thread
   // Descriptors handed over and not closed yet. The engine counts them against its limit of
   // connections, which is what bounds this queue.
@@ -31,7 +32,7 @@ class Closer {
   std::vector<int> queue_;
   std::atomic<uint32_t> backlog_{0};
   bool stopping_ = false;
-  std::thread thread_;
+  Thread thread_;
 };
 
 }  // namespace spliced::os

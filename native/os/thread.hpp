@@ -5,7 +5,14 @@
 #pragma once
 #include <pthread.h>
 #include <signal.h>
+#include <sys/types.h>
+#include <unistd.h>
 
+#include <atomic>
+#include <condition_variable>
+#include <cstdint>
+#include <memory>
+#include <mutex>
 #include <system_error>
 #include <thread>
 #include <utility>
@@ -28,6 +35,46 @@ template <class Function>
   }
   pthread_sigmask(SIG_SETMASK, &before, nullptr);
   return started;
+}
+
+// A thread that may never come back: a cipher that does not complete holds it in the kernel,
+// uninterruptibly (net/tls/tls_sw.c: tls_encrypt_async_wait). So it is joined with a bound.
+class Thread {
+ public:
+  // As start_thread().
+  template <class Function>
+  [[nodiscard]] bool start(const char* name, Function&& body);
+  // True when it has ended, or was never started. After false it still runs, and whatever it uses
+  // must live on: the owner is to be leaked. To be called by one thread.
+  [[nodiscard]] bool join_within(uint32_t wait_ms);
+  // As proc(5) has it in stat: 'R', 'S', 'D' (waits in the kernel, uninterruptibly), ... 0: it does
+  // not run. Any thread; opens a file in /proc.
+  char state() const;
+
+ private:
+  struct Life {
+    std::mutex mutex;
+    std::condition_variable ended;
+    bool has_ended = false;
+    std::atomic<pid_t> id{0};
+  };
+
+  std::shared_ptr<Life> life_;
+  std::thread thread_;
+};
+
+template <class Function>
+bool Thread::start(const char* name, Function&& body) {
+  life_ = std::make_shared<Life>();
+  auto live = [life = life_, body = std::forward<Function>(body)]() mutable {
+    life->id.store(::gettid(), std::memory_order_relaxed);
+    body();
+    std::lock_guard<std::mutex> lock(life->mutex);
+    life->id.store(0, std::memory_order_relaxed);
+    life->has_ended = true;
+    life->ended.notify_all();
+  };
+  return start_thread(thread_, name, std::move(live));
 }
 
 }  // namespace spliced::os

@@ -6,11 +6,11 @@
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
-#include <sys/socket.h>
 #include <unistd.h>
 
 #include <vector>
 
+#include "ring/accepting.hpp"
 #include "ring/backends.hpp"
 #include "ring/file_worker.hpp"
 
@@ -21,14 +21,13 @@ static_assert(EPOLLIN == POLLIN && EPOLLOUT == POLLOUT && EPOLLRDHUP == POLLRDHU
               EPOLLERR == POLLERR && EPOLLHUP == POLLHUP);
 
 constexpr int kEventsPerWait = 128;
-constexpr int kAcceptsPerWait = 64;
 
 class Epoll final : public Ring {
  public:
   bool initialise(std::string& detail);
 
   void accept(int listener, Token token) override {
-    accepting_.push_back({listener, token});
+    accepting_.add(listener, token);
     // Level-triggered: a listener that was left with connections is reported again.
     add(listener, EPOLLIN, token);
   }
@@ -39,7 +38,7 @@ class Epoll final : public Ring {
 
   void cancel(int fd, Token token) override {
     ::epoll_ctl(epoll_.get(), EPOLL_CTL_DEL, fd, nullptr);
-    forget_listener(token);
+    accepting_.forget(token);
     ready_.push_back({token, -ECANCELED, false});
   }
 
@@ -63,18 +62,11 @@ class Epoll final : public Ring {
   }
 
  private:
-  struct Accepting {
-    int listener;
-    Token token;
-  };
-
   void add(int fd, uint32_t events, Token token);
   void on_event(const epoll_event& event);
-  void accept_some(const Accepting& from);
-  void forget_listener(Token token);
 
   os::Fd epoll_, wake_;
-  std::vector<Accepting> accepting_;
+  Accepting accepting_;
   std::vector<Completion> ready_;
   FileWorker worker_;  // last: joined before what it writes to is closed
 };
@@ -98,34 +90,9 @@ void Epoll::add(int fd, uint32_t events, Token token) {
   event.data.u64 = token.pack();
   // Out of memory or of watches: the operation ends with the error, as it would on the ring.
   if (::epoll_ctl(epoll_.get(), EPOLL_CTL_ADD, fd, &event) != 0) {
-    forget_listener(token);
-    ready_.push_back({token, -errno, false});
-  }
-}
-
-void Epoll::forget_listener(Token token) {
-  for (size_t i = 0; i < accepting_.size(); i++) {
-    if (accepting_[i].token.pack() != token.pack()) continue;
-    accepting_.erase(accepting_.begin() + static_cast<std::ptrdiff_t>(i));
-    return;
-  }
-}
-
-void Epoll::accept_some(const Accepting& from) {
-  for (int i = 0; i < kAcceptsPerWait; i++) {
-    const int fd = ::accept4(from.listener, nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC);
-    if (fd >= 0) {
-      ready_.push_back({from.token, fd, true});
-      continue;
-    }
-    if (errno == EAGAIN) return;
-    if (errno == EINTR || errno == ECONNABORTED) continue;
-    // Out of descriptors or memory: end the accept; the engine pauses and arms it again.
     const int error = errno;
-    ::epoll_ctl(epoll_.get(), EPOLL_CTL_DEL, from.listener, nullptr);
-    ready_.push_back({from.token, -error, false});
-    forget_listener(from.token);
-    return;
+    accepting_.forget(token);
+    ready_.push_back({token, -error, false});
   }
 }
 
@@ -141,9 +108,13 @@ void Epoll::on_event(const epoll_event& event) {
     ready_.push_back({token, static_cast<int32_t>(event.events), true});
     return;
   }
-  for (size_t i = 0; i < accepting_.size(); i++) {
-    if (accepting_[i].token.pack() == event.data.u64) return accept_some(Accepting(accepting_[i]));
-  }
+  const Accepting::Listener* listener = accepting_.find(token);
+  const int error = listener == nullptr ? 0 : accept_some(listener->fd, token, ready_);
+  if (error == 0) return;
+  // Out of descriptors or memory: end the accept; the engine pauses and arms it again.
+  ::epoll_ctl(epoll_.get(), EPOLL_CTL_DEL, listener->fd, nullptr);
+  ready_.push_back({token, error, false});
+  accepting_.forget(token);
 }
 
 size_t Epoll::wait(int timeout_ms, Completion* out, size_t capacity) {

@@ -9,12 +9,15 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <deque>
+#include <vector>
 
 #include "base/assert.hpp"
 #include "base/limits.hpp"
 #include "files/open_beneath.hpp"
 #include "os/fd.hpp"
+#include "ring/accepting.hpp"
 #include "ring/backends.hpp"
 
 // Constants that older liburing headers (Ubuntu 22.04's 2.1) do not have.
@@ -26,9 +29,6 @@
 #endif
 #ifndef IORING_SETUP_DEFER_TASKRUN
 #define IORING_SETUP_DEFER_TASKRUN (1U << 13)
-#endif
-#ifndef IORING_ACCEPT_MULTISHOT
-#define IORING_ACCEPT_MULTISHOT (1U << 0)
 #endif
 
 namespace spliced::ring {
@@ -49,10 +49,8 @@ class Uring final : public Ring {
   bool initialise(std::string& detail);
 
   void accept(int listener, Token token) override {
-    io_uring_sqe* sqe = next();
-    ::io_uring_prep_accept(sqe, listener, nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC);
-    if (multishot_accept_) sqe->ioprio |= IORING_ACCEPT_MULTISHOT;
-    sqe->user_data = token.pack();
+    accepting_.add(listener, token);
+    watch_listener(listener, token);
   }
 
   void watch(int socket, Token token) override {
@@ -63,6 +61,8 @@ class Uring final : public Ring {
   }
 
   void cancel(int, Token token) override {
+    // The ring may have reported the listener already, and then has nothing to cancel.
+    if (Accepting::Listener* listener = accepting_.find(token)) listener->cancelled = true;
     io_uring_sqe* sqe = next();
     ::io_uring_prep_rw(IORING_OP_ASYNC_CANCEL, sqe, -1, reinterpret_cast<void*>(token.pack()), 0,
                        0);
@@ -95,12 +95,15 @@ class Uring final : public Ring {
   io_uring_sqe* next();
   void submit_waiting();
   void watch_wake();
+  void watch_listener(int listener, Token token);
+  void on_listener(int32_t result, Token token);
   // False for completions that are the backend's own business.
   bool translate(const io_uring_cqe& cqe, Completion& out);
 
   io_uring ring_{};
   bool initialised_ = false;
-  bool multishot_accept_ = true;
+  Accepting accepting_;
+  std::vector<Completion> accepted_;  // less than one wait's
   unsigned failures_ = 0;
   // Operations for which the submission queue had no room while the kernel refused to take it
   // (EBUSY, EAGAIN); bounded by the operations that the connections may have under way.
@@ -196,6 +199,23 @@ void Uring::watch_wake() {
   sqe->user_data = Token{Kind::Internal, 1, 0}.pack();
 }
 
+// Once, and what is ready now is reported: a listener that was left with connections is seen again.
+void Uring::watch_listener(int listener, Token token) {
+  io_uring_sqe* sqe = next();
+  ::io_uring_prep_poll_add(sqe, listener, POLLIN);
+  sqe->user_data = token.pack();
+}
+
+void Uring::on_listener(int32_t result, Token token) {
+  const Accepting::Listener* listener = accepting_.find(token);
+  SPLICED_ASSERT(listener != nullptr);
+  if (listener->cancelled) result = -ECANCELED;
+  if (result >= 0) result = accept_some(listener->fd, token, accepted_);
+  if (result == 0) return watch_listener(listener->fd, token);
+  accepted_.push_back({token, result, false});
+  accepting_.forget(token);
+}
+
 bool Uring::translate(const io_uring_cqe& cqe, Completion& out) {
   const bool more = (cqe.flags & IORING_CQE_F_MORE) != 0;
   out = {Token::unpack(cqe.user_data), cqe.res, more};
@@ -207,14 +227,13 @@ bool Uring::translate(const io_uring_cqe& cqe, Completion& out) {
     }
     return false;
   }
-  if (out.token.kind == Kind::Accept && cqe.res == -EINVAL && multishot_accept_) {
-    multishot_accept_ = false;  // before 5.19: the engine re-arms after each connection
-    out.result = -EAGAIN;
-  }
-  return true;
+  if (out.token.kind != Kind::Accept) return true;
+  on_listener(cqe.res, out.token);
+  return false;
 }
 
 size_t Uring::wait(int timeout_ms, Completion* out, size_t capacity) {
+  if (!accepted_.empty()) timeout_ms = 0;
   __kernel_timespec timeout{};
   timeout.tv_sec = timeout_ms / 1000;
   timeout.tv_nsec = (timeout_ms % 1000) * 1'000'000ll;
@@ -235,7 +254,10 @@ size_t Uring::wait(int timeout_ms, Completion* out, size_t capacity) {
     if (translate(*cqe, out[count])) count++;
   }
   ::io_uring_cq_advance(&ring_, seen);
-  return count;
+  const size_t taken = std::min(accepted_.size(), capacity - count);
+  std::copy_n(accepted_.begin(), taken, out + count);
+  accepted_.erase(accepted_.begin(), accepted_.begin() + static_cast<std::ptrdiff_t>(taken));
+  return count + taken;
 }
 
 }  // namespace

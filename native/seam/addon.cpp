@@ -92,12 +92,11 @@ class EventQueue : public std::enable_shared_from_this<EventQueue> {
   EventQueue(Napi::Env env, const Napi::Function& callback)
       : deliver_(Napi::ThreadSafeFunction::New(env, callback, "spliced events", 0, 1)) {}
 
-  // Engine thread; not after release().
+  // Engine thread. After release() nobody is told: only an engine that was given up still pushes.
   void push(engine::Event event) {
-    {
-      std::lock_guard<std::mutex> lock(mutex_);
-      events_.push_back(std::move(event));
-    }
+    std::lock_guard<std::mutex> lock(mutex_);
+    if (released_) return;
+    events_.push_back(std::move(event));
     deliver_.NonBlockingCall([self = shared_from_this()](Napi::Env env, Napi::Function callback) {
       std::vector<engine::Event> batch = self->take();
       if (batch.empty()) return;
@@ -112,8 +111,12 @@ class EventQueue : public std::enable_shared_from_this<EventQueue> {
     });
   }
 
-  // Node thread, once, when no thread pushes any more: the event loop is no longer held open.
-  void release() { deliver_.Release(); }
+  // Node thread, once: the event loop is no longer held open.
+  void release() {
+    std::lock_guard<std::mutex> lock(mutex_);
+    released_ = true;
+    deliver_.Release();
+  }
 
  private:
   std::vector<engine::Event> take() {
@@ -125,6 +128,7 @@ class EventQueue : public std::enable_shared_from_this<EventQueue> {
 
   std::mutex mutex_;
   std::vector<engine::Event> events_;
+  bool released_ = false;
   Napi::ThreadSafeFunction deliver_;
 };
 
@@ -148,6 +152,8 @@ class EngineObject : public Napi::ObjectWrap<EngineObject> {
             InstanceMethod<&EngineObject::log_connections>("logConnections"),
             InstanceMethod<&EngineObject::take_connections>("takeConnections"),
             InstanceMethod<&EngineObject::take_refusals>("takeRefusals"),
+            InstanceMethod<&EngineObject::share_listeners>("shareListeners"),
+            InstanceMethod<&EngineObject::thread_state>("threadState"),
             InstanceMethod<&EngineObject::stop>("stop"),
             InstanceMethod<&EngineObject::close>("close"),
         });
@@ -165,13 +171,19 @@ class EngineObject : public Napi::ObjectWrap<EngineObject> {
  private:
   static void on_exit(void* self) { static_cast<EngineObject*>(self)->shut_down(); }
 
-  // Joins the engine's threads, then lets go of Node. Idempotent.
-  void shut_down() {
-    if (engine_) engine_->close();
-    if (!events_) return;
+  // Joins the engine's threads, then lets go of Node. Idempotent. False: a thread hangs in the
+  // kernel; the engine is left to it, for good.
+  bool shut_down(uint32_t wait_ms = limits::kCloseWaitMs, bool retire = false) {
+    const bool joined = !engine_ || engine_->close(wait_ms);
+    if (!joined) {
+      if (retire) engine_->retire_listeners();
+      (void)engine_.release();
+    }
+    if (!events_) return joined;
     events_->release();
     events_.reset();
     napi_remove_env_cleanup_hook(Env(), on_exit, this);
+    return joined;
   }
 
   engine::Engine& running(const Napi::CallbackInfo& info) {
@@ -190,6 +202,22 @@ class EngineObject : public Napi::ObjectWrap<EngineObject> {
       list.Set(i, entry);
     }
     return list;
+  }
+
+  Napi::Value share_listeners(const Napi::CallbackInfo& info) {
+    const std::vector<int> shared = running(info).share_listeners();
+    Napi::Array list = Napi::Array::New(info.Env(), shared.size());
+    for (uint32_t i = 0; i < shared.size(); i++) {
+      Napi::Object entry = Napi::Object::New(info.Env());
+      entry.Set("fd", static_cast<double>(shared[i]));
+      list.Set(i, entry);
+    }
+    return list;
+  }
+
+  Napi::Value thread_state(const Napi::CallbackInfo& info) {
+    const char state = running(info).thread_state();
+    return Napi::String::New(info.Env(), state == 0 ? std::string() : std::string(1, state));
   }
 
   void start(const Napi::CallbackInfo& info) {
@@ -297,18 +325,22 @@ class EngineObject : public Napi::ObjectWrap<EngineObject> {
     engine.stop(static_cast<uint32_t>(timeout_ms));
   }
 
-  void close(const Napi::CallbackInfo&) {
-    if (closed_) return;
+  // close(waitMs?, retireListeners?): see src/engine/native.ts.
+  Napi::Value close(const Napi::CallbackInfo& info) {
+    if (closed_) return Napi::Boolean::New(info.Env(), joined_);
     closed_ = true;
     const bool started = events_ != nullptr;
-    shut_down();
+    const bool bounded = info[0].IsNumber();
+    joined_ = shut_down(bounded ? info[0].As<Napi::Number>().Uint32Value() : limits::kCloseWaitMs,
+                        info[1].ToBoolean().Value());
     engine_.reset();  // the root and the certificates go now, not with the garbage collector
     if (started) Unref();
+    return Napi::Boolean::New(info.Env(), joined_);
   }
 
   std::shared_ptr<EventQueue> events_;  // while started and not closed
   std::unique_ptr<engine::Engine> engine_;
-  bool closed_ = false;
+  bool closed_ = false, joined_ = true;
 };
 
 // What the settings amount to, without an engine: for checks before anything is changed, and for

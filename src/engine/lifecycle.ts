@@ -79,6 +79,7 @@ export function figures(engine: Engine): Record<string, unknown> {
     pendingBytesMax: stats.pending.bytesMax,
     abortedIn: stats.drains.abortedIn,
     contradictions: stats.pending.contradictions,
+    cipherFailures: stats.offload.cipherFailures,
   };
 }
 

@@ -91,6 +91,8 @@ export interface Pulse {
   heartbeat: number;
   /** Connections to which the cipher alone has owed bytes for 10 s; native/conn/stuck.cpp. */
   ledgersStuck: number;
+  /** Engines that were replaced and still wait in the kernel: 0 or 1, of failover.ts alone. */
+  enginesHanging?: number;
   /** Connections of the canary so far, and those of them that the kernel encrypted. */
   canaries: number;
   canariesOffloaded: number;
@@ -119,6 +121,10 @@ export interface RefusedClient {
 export interface Engine {
   /** The addresses as bound: port 0 has become a real one. */
   listeners(): BoundListener[];
+  /** Duplicates for an engine in the place of this one, which then owns them; -1: none to be had. */
+  shareListeners(): { fd: number }[];
+  /** Of the engine's thread, as proc(5) has it: 'D' waits in the kernel. Empty: it does not run. */
+  threadState(): string;
   start(onEvents: (events: EngineEvent[]) => void): void;
   /** JSON text, the same as GET /.spliced/status. */
   stats(): string;
@@ -157,8 +163,12 @@ export interface Engine {
   takeRefusals(): { refused: RefusedClient[]; lost: number };
   /** Graceful; again with a smaller time-out shortens it. The event 'stopped' follows. */
   stop(timeoutMs: number): void;
-  /** Idempotent: ends what is left and joins the threads. */
-  close(): void;
+  /**
+   * Idempotent: ends what is left and joins the threads, each within `waitMs` (5 s). False: one hangs
+   * in the kernel, and everything that it uses was left to it; the process cannot end before it does.
+   * `retireListeners`: then its sockets listen no more, so that their ports are free.
+   */
+  close(waitMs?: number, retireListeners?: boolean): boolean;
 }
 
 export interface SelfRequest {
@@ -250,7 +260,12 @@ export interface NativeModule {
 /** The part of /.spliced/status that the daemon reads: the log's last line, the words for systemd. */
 export interface EngineStats {
   uptimeMs: number;
-  offload: { mode: string; kernel: string; driver?: { name: string; async: boolean } };
+  offload: {
+    mode: string;
+    kernel: string;
+    driver?: { name: string; async: boolean };
+    cipherFailures: { encrypt: number; decrypt: number };
+  };
   connections: { accepted: number; shed: number; open: number };
   requests: { total: number };
   bytes: { plaintextSent: number; spliced: number };

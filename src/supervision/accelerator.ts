@@ -67,6 +67,11 @@ export class Accelerator {
     this.#suspend(`${ledgers} connections wait for the cipher alone`);
   }
 
+  /** Known from elsewhere: the engine was replaced. */
+  suspendFor(reason: string): void {
+    if (this.#suspension === undefined) this.#suspend(reason);
+  }
+
   take(result: CanaryResult, wasInKernel: boolean): void {
     if (this.#suspension === undefined) this.#judge(result);
     else if (wasInKernel) this.#takeTrial(result);

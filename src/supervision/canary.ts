@@ -136,9 +136,9 @@ export class Canary {
     return { ...verdict, cipher: isOffloaded ? 'kernel' : 'user_space', durationMs };
   }
 
-  /** Ends the one under way, if there is one: the service stops. */
-  close(): void {
-    this.#abandon?.(new Error('the service stops'));
+  /** Ends the one under way, if there is one. */
+  close(why = 'the service stops'): void {
+    this.#abandon?.(new Error(why));
   }
 
   async #ask(host: string, port: number, inKernel: boolean, timeoutMs: number): Promise<Verdict> {

@@ -65,6 +65,18 @@ export function storeListeners(
   }
 }
 
+/** What was stored, or kept, under these addresses no longer listens. */
+export function forgetListeners(
+  kind: StoreKind,
+  wanted: readonly Address[],
+  notifySystemd: NotifySystemd,
+): void {
+  for (const address of wanted) {
+    const name = storeNameOf(kind, address);
+    if (name !== undefined) notifySystemd(`FDSTOREREMOVE=1\nFDNAME=${name}`);
+  }
+}
+
 /** `retire` ends what the manager's duplicate listens for: the port must be free at once. */
 export function dropFromStore(
   sockets: readonly InheritedSocket[],

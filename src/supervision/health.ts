@@ -11,7 +11,12 @@ import { type Clock, systemClock, Watchdog, type WatchedEngine } from './watchdo
 /** The part of the engine that is needed here; engine/native.ts has the promises. */
 export interface HealthEngine extends CanaryEngine, WatchedEngine {
   stats(): string;
-  pulse(): { heartbeat: number; ledgersStuck: number; canariesOffloaded: number };
+  pulse(): {
+    heartbeat: number;
+    ledgersStuck: number;
+    enginesHanging?: number;
+    canariesOffloaded: number;
+  };
   setOffload(mode: 'auto' | 'off', reason: string): void;
   annotate(name: string, json: string): void;
 }
@@ -27,7 +32,7 @@ export interface HealthParts {
   log: Log;
   clock?: Clock;
   /** For tests: what runs in place of a real request. */
-  canary?: { run(run: CanaryRun): Promise<CanaryResult>; close(): void };
+  canary?: { run(run: CanaryRun): Promise<CanaryResult>; close(why?: string): void };
 }
 
 // Without a watchdog, and at most with one: a canary costs a handshake, some milliseconds of a
@@ -79,6 +84,13 @@ export class Health {
     this.#watchdog?.start();
     this.#show();
     this.#later(this.#periodMs());
+  }
+
+  /** Another engine serves, in user space: the canary that is under way will not come back. */
+  engineWasReplaced(reason: string): void {
+    this.#accelerator.suspendFor(reason);
+    this.#show();
+    this.#canary.close('its engine was replaced');
   }
 
   /** The service stops: no canary any more, and the watchdog asks only that the loops turn. */
@@ -133,7 +145,8 @@ export class Health {
       result = { fault: 'no_service', reason, cipher: 'user_space', durationMs: 0 };
     }
     if (this.#isClosed) return;
-    this.#accelerator.observeStuck(this.#parts.engine.pulse().ledgersStuck);
+    const { ledgersStuck, enginesHanging = 0 } = this.#parts.engine.pulse();
+    this.#accelerator.observeStuck(ledgersStuck + enginesHanging);
     this.#accelerator.take(result, inKernel);
     // What is no address of this host at present is nothing that a restart would mend.
     const isRight = result.fault === undefined || result.fault === 'unreachable';

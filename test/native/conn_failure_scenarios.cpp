@@ -296,7 +296,46 @@ TEST_CASE("the cipher fails while sending: aborted") {
   peer.socket().peer_takes();
   world.advance(1000);
   CHECK(world.ending(peer) == Ending::Aborted);
+  CHECK(world.figures.encrypt_failures.get() == 1);
+  CHECK(peer.alerts().empty());  // no close_notify
   CHECK(world.settle_accounts() == "");
+}
+
+TEST_CASE("the cipher fails at the last record: aborted, and the farewell is none") {
+  World world;
+  world.site.write("file", 1'000);
+  const Peer peer = connect(world, true);
+  peer.get("/file");
+  world.turns();
+  peer.socket().cipher_completes_all();
+  world.advance(1000);
+  peer.socket().cipher_fails();
+  peer.says_goodbye();
+  world.advance(1000);
+  CHECK(world.ending(peer) == Ending::Aborted);
+  CHECK(world.figures.encrypt_failures.get() == 1);
+  CHECK(world.settle_accounts() == "");
+}
+
+TEST_CASE("the cipher fails while receiving: an alert says whose fault it was") {
+  for (const int error : {EIO, ENOMEM}) {
+    CAPTURE(error);
+    World world;
+    const Peer peer = connect(world, true);
+    peer.get("/none");
+    world.turns();
+    peer.socket().cipher_completes_all();
+    peer.socket().peer_breaks(error);
+    world.advance(1000);
+    peer.socket().cipher_completes_all();
+    world.advance(1000);
+    peer.socket().peer_takes();
+    world.advance(10'000);
+    CHECK(world.ending(peer) == Ending::Aborted);
+    CHECK(world.figures.decrypt_failures.get() == 1);
+    CHECK(peer.alerts().size() == 1);
+    CHECK(world.settle_accounts() == "");
+  }
 }
 
 TEST_CASE("a disk that fails while sending: aborted; while opening: 404 or 503") {

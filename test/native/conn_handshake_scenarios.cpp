@@ -106,7 +106,7 @@ TEST_CASE("a full house sheds, and has room again afterwards") {
   CHECK(world.connect().fd() > 0);
   CHECK(world.figures.shed.get() == 2);
   kernel().hold_closes = false;
-  world.closer.stop();
+  (void)world.closer.stop(0);
   const Peer again = world.connect();
   world.turns();
   CHECK(world.state(again) == State::ReadHead);

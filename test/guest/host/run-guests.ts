@@ -33,12 +33,26 @@ export interface Case {
   log?: string[];
 }
 
-export interface Guest {
+/** What became of a guest, with what its report says: `release` and `cases`. */
+export interface GuestOf<AnyCase> {
   exitCode: number | null;
   output: string;
   durationMs: number;
   release?: string;
-  cases: Record<string, Case>;
+  cases: Record<string, AnyCase>;
+}
+
+export type Guest = GuestOf<Case>;
+
+export interface GuestRun {
+  kernel: string;
+  /** More options of run-guest. */
+  options: string[];
+  /** Beneath test/guest/inside, with its arguments; `report` is where it is to write. */
+  script: (report: string) => string[];
+  /** Made, and writable for the guest. */
+  directory: string;
+  timeoutS: number;
 }
 
 interface Options {
@@ -50,19 +64,18 @@ interface Options {
 
 const nameOf = (kernel: string, isAsync: boolean) => `${kernel} ${isAsync ? 'cryptd' : 'sync'}`;
 
-async function runGuest(kernel: string, isAsync: boolean, options: Options): Promise<Guest> {
+/** Boots a guest with kernel TLS, runs a script in it, and reads the script's report. */
+export async function runGuest<AnyCase>(run: GuestRun): Promise<GuestOf<AnyCase>> {
+  const { kernel, directory, timeoutS } = run;
   const startedMs = Date.now();
-  const directory = join(options.directory, nameOf(kernel, isAsync).replace(' ', '-'));
   mkdirSync(directory);
   const report = join(directory, 'report.json');
-  const mode = isAsync ? ['-a'] : [];
-  const command = [process.execPath, 'test/guest/inside/main.mjs', report, ...options.cases];
-  const timeout = String(options.timeoutS);
-  const child = spawn(
-    'test/guest/lab/run-guest',
-    ['-k', kernel, ...mode, '-M', 'tls', '-t', timeout, '-w', directory, '--', ...command],
-    { stdio: ['ignore', 'pipe', 'pipe'] },
-  );
+  const [script = '', ...scriptArguments] = run.script(report);
+  const command = [process.execPath, join('test/guest/inside', script), ...scriptArguments];
+  const options = ['-k', kernel, ...run.options, '-M', 'tls', '-t', String(timeoutS)];
+  const child = spawn('test/guest/lab/run-guest', [...options, '-w', directory, '--', ...command], {
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
   let output = '';
   for (const stream of [child.stdout, child.stderr]) {
     stream.on('data', (data) => {
@@ -88,7 +101,15 @@ export function runGuests(
   const runs = new Map<string, Promise<Guest>>();
   for (const [index, { kernel, isAsync }] of guests.entries()) {
     const lane = index % options.parallel;
-    const run = (lanes[lane] ?? Promise.resolve()).then(() => runGuest(kernel, isAsync, options));
+    const run = (lanes[lane] ?? Promise.resolve()).then(() =>
+      runGuest<Case>({
+        kernel,
+        options: isAsync ? ['-a'] : [],
+        script: (report) => ['main.mjs', report, ...options.cases],
+        directory: join(options.directory, nameOf(kernel, isAsync).replace(' ', '-')),
+        timeoutS: options.timeoutS,
+      }),
+    );
     lanes[lane] = run.catch(() => undefined);
     runs.set(nameOf(kernel, isAsync), run);
   }

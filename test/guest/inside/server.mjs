@@ -12,6 +12,7 @@ const readyWaitMs = 20_000 * patience;
 const statusWaitMs = 10_000 * patience;
 const stopWaitMs = 60_000 * patience;
 const logLinesKept = 40;
+const eventsKept = 500;
 
 export class Server {
   /** Resolves when the server has printed its ready line. */
@@ -41,6 +42,8 @@ export class Server {
 
   port = 0;
   log = [];
+  /** The log's lines, parsed, from the first on. */
+  events = [];
   stoppedLine = undefined;
   #child;
   #isSignalled = false;
@@ -77,8 +80,13 @@ export class Server {
     if (this.log.length > logLinesKept) this.log.shift();
     if (!line.startsWith('{')) return;
     const entry = JSON.parse(line);
+    if (this.events.length < eventsKept) this.events.push(entry);
     if (entry.event === 'ready') this.port = entry.listeners[0].port;
     if (entry.event === 'stopped') this.stoppedLine = entry;
+  }
+
+  get pid() {
+    return this.#child.pid;
   }
 
   /** What GET /.spliced/status says, by a connection that is closed afterwards. */

@@ -231,13 +231,14 @@ void Closer::close(int fd) {
   backlog_.fetch_add(1);
   queue_.push_back(fd);
   if (kernel().on_handover) kernel().on_handover(fd);
-  if (!kernel().hold_closes) stop();
+  if (!kernel().hold_closes) (void)stop(0);
 }
 
-void Closer::stop() {
+bool Closer::stop(uint32_t) {
   for (int fd : queue_) kernel().close(fd);
   backlog_.fetch_sub(static_cast<uint32_t>(queue_.size()));
   queue_.clear();
+  return true;
 }
 
 }  // namespace spliced::os

@@ -179,7 +179,7 @@ std::string World::settle_accounts(bool abort) {
     ring->release_cancels();
     turn();
   }
-  closer.stop();
+  (void)closer.stop(0);
   std::string faults;
   if (!all_free()) faults += "a slot is not free\n";
   check_figures(faults);

@@ -1,0 +1,51 @@
+// SPDX-License-Identifier: Apache-2.0
+// The stand-in for CAAM (../caam-standin) in this guest: loads it, sets its parameters, reads its
+// counters. Used by standin.mjs.
+import { readFileSync, writeFileSync } from 'node:fs';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { run } from './guest.mjs';
+
+const directory = '/sys/module/caam_standin/parameters';
+
+const defaults = {
+  latency_us: 100,
+  jitter_us: 0,
+  ring_depth: 497,
+  serial: 'Y',
+  reorder: 'N',
+  late: 'Y',
+  stall: 'N',
+  fail_ppm: 0,
+  refuse_ppm: 0,
+  corrupt_ppm: 0,
+};
+
+export const load = (module) => run('insmod', [module]);
+
+/** What is not named gets its default. */
+export function set(parameters) {
+  for (const [name, value] of Object.entries({ ...defaults, ...parameters })) {
+    writeFileSync(`${directory}/${name}`, String(value));
+  }
+}
+
+const counterNames = [
+  'submitted',
+  'completed',
+  'failed',
+  'refused',
+  'corrupted',
+  'backlogged',
+  'no_space',
+];
+
+const read = (name) => Number(readFileSync(`${directory}/${name}`, 'utf8'));
+
+/** What `use` made the engine do, beside what it returns. Waits until the engine has nothing left. */
+export async function counted(use) {
+  const before = counterNames.map(read);
+  const result = await use();
+  for (let tries = 0; read('inflight') > 0 && tries < 100; tries += 1) await sleep(20);
+  const counts = counterNames.map((name, index) => [name, read(name) - before[index]]);
+  return { ...result, engine: { ...Object.fromEntries(counts), inflight: read('inflight') } };
+}
