@@ -4,17 +4,8 @@
 
 import { spawnSync } from 'node:child_process';
 import t from 'tap';
+import type { HalfFigures } from '../../src/doctor/experiment.js';
 import { prepare } from './host/prepare.js';
-
-interface Half {
-  complete: number;
-  truncated: number;
-  failed: number;
-  unfinished: number;
-  notPromoted: number;
-  missingBytes: number;
-  missingBytesMax: number;
-}
 
 interface Report {
   schema: number;
@@ -24,8 +15,8 @@ interface Report {
   findings: { id: string; level: string; title: string }[];
   experiment: {
     conditions: { downloads: number };
-    naive: Half;
-    spliced: Half & { promoted: number; aborted: number; pendingBytesMax: number };
+    naive: HalfFigures;
+    spliced: HalfFigures & { promoted: number; aborted: number; pendingBytesMax: number };
   };
 }
 
@@ -50,7 +41,7 @@ t.test('--json', { skip: unable ?? false }, async (t) => {
   t.equal(naive.notPromoted, 0, 'the naive server has kernel TLS, too');
   t.ok(naive.truncated > 0, `naive: ${naive.truncated} of ${downloads} truncated`);
   t.ok(naive.missingBytes > 0 && naive.missingBytesMax > 0);
-  const sum = (half: Half) => half.complete + half.truncated + half.failed + half.unfinished;
+  const sum = (half: HalfFigures) => half.complete + half.truncated + half.failed + half.unfinished;
   t.equal(sum(naive), downloads);
   t.match(spliced, { complete: downloads, truncated: 0, failed: 0, unfinished: 0 });
   t.match(spliced, { missingBytes: 0, promoted: downloads, aborted: 0 });
