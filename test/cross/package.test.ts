@@ -35,7 +35,7 @@ t.test('what is in it', async (t) => {
     [],
   );
   const expected =
-    /^(LICENSE|README\.md|package\.json|dist\/(THIRD-PARTY-NOTICES|cli\.js|chunks\/[^/]+\.js)|docs\/[^/]+\.md|(config|prebuilds|public|systemd)\/.*)$/;
+    /^(LICENSE|README\.md|package\.json|dist\/(THIRD-PARTY-NOTICES|cli\.js|package\.json|chunks\/[^/]+\.js)|docs\/[^/]+\.md|(config|prebuilds|public|systemd)\/.*)$/;
   t.same(
     files.filter((name) => !expected.test(name)),
     [],
@@ -122,19 +122,15 @@ t.test('the bill of materials', async (t) => {
   for (const { name, licenses } of contents.components) t.ok(licenses?.[0]?.license.id, name);
 
   // Every package whose code esbuild says it took, and those that the prebuilds hold.
-  const directory = dirname(archive);
-  const code = String(
-    output([
-      'cat',
-      ...String(output(['find', join(directory, 'stage/dist'), '-name', '*.js']))
-        .trim()
-        .split('\n'),
-    ]),
-  );
+  const { outputs } = JSON.parse(readFileSync('build/bundle.json', 'utf8')) as {
+    outputs: Record<string, { inputs: Record<string, { bytesInOutput: number }> }>;
+  };
   const used = new Set(
-    [...code.matchAll(/^ *\/\/ (?:.*\/)?node_modules\/((?:@[^/\n]+\/)?[^/\n]+)\//gm)].map(
-      ([, name]) => name,
-    ),
+    Object.values(outputs)
+      .flatMap(({ inputs }) => Object.entries(inputs))
+      .filter(([, { bytesInOutput }]) => bytesInOutput > 0)
+      .map(([path]) => /.*node_modules\/((?:@[^/]+\/)?[^/]+)\//.exec(path)?.[1])
+      .filter((name) => name !== undefined),
   );
   t.ok(used.size > 20, `${used.size} packages`);
   const names = new Set(contents.components.map(({ name }) => name));
@@ -157,6 +153,6 @@ t.test('the bill of materials', async (t) => {
     );
   }
 
-  const notices = readFileSync(join(directory, 'stage/dist/THIRD-PARTY-NOTICES'), 'utf8');
+  const notices = readFileSync(join(dirname(archive), 'stage/dist/THIRD-PARTY-NOTICES'), 'utf8');
   for (const name of used) t.match(notices, new RegExp(`^${name} \\d`, 'm'));
 });
