@@ -222,7 +222,7 @@ function report(total) {
 await runScript(async () => {
   const { only, wanted, mustNotSkip } = parseOptions();
   await setUp(testPackages);
-  const board = { timeoutS: 1500, mustNotSkip, wanted };
+  const board = { timeoutS: 1800, mustNotSkip, wanted };
   const suites = {
     static: staticSuite,
     native: nativeSuite,

@@ -65,7 +65,7 @@ const imx8mp = {
   modules: [...arm64Kernel.modules, 'caam_jr'],
   caam: failed,
   slowness: 1,
-  limitS: 600,
+  limitS: 900,
 };
 
 export const machines = {
@@ -76,7 +76,7 @@ export const machines = {
     console: 'ttyAMA0',
     caam: absent,
     slowness: 1,
-    limitS: 300,
+    limitS: 600,
   },
   'imx8mp-arm64': { ...imx8mp, userland: 'arm64' },
   'imx8mp-armhf': { ...imx8mp, userland: 'armhf' },
@@ -88,7 +88,7 @@ export const machines = {
     modules: [...armhfKernel.modules, 'caam_jr'],
     caam: failed,
     slowness: 3,
-    limitS: 1200,
+    limitS: 1500,
   },
 } satisfies Record<string, Machine>;
 

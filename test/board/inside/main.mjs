@@ -20,10 +20,12 @@ const rate = Math.round(2_000_000 / slowness);
 const fast = 'fast';
 const slow = `slow:${rate}`;
 const resume = 'resume:600';
-const stallMs = 4000 * slowness;
+const stallMs = 8000 * slowness;
+
+const patient = { concurrency, deadlineS: 300 * slowness };
 
 const downloads = (port, connections) =>
-  download({ port, root: guest.root, connections, concurrency, deadlineS: 300 * slowness });
+  download({ port, root: guest.root, connections, ...patient });
 
 const shortMatrix = versions.flatMap((tls) => [
   ...[fast, slow, resume].flatMap((profile) => [
@@ -38,7 +40,7 @@ const shortMatrix = versions.flatMap((tls) => [
 const stopPlan = versions.flatMap((tls) =>
   ['close', 'keep'].flatMap((mode) =>
     Array.from({ length: 2 }, () =>
-      connection({ tls, mode, profile: `slow:${Math.round(rate / 6)}`, paths: [largestPath] }),
+      connection({ tls, mode, profile: `gate:${Math.round(rate / 6)}`, paths: [largestPath] }),
     ),
   ),
 );
@@ -57,7 +59,7 @@ async function serve() {
   const stop = await withProduct({ buffers, environment }, async (server) => {
     matrix = await downloads(server.port, shortMatrix);
     matrix.status = curlStatus(server);
-    return stopDuring(server, stopPlan);
+    return stopDuring(server, stopPlan, patient);
   });
   return { matrix, stop };
 }

@@ -16,6 +16,8 @@ namespace {
 constexpr uint64_t kSmallBodyBytes = 100'000;
 }
 
+volatile sig_atomic_t gate_is_open = 0;
+
 int64_t now_ms() {
   const auto now = std::chrono::steady_clock::now().time_since_epoch();
   return std::chrono::duration_cast<std::chrono::milliseconds>(now).count();
@@ -142,8 +144,18 @@ size_t Connection::allowance(size_t most) {
       if (consumed_ < threshold) return most;
       end_all("closed_by_us", "");
       return 0;
+    case Profile::kGate:
+      if (consumed_ < threshold) return most;
+      return gate_is_open ? slow_allowance(most) : wait_at_gate();
   }
   return most;
+}
+
+size_t Connection::wait_at_gate() {
+  if (!at_gate_) printf("{\"gate\":\"%s\"}\n", plan_.id.c_str());
+  at_gate_ = true;
+  sleep_until_ms_ = now_ms() + 20;
+  return 0;
 }
 
 size_t Connection::slow_allowance(size_t most) {

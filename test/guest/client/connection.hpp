@@ -5,6 +5,7 @@
 #include <netinet/in.h>
 #include <openssl/ssl.h>
 #include <poll.h>
+#include <signal.h>
 
 #include <cstdint>
 #include <deque>
@@ -13,6 +14,9 @@
 #include "plan.hpp"
 
 int64_t now_ms();
+
+// Set by SIGUSR1: connections of the profile gate read on.
+extern volatile sig_atomic_t gate_is_open;
 
 class Connection {
  public:
@@ -42,6 +46,7 @@ class Connection {
   void read_responses();
   size_t allowance(size_t most);
   size_t slow_allowance(size_t most);
+  size_t wait_at_gate();
   void take(const char* data, size_t length);
   bool parse_head(const std::string& head);
   void finish_body();
@@ -59,7 +64,8 @@ class Connection {
   std::deque<std::string> requests_;  // not yet asked
   std::string unsent_, head_;
   size_t current_ = 0;  // index into the plan's paths
-  bool connected_ = false, in_body_ = false, closing_ = false, stalled_ = false;
+  bool connected_ = false, in_body_ = false, closing_ = false, stalled_ = false,
+       at_gate_ = false;
   uint64_t left_ = 0, received_ = 0, consumed_ = 0;
   int64_t sleep_until_ms_ = 0, slow_since_ms_ = 0;
   int64_t last_read_ms_ = 0, gap_ms_max_ = 0;  // between two reads of this download

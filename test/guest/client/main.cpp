@@ -11,7 +11,8 @@
 //   PATH...
 // PROFILE: fast | slow:BYTES_PER_S | resume:MS (stalls once, then reads on) | stall:MS (stops
 // reading until reset or for MS, then reads what there is) | early (closes in the middle of each
-// last body). close: the last request says Connection: close. RCVBUF: bytes for SO_RCVBUF, 0 for
+// last body) | gate:BYTES_PER_S (in the middle it prints {"gate":"ID"} and stops reading until SIGUSR1,
+// then reads on slowly). close: the last request says Connection: close. RCVBUF: bytes for SO_RCVBUF, 0 for
 // the default. A line of the results is one download, as JSON. Outcomes: complete, truncated,
 // corrupt, failed (no TLS connection, or it ended before this request), closed_by_us,
 // reset_after_stall, timeout.
@@ -64,6 +65,7 @@ int main(int argc, char** argv) {
     return 2;
   }
   signal(SIGPIPE, SIG_IGN);
+  signal(SIGUSR1, [](int) { gate_is_open = 1; });
   struct sockaddr_in server = {};
   server.sin_family = AF_INET;
   server.sin_port = htons(static_cast<uint16_t>(std::stoi(options["--port"])));

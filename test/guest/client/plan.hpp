@@ -64,7 +64,7 @@ class Bodies {
   std::map<std::string, Body> known_;
 };
 
-enum class Profile { kFast, kSlow, kResume, kStall, kEarly };
+enum class Profile { kFast, kSlow, kResume, kStall, kEarly, kGate };
 
 struct Plan {
   std::string id, tls, cipher, profile_text, mode;
@@ -86,7 +86,8 @@ struct Plan {
                                                              {"slow", Profile::kSlow},
                                                              {"resume", Profile::kResume},
                                                              {"stall", Profile::kStall},
-                                                             {"early", Profile::kEarly}};
+                                                             {"early", Profile::kEarly},
+                                                             {"gate", Profile::kGate}};
     const auto found = kProfiles.find(name);
     if (found == kProfiles.end() || plan->paths.empty()) return false;
     plan->profile = found->second;

@@ -71,29 +71,25 @@ const matrix = (buffers, root = guest.root) => downloads({ buffers, root }, matr
 
 const short = (cipher) => versions.flatMap((tls) => oneEach(tls, 'slow:5000000', cipher));
 
-/** SIGTERM while every download of the plan is in its middle. */
-export async function stopDuring(server, plan) {
-  const asked = async () => (await server.status()).requests.total;
-  const before = await asked();
-  const done = download({ port: server.port, root: guest.root, connections: plan });
-  // Each of them asked, and this loop did: nothing has ended when it says so.
-  let asking = 1;
-  while ((await asked()) - before - asking < plan.length) {
-    asking += 1;
-    await new Promise((resolve) => setTimeout(resolve, 50));
-  }
-  const status = await server.status();
-  server.signal();
-  return { ...(await done), status, active: plan.length };
+/** SIGTERM while every download is in its middle: all stand at their gates. */
+export async function stopDuring(server, connections, options = {}) {
+  let status;
+  const onGate = async () => {
+    status = await server.status();
+    server.signal();
+  };
+  const { port } = server;
+  const done = await download({ port, root: guest.root, connections, onGate, ...options });
+  return { ...done, status, active: connections.length };
 }
 
 function stopInTheMiddle() {
   const plan = versions.flatMap((tls) =>
     ['close', 'keep'].flatMap((mode) => [
       ...Array.from({ length: 4 }, () =>
-        connection({ tls, mode, profile: 'slow:400000', paths: [mebibytePath] }),
+        connection({ tls, mode, profile: 'gate:400000', paths: [mebibytePath] }),
       ),
-      connection({ tls, mode, profile: 'slow:6000000', paths: [largestPath] }),
+      connection({ tls, mode, profile: 'gate:6000000', paths: [largestPath] }),
     ]),
   );
   return withProduct({ buffers: 16384 }, (server) => stopDuring(server, plan));

@@ -2,6 +2,7 @@
 // Runs the C++ client with a plan and judges what it reports: each connection of a plan says, by its
 // profile, how its downloads must end. Used by the cases.
 import { spawn } from 'node:child_process';
+import { createInterface } from 'node:readline';
 
 /** One connection; its downloads must all end with `outcome`. */
 export function connection({ tls, profile, mode, paths, cipher = 'aes128' }) {
@@ -25,14 +26,27 @@ function count(outcomes) {
   return counts;
 }
 
+const isAtGate = (line) => line.startsWith('{"gate"');
+
 /**
- * Downloads by the plan. Resolves to the expected and the real number of each outcome, the complete
+ * Downloads by the plan. `onGate` is called when every connection of the profile gate stands in its
+ * middle, and they read on after it. Resolves to the expected and the real number of each outcome, the complete
  * downloads, and every download that did not end as its profile says.
  */
-export async function download({ port, root, connections, concurrency = 48, deadlineS = 150 }) {
+export async function download(options) {
+  const { port, root, connections, concurrency = 48, deadlineS = 150, onGate } = options;
   const args = ['--port', port, '--root', root, '--concurrency', concurrency];
   const child = spawn('build/guest/client', [...args, '--deadline-s', deadlineS].map(String), {
     stdio: ['pipe', 'pipe', 'pipe'],
+  });
+  let gated = 0;
+  const gates = connections.filter(({ profile }) => profile.startsWith('gate')).length;
+  createInterface(child.stdout).on('line', async (line) => {
+    if (!isAtGate(line)) return;
+    gated += 1;
+    if (gated < gates) return;
+    await onGate?.();
+    child.kill('SIGUSR1');
   });
   let output = '';
   let errors = '';
@@ -49,7 +63,7 @@ export async function download({ port, root, connections, concurrency = 48, dead
   });
   const results = output
     .split('\n')
-    .filter(Boolean)
+    .filter((line) => line !== '' && !isAtGate(line))
     .map((line) => JSON.parse(line));
   const offending = results.filter(
     ({ id, outcome }) => connections[Number(id)].outcome !== outcome,
