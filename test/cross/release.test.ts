@@ -115,6 +115,7 @@ const isFile = (image: string, path: string) => lstatSync(join(image, path)).isF
 const addonPath = `/usr/lib/spliced/${addon}`;
 
 const first = await makeRelease(join(work, 'first'));
+const again = await makeRelease(join(work, 'again'));
 // For this machine the checkout's own addon.
 const native = await build('native', async (source) => {
   mkdirSync(dirname(join(source, addon)), { recursive: true });
@@ -122,7 +123,6 @@ const native = await build('native', async (source) => {
 });
 
 t.test('the same sources give the same bytes', async (t) => {
-  const again = await makeRelease(join(work, 'again'));
   const digest = (path: string) => createHash('sha256').update(readFileSync(path)).digest('hex');
   t.equal(digest(again.tarball), digest(first.tarball));
   const listing = run('tar', ['-tvzf', first.tarball]).trim().split('\n');
