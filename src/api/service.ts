@@ -11,6 +11,8 @@ export interface Certificate {
   notAfter: string;
   /** null while the clock is not set. */
   daysLeft: number | null;
+  /** Within 30 days of its end, or past it; null: nothing is to be said. */
+  warning: string | null;
   lastError: string | null;
 }
 

@@ -10,6 +10,7 @@ import { connect } from 'node:tls';
 import t, { type Test } from 'tap';
 import { issueCertificate } from '../../src/certificates/issue.js';
 import { ask, from, json, post } from '../unit/api/client.js';
+import { descriptionOf, judgeBy } from '../unit/api/described.js';
 import { signRequest } from '../unit/certificates/sign-request.js';
 import { beginDownload, logLines, runCli, type Server, startCli } from './server.js';
 
@@ -68,7 +69,11 @@ t.test('status, metrics, log and description', async (t) => {
   t.equal(onDevice.status, 200);
   t.match((await ask(local, '/metrics')).text, /^spliced_responses_total\{code="200"\} 1$/m);
   t.match((await ask(local, '/log?follow=false')).text, /^data: \{.*"event":"ready"/m);
-  t.match((await ask(local, '/openapi.json')).json, { openapi: '3.1.0' });
+  const { problemOf } = judgeBy(await descriptionOf(local));
+  const more = ['/certificates/authority', '/certificates/requests', '/openapi.json'];
+  for (const path of ['/status', '/metrics', '/certificates', '/configuration', ...more]) {
+    t.equal(problemOf('get', path, await ask(local, path)), '', `${path} is as described`);
+  }
 
   const table = await runCli(['status', ...own]);
   t.match(table, { code: 0, stderr: '' });

@@ -19,6 +19,7 @@ export const certificate = {
   notBefore: '2026-01-01T00:00:00.000Z',
   notAfter: '2027-01-01T00:00:00.000Z',
   daysLeft: 100,
+  warning: null,
   lastError: null,
 };
 
