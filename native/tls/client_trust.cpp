@@ -62,10 +62,6 @@ bool digest_der(EVP_MD_CTX* digest, Item* item, Encode encode) {
 
 }  // namespace
 
-const char* const kClientRefusalNames[kClientRefusals] = {
-    "unknown_ca",     "expired",     "not_yet_valid",   "revoked", "wrong_purpose", "weak_key",
-    "chain_too_long", "crl_missing", "crl_out_of_date", "name",    "other"};
-
 struct ClientTrust::Parsed {
   std::vector<std::unique_ptr<X509, Free>> authorities;
   std::vector<std::unique_ptr<X509_CRL, Free>> lists;

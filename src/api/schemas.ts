@@ -57,7 +57,7 @@ const certificate = object({
   notBefore: date,
   notAfter: date,
   daysLeft: { type: ['integer', 'null'], description: 'null while the clock is not set.' },
-  warning: textOrNull,
+  warning: { ...textOrNull, description: 'Within 30 days of its end, or past it.' },
   lastError: textOrNull,
 });
 

@@ -3,64 +3,20 @@
 
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync, mkdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import { existsSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
-import { connect } from 'node:tls';
-import t, { type Test } from 'tap';
-import { issueCertificate } from '../../src/certificates/issue.js';
-import { ask, from, json, post } from '../unit/api/client.js';
-import { signRequest } from '../unit/certificates/sign-request.js';
-import { beginDownload, logLines, runCli, type Server, startCli } from './server.js';
-
-/** Until the API is there: it comes after `ready`. */
-async function socketOf(stateDir: string, name = 'proxy.sock'): Promise<string> {
-  const path = join(stateDir, name);
-  while (!existsSync(path)) await new Promise((resolve) => setTimeout(resolve, 20));
-  return join(stateDir, name);
-}
-
-interface Scene {
-  server: Server;
-  directory: string;
-  stateDir: string;
-  local: string;
-  proxy: string;
-  /** Options of a command that means this service. */
-  own: string[];
-}
-
-async function start(t: Test, args: string[] = []): Promise<Scene> {
-  const directory = t.testdir({ root: { 'index.html': 'hello' } });
-  const server = await startCli(directory, ['--root', join(directory, 'root'), ...args]);
-  t.teardown(() => server.child.kill('SIGKILL'));
-  const stateDir = join(directory, 'state');
-  const proxy = await socketOf(stateDir);
-  const local = join(stateDir, 'api.sock');
-  return { server, directory, stateDir, local, proxy, own: ['--state-dir', stateDir] };
-}
-
-/** The subject that new clients are shown. */
-function shownTo(port: number): Promise<string> {
-  return new Promise((resolve, reject) => {
-    const socket = connect({ host: '127.0.0.1', port, rejectUnauthorized: false }, () => {
-      resolve(socket.getPeerX509Certificate()?.subject ?? '');
-      socket.destroy();
-    });
-    socket.on('error', reject);
-  });
-}
-
-const pairOf = (name: string) =>
-  issueCertificate({ commonName: name, dns: [name], ip: [] }, Date.now());
-
-const remove = { method: 'DELETE' };
+import t from 'tap';
+import { ask, from, post } from '../unit/api/client.js';
+import { descriptionOf, judgeBy } from '../unit/api/described.js';
+import { socketOf, startWithApi } from './api.js';
+import { beginDownload, logLines, runCli, startCli } from './server.js';
 
 // More than the sockets' buffers hold.
 const largeBytes = 24 << 20;
 
 t.test('status, metrics, log and description', async (t) => {
-  const { server, local, proxy, own } = await start(t);
+  const { server, local, proxy, own } = await startWithApi(t);
   await (await beginDownload(server.port, '/index.html')).read();
   const status = await ask(local, '/status');
   t.match(status.json, { version: String, requests: { total: 1, byStatus: { 200: 1 } } });
@@ -68,7 +24,11 @@ t.test('status, metrics, log and description', async (t) => {
   t.equal(onDevice.status, 200);
   t.match((await ask(local, '/metrics')).text, /^spliced_responses_total\{code="200"\} 1$/m);
   t.match((await ask(local, '/log?follow=false')).text, /^data: \{.*"event":"ready"/m);
-  t.match((await ask(local, '/openapi.json')).json, { openapi: '3.1.0' });
+  const { problemOf } = judgeBy(await descriptionOf(local));
+  const more = ['/certificates/authority', '/certificates/requests', '/openapi.json'];
+  for (const path of ['/status', '/metrics', '/certificates', '/configuration', ...more]) {
+    t.equal(problemOf('get', path, await ask(local, path)), '', `${path} is as described`);
+  }
 
   const table = await runCli(['status', ...own]);
   t.match(table, { code: 0, stderr: '' });
@@ -90,7 +50,7 @@ t.test('status, metrics, log and description', async (t) => {
 });
 
 t.test('the log goes on until the service ends', async (t) => {
-  const { server, local, own } = await start(t);
+  const { server, local, own } = await startWithApi(t);
   const args = ['dist/cli.js', 'log', '--follow', '--lines', '0', ...own];
   const reader = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'inherit'] });
   t.teardown(() => reader.kill('SIGKILL'));
@@ -111,71 +71,6 @@ t.test('the log goes on until the service ends', async (t) => {
   server.child.kill('SIGTERM');
   t.same((await exit)[0], 0);
   t.match(await server.ended, { code: 0 });
-});
-
-t.test('certificates: upload, bad ones, removal, renewal, authority', async (t) => {
-  const { server, directory, local, own } = await start(t);
-  const device = await shownTo(server.port);
-  const { certificate: chain, privateKey } = await pairOf('customer');
-  const put = (body: object) => {
-    const asked = { method: 'PUT', headers: json, body: JSON.stringify(body) };
-    return ask(local, '/certificates/uploaded', asked);
-  };
-  const other = await pairOf('other');
-  const mismatch = await put({ chain, privateKey: other.privateKey });
-  t.match(mismatch, { status: 422, json: { findings: [{ kind: 'mismatch' }] } });
-  t.equal(await shownTo(server.port), device);
-  t.match(await put({ chain, privateKey }), { status: 200, json: { isDefault: true } });
-  t.equal(await shownTo(server.port), 'CN=customer');
-  t.equal((await ask(local, '/certificates/uploaded', remove)).status, 200);
-  t.equal(await shownTo(server.port), device);
-  t.equal((await ask(local, '/certificates/uploaded', remove)).status, 404);
-
-  const before = (await ask(local, '/certificates')).json.served as never as {
-    fingerprint: string;
-  }[];
-  t.match((await post(local, '/certificates/renewal')).json, { asked: ['device'] });
-  const after = (await ask(local, '/certificates')).json.served as never as {
-    fingerprint: string;
-  }[];
-  t.not(before[0]?.fingerprint, after[0]?.fingerprint, 'renewed when it is answered');
-  const printed = await runCli(['certificate', 'ca', ...own]);
-  t.equal((await ask(local, '/certificates/authority')).text, printed.stdout);
-
-  const [chainFile, keyFile] = ['chain.pem', 'key.pem'].map((name) => join(directory, name));
-  writeFileSync(chainFile ?? '', chain);
-  writeFileSync(keyFile ?? '', other.privateKey, { mode: 0o600 });
-  const install = (...files: (string | undefined)[]) =>
-    runCli(['certificate', 'install', ...files.map(String), ...own]);
-  t.match(await install(chainFile, keyFile), { code: 1, stderr: /^problem: .*does not match/m });
-  t.match(await install(chainFile), { code: 1, stderr: /send its "privateKey", too/ });
-  writeFileSync(keyFile ?? '', privateKey);
-  t.match(await install(chainFile, keyFile), { code: 0, stdout: /is served to all clients\n$/ });
-  t.equal(await shownTo(server.port), 'CN=customer');
-  t.match(await install(join(directory, 'absent')), { code: 2, stderr: /^spliced: ENOENT/ });
-  t.match(await install(), { code: 2, stderr: /give the files/ });
-  server.child.kill('SIGTERM');
-  const { stdout, stderr } = await server.ended;
-  t.notMatch(stdout + stderr, /PRIVATE KEY|MIG/, 'no key is in the log');
-});
-
-t.test('a request whose key stays on the device', async (t) => {
-  const { server, directory, stateDir, local, own } = await start(t);
-  const made = await post(local, '/certificates/requests', { names: ['gate.example'] });
-  t.equal(made.status, 201);
-  t.equal((await post(local, '/certificates/requests', { names: ['b.example'] })).status, 409);
-  const unfit = await post(local, '/certificates/requests', { names: ['not a name'] });
-  t.match(unfit, { status: 422, json: { detail: /"not a name" is neither a DNS name nor/ } });
-  t.equal((await post(local, '/certificates/requests', { names: [] })).status, 422);
-  mkdirSync(join(directory, 'ca'));
-  const issued = signRequest(join(directory, 'ca'), String(made.json.request));
-  const file = join(directory, 'issued.pem');
-  writeFileSync(file, issued);
-  const installed = await runCli(['certificate', 'install', file, ...own]);
-  t.match(installed, { code: 0, stdout: /is served to all clients/ });
-  t.equal(await shownTo(server.port), 'CN=gate.example');
-  t.same((await ask(local, '/certificates/requests')).json, { requests: [] }, 'it was answered');
-  t.notOk(existsSync(join(stateDir, 'certificates/request/current')));
 });
 
 t.test('configuration and reload', async (t) => {
@@ -224,49 +119,8 @@ t.test('configuration and reload', async (t) => {
   });
 });
 
-t.test('over the network: token and client certificates', async (t) => {
-  const directory = t.testdir({ root: {} });
-  const config = join(directory, 'spliced.toml');
-  writeFileSync(config, `root = "${directory}/root"\n`);
-  const server = await startCli(directory, ['--config', config]);
-  t.teardown(() => server.child.kill('SIGKILL'));
-  const stateDir = join(directory, 'state');
-  const own = ['--state-dir', stateDir];
-  const proxy = await socketOf(stateDir);
-  const statusWith = async (more: Record<string, string>) =>
-    (await ask(proxy, '/configuration', { headers: from('192.0.2.1', more) })).status;
-  const bearer = (token: string) => ({ authorization: `Bearer ${token}` });
-
-  t.equal(await statusWith({}), 401);
-  t.notOk(existsSync(join(stateDir, 'api-token')), 'no token until it was asked for');
-  const shown = await runCli(['token', ...own]);
-  t.match(shown, { code: 0, stdout: /^spliced_[\w-]{43}\n$/, stderr: /shown once/ });
-  t.equal(await statusWith(bearer(shown.stdout.trim())), 200);
-  t.equal(await statusWith(bearer('spliced_wrong')), 401);
-  t.equal((await runCli(['token', '--revoke', ...own])).code, 0);
-  t.equal(await statusWith(bearer(shown.stdout.trim())), 401);
-
-  const subject = { 'x-client-certificate-subject': 'CN=admin' };
-  t.equal(await statusWith(subject), 401);
-  writeFileSync(config, `root = "${directory}/root"\napi.client_certificates = ["CN=admin"]\n`);
-  t.match((await post(join(stateDir, 'api.sock'), '/reload')).json, {
-    applied: ['api.client_certificates'],
-  });
-  t.equal(await statusWith(subject), 200);
-
-  server.child.kill('SIGTERM');
-  const { stdout } = await server.ended;
-  const refused = logLines(stdout).filter(({ event }) => event === 'api_token_refused');
-  t.match(refused, [
-    { securityEvent: 'SPLICED-API-TOKEN-REFUSED', address: '192.0.2.1' },
-    { address: '192.0.2.1' },
-  ]);
-  t.equal(refused.length, 2);
-  t.notMatch(stdout, /spliced_/, 'no token, right or wrong, is in the log');
-});
-
 t.test('drain, with what is active', async (t) => {
-  const { server, directory, stateDir, local } = await start(t);
+  const { server, directory, stateDir, local } = await startWithApi(t);
   writeFileSync(join(directory, 'root/big'), Buffer.alloc(largeBytes));
   const download = await beginDownload(server.port, '/big');
   t.match(await post(local, '/drain'), { status: 202, json: { draining: true } });
@@ -284,7 +138,7 @@ t.test('drain, with what is active', async (t) => {
 });
 
 t.test('two services with one state directory', async (t) => {
-  const { server, stateDir, local, own } = await start(t);
+  const { server, stateDir, local, own } = await startWithApi(t);
   t.equal(statSync(local).mode & 0o777, 0o600);
   const second = await startCli(join(stateDir, '..'), ['--root', join(stateDir, '../root')]);
   t.teardown(() => second.child.kill('SIGKILL'));

@@ -56,8 +56,6 @@ using fakes::sessions;
 
 const char* const kFallbackNames[kFallbacks] = {"", "", "", "", "", "", ""};
 const char* const kHandshakeFailureNames[kHandshakeFailures] = {"", "", "", "", "", "", "", ""};
-const char* const kClientRefusalNames[kClientRefusals] = {"", "", "", "", "", "",
-                                                          "", "", "", "", ""};
 
 TicketKeys::TicketKeys(uint64_t) {}
 TicketKeys::~TicketKeys() = default;
