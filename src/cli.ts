@@ -32,6 +32,10 @@ const commands: Record<string, { summary: string; load: () => Promise<Command> }
     summary: 'the certificates: trust them, look at them, have them renewed',
     load: async () => (await operator()).certificate,
   },
+  pack: {
+    summary: 'make the compressed siblings of a directory, a build step',
+    load: async () => (await operator()).pack,
+  },
   doctor: {
     summary: 'look at this machine, and say what to do',
     load: async () => (await operator()).doctor,

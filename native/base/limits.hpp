@@ -62,7 +62,8 @@ inline constexpr uint64_t kPendingWindowBytesMin = 2 * kPieceBytes;
 // 2^24, with a margin for what one response adds after the check.
 inline constexpr uint64_t kRecordsPerKeyMax = (1ull << 24) - (1ull << 16);
 
-// Open files that are kept, and the small bodies kept in memory beside them.
+// Open files that are kept, each with up to three siblings in other codings, and the small bodies
+// kept in memory beside them.
 inline constexpr size_t kFilesKeptMax = 64;
 inline constexpr uint64_t kFileKeptMs = 10'000;  // unused: a deleted file must not hold its blocks
 inline constexpr int64_t kSettledFileS =

@@ -19,6 +19,13 @@
 
 namespace spliced::conn {
 
+// How far the search for the file of a request has come; see lookup.cpp.
+struct Lookup {
+  files::FilePtr original;  // found; whether a variant of it is sent is not decided yet
+  http::Coding coding = http::Coding::Brotli;
+  size_t path_bytes = 0;  // of Connection::path, without the variant's suffix
+};
+
 struct Connection {
   // Identity.
   uint32_t slot = 0;
@@ -62,6 +69,7 @@ struct Connection {
   Span output;
   files::FilePtr file;
   std::string path;  // OpenFile: the kernel reads it until the completion
+  Lookup lookup;
   int32_t async_result = 0;
   bool async_done = false;
   uint64_t body_offset = 0;     // of the next byte that is neither sent nor in pipe or output

@@ -51,6 +51,7 @@ void respond_parts(Services& s, Connection& c, http::ResponseHead& head, const R
   parts->ranges = ranges;
   char type[http::kFieldValueBytesMax];
   head.status = 206;
+  head.content_encoding = file->content_encoding;
   head.content_type = {type, http::format_multipart_type(parts->multipart, type)};
   head.content_length = http::multipart_bytes(parts->multipart, ranges);
   send_head(s, c, head);
@@ -80,6 +81,7 @@ void respond_file(Services& s, Connection& c, const http::RequestHead& request,
   head.last_modified = file->last_modified;
   head.cache_control = "no-cache";
   head.content_length = file->size();
+  head.varies = true;  // whatever is sent was chosen by Accept-Encoding
   switch (http::evaluate(request, current, s.wall_s)) {
     case http::Verdict::NotModified:
       head.status = 304;
@@ -95,6 +97,7 @@ void respond_file(Services& s, Connection& c, const http::RequestHead& request,
   if (ranges.count > 1) return respond_parts(s, c, head, ranges, std::move(file));
   if (ranges.count == 1) describe_range(ranges.ranges[0], file->size(), head);
   head.content_type = file->media_type;
+  head.content_encoding = file->content_encoding;
   send_head(s, c, head);
   if (wants_body) attach_body(c, std::move(file), head);
 }

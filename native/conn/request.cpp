@@ -2,11 +2,10 @@
 // See request.hpp.
 #include "conn/request.hpp"
 
-#include "base/assert.hpp"
 #include "conn/answer.hpp"
 #include "conn/dispatch.hpp"
 #include "conn/file_response.hpp"
-#include "conn/open_file.hpp"
+#include "conn/lookup.hpp"
 #include "http/target.hpp"
 #include "os/socket_io.hpp"
 
@@ -17,11 +16,6 @@ constexpr std::string_view kStatusPath = ".spliced/status";
 constexpr std::string_view kCanaryPath = ".spliced/canary";
 constexpr std::string_view kReservedPrefix = ".spliced/";
 constexpr std::string_view kAllow = "GET, HEAD, OPTIONS";  // of every file
-
-void consume_head(Connection& c) {
-  c.input.begin += c.head_bytes;
-  c.head_bytes = 0;
-}
 
 // The settings have changed that the client's certificate was verified with: this is the last
 // request before it has to be verified again.
@@ -40,23 +34,6 @@ void respond_status_page(Services& s, Connection& c, bool send_body) {
   head.status = 200;
   head.content_type = "application/json";
   respond_text(s, c, head, s.status_json(), send_body);
-}
-
-void serve(Services& s, Connection& c, const http::RequestHead& request,
-           const files::Found& found) {
-  const bool body = request.method == http::Method::Get;
-  switch (found.verdict) {
-    case files::Found::Verdict::File:
-      respond_file(s, c, request, found.file);
-      break;
-    case files::Found::Verdict::Unavailable:
-      respond_error(s, c, 503, c.keep_alive, body);
-      break;
-    default:
-      respond_error(s, c, 404, c.keep_alive, body);
-      break;
-  }
-  consume_head(c);
 }
 
 // Whether this path needs a certificate that the client has not shown. Asked after the target was
@@ -112,6 +89,11 @@ bool serve_without_file(Services& s, Connection& c, const http::RequestHead& req
 
 }  // namespace
 
+void consume_head(Connection& c) {
+  c.input.begin += c.head_bytes;
+  c.head_bytes = 0;
+}
+
 void begin_request(Services& s, Connection& c, const http::RequestHead& request) {
   if (c.record) c.record->requests++;
   c.keep_alive = may_persist(s, c, request);
@@ -127,18 +109,7 @@ void begin_request(Services& s, Connection& c, const http::RequestHead& request)
   }
   if (serve_without_file(s, c, request, path.view())) return consume_head(c);
   c.path.assign(path.view());
-  files::Found found = s.files.find(c.path, s.now_ms);
-  if (found.verdict == files::Found::Verdict::NeedOpen) return begin_open(s, c);
-  if (found.file && !ensure_small_body(s, c, found.file)) return;
-  serve(s, c, request, found);
-}
-
-void resume_request(Services& s, Connection& c, const files::Found& found) {
-  http::RequestHead request;
-  const http::HeadResult again = http::parse_head({c.input.data(), c.input.size()}, request);
-  SPLICED_ASSERT(again.outcome == http::Outcome::Complete && again.consumed == c.head_bytes);
-  if (s.stopping) c.keep_alive = false;
-  serve(s, c, request, found);
+  look_up(s, c, request);
 }
 
 }  // namespace spliced::conn

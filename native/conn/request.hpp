@@ -9,7 +9,7 @@ namespace spliced::conn {
 
 // ReadHead -> Respond, or OpenFile where the disk has to be asked.
 void begin_request(Services& s, Connection& c, const http::RequestHead& head);
-// OpenFile -> Respond, with what was found.
-void resume_request(Services& s, Connection& c, const files::Found& found);
+// The head has been answered.
+void consume_head(Connection& c);
 
 }  // namespace spliced::conn

@@ -55,6 +55,11 @@ bool describe(File& file, uint16_t& mode) {
   return true;
 }
 
+// To the microsecond: see adopt_variant().
+bool same_modification(const Identity& a, const Identity& b) {
+  return a.modified_s == b.modified_s && a.modified_ns / 1000 == b.modified_ns / 1000;
+}
+
 }  // namespace
 
 bool FileCache::names_still(const std::string& path, const File& file) const {
@@ -115,6 +120,40 @@ Found FileCache::adopt(const std::string& path, int opened, uint64_t now_ms) {
   file->media_type = http::media_type(path);
   keep(path, file, now_ms);
   return {Found::Verdict::File, file};
+}
+
+bool FileCache::knows_variant(const File& file, http::Coding coding, uint64_t now_ms) const {
+  const Variant& variant = file.variants[static_cast<size_t>(coding)];
+  return variant.looked_ms != 0 && now_ms - variant.looked_ms < limits::kFileKeptMs;
+}
+
+bool FileCache::find_variant(File& file, http::Coding coding, const std::string& path,
+                             uint64_t now_ms) {
+  const int fd = open_beneath(root_, path.c_str(), Lookup::Resident);
+  if (fd == -EAGAIN) return false;
+  adopt_variant(file, coding, fd, now_ms);
+  return true;
+}
+
+void FileCache::adopt_variant(File& file, http::Coding coding, int opened, uint64_t now_ms) {
+  Variant& variant = file.variants[static_cast<size_t>(coding)];
+  variant.looked_ms = now_ms;
+  FilePtr found;
+  if (opened >= 0) {
+    found = std::make_shared<File>();
+    found->fd = os::Fd(opened);
+    uint16_t mode = 0;
+    const bool usable = describe(*found, mode) && S_ISREG(mode) &&
+                        same_modification(found->identity, file.identity);
+    if (!usable) found.reset();
+  }
+  // The same one again: it may have its body in memory.
+  if (found && variant.file && variant.file->identity == found->identity) return;
+  if (found) {
+    found->media_type = file.media_type;
+    found->content_encoding = http::name_of(coding).token;
+  }
+  variant.file = std::move(found);
 }
 
 void FileCache::keep(const std::string& path, const FilePtr& file, uint64_t now_ms) {

@@ -10,6 +10,7 @@
 #include <unordered_map>
 
 #include "base/counter.hpp"
+#include "http/negotiation.hpp"
 #include "os/fd.hpp"
 
 struct statx;
@@ -33,6 +34,15 @@ enum class Residency : uint8_t {
   Unknown,   // overlayfs, squashfs, UBIFS: the file system cannot tell
 };
 
+struct File;
+using FilePtr = std::shared_ptr<File>;
+
+// The same in a content coding: a sibling such as "app.js.br" beside "app.js".
+struct Variant {
+  FilePtr file;            // null: there is none that can be used
+  uint64_t looked_ms = 0;  // 0: nobody has looked yet
+};
+
 struct File {
   os::Fd fd;
   Identity identity;
@@ -42,11 +52,11 @@ struct File {
   // Small files: the whole body, once it has been read; null until then and for large ones.
   std::unique_ptr<char[]> body;
   Residency residency = Residency::Told;
+  std::string_view content_encoding;  // of a variant (RFC 9110 8.4); else empty
+  Variant variants[http::kCodings];
 
   uint64_t size() const { return identity.size; }
 };
-
-using FilePtr = std::shared_ptr<File>;
 
 // Whether the open file is still what its identity says. One statx.
 bool unchanged(const File& file);
@@ -83,6 +93,16 @@ class FileCache {
   Found find(const std::string& path, uint64_t now_ms);
   // Takes a descriptor (or a negative errno) from an open of `path`.
   Found adopt(const std::string& path, int opened, uint64_t now_ms);
+  // Whether it is known if `file` has the variant: then file.variants[] has it. Looked at again
+  // after limits::kFileKeptMs, so that new siblings are found and deleted ones are let go.
+  bool knows_variant(const File& file, http::Coding coding, uint64_t now_ms) const;
+  // Opens the sibling's path as find() does. False: the disk has to be asked, and the caller comes
+  // back with adopt_variant().
+  bool find_variant(File& file, http::Coding coding, const std::string& path, uint64_t now_ms);
+  // Takes a descriptor, or a negative errno. A sibling is used only if its mtime is the file's, to
+  // the microsecond (what Node can set): `spliced pack`, gzip, brotli and zstd leave it so, and one
+  // of an older or a newer file has another.
+  void adopt_variant(File& file, http::Coding coding, int opened, uint64_t now_ms);
   // Lets go of files that nobody has asked for in limits::kFileKeptMs.
   void sweep(uint64_t now_ms);
   uint64_t next_sweep_ms() const { return next_sweep_ms_; }  // UINT64_MAX: nothing is kept

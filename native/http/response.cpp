@@ -19,6 +19,7 @@ constexpr std::string_view kStatuses[] = {
     "403 Forbidden\n",
     "404 Not Found\n",
     "405 Method Not Allowed\n",
+    "406 Not Acceptable\n",
     "408 Request Timeout\n",
     "412 Precondition Failed\n",
     "413 Content Too Large\n",
@@ -34,6 +35,7 @@ constexpr std::string_view kStatuses[] = {
 
 constexpr std::string_view kNoSniff = "X-Content-Type-Options: nosniff\r\n";
 constexpr std::string_view kAcceptRanges = "Accept-Ranges: bytes\r\n";
+constexpr std::string_view kVary = "Vary: Accept-Encoding\r\n";
 constexpr std::string_view kKeepAlive = "Connection: keep-alive\r\n";
 constexpr std::string_view kClose = "Connection: close\r\n";
 constexpr std::string_view kContentRange = "Content-Range: bytes ";
@@ -42,15 +44,17 @@ constexpr size_t field_bytes(std::string_view name, size_t value_bytes) {
   return name.size() + 2 + value_bytes + 2;
 }
 
+constexpr size_t kCodingBytesMax = 8;
+
 // Longer than any real head, as no status has all of these fields.
 constexpr size_t kLongestHeadBytes =
     std::string_view("HTTP/1.1 431 Request Header Fields Too Large\r\n").size() +
     field_bytes("Date", kDateBytes) + kKeepAlive.size() + field_bytes("Allow", kAllowBytesMax) +
-    kNoSniff.size() + kAcceptRanges.size() + field_bytes("Content-Length", kNumberBytesMax) +
-    kContentRange.size() + 3 * kNumberBytesMax + 4 +
-    field_bytes("Content-Type", kFieldValueBytesMax) + field_bytes("ETag", kFieldValueBytesMax) +
-    field_bytes("Last-Modified", kDateBytes) + field_bytes("Cache-Control", kFieldValueBytesMax) +
-    2;
+    kVary.size() + field_bytes("Content-Encoding", kCodingBytesMax) + kNoSniff.size() +
+    kAcceptRanges.size() + field_bytes("Content-Length", kNumberBytesMax) + kContentRange.size() +
+    3 * kNumberBytesMax + 4 + field_bytes("Content-Type", kFieldValueBytesMax) +
+    field_bytes("ETag", kFieldValueBytesMax) + field_bytes("Last-Modified", kDateBytes) +
+    field_bytes("Cache-Control", kFieldValueBytesMax) + 2;
 static_assert(kLongestHeadBytes <= kResponseHeadBytesMax);
 static_assert(kResponseHeadBytesMax + limits::kSmallBodyBytesMax <= limits::kOutputBytes);
 
@@ -73,6 +77,7 @@ void write_content_range(const ResponseHead& head, Writer& writer) {
 void write_body_fields(const ResponseHead& head, Writer& writer) {
   if (head.status == 304 || head.status == 204) return;
   writer.field("Content-Type", head.content_type, kFieldValueBytesMax);
+  writer.field("Content-Encoding", head.content_encoding, kCodingBytesMax);
   writer.text("Content-Length: ");
   writer.number(head.content_length);
   writer.text("\r\n");
@@ -93,6 +98,7 @@ size_t format_head(const ResponseHead& head, char* out, size_t capacity) {
   write_body_fields(head, writer);
   writer.field("ETag", head.etag, kFieldValueBytesMax);
   writer.field("Last-Modified", head.last_modified, kDateBytes);
+  if (head.varies) writer.text(kVary);
   writer.field("Cache-Control", head.cache_control, kFieldValueBytesMax);
   writer.field("Allow", head.allow, kAllowBytesMax);
   writer.text(kNoSniff);

@@ -20,10 +20,12 @@ struct ResponseHead {
   uint16_t status = 0;          // one that error_body() knows
   uint64_t content_length = 0;  // of the body that GET would have; not sent with 204, 304
   bool keep_alive = false;
-  std::string_view content_type;   // not sent with 204, 304
-  std::string_view etag;           // with its quotes
-  std::string_view last_modified;  // preformatted, kDateBytes
-  std::string_view date;           // preformatted, kDateBytes
+  std::string_view content_type;      // not sent with 204, 304
+  std::string_view content_encoding;  // not sent with 204, 304
+  bool varies = false;                // "Vary: Accept-Encoding" (RFC 9110 12.5.5)
+  std::string_view etag;              // with its quotes
+  std::string_view last_modified;     // preformatted, kDateBytes
+  std::string_view date;              // preformatted, kDateBytes
   std::string_view cache_control;
   std::string_view allow;  // RFC 9110 10.2.1: methods, at most kAllowBytesMax
   bool has_range = false;  // 206 sends "bytes first-last/size", 416 sends "bytes */size"

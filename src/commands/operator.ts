@@ -5,3 +5,4 @@
 export * as certificate from './certificate-line.js';
 export * as config from './config.js';
 export * as doctor from './doctor.js';
+export * as pack from './pack.js';
