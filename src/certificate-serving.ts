@@ -36,6 +36,7 @@ export class CertificateServing {
   readonly #challenges = new ChallengeResponses();
   #plainHttp: PlainHttp | undefined;
   #engine: Engine | undefined;
+  #onTrust: ((isTrusted: boolean) => void) | undefined;
   #timer: NodeJS.Timeout | undefined;
 
   /** Does nothing yet; `start()` does. */
@@ -45,7 +46,10 @@ export class CertificateServing {
     this.#files = files;
     const hasPlainHttp = configuration.httpListeners.length > 0;
     this.#manager = new CertificateManager(optionsOf(configuration, configuration.stateDir), {
-      onChange: (pairs) => this.#engine?.replaceCertificates(pairs),
+      onChange: (pairs) => {
+        this.#engine?.replaceCertificates(pairs);
+        this.#onTrust?.(this.isTrusted());
+      },
       onReport: ({ severity, ...fields }) => {
         log[severity](fields);
         this.#show();
@@ -70,11 +74,12 @@ export class CertificateServing {
   }
 
   /**
-   * From now on the engine gets every change, and plain HTTP leads to its first listener. Returns
-   * what ends that.
+   * From now on the engine gets every change, and plain HTTP leads to its first listener; `onTrust`
+   * is told when it may have become or ceased to be trusted. Returns what ends that.
    */
-  serveBy(engine: Engine): () => void {
+  serveBy(engine: Engine, onTrust: (isTrusted: boolean) => void): () => void {
     this.#engine = engine;
+    this.#onTrust = onTrust;
     this.#show();
     return () => {
       this.#engine = undefined;
@@ -84,6 +89,13 @@ export class CertificateServing {
   /** Of the one that clients without a name get. */
   fingerprint(): string {
     return this.#manager.status()[0]?.fingerprint ?? '';
+  }
+
+  /** Whether every certificate that is served comes from somewhere else than this device. */
+  isTrusted(): boolean {
+    return this.#manager
+      .status()
+      .every(({ source, isSelfSigned }) => source !== 'device' && !isSelfSigned);
   }
 
   /** Of the one that ends first; undefined while the clock is not set. */

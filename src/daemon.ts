@@ -17,12 +17,14 @@ import {
   engineErrorCodes,
   loadNative,
   type NativeModule,
+  type SiteOptions,
 } from './engine/native.js';
 import { type ListenerPlan, planListeners } from './listeners.js';
 import type { Log } from './log.js';
 import { ConnectionReporter } from './log-connections.js';
 import { type Participant, Reloader } from './reload.js';
 import { RunRecord } from './run-record.js';
+import { SiteServing, siteOf } from './site.js';
 import { reasonOf, StartError } from './start-error.js';
 import { Health, isHealthWatched } from './supervision/health.js';
 import { takeNotifySocket } from './supervision/notify.js';
@@ -85,13 +87,15 @@ interface EngineParts {
   plan: ListenerPlan;
   certificates: CertificatePair[];
   clientCertificates: ClientCertificates | undefined;
+  site: SiteOptions;
 }
 
 function createEngine(parts: EngineParts): Engine {
-  const { native, configuration, plan, certificates, clientCertificates } = parts;
+  const { native, configuration, plan, certificates, clientCertificates, site } = parts;
   try {
     const { listeners } = plan;
-    return new native.Engine({ ...configuration, listeners, certificates, clientCertificates });
+    const own = { listeners, certificates, clientCertificates, site };
+    return new native.Engine({ ...configuration, ...own });
   } catch (error) {
     const code = (error as NodeJS.ErrnoException).code ?? '';
     if (!(engineErrorCodes as readonly string[]).includes(code)) throw error;
@@ -191,14 +195,18 @@ export async function runDaemon({ loaded, load, log, signals }: DaemonParts): Pr
     if (signals.stop.aborted) return true;
     const { notifySystemd } = notifySocket;
     const plan = planListeners({ configuration, inherited, native, notifySystemd, log });
+    const site = { configuration, isTrusted: certificates.isTrusted() };
     const engine = createEngine({
       native,
+      site: siteOf(site),
       configuration,
       plan,
       certificates: certificates.current(),
       clientCertificates: clients.settings,
     });
-    ends.push(() => engine.close(), certificates.serveBy(engine));
+    const siteServing = new SiteServing(engine, site);
+    const onTrust = (isTrusted: boolean): void => siteServing.trustChanged(isTrusted);
+    ends.push(() => engine.close(), certificates.serveBy(engine, onTrust));
     engine.start((batch) => events.take(batch));
     const refusal = await Promise.race([events.started, events.failed]);
     if (refusal !== undefined) throw new StartError(`the engine does not start: ${refusal}`);
@@ -229,6 +237,7 @@ export async function runDaemon({ loaded, load, log, signals }: DaemonParts): Pr
     ends.push(() => health?.close());
     const participants = [
       certificates.participant(),
+      siteServing.participant(),
       liveValues(serving, log, reporter),
       clients.participant,
     ];

@@ -12,6 +12,7 @@
 #include "conn/connection_log.hpp"
 #include "conn/ledger.hpp"
 #include "conn/parts.hpp"
+#include "conn/site.hpp"
 #include "conn/state.hpp"
 #include "files/file_cache.hpp"
 #include "os/pipe_pool.hpp"
@@ -19,8 +20,12 @@
 
 namespace spliced::conn {
 
+enum class LookupStep : uint8_t { Target, Fallback, NotFoundPage };
+
 // How far the search for the file of a request has come; see lookup.cpp.
 struct Lookup {
+  LookupStep step = LookupStep::Target;
+  bool directory = false;   // the target names a directory, and the path is that of its index
   files::FilePtr original;  // found; whether a variant of it is sent is not decided yet
   http::Coding coding = http::Coding::Brotli;
   size_t path_bytes = 0;  // of Connection::path, without the variant's suffix
@@ -64,6 +69,10 @@ struct Connection {
   // The request being read, and what was pipelined behind it.
   Span input;
   size_t head_bytes = 0;  // OpenFile: the complete head at the front of `input`
+
+  // What the request is for, until its response has begun.
+  std::shared_ptr<Site> site;
+  const http::Route* route = nullptr;  // of `site`; null: none is known yet
 
   // The response being sent.
   Span output;

@@ -49,6 +49,7 @@ struct File {
   std::string etag;           // strong, with its quotes (RFC 9110 8.8.3)
   std::string last_modified;  // IMF-fixdate
   std::string_view media_type;
+  bool hashed_name = false;  // http/asset_name.hpp: what this path names never changes
   // Small files: the whole body, once it has been read; null until then and for large ones.
   std::unique_ptr<char[]> body;
   Residency residency = Residency::Told;
@@ -72,7 +73,8 @@ struct Counters {
 struct Found {
   enum class Verdict : uint8_t {
     File,
-    Missing,      // no regular file of that name, or not for us
+    Missing,  // no regular file of that name, or not for us
+    Directory,
     Unavailable,  // out of descriptors or memory, or the disk failed
     NeedOpen,     // find() only
   };
@@ -82,7 +84,13 @@ struct Found {
 
 class FileCache {
  public:
-  FileCache(int root, Counters& counters) : root_(root), counters_(counters) {}
+  // `build` goes into the validators: where an image gives every file the same times and numbers,
+  // a file of another build is another one still. `root` stays the caller's.
+  FileCache(int root, std::string build, Counters& counters)
+      : root_(root), build_(std::move(build)), counters_(counters) {}
+  ~FileCache();
+  FileCache(const FileCache&) = delete;
+  FileCache& operator=(const FileCache&) = delete;
 
   int root() const { return root_; }
   // What was looked at before is looked at again: each turn answers requests that arrived before
@@ -113,10 +121,13 @@ class FileCache {
     uint64_t used_ms = 0;
     uint64_t checked_turn = 0;
   };
+  bool describe(File& file, uint16_t& mode) const;
+  void drop(std::unordered_map<std::string, Entry>::iterator entry);
   bool names_still(const std::string& path, const File& file) const;
   void keep(const std::string& path, const FilePtr& file, uint64_t now_ms);
 
   int root_;
+  const std::string build_;
   Counters& counters_;
   uint64_t turn_ = 0;
   uint64_t next_sweep_ms_ = UINT64_MAX;

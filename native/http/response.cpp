@@ -14,18 +14,25 @@ constexpr std::string_view kStatuses[] = {
     "200 OK\n",
     "204 No Content\n",
     "206 Partial Content\n",
+    "301 Moved Permanently\n",
+    "302 Found\n",
+    "303 See Other\n",
     "304 Not Modified\n",
+    "307 Temporary Redirect\n",
+    "308 Permanent Redirect\n",
     "400 Bad Request\n",
     "403 Forbidden\n",
     "404 Not Found\n",
     "405 Method Not Allowed\n",
     "406 Not Acceptable\n",
     "408 Request Timeout\n",
+    "410 Gone\n",
     "412 Precondition Failed\n",
     "413 Content Too Large\n",
     "414 URI Too Long\n",
     "416 Range Not Satisfiable\n",
     "417 Expectation Failed\n",
+    "429 Too Many Requests\n",
     "431 Request Header Fields Too Large\n",
     "500 Internal Server Error\n",
     "501 Not Implemented\n",
@@ -54,9 +61,9 @@ constexpr size_t kLongestHeadBytes =
     kAcceptRanges.size() + field_bytes("Content-Length", kNumberBytesMax) + kContentRange.size() +
     3 * kNumberBytesMax + 4 + field_bytes("Content-Type", kFieldValueBytesMax) +
     field_bytes("ETag", kFieldValueBytesMax) + field_bytes("Last-Modified", kDateBytes) +
-    field_bytes("Cache-Control", kFieldValueBytesMax) + 2;
+    field_bytes("Cache-Control", kFieldValueBytesMax) +
+    field_bytes("Location", limits::kLocationBytesMax) + limits::kRouteFieldsBytesMax + 2;
 static_assert(kLongestHeadBytes <= kResponseHeadBytesMax);
-static_assert(kResponseHeadBytesMax + limits::kSmallBodyBytesMax <= limits::kOutputBytes);
 
 void write_content_range(const ResponseHead& head, Writer& writer) {
   if (!head.has_range || (head.status != 206 && head.status != 416)) return;
@@ -101,6 +108,8 @@ size_t format_head(const ResponseHead& head, char* out, size_t capacity) {
   if (head.varies) writer.text(kVary);
   writer.field("Cache-Control", head.cache_control, kFieldValueBytesMax);
   writer.field("Allow", head.allow, kAllowBytesMax);
+  writer.field("Location", head.location, limits::kLocationBytesMax);
+  writer.text(head.fields);
   writer.text(kNoSniff);
   writer.text(head.keep_alive ? kKeepAlive : kClose);
   writer.text("\r\n");

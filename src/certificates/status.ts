@@ -9,6 +9,7 @@ export interface CertificateStatus {
   subject: string;
   sans: string[];
   fingerprint: string;
+  isSelfSigned: boolean;
   notBefore: string;
   notAfter: string;
   /** null while the clock is not set. */
@@ -23,6 +24,7 @@ export function statusOf(source: Source, { clock, buildDateMs }: Runtime): Certi
     subject: certificate.subject ?? '',
     sans: (certificate.subjectAltName ?? '').split(', ').filter(Boolean),
     fingerprint: certificate.fingerprint256,
+    isSelfSigned: certificate.issuer === certificate.subject,
     notBefore: new Date(certificate.validFrom).toISOString(),
     notAfter: new Date(certificate.validTo).toISOString(),
     daysLeft: daysLeft(certificate, clock.nowMs(), buildDateMs) ?? null,

@@ -17,9 +17,20 @@ import {
   type Layers,
   labelOf,
   type Origin,
+  originText,
   type Problem,
   readLayers,
+  routeTable,
 } from './layers.js';
+import {
+  judgeRoute,
+  type RouteSettings,
+  routeDirectoriesMax,
+  routeIdentity,
+  routeOf,
+  routeSchema,
+  routesMax,
+} from './routes.js';
 import { type Setting, type SettingTable, schema, settingsOf } from './schema.js';
 
 export type { CommandOptions } from './layers.js';
@@ -33,6 +44,8 @@ export interface ClientCertificateFiles {
 
 export interface Configuration {
   root: string;
+  /** None: all files of `root`. */
+  routes: RouteSettings[];
   listeners: ListenAddress[];
   /** Of plain HTTP; none: it is not answered. */
   httpListeners: ListenAddress[];
@@ -143,7 +156,11 @@ function wrongType({ key, value, origin }: Assignment, setting: Setting): string
  * Sets one value after the other and lets convict judge each alone, so that an error belongs to the
  * layer that brought it; a refused value leaves the one before it. Adds to the layers' problems.
  */
-function judge(table: SettingTable, layers: Layers): Map<string, Effective> {
+function judge(
+  table: SettingTable,
+  layers: Pick<Layers, 'assignments' | 'problems'>,
+  prefix = '',
+): Map<string, Effective> {
   const known = settingsOf(table);
   // The literal types of `as const` say more than convict's own types can take in.
   const config = convict(table as unknown as convict.Schema<Record<string, unknown>>, {
@@ -159,7 +176,7 @@ function judge(table: SettingTable, layers: Layers): Map<string, Effective> {
     const { key, value, origin } = assignment;
     const before = settings.get(key);
     if (before === undefined) throw new Error(`no layer may assign the unknown key ${key}`);
-    const refusal = wrongType(assignment, before.setting);
+    const refusal = wrongType({ ...assignment, key: `${prefix}${key}` }, before.setting);
     if (refusal !== undefined) {
       problems.push({ text: refusal, origin });
       continue;
@@ -170,7 +187,7 @@ function judge(table: SettingTable, layers: Layers): Map<string, Effective> {
       settings.set(key, { ...before, value: config.get(key), origin });
     } catch (error) {
       const text = refusalText(error, assignment, before.setting);
-      problems.push({ text: `${labelOf(key, origin)}: ${text}`, origin });
+      problems.push({ text: `${labelOf(`${prefix}${key}`, origin)}: ${text}`, origin });
       config.set(key, before.value);
     }
   }
@@ -216,6 +233,50 @@ function judgeTogether(settings: ReadonlyMap<string, Effective>, layers: Layers)
   judgeEnrolment({ isSet, value: (key) => settings.get(key)?.value, refuse, warn });
 }
 
+/** Every [[route]], each judged like the settings, and then all beside each other. */
+function judgeRoutes(layers: Layers, settings: ReadonlyMap<string, Effective>): RouteSettings[] {
+  const { problems } = layers;
+  const hasClientAuthorities = settings.get('client_certificates.ca')?.value !== '';
+  const seen = new Map<string, Origin>();
+  const routes: RouteSettings[] = [];
+  for (const { origin, assignments } of layers.routes) {
+    const found = judge(routeSchema, { assignments, problems }, `${routeTable}.`);
+    const value = (key: string): unknown => found.get(key)?.value;
+    const isSet = (key: string): boolean => found.get(key)?.origin.kind === 'file';
+    const refuse = (key: string, text: string): void => {
+      const place = isSet(key) ? (found.get(key)?.origin ?? origin) : origin;
+      problems.push({ text: `${labelOf(`${routeTable}.${key}`, place)}: ${text}`, origin: place });
+    };
+    judgeRoute({ value, isSet, refuse, hasClientAuthorities });
+    const route = routeOf(value);
+    const identity = routeIdentity(route);
+    const before = seen.get(identity);
+    if (before === undefined) seen.set(identity, origin);
+    else refuse('path', `there is such a route in ${originText(before)} already`);
+    routes.push(route);
+  }
+  const last = layers.routes.at(-1)?.origin;
+  const refuseAll = (text: string): void => {
+    if (last !== undefined) {
+      problems.push({ text: `${labelOf(routeTable, last)}: ${text}`, origin: last });
+    }
+  };
+  if (routes.length > routesMax) refuseAll(`there are more than ${routesMax} routes`);
+  const roots = new Set(routes.map(({ root }) => root).filter(Boolean));
+  if (roots.size > routeDirectoriesMax) {
+    refuseAll(`the routes have more than ${routeDirectoriesMax} directories`);
+  }
+  return routes;
+}
+
+const routesSetting: Setting = {
+  doc: 'The routes, as tables [[route]].',
+  format: 'routes',
+  default: [],
+  env: '',
+  isLive: true,
+};
+
 const credentialPrefix = 'credential:';
 
 /** An absolute path; a credential is none. */
@@ -236,7 +297,10 @@ function installedOf(setTo: (key: string) => unknown): InstalledPair[] {
   return pairs;
 }
 
-function configurationOf(settings: ReadonlyMap<string, Effective>): Configuration {
+function configurationOf(
+  settings: ReadonlyMap<string, Effective>,
+  routes: RouteSettings[],
+): Configuration {
   const setTo = (key: string): unknown => settings.get(key)?.value;
   const pathOf = (key: string): string => resolve(String(setTo(key)));
   const numberOf = (key: string): number => Number(setTo(key));
@@ -245,6 +309,7 @@ function configurationOf(settings: ReadonlyMap<string, Effective>): Configuratio
   const hasLists = setTo('client_certificates.crl') !== '';
   return {
     root: pathOf('root'),
+    routes,
     listeners: addressesOf('listen'),
     httpListeners: addressesOf('listen_http'),
     stateDir: pathOf('state_dir'),
@@ -290,9 +355,14 @@ export function loadConfiguration(
   const settings = judge(table, layers);
   judgeTogether(settings, layers);
   judgeClients(settings, layers.problems);
+  const routes = judgeRoutes(layers, settings);
+  if (routes.length > 0) {
+    const origin = layers.routes[0]?.origin ?? { kind: 'default' };
+    settings.set(routeTable, { key: routeTable, value: routes, origin, setting: routesSetting });
+  }
   if (layers.problems.length > 0) throw new ConfigurationError(inOrder(layers));
   return {
-    configuration: configurationOf(settings),
+    configuration: configurationOf(settings, routes),
     settings,
     files: layers.files,
     warnings: layers.warnings,
