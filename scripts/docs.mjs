@@ -40,6 +40,13 @@ const formatWords = {
   names: 'up to 100 names',
   'subjects or fingerprints': 'up to 64 of them',
   'path prefixes': 'up to 64 paths that begin with `/`',
+  'route path': 'a path that begins with `/`',
+  'file name or nothing': 'a file below the directory, or `""` for none',
+  'field value': 'up to 128 visible characters',
+  'location or nothing': 'a URL, or a path that begins with `/`',
+  'header fields': 'up to 32 of `Name: value`',
+  methods: 'GET, HEAD, POST, PUT, PATCH, DELETE',
+  body: 'at most 8 KiB',
 };
 
 function allowedOf({ format, min, max }) {
@@ -60,8 +67,13 @@ function rowOf([name, setting]) {
   return `| ${cells.map((cell) => cell.replaceAll('|', '\\|')).join(' | ')} |`;
 }
 
-/** The text of docs/CONFIGURATION.md. */
-export function renderDocument(settings) {
+function routeRowOf([name, setting]) {
+  const cells = [`\`${name}\``, `\`${tomlOf(setting.default)}\``, allowedOf(setting), setting.doc];
+  return `| ${cells.map((cell) => cell.replaceAll('|', '\\|')).join(' | ')} |`;
+}
+
+/** The text of docs/CONFIGURATION.md. `routes` are the settings of a [[route]] by their names. */
+export function renderDocument(settings, routes) {
   const template = readFileSync(join(projectDir, 'scripts/CONFIGURATION.md.in'), 'utf8');
   const parts = [...groupsOf(settings)].map(([table, rows]) =>
     [
@@ -72,7 +84,14 @@ export function renderDocument(settings) {
       ...rows.map(rowOf),
     ].join('\n'),
   );
-  return template.replace('{{settings}}', () => parts.join('\n\n'));
+  const routeTable = [
+    '| key | default | allowed | meaning |',
+    '|---|---|---|---|',
+    ...Object.entries(routes).map(routeRowOf),
+  ].join('\n');
+  return template
+    .replace('{{settings}}', () => parts.join('\n\n'))
+    .replace('{{routes}}', () => routeTable);
 }
 
 /** A comment of TOML, wrapped at words. */
@@ -110,25 +129,26 @@ export function renderExample(settings) {
   return `${[head, ...parts].join('\n\n')}\n`;
 }
 
-async function loadSettings() {
+async function load(path) {
   const { build } = await import('esbuild');
   const { outputFiles } = await build({
     absWorkingDir: projectDir,
-    entryPoints: ['src/config/schema.ts'],
+    entryPoints: [path],
     bundle: true,
     format: 'esm',
     platform: 'node',
     write: false,
   });
   const code = Buffer.from(outputFiles[0].contents).toString('base64');
-  const { schema, settingsOf } = await import(`data:text/javascript;base64,${code}`);
-  return settingsOf(schema);
+  return import(`data:text/javascript;base64,${code}`);
 }
 
 if (process.argv[1] && import.meta.url === pathToFileURL(process.argv[1]).href) {
-  const settings = await loadSettings();
+  const { schema, settingsOf } = await load('src/config/schema.ts');
+  const { routeSchema } = await load('src/config/routes.ts');
+  const settings = settingsOf(schema);
   mkdirSync(join(projectDir, dirname(examplePath)), { recursive: true });
-  writeFileSync(join(projectDir, documentPath), renderDocument(settings));
+  writeFileSync(join(projectDir, documentPath), renderDocument(settings, routeSchema));
   writeFileSync(join(projectDir, examplePath), renderExample(settings));
   console.log(`${documentPath}, ${examplePath}: written`);
 }

@@ -65,6 +65,7 @@ export const testPackages = [
   file('libssl-dev', '/usr/include/openssl/ssl.h', 'native tests run outside Node: own libssl'),
   tool('curl', 'curl', 'a client that shares no code with the server'),
   tool('slowhttptest', 'slowhttptest', 'attacks by slow heads, bodies and reading'),
+  tool('zstd', 'zstd', 'packs siblings where Node has no zstd, and unpacks them in a test'),
   tool('openssl', 'openssl', 's_client for what curl does not do, certificates for the tests'),
   tool('kmod', 'depmod', 'modules of the guest kernels'),
   tool('busybox-static', 'busybox', 'the first process of a guest'),

@@ -50,6 +50,7 @@ export class CertificateServing {
   // Whoever came to plain HTTP while we started: told when there is an engine.
   readonly #served: Promise<void>;
   #onServed = (): void => {};
+  #onTrust: ((isTrusted: boolean) => void) | undefined;
   #timer: NodeJS.Timeout | undefined;
 
   /** Does nothing yet; `start()` does. */
@@ -63,7 +64,10 @@ export class CertificateServing {
     });
     const hasPlainHttp = http.listeners.length > 0;
     this.manager = new CertificateManager(optionsOf(configuration, configuration.stateDir), {
-      onChange: (pairs) => this.#engine?.replaceCertificates(pairs),
+      onChange: (pairs) => {
+        this.#engine?.replaceCertificates(pairs);
+        this.#onTrust?.(this.isTrusted());
+      },
       onReport: ({ severity, ...fields }) => {
         log[severity](fields);
         this.#show();
@@ -89,12 +93,13 @@ export class CertificateServing {
   }
 
   /**
-   * From now on the engine gets every change, and plain HTTP leads to its first listener. Returns
-   * what ends that.
+   * From now on the engine gets every change, and plain HTTP leads to its first listener; `onTrust`
+   * is told when it may have become or ceased to be trusted. Returns what ends that.
    */
-  serveBy(engine: Engine): () => void {
+  serveBy(engine: Engine, onTrust: (isTrusted: boolean) => void): () => void {
     this.#engine = engine;
     this.#onServed();
+    this.#onTrust = onTrust;
     this.#show();
     return () => {
       this.#engine = undefined;
@@ -104,6 +109,13 @@ export class CertificateServing {
   /** Of the one that clients without a name get. */
   fingerprint(): string {
     return this.manager.status()[0]?.fingerprint ?? '';
+  }
+
+  /** Whether every certificate that is served comes from somewhere else than this device. */
+  isTrusted(): boolean {
+    return this.manager
+      .status()
+      .every(({ source, isSelfSigned }) => source !== 'device' && !isSelfSigned);
   }
 
   /** Of the one that ends first; undefined while the clock is not set. */

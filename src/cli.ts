@@ -44,6 +44,10 @@ const commands: Record<string, { summary: string; load: () => Promise<Command> }
     summary: 'make the token for its API, or revoke it',
     load: async () => (await operator()).token,
   },
+  pack: {
+    summary: 'make the compressed siblings of a directory, a build step',
+    load: async () => (await operator()).pack,
+  },
   doctor: {
     summary: 'look at this machine, and say what to do',
     load: async () => (await operator()).doctor,

@@ -18,6 +18,7 @@ import {
   engineErrorCodes,
   loadNative,
   type NativeModule,
+  type SiteOptions,
 } from './engine/native.js';
 import { type ListenerPlan, planListeners } from './listeners.js';
 import type { Log } from './log.js';
@@ -25,6 +26,7 @@ import { ConnectionReporter } from './log-connections.js';
 import type { LogTail } from './log-tail.js';
 import { type Participant, Reloader } from './reload.js';
 import { RunRecord } from './run-record.js';
+import { SiteServing, siteOf } from './site.js';
 import { reasonOf, StartError } from './start-error.js';
 import { Health, isHealthWatched } from './supervision/health.js';
 import { takeNotifySocket } from './supervision/notify.js';
@@ -93,17 +95,19 @@ interface EngineParts {
   plan: ListenerPlan;
   certificates: CertificatePair[];
   clientCertificates: ClientCertificates | undefined;
+  site: SiteOptions;
   watchdogMs: number | undefined;
   log: Log;
 }
 
 function createEngine(parts: EngineParts): FailoverEngine {
-  const { native, configuration, plan, certificates, clientCertificates, watchdogMs, log } = parts;
+  const { native, configuration, plan, watchdogMs, log } = parts;
+  const { certificates, clientCertificates, site } = parts;
   // Before the watchdog's patience is over: it cannot end a process that hangs so.
   const hangMs = Math.min(hangMsMax, (watchdogMs ?? Number.POSITIVE_INFINITY) / 4);
   try {
     const { listeners } = plan;
-    const options = { ...configuration, listeners, certificates, clientCertificates };
+    const options = { ...configuration, listeners, certificates, clientCertificates, site };
     return new FailoverEngine({ native, options, hangMs, log });
   } catch (error) {
     const code = (error as NodeJS.ErrnoException).code ?? '';
@@ -230,8 +234,10 @@ async function startEngine(
   const { configuration, certificates } = serving;
   const clients = new ClientAccess(configuration.clientCertificates, log);
   serving.clients = clients;
+  const site = { configuration, isTrusted: certificates.isTrusted() };
   const engine = createEngine({
     native,
+    site: siteOf(site),
     configuration,
     plan,
     certificates: certificates.current(),
@@ -239,7 +245,9 @@ async function startEngine(
     watchdogMs,
     log,
   });
-  ends.push(() => void engine.close(), certificates.serveBy(engine));
+  const siteServing = new SiteServing(engine, site);
+  const onTrust = (isTrusted: boolean): void => siteServing.trustChanged(isTrusted);
+  ends.push(() => void engine.close(), certificates.serveBy(engine, onTrust));
   const events = new EngineEvents(log);
   engine.start((batch) => events.take(batch));
   const refusal = await Promise.race([events.started, events.failed]);
@@ -249,7 +257,7 @@ async function startEngine(
   ends.push(() => reporter.close());
   const listeners = engine.listeners();
   plan.store(listeners);
-  return { engine, events, clients, reporter, listeners };
+  return { engine, events, clients, siteServing, reporter, listeners };
 }
 
 type Running = Awaited<ReturnType<typeof startEngine>>;
@@ -286,7 +294,7 @@ async function announce(
 function serveOperators(
   { loaded, load, log, tail, signals }: DaemonParts,
   serving: Serving,
-  { engine, clients, reporter }: Running,
+  { engine, clients, siteServing, reporter }: Running,
   supervisor: Supervisor,
   status: (refusedErrors: number) => string,
   ends: Ends,
@@ -296,6 +304,7 @@ function serveOperators(
   ends.push(() => api.close());
   const participants = [
     certificates.participant(),
+    siteServing.participant(),
     liveValues(serving, log, reporter),
     clients.participant,
     api.participant,

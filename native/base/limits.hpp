@@ -50,6 +50,14 @@ inline constexpr uint64_t kDiscardedBodyBytesMaxDefault = 64 * 1024;
 inline constexpr uint64_t kDiscardedBodyBytesMaxCeiling = 16 * 1024 * 1024;
 inline constexpr size_t kChunkLineBytesMax = 256;  // a chunk's size and its extensions
 
+// Routes of the configuration, the directories that they serve, and what one of them may add to a
+// response: its head and its body leave in one buffer.
+inline constexpr size_t kRoutesMax = 64;
+inline constexpr size_t kDirectoriesMax = 16;
+inline constexpr size_t kRouteFieldsBytesMax = 2048;
+inline constexpr size_t kRouteBodyBytesMax = 8 * 1024;
+inline constexpr size_t kLocationBytesMax = 4096;
+
 // Input: one buffer holds the rest of one head and what was pipelined behind it.
 inline constexpr size_t kInputBytes = 16384;
 static_assert(kInputBytes >= 2 * kHeadBytesMax, "a full head must fit beside the next one");
@@ -84,12 +92,14 @@ inline constexpr uint64_t kPendingWindowBytesMin = 2 * kPieceBytes;
 // 2^24, with a margin for what one response adds after the check.
 inline constexpr uint64_t kRecordsPerKeyMax = (1ull << 24) - (1ull << 16);
 
-// Open files that are kept, and the small bodies kept in memory beside them.
+// Open files that are kept, each with up to three siblings in other codings, and the small bodies
+// kept in memory beside them.
 inline constexpr size_t kFilesKeptMax = 64;
 inline constexpr uint64_t kFileKeptMs = 10'000;  // unused: a deleted file must not hold its blocks
 inline constexpr int64_t kSettledFileS =
     2;  // a younger change may share its time stamp with the next
-inline constexpr size_t kSmallBodyBytesMax = 15 * 1024;  // a head and this body fit in one record
+// A usual head and this body fit in one record; beside a longer head the body comes from the file.
+inline constexpr size_t kSmallBodyBytesMax = 15 * 1024;
 static_assert(kSmallBodyBytesMax + 1024 <= kOutputBytes);
 
 // Waits, in milliseconds.

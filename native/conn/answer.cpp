@@ -12,6 +12,7 @@ namespace spliced::conn {
 void send_head(Services& s, Connection& c, http::ResponseHead& head) {
   head.date = s.date();
   head.keep_alive = c.keep_alive;
+  if (c.route != nullptr) head.fields = c.route->fields;
   c.output.hold(s.buffers);
   const size_t bytes = http::format_head(head, c.output.tail(), c.output.room());
   SPLICED_ASSERT(bytes > 0);  // http/response.hpp bounds every head
@@ -33,6 +34,19 @@ void respond_text(Services& s, Connection& c, http::ResponseHead& head, std::str
   head.cache_control = "no-store";
   send_head(s, c, head);
   if (send_body) append_body(c, body);
+}
+
+void respond_redirect(Services& s, Connection& c, uint16_t status, std::string_view base,
+                      std::string_view path, const http::RequestHead& request) {
+  const bool send_body = request.method != http::Method::Head;
+  char location[limits::kLocationBytesMax];
+  const size_t bytes = http::format_location(base, path, request.target, location);
+  if (bytes == 0) return respond_error(s, c, 414, c.keep_alive, send_body);
+  http::ResponseHead head;
+  head.status = status;
+  head.location = {location, bytes};
+  head.content_type = "text/plain; charset=utf-8";
+  respond_text(s, c, head, http::error_body(status), send_body);
 }
 
 void respond_error(Services& s, Connection& c, uint16_t status, bool keep_alive, bool send_body,

@@ -12,6 +12,7 @@
 #include "conn/connection_log.hpp"
 #include "conn/ledger.hpp"
 #include "conn/parts.hpp"
+#include "conn/site.hpp"
 #include "conn/state.hpp"
 #include "files/file_cache.hpp"
 #include "http/body.hpp"
@@ -21,6 +22,17 @@
 namespace spliced::conn {
 
 inline constexpr uint32_t kNoSlot = UINT32_MAX;
+
+enum class LookupStep : uint8_t { Target, Fallback, NotFoundPage };
+
+// How far the search for the file of a request has come; see lookup.cpp.
+struct Lookup {
+  LookupStep step = LookupStep::Target;
+  bool directory = false;   // the target names a directory, and the path is that of its index
+  files::FilePtr original;  // found; whether a variant of it is sent is not decided yet
+  http::Coding coding = http::Coding::Brotli;
+  size_t path_bytes = 0;  // of Connection::path, without the variant's suffix
+};
 
 struct Connection {
   // Identity.
@@ -66,10 +78,15 @@ struct Connection {
   http::BodySkipper body;         // of what follows the head
   uint64_t request_began_ms = 0;  // when its first byte was here
 
+  // What the request is for, until its response has begun.
+  std::shared_ptr<Site> site;
+  const http::Route* route = nullptr;  // of `site`; null: none is known yet
+
   // The response being sent.
   Span output;
   files::FilePtr file;
   std::string path;  // OpenFile: the kernel reads it until the completion
+  Lookup lookup;
   int32_t async_result = 0;
   bool async_done = false;
   uint64_t body_offset = 0;     // of the next byte that is neither sent nor in pipe or output

@@ -206,7 +206,7 @@ void run_ticks(Services& s) {
 }
 
 void run_deadlines(Services& s) {
-  s.files.sweep(s.now_ms);
+  for (const auto& directory : s.site->directories) directory->files.sweep(s.now_ms);
   if (s.now_ms < s.next_deadline_ms) return;
   s.next_deadline_ms = UINT64_MAX;
   for (Connection& c : s.slots) {
@@ -247,7 +247,9 @@ void abort_all(Services& s) {
 
 int next_timeout_ms(const Services& s) {
   if (!s.ready.empty()) return 0;
-  uint64_t due = std::min(s.next_deadline_ms, s.files.next_sweep_ms());
+  uint64_t due = s.next_deadline_ms;
+  for (const auto& directory : s.site->directories)
+    due = std::min(due, directory->files.next_sweep_ms());
   for (uint32_t slot : s.ticking) {
     const uint64_t tick = s.slots[slot].tick_due_ms;
     if (tick != 0 && tick < due) due = tick;

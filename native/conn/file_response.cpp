@@ -51,6 +51,7 @@ void respond_parts(Services& s, Connection& c, http::ResponseHead& head, const R
   parts->ranges = ranges;
   char type[http::kFieldValueBytesMax];
   head.status = 206;
+  head.content_encoding = file->content_encoding;
   head.content_type = {type, http::format_multipart_type(parts->multipart, type)};
   head.content_length = http::multipart_bytes(parts->multipart, ranges);
   send_head(s, c, head);
@@ -68,18 +69,43 @@ void respond_unsatisfiable(Services& s, Connection& c, http::ResponseHead& head,
   respond_text(s, c, head, http::error_body(416), send_body);
 }
 
+// How long a copy may be kept without asking (RFC 9111 5.2.2, RFC 8246).
+std::string_view cache_control(const Connection& c, const files::File& file) {
+  if (c.route == nullptr) return "no-store";
+  if (!c.route->cache_control.empty()) return c.route->cache_control;
+  const bool immutable = file.hashed_name || c.route->immutable.cover(c.path);
+  return immutable ? "public, max-age=31536000, immutable" : "no-cache";
+}
+
+// The page of a 404: no conditions, no ranges, nothing to keep.
+void respond_not_found_page(Services& s, Connection& c, bool wants_body, files::FilePtr file) {
+  http::ResponseHead head;
+  head.status = 404;
+  head.content_type = file->media_type;
+  head.content_encoding = file->content_encoding;
+  head.varies = c.route->variants;
+  head.cache_control = "no-store";
+  head.content_length = file->size();
+  send_head(s, c, head);
+  if (wants_body) attach_body(c, std::move(file), head);
+}
+
 }  // namespace
 
 void respond_file(Services& s, Connection& c, const http::RequestHead& request,
                   files::FilePtr file) {
   const bool wants_body = request.method == http::Method::Get;
+  if (c.lookup.step == LookupStep::NotFoundPage)
+    return respond_not_found_page(s, c, wants_body, std::move(file));
   const http::Validators current{file->etag, file->identity.modified_s};
   http::ResponseHead head;
   head.status = 200;
   head.etag = file->etag;
   head.last_modified = file->last_modified;
-  head.cache_control = "no-cache";
+  head.cache_control = cache_control(c, *file);
   head.content_length = file->size();
+  // Whatever is sent was chosen by Accept-Encoding.
+  head.varies = c.route != nullptr && c.route->variants;
   switch (http::evaluate(request, current, s.wall_s)) {
     case http::Verdict::NotModified:
       head.status = 304;
@@ -95,6 +121,7 @@ void respond_file(Services& s, Connection& c, const http::RequestHead& request,
   if (ranges.count > 1) return respond_parts(s, c, head, ranges, std::move(file));
   if (ranges.count == 1) describe_range(ranges.ranges[0], file->size(), head);
   head.content_type = file->media_type;
+  head.content_encoding = file->content_encoding;
   send_head(s, c, head);
   if (wants_body) attach_body(c, std::move(file), head);
 }

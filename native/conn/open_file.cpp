@@ -4,7 +4,7 @@
 #include "conn/open_file.hpp"
 
 #include "conn/dispatch.hpp"
-#include "conn/request.hpp"
+#include "conn/lookup.hpp"
 #include "files/residency.hpp"
 #include "os/socket_io.hpp"
 
@@ -43,8 +43,9 @@ void take_body(Services& s, Connection& c) {
 
 void begin_open(Services& s, Connection& c) {
   c.async_done = false;
-  enter(s, c, State::OpenFile);
-  s.ring.open_file(s.files.root(), c.path.c_str(), token_of(c, ring::Kind::OpenFile));
+  if (c.state != State::OpenFile) enter(s, c, State::OpenFile);
+  s.ring.open_file(c.site->directories[c.route->directory]->fd.get(), c.path.c_str(),
+                   token_of(c, ring::Kind::OpenFile));
   c.inflight++;
 }
 
@@ -68,13 +69,11 @@ Turn open_file(Services& s, Connection& c) {
   c.async_done = false;
   if (c.file) {
     take_body(s, c);
-    resume_request(s, c, {files::Found::Verdict::File, std::move(c.file)});
-    return Turn::Again;
+    resume_body(s, c, std::move(c.file));
+  } else {
+    resume_opened(s, c, c.async_result);
   }
-  const files::Found found = s.files.adopt(c.path, c.async_result, s.now_ms);
-  if (found.file && !ensure_small_body(s, c, found.file)) return Turn::Wait;
-  resume_request(s, c, found);
-  return Turn::Again;
+  return c.state == State::OpenFile ? Turn::Wait : Turn::Again;
 }
 
 }  // namespace spliced::conn

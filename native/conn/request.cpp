@@ -2,11 +2,10 @@
 // See request.hpp.
 #include "conn/request.hpp"
 
-#include "base/assert.hpp"
 #include "conn/answer.hpp"
 #include "conn/dispatch.hpp"
 #include "conn/file_response.hpp"
-#include "conn/open_file.hpp"
+#include "conn/lookup.hpp"
 #include "http/target.hpp"
 #include "os/socket_io.hpp"
 
@@ -16,21 +15,6 @@ namespace {
 constexpr std::string_view kStatusPath = ".spliced/status";
 constexpr std::string_view kCanaryPath = ".spliced/canary";
 constexpr std::string_view kReservedPrefix = ".spliced/";
-constexpr std::string_view kAllow = "GET, HEAD, OPTIONS";  // of every file
-
-void consume_head(Connection& c) {
-  c.input.begin += c.head_bytes;
-  c.head_bytes = 0;
-}
-
-// The head at the front of the input, whose views did not outlive the wait.
-http::RequestHead parse_again(const Services& s, Connection& c) {
-  http::RequestHead request;
-  const http::HeadResult again =
-      http::parse_head({c.input.data(), c.input.size()}, request, s.options.head);
-  SPLICED_ASSERT(again.outcome == http::Outcome::Complete && again.consumed == c.head_bytes);
-  return request;
-}
 
 // The settings have changed that the client's certificate was verified with: this is the last
 // request before it has to be verified again.
@@ -51,31 +35,107 @@ void respond_status_page(Services& s, Connection& c, bool send_body) {
   respond_text(s, c, head, s.status_json(), send_body);
 }
 
-void serve(Services& s, Connection& c, const http::RequestHead& request,
-           const files::Found& found) {
+// RFC 9110 9.3.7: of the server with an asterisk-form (RFC 9112 3.2.4), of a path without looking
+// whether there is a file.
+void respond_options(Services& s, Connection& c, http::Methods allowed) {
+  char allow[http::kAllowBytesMax];
+  http::ResponseHead head;
+  head.status = 204;
+  head.allow = {allow, http::format_allow(allowed, allow)};
+  send_head(s, c, head);
+}
+
+void respond_not_allowed(Services& s, Connection& c, http::Methods allowed) {
+  char allow[http::kAllowBytesMax];
+  respond_error(s, c, 405, c.keep_alive, true, {allow, http::format_allow(allowed, allow)});
+}
+
+// What the service itself answers, whatever the routes say. True when it was.
+bool serve_own(Services& s, Connection& c, const http::RequestHead& request, std::string_view path,
+               bool directory) {
+  if (path != kReservedPrefix.substr(0, kReservedPrefix.size() - 1) &&
+      path.substr(0, kReservedPrefix.size()) != kReservedPrefix)
+    return false;
   const bool body = request.method == http::Method::Get;
-  switch (found.verdict) {
-    case files::Found::Verdict::File:
-      respond_file(s, c, request, found.file);
-      break;
-    case files::Found::Verdict::Unavailable:
-      respond_error(s, c, 503, c.keep_alive, body);
-      break;
-    default:
-      respond_error(s, c, 404, c.keep_alive, body);
-      break;
+  if (!http::retrieves(request.method)) {
+    respond_not_allowed(s, c, http::kRetrieval);
+  } else if (directory) {
+    respond_error(s, c, 404, c.keep_alive, body);
+  } else if (path == kStatusPath && os::peer_is_loopback(c.socket)) {
+    respond_status_page(s, c, body);
+  } else if (path == kCanaryPath && c.canary && s.canary.file) {
+    respond_file(s, c, request, s.canary.file);
+  } else {
+    respond_error(s, c, 404, c.keep_alive, body);
   }
-  consume_head(c);
+  return true;
 }
 
-// Whether this path needs a certificate that the client has not shown. Asked after the target was
-// resolved, so that every spelling of a path is one. The status page has its own rule.
+// What of the path follows the route's prefix.
+std::string_view behind_prefix(const http::Route& route, std::string_view path) {
+  path.remove_prefix(route.prefix.size());
+  if (!route.prefix.empty() && !path.empty()) path.remove_prefix(1);
+  return path;
+}
+
+void serve_static(Services& s, Connection& c, const http::RequestHead& request,
+                  std::string_view path, bool directory) {
+  const http::Route& route = *c.route;
+  if (route.mounted) path = behind_prefix(route, path);
+  // The directory of a mounted route itself, asked for without its slash.
+  const bool bare = path.empty() && !directory;
+  if (bare || (directory && route.index.empty())) {
+    if (bare && !route.index.empty())
+      respond_redirect(s, c, 308, "/" + route.prefix + "/", {}, request);
+    else
+      respond_error(s, c, 404, c.keep_alive, request.method == http::Method::Get);
+    return end_request(c);
+  }
+  c.lookup.directory = directory;
+  c.path.assign(path);
+  if (directory) c.path.append(path.empty() ? "" : "/").append(route.index);
+  look_up(s, c, request);
+}
+
+void serve_route(Services& s, Connection& c, const http::RequestHead& request,
+                 std::string_view path, bool directory) {
+  const http::Route& route = *c.route;
+  const bool body = request.method != http::Method::Head;
+  switch (route.action) {
+    case http::Action::Static:
+      return serve_static(s, c, request, path, directory);
+    case http::Action::Redirect:
+      if (route.keep_path) {
+        std::string rest(behind_prefix(route, path));
+        if (!rest.empty() && directory) rest += '/';
+        if (!rest.empty() && (route.location.empty() || route.location.back() != '/'))
+          rest.insert(0, "/");
+        respond_redirect(s, c, route.status, route.location, rest, request);
+      } else {
+        http::RequestHead bare = request;
+        bare.target = {};  // no query
+        respond_redirect(s, c, route.status, route.location, {}, bare);
+      }
+      break;
+    case http::Action::Respond: {
+      http::ResponseHead head;
+      head.status = route.status;
+      head.content_type = route.content_type;
+      respond_text(s, c, head, route.body, body);
+      break;
+    }
+  }
+  end_request(c);
+}
+
+}  // namespace
+
 bool lacks_certificate(const Services& s, const Connection& c, std::string_view path) {
-  return !c.client && s.certificate_required && s.certificate_required->cover(path) &&
-         path.substr(0, kReservedPrefix.size()) != kReservedPrefix;
+  if (c.client) return false;
+  if (c.route != nullptr && c.route->needs_certificate) return true;
+  return s.certificate_required && s.certificate_required->cover(path);
 }
 
-// The connection ends: only a new handshake can bring a certificate.
 void respond_forbidden(Services& s, Connection& c, bool send_body) {
   if (s.refusal_log != nullptr) s.refusal_log->add(c.socket, kNoCertificate, {});
   c.keep_alive = false;
@@ -85,42 +145,21 @@ void respond_forbidden(Services& s, Connection& c, bool send_body) {
   respond_text(s, c, head, "403 Forbidden: this path needs a client certificate\n", send_body);
 }
 
-// OPTIONS (RFC 9110 9.3.7): of the server with an asterisk-form (RFC 9112 3.2.4), of a path without
-// looking whether there is a file. A method that is known and does not fit is 405 (15.5.6), one
-// that nobody here has heard of is 501 (15.6.2).
-void respond_other_method(Services& s, Connection& c, const http::RequestHead& request) {
-  if (request.method == http::Method::Other) return respond_error(s, c, 501, c.keep_alive, true);
-  if (request.method != http::Method::Options)
-    return respond_error(s, c, 405, c.keep_alive, true, kAllow);
-  http::PathBuffer path;
-  const uint16_t refused =
-      request.target == "*" ? 0 : http::resolve_target(request.target, path).status;
-  if (refused != 0) return respond_error(s, c, refused, c.keep_alive, true);
-  http::ResponseHead head;
-  head.status = 204;
-  head.allow = kAllow;
-  send_head(s, c, head);
+http::RequestHead head_again(const Services& s, Connection& c) {
+  http::RequestHead request;
+  const http::HeadResult again =
+      http::parse_head({c.input.data(), c.input.size()}, request, s.options.head);
+  SPLICED_ASSERT(again.outcome == http::Outcome::Complete && again.consumed == c.head_bytes);
+  return request;
 }
 
-// What is answered without a file. True when it was.
-bool serve_without_file(Services& s, Connection& c, const http::RequestHead& request,
-                        std::string_view path) {
-  const bool body = request.method == http::Method::Get;
-  if (path == kStatusPath && os::peer_is_loopback(c.socket)) {
-    respond_status_page(s, c, body);
-  } else if (path == kCanaryPath && c.canary && s.canary.file) {
-    respond_file(s, c, request, s.canary.file);
-  } else if (path.substr(0, kReservedPrefix.size()) == kReservedPrefix) {
-    respond_error(s, c, 404, c.keep_alive, body);
-  } else if (lacks_certificate(s, c, path)) {
-    respond_forbidden(s, c, body);
-  } else {
-    return false;
-  }
-  return true;
+void end_request(Connection& c) {
+  c.input.begin += c.head_bytes;
+  c.head_bytes = 0;
+  c.route = nullptr;
+  c.site.reset();
+  c.lookup = Lookup{};
 }
-
-}  // namespace
 
 // No route takes a body (RFC 9110 9.3.1: it means nothing to GET). It is read to its end before the
 // answer, which may be 400 for the body's sake, unless it is too large, or its client waits to be
@@ -136,38 +175,53 @@ void begin_request(Services& s, Connection& c, const http::RequestHead& request)
 }
 
 void answer_request(Services& s, Connection& c) {
-  answer_request(s, c, parse_again(s, c));
+  answer_request(s, c, head_again(s, c));
 }
 
 void refuse_body(Services& s, Connection& c) {
-  respond_error(s, c, 400, /*keep_alive=*/false, parse_again(s, c).method != http::Method::Head);
-  consume_head(c);
+  respond_error(s, c, 400, /*keep_alive=*/false, head_again(s, c).method != http::Method::Head);
+  end_request(c);
 }
 
 void answer_request(Services& s, Connection& c, const http::RequestHead& request) {
   c.keep_alive = may_persist(s, c, request);
-  if (!http::retrieves(request.method)) {
-    respond_other_method(s, c, request);
-    return consume_head(c);
-  }
+  const bool body = request.method != http::Method::Head;
+  const bool options = request.method == http::Method::Options;
   http::PathBuffer path;
-  const http::TargetResult target = http::resolve_target(request.target, path);
+  http::TargetResult target{0, nullptr, {}, false};
+  // RFC 9110 15.6.2, and CONNECT has a target of its own form (RFC 9112 3.2.3).
+  if (request.method == http::Method::Other) target.status = 501;
+  const bool server_wide = options && request.target == "*";
+  const bool tunnel = request.method == http::Method::Connect;
+  if (target.status == 0 && !server_wide && !tunnel)
+    target = http::resolve_target(request.target, path);
   if (target.status != 0) {
-    respond_error(s, c, target.status, c.keep_alive, request.method == http::Method::Get);
-    return consume_head(c);
+    respond_error(s, c, target.status, c.keep_alive, body);
+    return end_request(c);
   }
-  if (serve_without_file(s, c, request, path.view())) return consume_head(c);
-  c.path.assign(path.view());
-  files::Found found = s.files.find(c.path, s.now_ms);
-  if (found.verdict == files::Found::Verdict::NeedOpen) return begin_open(s, c);
-  if (found.file && !ensure_small_body(s, c, found.file)) return;
-  serve(s, c, request, found);
-}
-
-void resume_request(Services& s, Connection& c, const files::Found& found) {
-  const http::RequestHead request = parse_again(s, c);
-  if (s.stopping) c.keep_alive = false;
-  serve(s, c, request, found);
+  if (server_wide || tunnel) {
+    server_wide ? respond_options(s, c, http::kRetrieval)
+                : respond_not_allowed(s, c, http::kRetrieval);
+    return end_request(c);
+  }
+  if (serve_own(s, c, request, path.view(), target.directory)) return end_request(c);
+  // RFC 9112 3.2.2: the authority of an absolute-form counts, not Host.
+  const std::string_view host = target.authority.empty() ? request.host : target.authority;
+  c.site = s.site;
+  const http::Routes::Match match = c.site->routes.find(host, path.view(), request.method);
+  c.route = match.route;
+  if (lacks_certificate(s, c, path.view())) {
+    respond_forbidden(s, c, body);
+  } else if (match.route != nullptr) {
+    return serve_route(s, c, request, path.view(), target.directory);
+  } else if (match.allowed == 0) {
+    respond_error(s, c, 404, c.keep_alive, body);
+  } else if (options) {
+    respond_options(s, c, match.allowed);
+  } else {
+    respond_not_allowed(s, c, match.allowed);
+  }
+  end_request(c);
 }
 
 }  // namespace spliced::conn

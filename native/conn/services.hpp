@@ -56,11 +56,9 @@ struct Canary {
 };
 
 struct Services {
-  Services(const Options& o, ring::Ring& r, files::FileCache& f, os::Closer& c, Figures& g,
-           const tls::KernelSupport& k)
+  Services(const Options& o, ring::Ring& r, os::Closer& c, Figures& g, const tls::KernelSupport& k)
       : options(o),
         ring(r),
-        files(f),
         closer(c),
         figures(g),
         kernel(k),
@@ -69,12 +67,12 @@ struct Services {
 
   const Options options;
   ring::Ring& ring;
-  files::FileCache& files;
   os::Closer& closer;
   Figures& figures;
   const tls::KernelSupport& kernel;
   os::PipePool pipes;
   BufferPool buffers;
+  std::shared_ptr<Site> site;                                      // for new requests
   std::shared_ptr<const tls::ContextGeneration> generation;        // for new connections
   std::shared_ptr<const http::PathPrefixes> certificate_required;  // null: nowhere
   std::function<std::string()> status_json;

@@ -2,23 +2,12 @@
 // See engine.hpp. Here: making an engine, and what other threads may call. The loop is loop.cpp.
 #include "engine/engine.hpp"
 
-#include <errno.h>
 #include <fcntl.h>
-#include <string.h>
 
 #include "base/clock.hpp"
 
 namespace spliced::engine {
 namespace {
-
-os::Fd open_root(const std::string& path, Failure& failure) {
-  os::Fd root(::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-  if (!root) {
-    failure = {"EROOT", "cannot serve \"" + path + "\": " + ::strerror(errno) +
-                            "; give a readable directory with --root"};
-  }
-  return root;
-}
 
 os::Fd duplicate(int fd) {
   return os::Fd(::fcntl(fd, F_DUPFD_CLOEXEC, 0));
@@ -31,8 +20,7 @@ Engine::Engine(const Options& options)
 
 std::unique_ptr<Engine> Engine::create(const Options& options, Failure& failure) {
   std::unique_ptr<Engine> engine(new Engine(options));
-  engine->root_ = open_root(options.root, failure);
-  if (!engine->root_) return nullptr;
+  if (!engine->replace_site(options.site, failure)) return nullptr;
   std::string error;
   tls::ContextGeneration::Trust trust;
   if (!read_trust(options.client_certificates, trust, failure)) return nullptr;
@@ -117,6 +105,13 @@ void Engine::post_generation() {
     mail.generation = generation_;
     mail.certificate_required = certificate_required_;
   });
+}
+
+bool Engine::replace_site(const SiteOptions& options, Failure& failure) {
+  std::shared_ptr<conn::Site> site = build_site(options, figures_.files, failure);
+  if (!site) return false;
+  wake_with([&](Mailbox& mail) { mail.site = std::move(site); });
+  return true;
 }
 
 void Engine::ping() {

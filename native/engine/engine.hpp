@@ -13,13 +13,14 @@
 #include "conn/services.hpp"
 #include "base/assert.hpp"
 #include "engine/client_certificates.hpp"
+#include "engine/site.hpp"
 #include "os/listener.hpp"
 #include "tls/context.hpp"
 
 namespace spliced::engine {
 
 struct Options {
-  std::string root;
+  SiteOptions site;
   std::vector<os::ListenAddress> listeners;
   std::vector<tls::CertificatePem> certificates;
   ClientCertificates client_certificates;
@@ -53,6 +54,9 @@ class Engine {
   bool replace_certificates(const std::vector<tls::CertificatePem>& pems, Failure& failure);
   // Likewise; the certificates stay. A request on an open connection is judged by the new paths.
   bool replace_client_certificates(const ClientCertificates& clients, Failure& failure);
+  // Other routes for the requests to come; false leaves those that are.
+  bool replace_site(const SiteOptions& site, Failure& failure);
+  const std::string& root() const { return options_.site.root; }
   // Graceful stop; called again with less time, it shortens the wait.
   void stop(uint32_t timeout_ms);
   // Idempotent: gives up what is left and joins the threads, each within `wait_ms`. True: no event is
@@ -101,6 +105,7 @@ class Engine {
     std::optional<uint64_t> stop_by_ms;
     std::shared_ptr<const tls::ContextGeneration> generation;
     std::shared_ptr<const http::PathPrefixes> certificate_required;  // of `generation`
+    std::shared_ptr<conn::Site> site;
     files::FilePtr canary_file;
     std::optional<conn::Canary> canary;  // port and in_kernel alone
     bool offload_suspended = false;
@@ -128,7 +133,6 @@ class Engine {
   void wake_with(const std::function<void(Mailbox&)>& change);
 
   const Options options_;
-  os::Fd root_;
   tls::KernelSupport kernel_;
   tls::TicketKeys tickets_;
   conn::Figures figures_;

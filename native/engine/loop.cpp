@@ -37,8 +37,7 @@ void Engine::run() {
   }
   ring_detail_ = opened.detail;
   backend_.store(opened.backend, std::memory_order_release);
-  files::FileCache files(root_.get(), figures_.files);
-  conn::Services s(options_.connections, *opened.ring, files, closer_, figures_, kernel_);
+  conn::Services s(options_.connections, *opened.ring, closer_, figures_, kernel_);
   s.connection_log = &connection_log_;
   s.refusal_log = &refusal_log_;
   s.status_json = [this] { return status_json(); };
@@ -75,8 +74,8 @@ void Engine::serve(ring::Ring& ring, conn::Services& s) {
     heartbeat_.add();
     s.now_ms = base::now_ms();
     s.wall_s = base::wall_s();
-    s.files.begin_turn();
     take_mail(s);
+    for (const auto& directory : s.site->directories) directory->files.begin_turn();
     for (size_t i = 0; i < count; i++) {
       if (completions[i].token.kind == ring::Kind::Accept) {
         on_accept(s, completions[i]);
@@ -104,6 +103,7 @@ void Engine::take_mail(conn::Services& s) {
       s.generation = std::move(mailbox_.generation);
       s.certificate_required = std::move(mailbox_.certificate_required);
     }
+    if (mailbox_.site) s.site = std::move(mailbox_.site);
     if (mailbox_.canary_file) s.canary.file = std::move(mailbox_.canary_file);
     if (mailbox_.canary) {
       s.canary.port = mailbox_.canary->port;

@@ -11,10 +11,9 @@
 #include <sys/sysmacros.h>
 #include <unistd.h>
 
-#include <iterator>
-
 #include "base/limits.hpp"
 #include "files/open_beneath.hpp"
+#include "http/asset_name.hpp"
 #include "http/date.hpp"
 #include "http/media_type.hpp"
 
@@ -37,25 +36,39 @@ bool identify(int directory, const char* path, int flags, Identity& out, Attribu
   return true;
 }
 
-std::string strong_etag(const Identity& id) {
+std::string strong_etag(const Identity& id, const std::string& build) {
   // The change time too: a rewrite in place that puts size and mtime back is another file.
   char text[112];
   snprintf(text, sizeof text,
-           "\"%" PRIx64 "-%" PRIx64 "-%" PRIx64 ".%08" PRIx32 "-%" PRIx64 ".%08" PRIx32 "\"",
-           id.inode, id.size, static_cast<uint64_t>(id.modified_s), id.modified_ns,
+           "\"%" PRIx64 "-%" PRIx64 "-%" PRIx64 ".%08" PRIx32 "-%" PRIx64 ".%08" PRIx32, id.inode,
+           id.size, static_cast<uint64_t>(id.modified_s), id.modified_ns,
            static_cast<uint64_t>(id.changed_s), id.changed_ns);
-  return text;
+  return build.empty() ? std::string(text) + '"' : std::string(text) + '-' + build + '"';
 }
 
+// To the microsecond: see adopt_variant().
+bool same_modification(const Identity& a, const Identity& b) {
+  return a.modified_s == b.modified_s && a.modified_ns / 1000 == b.modified_ns / 1000;
+}
+
+}  // namespace
+
 // What the open file itself tells.
-bool describe(File& file) {
+bool FileCache::describe(File& file) const {
   if (!identify(file.fd.get(), "", AT_EMPTY_PATH, file.identity, file.attributes)) return false;
-  file.etag = strong_etag(file.identity);
+  file.etag = strong_etag(file.identity, build_);
   file.last_modified = http::format_date(file.identity.modified_s).view();
   return true;
 }
 
-}  // namespace
+FileCache::~FileCache() {
+  if (!entries_.empty()) counters_.open.sub(entries_.size());
+}
+
+void FileCache::drop(std::unordered_map<std::string, Entry>::iterator entry) {
+  entries_.erase(entry);
+  counters_.open.sub();
+}
 
 bool FileCache::names_still(const std::string& path, const File& file) const {
   Identity now;
@@ -85,7 +98,9 @@ FilePtr memory_file(std::string_view body) {
   if (!file->fd) return nullptr;
   if (::pwrite(fd, body.data(), body.size(), 0) != static_cast<ssize_t>(body.size()))
     return nullptr;
-  if (!describe(*file)) return nullptr;
+  if (!identify(fd, "", AT_EMPTY_PATH, file->identity, file->attributes)) return nullptr;
+  file->etag = strong_etag(file->identity, "");
+  file->last_modified = http::format_date(file->identity.modified_s).view();
   file->media_type = "application/octet-stream";
   return file;
 }
@@ -100,8 +115,7 @@ Found FileCache::find(const std::string& path, uint64_t now_ms) {
       counters_.hits.add();
       return {Found::Verdict::File, entry.file};
     }
-    entries_.erase(known);
-    counters_.open.set(entries_.size());
+    drop(known);
   }
   counters_.misses.add();
   const int fd = open_beneath(root_, path.c_str(), Lookup::Resident);
@@ -115,11 +129,48 @@ Found FileCache::adopt(const std::string& path, int opened, uint64_t now_ms) {
   if (opened < 0) return {Found::Verdict::Missing, nullptr};
   auto file = std::make_shared<File>();
   file->fd = os::Fd(opened);
-  if (!describe(*file) || !S_ISREG(file->attributes.mode))
-    return {Found::Verdict::Missing, nullptr};
+  if (!describe(*file)) return {Found::Verdict::Missing, nullptr};
+  const uint16_t mode = file->attributes.mode;
+  if (S_ISDIR(mode)) return {Found::Verdict::Directory, nullptr};
+  if (!S_ISREG(mode)) return {Found::Verdict::Missing, nullptr};
   file->media_type = http::media_type(path);
+  file->hashed_name = http::has_content_hash(path);
   keep(path, file, now_ms);
   return {Found::Verdict::File, file};
+}
+
+bool FileCache::knows_variant(const File& file, http::Coding coding, uint64_t now_ms) const {
+  const Variant& variant = file.variants[static_cast<size_t>(coding)];
+  return variant.looked_ms != 0 && now_ms - variant.looked_ms < limits::kFileKeptMs;
+}
+
+bool FileCache::find_variant(File& file, http::Coding coding, const std::string& path,
+                             uint64_t now_ms) {
+  const int fd = open_beneath(root_, path.c_str(), Lookup::Resident);
+  if (fd == -EAGAIN) return false;
+  adopt_variant(file, coding, fd, now_ms);
+  return true;
+}
+
+void FileCache::adopt_variant(File& file, http::Coding coding, int opened, uint64_t now_ms) {
+  Variant& variant = file.variants[static_cast<size_t>(coding)];
+  variant.looked_ms = now_ms;
+  FilePtr found;
+  if (opened >= 0) {
+    found = std::make_shared<File>();
+    found->fd = os::Fd(opened);
+    const bool usable = describe(*found) && S_ISREG(found->attributes.mode) &&
+                        same_modification(found->identity, file.identity);
+    if (!usable) found.reset();
+  }
+  // The same one again: it may have its body in memory.
+  if (found && variant.file && variant.file->identity == found->identity) return;
+  if (found) {
+    found->media_type = file.media_type;
+    found->hashed_name = file.hashed_name;
+    found->content_encoding = http::name_of(coding).token;
+  }
+  variant.file = std::move(found);
 }
 
 void FileCache::keep(const std::string& path, const FilePtr& file, uint64_t now_ms) {
@@ -127,18 +178,18 @@ void FileCache::keep(const std::string& path, const FilePtr& file, uint64_t now_
     auto oldest = entries_.begin();
     for (auto it = entries_.begin(); it != entries_.end(); ++it)
       if (it->second.used_ms < oldest->second.used_ms) oldest = it;
-    entries_.erase(oldest);
+    drop(oldest);
   }
-  entries_[path] = {file, now_ms, turn_};
-  counters_.open.set(entries_.size());
+  if (entries_.insert_or_assign(path, Entry{file, now_ms, turn_}).second) counters_.open.add();
   if (next_sweep_ms_ == UINT64_MAX) next_sweep_ms_ = now_ms + limits::kFileKeptMs;
 }
 
 void FileCache::sweep(uint64_t now_ms) {
   if (now_ms < next_sweep_ms_) return;
-  for (auto it = entries_.begin(); it != entries_.end();)
-    it = now_ms - it->second.used_ms >= limits::kFileKeptMs ? entries_.erase(it) : std::next(it);
-  counters_.open.set(entries_.size());
+  for (auto it = entries_.begin(); it != entries_.end();) {
+    const auto entry = it++;
+    if (now_ms - entry->second.used_ms >= limits::kFileKeptMs) drop(entry);
+  }
   next_sweep_ms_ = entries_.empty() ? UINT64_MAX : now_ms + limits::kFileKeptMs;
 }
 

@@ -10,6 +10,7 @@
 #include <unordered_map>
 
 #include "base/counter.hpp"
+#include "http/negotiation.hpp"
 #include "os/fd.hpp"
 
 struct statx;
@@ -42,6 +43,15 @@ enum class Residency : uint8_t {
   Unknown,   // overlayfs, squashfs, UBIFS: the file system cannot tell
 };
 
+struct File;
+using FilePtr = std::shared_ptr<File>;
+
+// The same in a content coding: a sibling such as "app.js.br" beside "app.js".
+struct Variant {
+  FilePtr file;            // null: there is none that can be used
+  uint64_t looked_ms = 0;  // 0: nobody has looked yet
+};
+
 struct File {
   os::Fd fd;
   Identity identity;
@@ -49,14 +59,15 @@ struct File {
   std::string etag;           // strong, with its quotes (RFC 9110 8.8.3)
   std::string last_modified;  // IMF-fixdate
   std::string_view media_type;
+  bool hashed_name = false;  // http/asset_name.hpp: what this path names never changes
   // Small files: the whole body, once it has been read; null until then and for large ones.
   std::unique_ptr<char[]> body;
   Residency residency = Residency::Told;
+  std::string_view content_encoding;  // of a variant (RFC 9110 8.4); else empty
+  Variant variants[http::kCodings];
 
   uint64_t size() const { return identity.size; }
 };
-
-using FilePtr = std::shared_ptr<File>;
 
 // Whether the open file still has the bytes that its identity stands for; it may have lost its name
 // or its mode. One statx.
@@ -73,7 +84,8 @@ struct Counters {
 struct Found {
   enum class Verdict : uint8_t {
     File,
-    Missing,      // no regular file of that name, or not for us
+    Missing,  // no regular file of that name, or not for us
+    Directory,
     Unavailable,  // out of descriptors or memory, or the disk failed
     NeedOpen,     // find() only
   };
@@ -83,7 +95,13 @@ struct Found {
 
 class FileCache {
  public:
-  FileCache(int root, Counters& counters) : root_(root), counters_(counters) {}
+  // `build` goes into the validators: where an image gives every file the same times and numbers,
+  // a file of another build is another one still. `root` stays the caller's.
+  FileCache(int root, std::string build, Counters& counters)
+      : root_(root), build_(std::move(build)), counters_(counters) {}
+  ~FileCache();
+  FileCache(const FileCache&) = delete;
+  FileCache& operator=(const FileCache&) = delete;
 
   int root() const { return root_; }
   // What was looked at before is looked at again: each turn answers requests that arrived before
@@ -94,6 +112,16 @@ class FileCache {
   Found find(const std::string& path, uint64_t now_ms);
   // Takes a descriptor (or a negative errno) from an open of `path`.
   Found adopt(const std::string& path, int opened, uint64_t now_ms);
+  // Whether it is known if `file` has the variant: then file.variants[] has it. Looked at again
+  // after limits::kFileKeptMs, so that new siblings are found and deleted ones are let go.
+  bool knows_variant(const File& file, http::Coding coding, uint64_t now_ms) const;
+  // Opens the sibling's path as find() does. False: the disk has to be asked, and the caller comes
+  // back with adopt_variant().
+  bool find_variant(File& file, http::Coding coding, const std::string& path, uint64_t now_ms);
+  // Takes a descriptor, or a negative errno. A sibling is used only if its mtime is the file's, to
+  // the microsecond (what Node can set): `spliced pack`, gzip, brotli and zstd leave it so, and one
+  // of an older or a newer file has another.
+  void adopt_variant(File& file, http::Coding coding, int opened, uint64_t now_ms);
   // Lets go of files that nobody has asked for in limits::kFileKeptMs.
   void sweep(uint64_t now_ms);
   uint64_t next_sweep_ms() const { return next_sweep_ms_; }  // UINT64_MAX: nothing is kept
@@ -104,10 +132,13 @@ class FileCache {
     uint64_t used_ms = 0;
     uint64_t checked_turn = 0;
   };
+  bool describe(File& file) const;
+  void drop(std::unordered_map<std::string, Entry>::iterator entry);
   bool names_still(const std::string& path, const File& file) const;
   void keep(const std::string& path, const FilePtr& file, uint64_t now_ms);
 
   int root_;
+  const std::string build_;
   Counters& counters_;
   uint64_t turn_ = 0;
   uint64_t next_sweep_ms_ = UINT64_MAX;

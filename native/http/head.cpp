@@ -165,6 +165,7 @@ Fault keep_field(std::string_view name, std::string_view value, RequestHead& out
   }
   if (equals_ignoring_case(name, "connection")) return parse_connection(value, pending);
   if (equals_ignoring_case(name, "expect")) parse_expect(value, out);
+  if (equals_ignoring_case(name, "accept-encoding")) set_first(out.accept_encoding, value);
   if (equals_ignoring_case(name, "if-match")) set_first(out.if_match, value);
   if (equals_ignoring_case(name, "if-none-match")) set_first(out.if_none_match, value);
   return {};

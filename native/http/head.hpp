@@ -36,7 +36,9 @@ struct RequestHead {
   bool expect_continue = false;  // RFC 9110 10.1.1
   uint64_t content_length = 0;   // 0 when the field is absent
 
-  // If several lines carry If-Match or If-None-Match, these are the first: see conditions.hpp.
+  // If several lines carry one of these three lists, this is the first: see conditions.hpp and
+  // negotiation.hpp.
+  std::string_view accept_encoding;
   std::string_view if_match;
   std::string_view if_none_match;
   std::string_view if_modified_since;

@@ -109,18 +109,27 @@ std::string_view extension_of(std::string_view path) {
   return dot == std::string_view::npos || dot == 0 ? std::string_view() : name.substr(dot + 1);
 }
 
-}  // namespace
-
-std::string_view media_type(std::string_view path) {
+// Null if the extension is not in the table.
+const Entry* find(std::string_view path) {
   const std::string_view extension = extension_of(path);
   const Entry* found = std::lower_bound(std::begin(kEntries), std::end(kEntries), extension,
                                         [](const Entry& entry, std::string_view wanted) {
                                           return is_before(entry.extension, wanted);
                                         });
-  if (found == std::end(kEntries) || !equals_ignoring_case(found->extension, extension)) {
-    return kOctetStream;
-  }
-  return found->type;
+  const bool same =
+      found != std::end(kEntries) && equals_ignoring_case(found->extension, extension);
+  return same ? found : nullptr;
+}
+
+}  // namespace
+
+std::string_view media_type(std::string_view path) {
+  const Entry* entry = find(path);
+  return entry == nullptr ? kOctetStream : entry->type;
+}
+
+bool has_known_extension(std::string_view path) {
+  return find(path) != nullptr;
 }
 
 }  // namespace spliced::http

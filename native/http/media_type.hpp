@@ -11,4 +11,7 @@ namespace spliced::http {
 // if something precedes that dot; upper and lower case are the same. Static storage.
 std::string_view media_type(std::string_view path);
 
+// Whether the extension is in the table: then the path names a file, not a page of an application.
+bool has_known_extension(std::string_view path);
+
 }  // namespace spliced::http

@@ -14,17 +14,25 @@ constexpr std::string_view kStatuses[] = {
     "200 OK\n",
     "204 No Content\n",
     "206 Partial Content\n",
+    "301 Moved Permanently\n",
+    "302 Found\n",
+    "303 See Other\n",
     "304 Not Modified\n",
+    "307 Temporary Redirect\n",
+    "308 Permanent Redirect\n",
     "400 Bad Request\n",
     "403 Forbidden\n",
     "404 Not Found\n",
     "405 Method Not Allowed\n",
+    "406 Not Acceptable\n",
     "408 Request Timeout\n",
+    "410 Gone\n",
     "412 Precondition Failed\n",
     "413 Content Too Large\n",
     "414 URI Too Long\n",
     "416 Range Not Satisfiable\n",
     "417 Expectation Failed\n",
+    "429 Too Many Requests\n",
     "431 Request Header Fields Too Large\n",
     "500 Internal Server Error\n",
     "501 Not Implemented\n",
@@ -34,6 +42,7 @@ constexpr std::string_view kStatuses[] = {
 
 constexpr std::string_view kNoSniff = "X-Content-Type-Options: nosniff\r\n";
 constexpr std::string_view kAcceptRanges = "Accept-Ranges: bytes\r\n";
+constexpr std::string_view kVary = "Vary: Accept-Encoding\r\n";
 constexpr std::string_view kKeepAlive = "Connection: keep-alive\r\n";
 constexpr std::string_view kClose = "Connection: close\r\n";
 constexpr std::string_view kContentRange = "Content-Range: bytes ";
@@ -42,17 +51,19 @@ constexpr size_t field_bytes(std::string_view name, size_t value_bytes) {
   return name.size() + 2 + value_bytes + 2;
 }
 
+constexpr size_t kCodingBytesMax = 8;
+
 // Longer than any real head, as no status has all of these fields.
 constexpr size_t kLongestHeadBytes =
     std::string_view("HTTP/1.1 431 Request Header Fields Too Large\r\n").size() +
     field_bytes("Date", kDateBytes) + kKeepAlive.size() + field_bytes("Allow", kAllowBytesMax) +
-    kNoSniff.size() + kAcceptRanges.size() + field_bytes("Content-Length", kNumberBytesMax) +
-    kContentRange.size() + 3 * kNumberBytesMax + 4 +
-    field_bytes("Content-Type", kFieldValueBytesMax) + field_bytes("ETag", kFieldValueBytesMax) +
-    field_bytes("Last-Modified", kDateBytes) + field_bytes("Cache-Control", kFieldValueBytesMax) +
-    2;
+    kVary.size() + field_bytes("Content-Encoding", kCodingBytesMax) + kNoSniff.size() +
+    kAcceptRanges.size() + field_bytes("Content-Length", kNumberBytesMax) + kContentRange.size() +
+    3 * kNumberBytesMax + 4 + field_bytes("Content-Type", kFieldValueBytesMax) +
+    field_bytes("ETag", kFieldValueBytesMax) + field_bytes("Last-Modified", kDateBytes) +
+    field_bytes("Cache-Control", kFieldValueBytesMax) +
+    field_bytes("Location", limits::kLocationBytesMax) + limits::kRouteFieldsBytesMax + 2;
 static_assert(kLongestHeadBytes <= kResponseHeadBytesMax);
-static_assert(kResponseHeadBytesMax + limits::kSmallBodyBytesMax <= limits::kOutputBytes);
 
 void write_content_range(const ResponseHead& head, Writer& writer) {
   if (!head.has_range || (head.status != 206 && head.status != 416)) return;
@@ -73,6 +84,7 @@ void write_content_range(const ResponseHead& head, Writer& writer) {
 void write_body_fields(const ResponseHead& head, Writer& writer) {
   if (head.status == 304 || head.status == 204) return;
   writer.field("Content-Type", head.content_type, kFieldValueBytesMax);
+  writer.field("Content-Encoding", head.content_encoding, kCodingBytesMax);
   writer.text("Content-Length: ");
   writer.number(head.content_length);
   writer.text("\r\n");
@@ -93,8 +105,11 @@ size_t format_head(const ResponseHead& head, char* out, size_t capacity) {
   write_body_fields(head, writer);
   writer.field("ETag", head.etag, kFieldValueBytesMax);
   writer.field("Last-Modified", head.last_modified, kDateBytes);
+  if (head.varies) writer.text(kVary);
   writer.field("Cache-Control", head.cache_control, kFieldValueBytesMax);
   writer.field("Allow", head.allow, kAllowBytesMax);
+  writer.field("Location", head.location, limits::kLocationBytesMax);
+  writer.text(head.fields);
   writer.text(kNoSniff);
   writer.text(head.keep_alive ? kKeepAlive : kClose);
   writer.text("\r\n");

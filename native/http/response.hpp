@@ -7,11 +7,15 @@
 #include <cstdint>
 #include <string_view>
 
+#include "base/limits.hpp"
+
 namespace spliced::http {
 
 // With values in these bounds every head fits in kResponseHeadBytesMax; response.cpp asserts the
 // sum.
-inline constexpr size_t kResponseHeadBytesMax = 1024;
+inline constexpr size_t kResponseHeadBytesMax =
+    1024 + limits::kRouteFieldsBytesMax + limits::kLocationBytesMax;
+static_assert(kResponseHeadBytesMax + limits::kRouteBodyBytesMax <= limits::kOutputBytes);
 inline constexpr size_t kFieldValueBytesMax = 128;
 inline constexpr size_t kAllowBytesMax = 64;
 
@@ -20,13 +24,17 @@ struct ResponseHead {
   uint16_t status = 0;          // one that error_body() knows
   uint64_t content_length = 0;  // of the body that GET would have; not sent with 204, 304
   bool keep_alive = false;
-  std::string_view content_type;   // not sent with 204, 304
-  std::string_view etag;           // with its quotes
-  std::string_view last_modified;  // preformatted, kDateBytes
-  std::string_view date;           // preformatted, kDateBytes
+  std::string_view content_type;      // not sent with 204, 304
+  std::string_view content_encoding;  // not sent with 204, 304
+  bool varies = false;                // "Vary: Accept-Encoding" (RFC 9110 12.5.5)
+  std::string_view etag;              // with its quotes
+  std::string_view last_modified;     // preformatted, kDateBytes
+  std::string_view date;              // preformatted, kDateBytes
   std::string_view cache_control;
-  std::string_view allow;  // RFC 9110 10.2.1: methods, at most kAllowBytesMax
-  bool has_range = false;  // 206 sends "bytes first-last/size", 416 sends "bytes */size"
+  std::string_view allow;     // RFC 9110 10.2.1: methods, at most kAllowBytesMax
+  std::string_view location;  // RFC 9110 10.2.2, at most kLocationBytesMax
+  std::string_view fields;    // whole lines of the route, at most kRouteFieldsBytesMax; routes.hpp
+  bool has_range = false;     // 206 sends "bytes first-last/size", 416 sends "bytes */size"
   uint64_t range_first = 0;
   uint64_t range_last = 0;  // included
   uint64_t range_size = 0;  // of the whole file

@@ -25,12 +25,12 @@ void PathBuffer::truncate(size_t size) {
 namespace {
 
 constexpr size_t kNone = std::string_view::npos;
-constexpr TargetResult kDone{0, nullptr, {}};
-constexpr TargetResult kTooLong{414, "The path is too long.", {}};
+constexpr TargetResult kDone{0, nullptr, {}, false};
+constexpr TargetResult kTooLong{414, "The path is too long.", {}, false};
 
 // `path` is what follows the authority, at least "/".
 TargetResult path_of(std::string_view target, std::string_view& path) {
-  if (target.find('#') != kNone) return {400, "A request target has no fragment.", {}};
+  if (target.find('#') != kNone) return {400, "A request target has no fragment.", {}, false};
   path = target.substr(0, target.find('?'));
   if (!path.empty() && path.front() == '/') return kDone;
 
@@ -38,16 +38,17 @@ TargetResult path_of(std::string_view target, std::string_view& path) {
   const std::string_view scheme = path.substr(0, scheme_end);
   if (scheme_end == kNone ||
       !(equals_ignoring_case(scheme, "https") || equals_ignoring_case(scheme, "http"))) {
-    return {400, "The request target is neither a path nor an http(s) URI.", {}};
+    return {400, "The request target is neither a path nor an http(s) URI.", {}, false};
   }
   path.remove_prefix(scheme_end + 3);
   const size_t authority_end = path.find('/');
   const std::string_view authority = path.substr(0, authority_end);
   if (!is_valid_host(authority)) {
-    return {400, "The authority in the request target is not a host with an optional port.", {}};
+    return {
+        400, "The authority in the request target is not a host with an optional port.", {}, false};
   }
   path = authority_end == kNone ? std::string_view("/") : path.substr(authority_end);
-  return {0, nullptr, authority};
+  return {0, nullptr, authority, false};
 }
 
 TargetResult append_decoded(std::string_view segment, PathBuffer& out) {
@@ -56,12 +57,13 @@ TargetResult append_decoded(std::string_view segment, PathBuffer& out) {
     if (c == '%') {
       const int high = segment.size() - i > 2 ? hex_value(segment[i + 1]) : -1;
       const int low = segment.size() - i > 2 ? hex_value(segment[i + 2]) : -1;
-      if (high < 0 || low < 0) return {400, "The path has a % without two hexadecimal digits.", {}};
+      if (high < 0 || low < 0)
+        return {400, "The path has a % without two hexadecimal digits.", {}, false};
       c = static_cast<char>(high * 16 + low);
       i += 2;
-      if (c == '/') return {404, "The path has an encoded slash.", {}};
+      if (c == '/') return {404, "The path has an encoded slash.", {}, false};
     }
-    if (is_control(c)) return {400, "The path has a control character.", {}};
+    if (is_control(c)) return {400, "The path has a control character.", {}, false};
     if (!out.append(c)) return kTooLong;
   }
   return kDone;
@@ -82,7 +84,7 @@ TargetResult append_segment(std::string_view segment, PathBuffer& out, bool& dir
   if (!directory) return kDone;
   out.truncate(parent);
   if (!up) return kDone;
-  if (parent == 0) return {400, "The path leads above the root.", {}};
+  if (parent == 0) return {400, "The path leads above the root.", {}, false};
   const size_t slash = out.view().rfind('/');
   out.truncate(slash == kNone ? 0 : slash);
   return kDone;
@@ -92,7 +94,7 @@ TargetResult append_path(std::string_view path, PathBuffer& out) {
   bool directory = true;
   for (size_t at = 1; at < path.size();) {
     const std::string_view segment = path.substr(at, path.find('/', at) - at);
-    if (segment.empty()) return {404, "The path has an empty segment.", {}};
+    if (segment.empty()) return {404, "The path has an empty segment.", {}, false};
     const TargetResult appended = append_segment(segment, out, directory);
     if (appended.status != 0) return appended;
     at += segment.size();
@@ -100,9 +102,7 @@ TargetResult append_path(std::string_view path, PathBuffer& out) {
     ++at;  // the slash: if it is the last byte, it says directory
     directory = directory || at == path.size();
   }
-  if (!directory) return kDone;
-  if (out.size() > 0 && !out.append('/')) return kTooLong;
-  return out.append("index.html") ? kDone : kTooLong;
+  return {0, nullptr, {}, directory};
 }
 
 }  // namespace

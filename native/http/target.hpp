@@ -34,11 +34,12 @@ struct TargetResult {
   const char* why;  // a static sentence for the log, nullptr if status is 0
   // Of an absolute-form: host and port, which count and not the Host field (RFC 9112 3.2.2).
   std::string_view authority = {};
+  bool directory = false;  // the path ends in "/", "." or "..": it names a directory
 };
 
 // Accepts origin-form and absolute-form (http, https); drops the query. The path has no leading
-// "/", no empty segment, no "." or ".." segment, no NUL and no control character; one that ends in
-// "/" gets "index.html".
+// or trailing "/", no empty segment, no "." or ".." segment, no NUL and no control character; that
+// of the root is empty.
 //   400: another form, a fragment, a bad escape, an encoded control character, ".." above the root.
 //   404: an empty segment, or %2F inside one: no file of ours can have such a name. Neither is
 //        folded into another path, so that a file has one address.

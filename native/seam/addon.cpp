@@ -12,6 +12,7 @@
 #include "seam/notify.hpp"
 #include "seam/options.hpp"
 #include "seam/self_request.hpp"
+#include "seam/site_options.hpp"
 
 namespace spliced::seam {
 namespace {
@@ -143,6 +144,7 @@ class EngineObject : public Napi::ObjectWrap<EngineObject> {
             InstanceMethod<&EngineObject::stats>("stats"),
             InstanceMethod<&EngineObject::replace_certificates>("replaceCertificates"),
             InstanceMethod<&EngineObject::replace_client_certificates>("replaceClientCertificates"),
+            InstanceMethod<&EngineObject::replace_site>("replaceSite"),
             InstanceMethod<&EngineObject::ping>("ping"),
             InstanceMethod<&EngineObject::pulse>("pulse"),
             InstanceMethod<&EngineObject::set_offload>("setOffload"),
@@ -257,6 +259,13 @@ class EngineObject : public Napi::ObjectWrap<EngineObject> {
       throw_with_code(info.Env(), failure.code, failure.message);
   }
 
+  void replace_site(const Napi::CallbackInfo& info) {
+    engine::Engine& engine = running(info);
+    engine::Failure failure;
+    if (!engine.replace_site(read_site(info.Env(), info[0], engine.root()), failure))
+      throw_with_code(info.Env(), failure.code, failure.message);
+  }
+
   void ping(const Napi::CallbackInfo& info) { running(info).ping(); }
 
   Napi::Value pulse(const Napi::CallbackInfo& info) {
@@ -301,8 +310,9 @@ class EngineObject : public Napi::ObjectWrap<EngineObject> {
     if (!info[0].IsString() || !info[1].IsString() ||
         !engine.annotate(info[0].As<Napi::String>().Utf8Value(),
                          info[1].As<Napi::String>().Utf8Value()))
-      throw_with_code(info.Env(), "EINVAL_OPTION",
-                      "annotate() needs a name and a JSON text: 4 KiB at most, 8 KiB and 8 names in all");
+      throw_with_code(
+          info.Env(), "EINVAL_OPTION",
+          "annotate() needs a name and a JSON text: 4 KiB at most, 8 KiB and 8 names in all");
   }
 
   void log_connections(const Napi::CallbackInfo& info) {

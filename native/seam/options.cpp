@@ -2,7 +2,8 @@
 // See options.hpp.
 #include "seam/options.hpp"
 
-#include <cmath>
+#include "seam/site_options.hpp"
+#include "seam/values.hpp"
 
 namespace spliced::seam {
 namespace {
@@ -11,29 +12,6 @@ constexpr uint32_t kCertificatesMax = 64;
 constexpr uint64_t kInheritedFdMin = 3;  // sd_listen_fds(3): behind the standard streams
 constexpr uint32_t kTimeoutMsMax = 24 * 3600 * 1000;
 constexpr uint64_t kWindowBytesMax = 1ull << 30;
-
-[[noreturn]] void invalid(Napi::Env env, const std::string& field, const std::string& needed) {
-  throw_with_code(env, "EINVAL_OPTION", "option \"" + field + "\" must be " + needed);
-}
-
-std::string text(const Napi::Object& object, const char* field) {
-  const Napi::Value value = object.Get(field);
-  if (!value.IsString()) invalid(object.Env(), field, "a string");
-  std::string found = value.As<Napi::String>().Utf8Value();
-  if (found.find('\0') != std::string::npos) invalid(object.Env(), field, "free of NUL characters");
-  return found;
-}
-
-uint64_t integer(const Napi::Object& object, const char* field, uint64_t least, uint64_t most) {
-  const Napi::Value value = object.Get(field);
-  const double number = value.IsNumber() ? value.As<Napi::Number>().DoubleValue() : NAN;
-  if (!(number >= static_cast<double>(least) && number <= static_cast<double>(most)) ||
-      number != std::floor(number)) {
-    invalid(object.Env(), field,
-            "an integer from " + std::to_string(least) + " to " + std::to_string(most));
-  }
-  return static_cast<uint64_t>(number);
-}
 
 // True when the field has the first word, false when it has the second.
 bool either(const Napi::Object& object, const char* field, const char* yes, const char* no) {
@@ -48,12 +26,6 @@ Napi::Array array(Napi::Env env, const Napi::Value& value, const char* field, ui
       value.As<Napi::Array>().Length() > most)
     invalid(env, field, "an array of 1 to " + std::to_string(most) + " entries");
   return value.As<Napi::Array>();
-}
-
-Napi::Object object_at(const Napi::Array& from, uint32_t index, const char* field) {
-  const Napi::Value value = from.Get(index);
-  if (!value.IsObject()) invalid(from.Env(), field, "an array of objects");
-  return value.As<Napi::Object>();
 }
 
 // Each entry has an address and a port, or the descriptor of a socket that listens already.
@@ -129,7 +101,7 @@ engine::Options read_options(const Napi::Value& value) {
     throw_with_code(value.Env(), "EINVAL_OPTION", "the engine needs an options object");
   const Napi::Object from = value.As<Napi::Object>();
   engine::Options options;
-  options.root = text(from, "root");
+  options.site = read_site(value.Env(), from.Get("site"), text(from, "root"));
   options.listeners = read_listeners(value.Env(), from.Get("listeners"));
   options.certificates = read_certificates(value.Env(), from.Get("certificates"));
   options.client_certificates =

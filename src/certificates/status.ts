@@ -10,6 +10,7 @@ export interface CertificateStatus {
   subject: string;
   sans: string[];
   fingerprint: string;
+  isSelfSigned: boolean;
   notBefore: string;
   notAfter: string;
   /** null while the clock is not set. */
@@ -28,6 +29,7 @@ export function statusOf(source: Source, { clock, buildDateMs }: Runtime): Certi
     subject: certificate.subject ?? '',
     sans: (certificate.subjectAltName ?? '').split(', ').filter(Boolean),
     fingerprint: certificate.fingerprint256,
+    isSelfSigned: certificate.issuer === certificate.subject,
     notBefore: new Date(certificate.validFrom).toISOString(),
     notAfter: new Date(certificate.validTo).toISOString(),
     daysLeft: daysOf(certificate) ?? null,

@@ -6,5 +6,6 @@ export * as certificate from './certificate-line.js';
 export * as config from './config.js';
 export * as doctor from './doctor.js';
 export * as log from './log.js';
+export * as pack from './pack.js';
 export * as status from './status.js';
 export * as token from './token.js';

@@ -6,23 +6,34 @@
 
 import './formats.js';
 import { resolve } from 'node:path';
-import convict from 'convict';
-import { reasonOf, StartError } from '../start-error.js';
+import { StartError } from '../start-error.js';
 import { type ListenAddress, parseListenAddress } from './address.js';
 import { type EnrolmentSettings, enrolmentOf, judgeEnrolment } from './enrolment.js';
+import { type Effective, judge } from './judge.js';
 import {
-  type Assignment,
   type CommandOptions,
   inOrder,
   type Layers,
   labelOf,
   layersOfText,
   type Origin,
+  originText,
   type Problem,
   readLayers,
+  routeTable,
 } from './layers.js';
+import {
+  judgeRoute,
+  type RouteSettings,
+  routeDirectoriesMax,
+  routeIdentity,
+  routeOf,
+  routeSchema,
+  routesMax,
+} from './routes.js';
 import { type Setting, type SettingTable, schema, settingsOf } from './schema.js';
 
+export type { Effective } from './judge.js';
 export type { CommandOptions } from './layers.js';
 
 export interface ClientCertificateFiles {
@@ -34,6 +45,8 @@ export interface ClientCertificateFiles {
 
 export interface Configuration {
   root: string;
+  /** None: all files of `root`. */
+  routes: RouteSettings[];
   listeners: ListenAddress[];
   /** Of plain HTTP; none: it is not answered. */
   httpListeners: ListenAddress[];
@@ -75,14 +88,6 @@ export interface InstalledPair {
   setting: string;
 }
 
-/** A setting with the value that counts, and where that came from. */
-export interface Effective {
-  key: string;
-  value: unknown;
-  origin: Origin;
-  setting: Setting;
-}
-
 export interface LoadedConfiguration {
   configuration: Configuration;
   /** By key, in the order of the schema. */
@@ -111,86 +116,6 @@ export class ConfigurationError extends StartError {
 }
 
 const isSame = (a: unknown, b: unknown): boolean => JSON.stringify(a) === JSON.stringify(b);
-
-function typeName(value: unknown): string {
-  if (Array.isArray(value)) return 'array';
-  if (value instanceof Date) return 'date';
-  return typeof value === 'object' ? 'table' : typeof value;
-}
-
-function oneOf(words: readonly unknown[]): string {
-  return `one of ${words.map((word) => JSON.stringify(word)).join(', ')}`;
-}
-
-/** convict's reason with the value as the user wrote it, unless that is a secret. */
-function refusalText(error: unknown, { key, value }: Assignment, setting: Setting): string {
-  const { format, sensitive } = setting;
-  if (Array.isArray(format) && !sensitive) {
-    return `must be ${oneOf(format)}; it is ${JSON.stringify(value)}`;
-  }
-  const text = reasonOf(error)
-    .replace(`${key}: `, '')
-    .replace(/: value was .*$/, '');
-  // A refused address is in its own message already.
-  const isShown = !sensitive && !Array.isArray(setting.default);
-  return isShown
-    ? `${text}; it is ${typeof value === 'number' ? value : JSON.stringify(value)}`
-    : text;
-}
-
-/** TOML has types, and a number in quotes is a slip; the other layers have text alone. */
-function wrongType({ key, value, origin }: Assignment, setting: Setting): string | undefined {
-  if (origin.kind !== 'file') return undefined;
-  const wanted = typeName(setting.default);
-  const isText = Array.isArray(value) && value.every((item) => typeof item === 'string');
-  if (typeName(value) === wanted && (wanted !== 'array' || isText)) return undefined;
-  const example = {
-    array: `an array of strings, such as ${JSON.stringify(setting.example ?? setting.default)}`,
-    boolean: 'true or false, without quotes',
-    number: `a whole number from ${setting.min} to ${setting.max}, without quotes`,
-    string: Array.isArray(setting.format) ? oneOf(setting.format) : 'a string in quotes',
-  }[wanted as 'array' | 'boolean' | 'number' | 'string'];
-  const found = wanted === typeName(value) ? 'an array of something else' : `a ${typeName(value)}`;
-  return `${labelOf(key, origin)}: must be ${example}; it is ${found.replace('a array', 'an array')}`;
-}
-
-/**
- * Sets one value after the other and lets convict judge each alone, so that an error belongs to the
- * layer that brought it; a refused value leaves the one before it. Adds to the layers' problems.
- */
-function judge(table: SettingTable, layers: Layers): Map<string, Effective> {
-  const known = settingsOf(table);
-  // The literal types of `as const` say more than convict's own types can take in.
-  const config = convict(table as unknown as convict.Schema<Record<string, unknown>>, {
-    env: {},
-    args: [],
-  });
-  const settings = new Map<string, Effective>();
-  for (const [key, setting] of known) {
-    settings.set(key, { key, value: config.get(key), origin: { kind: 'default' }, setting });
-  }
-  const { problems } = layers;
-  for (const assignment of layers.assignments) {
-    const { key, value, origin } = assignment;
-    const before = settings.get(key);
-    if (before === undefined) throw new Error(`no layer may assign the unknown key ${key}`);
-    const refusal = wrongType(assignment, before.setting);
-    if (refusal !== undefined) {
-      problems.push({ text: refusal, origin, key });
-      continue;
-    }
-    config.set(key, value);
-    try {
-      config.validate({ allowed: 'strict' });
-      settings.set(key, { ...before, value: config.get(key), origin });
-    } catch (error) {
-      const text = refusalText(error, assignment, before.setting);
-      problems.push({ text: `${labelOf(key, origin)}: ${text}`, origin, key });
-      config.set(key, before.value);
-    }
-  }
-  return settings;
-}
 
 /** Lists and rules mean nothing where no client is asked. */
 function judgeClients(settings: ReadonlyMap<string, Effective>, problems: Problem[]): void {
@@ -231,6 +156,50 @@ function judgeTogether(settings: ReadonlyMap<string, Effective>, layers: Layers)
   judgeEnrolment({ isSet, value: (key) => settings.get(key)?.value, refuse, warn });
 }
 
+/** Every [[route]], each judged like the settings, and then all beside each other. */
+function judgeRoutes(layers: Layers, settings: ReadonlyMap<string, Effective>): RouteSettings[] {
+  const { problems } = layers;
+  const hasClientAuthorities = settings.get('client_certificates.ca')?.value !== '';
+  const seen = new Map<string, Origin>();
+  const routes: RouteSettings[] = [];
+  for (const { origin, assignments } of layers.routes) {
+    const found = judge(routeSchema, { assignments, problems }, `${routeTable}.`);
+    const value = (key: string): unknown => found.get(key)?.value;
+    const isSet = (key: string): boolean => found.get(key)?.origin.kind === 'file';
+    const refuse = (key: string, text: string): void => {
+      const place = isSet(key) ? (found.get(key)?.origin ?? origin) : origin;
+      problems.push({ text: `${labelOf(`${routeTable}.${key}`, place)}: ${text}`, origin: place });
+    };
+    judgeRoute({ value, isSet, refuse, hasClientAuthorities });
+    const route = routeOf(value);
+    const identity = routeIdentity(route);
+    const before = seen.get(identity);
+    if (before === undefined) seen.set(identity, origin);
+    else refuse('path', `there is such a route in ${originText(before)} already`);
+    routes.push(route);
+  }
+  const last = layers.routes.at(-1)?.origin;
+  const refuseAll = (text: string): void => {
+    if (last !== undefined) {
+      problems.push({ text: `${labelOf(routeTable, last)}: ${text}`, origin: last });
+    }
+  };
+  if (routes.length > routesMax) refuseAll(`there are more than ${routesMax} routes`);
+  const roots = new Set(routes.map(({ root }) => root).filter(Boolean));
+  if (roots.size > routeDirectoriesMax) {
+    refuseAll(`the routes have more than ${routeDirectoriesMax} directories`);
+  }
+  return routes;
+}
+
+const routesSetting: Setting = {
+  doc: 'The routes, as tables [[route]].',
+  format: 'routes',
+  default: [],
+  env: '',
+  isLive: true,
+};
+
 const credentialPrefix = 'credential:';
 
 /** An absolute path; a credential is none. */
@@ -251,7 +220,10 @@ function installedOf(setTo: (key: string) => unknown): InstalledPair[] {
   return pairs;
 }
 
-function configurationOf(settings: ReadonlyMap<string, Effective>): Configuration {
+function configurationOf(
+  settings: ReadonlyMap<string, Effective>,
+  routes: RouteSettings[],
+): Configuration {
   const setTo = (key: string): unknown => settings.get(key)?.value;
   const pathOf = (key: string): string => resolve(String(setTo(key)));
   const numberOf = (key: string): number => Number(setTo(key));
@@ -260,6 +232,7 @@ function configurationOf(settings: ReadonlyMap<string, Effective>): Configuratio
   const hasLists = setTo('client_certificates.crl') !== '';
   return {
     root: pathOf('root'),
+    routes,
     listeners: addressesOf('listen'),
     httpListeners: addressesOf('listen_http'),
     stateDir: pathOf('state_dir'),
@@ -323,9 +296,14 @@ function judgeLayers(layers: Layers, table: SettingTable): LoadedConfiguration {
   const settings = judge(table, layers);
   judgeTogether(settings, layers);
   judgeClients(settings, layers.problems);
+  const routes = judgeRoutes(layers, settings);
+  if (routes.length > 0) {
+    const origin = layers.routes[0]?.origin ?? { kind: 'default' };
+    settings.set(routeTable, { key: routeTable, value: routes, origin, setting: routesSetting });
+  }
   if (layers.problems.length > 0) throw new ConfigurationError(inOrder(layers));
   return {
-    configuration: configurationOf(settings),
+    configuration: configurationOf(settings, routes),
     settings,
     files: layers.files,
     warnings: layers.warnings,

@@ -149,6 +149,61 @@ convict.addFormat({
   },
 });
 
+addText('field value', /^[\x20-\x7e]{1,128}$/, 'must be 1 to 128 visible ASCII characters');
+addText(
+  'location or nothing',
+  /^(\/|https?:\/\/)[\x21-\x7e]{0,2000}$/,
+  'must be a URL or a path with "/"',
+);
+
+convict.addFormat({
+  name: 'route path',
+  validate: (value: unknown) => {
+    const refusal = prefixRefusal(String(value));
+    if (refusal !== undefined) throw new Error(refusal);
+  },
+});
+
+convict.addFormat({
+  name: 'file name or nothing',
+  validate: (value: unknown) => {
+    const text = String(value);
+    const refusal = text === '' ? undefined : prefixRefusal(`/${text}`);
+    if (refusal !== undefined || text.endsWith('/'))
+      throw new Error('must name a file, without "/" in front');
+  },
+});
+
+convict.addFormat({
+  name: 'body',
+  validate: (value: unknown) => {
+    if (Buffer.byteLength(String(value)) > 8192) throw new Error('must have at most 8192 bytes');
+  },
+});
+
+addArray('methods', {
+  max: 7,
+  what: 'methods',
+  judge: (text) => {
+    if (!/^(GET|HEAD|POST|PUT|PATCH|DELETE)$/.test(text))
+      throw new Error(`"${text}" is no method here`);
+  },
+});
+
+/** Those that the server itself decides on; as native/http/routes.cpp has them. */
+const ownFields =
+  /^(accept-ranges|allow|cache-control|connection|content-encoding|content-length|content-range|content-type|date|etag|keep-alive|last-modified|location|trailer|transfer-encoding|upgrade|vary|x-content-type-options)$/i;
+
+addArray('header fields', {
+  max: 32,
+  what: 'fields',
+  judge: (text) => {
+    const [, name] = /^([\w!#$%&'*+.^`|~-]+):[\x20-\x7e]*$/.exec(text) ?? [];
+    if (name === undefined) throw new Error(`"${text}" is not "Name: value"`);
+    if (ownFields.test(name)) throw new Error(`${name} is the server's own`);
+  },
+});
+
 convict.addFormat({
   name: 'path',
   validate: (value: unknown) => {

@@ -5,6 +5,7 @@
 
 import { type ConfigText, configVariable, readConfigFiles } from './files.js';
 import { nearest } from './nearest.js';
+import { routeSchema } from './routes.js';
 import type { Setting } from './schema.js';
 import { readToml, type TomlDocument } from './toml.js';
 
@@ -31,14 +32,23 @@ export interface Problem {
 /** Options as node:util parseArgs returns them, by the name that the user types. */
 export type CommandOptions = Record<string, string | (string | boolean)[] | boolean | undefined>;
 
+/** A [[route]] table: what it sets, by its keys within the table. */
+export interface RouteLayer {
+  origin: Origin;
+  assignments: Assignment[];
+}
+
 export interface Layers {
   assignments: Assignment[];
+  routes: RouteLayer[];
   /** The files that were read, in order. */
   files: string[];
   problems: Problem[];
   /** What is probably a mistake and stops nothing. */
   warnings: string[];
 }
+
+export const routeTable = 'route';
 
 type Settings = ReadonlyMap<string, Setting>;
 
@@ -120,6 +130,24 @@ function fromFile(path: string, document: TomlDocument, settings: Settings, into
       : `there is no table [${key}]; ${hint}`;
     report(line, key, message);
   }
+  for (const { key, line, entries } of document.elements) {
+    if (key !== routeTable) {
+      report(line, key, `there are no tables [[${key}]]; there is [[${routeTable}]]`);
+      continue;
+    }
+    const origin = { kind: 'file', path, line } as const;
+    const assignments: Assignment[] = [];
+    for (const entry of entries) {
+      if (Object.hasOwn(routeSchema, entry.key)) {
+        assignments.push({ ...entry, origin: { kind: 'file', path, line: entry.line } });
+        continue;
+      }
+      const names = Object.keys(routeSchema);
+      const hint = suggestion(nearest(entry.key, names), `[[route]] has ${names.join(', ')}`);
+      report(entry.line, `${routeTable}.${entry.key}`, `there is no such key; ${hint}`);
+    }
+    into.routes.push({ origin, assignments });
+  }
   for (const { key, value, line } of document.entries) {
     if (unknownTables.some((table) => key.startsWith(`${table}.`))) continue;
     if (settings.has(key)) {
@@ -178,7 +206,7 @@ function addFile({ path, text }: ConfigText, settings: Settings, layers: Layers)
 
 /** A text as if it were the only file, without variables and options. */
 export function layersOfText(file: ConfigText, settings: Settings): Layers {
-  const layers: Layers = { assignments: [], files: [], problems: [], warnings: [] };
+  const layers: Layers = { assignments: [], routes: [], files: [], problems: [], warnings: [] };
   addFile(file, settings, layers);
   return layers;
 }
@@ -190,7 +218,7 @@ export function readLayers(
   env: NodeJS.ProcessEnv,
   defaultPath?: string,
 ): Layers {
-  const layers: Layers = { assignments: [], files: [], problems: [], warnings: [] };
+  const layers: Layers = { assignments: [], routes: [], files: [], problems: [], warnings: [] };
   const named = (options.config as string | undefined) ?? env[configVariable];
   if (named === '') {
     const place = options.config === undefined ? configVariable : '--config';

@@ -24,6 +24,8 @@ export interface TomlDocument {
   entries: TomlEntry[];
   /** Headers such as [tls], by name, also without a key below. */
   tables: { key: string; line: number }[];
+  /** Headers such as [[route]], each with the values below it; their keys are within the table. */
+  elements: { key: string; line: number; entries: TomlEntry[] }[];
   problems: TomlProblem[];
 }
 
@@ -158,8 +160,9 @@ function* leavesOf(
 
 /** Collects the statements of one file. */
 class Reader {
-  readonly document: TomlDocument = { entries: [], tables: [], problems: [] };
+  readonly document: TomlDocument = { entries: [], tables: [], elements: [], problems: [] };
   readonly #isSetting: (key: string) => boolean;
+  #element: TomlEntry[] | undefined;
   readonly #lines = new Map<string, number>();
   #header: string[] = [];
 
@@ -184,9 +187,10 @@ class Reader {
   #takeHeader(text: string, table: Table, line: number): void {
     this.#header = onlyPath(table);
     const key = keyName(this.#header);
+    this.#element = undefined;
     if (text.startsWith('[[')) {
-      // No setting is an array of tables: as a value it is refused with its line.
-      this.document.entries.push({ key, value: [{}], line });
+      this.#element = [];
+      this.document.elements.push({ key, line, entries: this.#element });
       return;
     }
     this.#once(`[${key}]`, key, line, 'the table');
@@ -194,6 +198,18 @@ class Reader {
   }
 
   #takePair(table: Table, line: number): void {
+    if (this.#element !== undefined) {
+      const within = this.#element;
+      for (const [key, value] of leavesOf(table, [], () => true)) {
+        const first = within.find((entry) => entry.key === key);
+        if (first === undefined) within.push({ key, value, line });
+        else {
+          const message = `the key is there twice; the first is in line ${first.line}`;
+          this.document.problems.push({ key: `${keyName(this.#header)}.${key}`, line, message });
+        }
+      }
+      return;
+    }
     for (const [key, value] of leavesOf(table, this.#header, this.#isSetting)) {
       this.#once(key, key, line, 'the key');
       this.document.entries.push({ key, value, line });

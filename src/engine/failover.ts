@@ -20,6 +20,7 @@ import type {
   NativeModule,
   Pulse,
   RefusedClient,
+  SiteOptions,
 } from './native.js';
 
 type StoppedEvent = Extract<EngineEvent, { type: 'stopped' }>;
@@ -55,6 +56,7 @@ export class FailoverEngine implements Engine {
   // What a successor must be told too.
   #certificates: CertificatePair[];
   #clients: ClientCertificates | undefined;
+  #site: SiteOptions | undefined;
   #canary: Uint8Array | undefined;
   #offload: { mode: 'auto' | 'off'; reason: string } = { mode: 'auto', reason: '' };
   #isLogging = false;
@@ -75,6 +77,7 @@ export class FailoverEngine implements Engine {
     this.#nowMs = parts.nowMs ?? (() => performance.now());
     this.#certificates = parts.options.certificates;
     this.#clients = parts.options.clientCertificates;
+    this.#site = parts.options.site;
     this.#current = new parts.native.Engine(parts.options);
   }
 
@@ -124,6 +127,11 @@ export class FailoverEngine implements Engine {
   replaceCertificates(certificates: CertificatePair[]): void {
     this.#current.replaceCertificates(certificates);
     this.#certificates = certificates;
+  }
+
+  replaceSite(site: SiteOptions): void {
+    this.#current.replaceSite(site);
+    this.#site = site;
   }
 
   replaceClientCertificates(clients: ClientCertificates | undefined): void {
@@ -188,8 +196,8 @@ export class FailoverEngine implements Engine {
     const connections = connectionsOf(engine);
     const reason = `${driver} does not complete: the engine's thread waits for it in the kernel`;
     const certificates = this.#certificates;
-    const clientCertificates = this.#clients;
-    const next = new native.Engine({ ...options, listeners, certificates, clientCertificates });
+    const own = { listeners, certificates, clientCertificates: this.#clients, site: this.#site };
+    const next = new native.Engine({ ...options, ...own });
     this.#offload = { mode: 'off', reason };
     next.setOffload('off', reason);
     if (this.#canary !== undefined) next.setCanary(this.#canary);

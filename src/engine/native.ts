@@ -36,8 +36,45 @@ export interface ClientTrustReport {
   crlNextUpdateMs: number | null;
 }
 
+/** native/http/routes.hpp says what each is for. */
+export interface RouteOptions {
+  /** Lower case; empty: any. */
+  host: string;
+  path: string;
+  /** Empty: what the action is for. */
+  methods: string[];
+  action: 'static' | 'redirect' | 'respond';
+  clientCertificate: boolean;
+  /** "Name: value" of every response. */
+  fields: string[];
+  /** 0: the root, else one more than the index in SiteOptions.directories. */
+  directory: number;
+  mounted: boolean;
+  index: string;
+  fallback: string;
+  notFound: string;
+  /** Empty: by the file's name. */
+  cacheControl: string;
+  immutable: string[];
+  variants: boolean;
+  status: number;
+  location: string;
+  keepPath: boolean;
+  contentType: string;
+  body: string;
+}
+
+export interface SiteOptions {
+  /** Of the validators: letters and digits, at most 32; empty: none. */
+  build: string;
+  directories: string[];
+  routes: RouteOptions[];
+}
+
 export interface EngineOptions {
   root: string;
+  /** Undefined: one route, the files of `root`. */
+  site?: SiteOptions | undefined;
   /** Addresses to bind, or sockets that listen already: those are the engine's from then on. */
   listeners: ({ address: string; port: number } | { fd: number })[];
   certificates: CertificatePair[];
@@ -80,6 +117,7 @@ export type EngineEvent =
 export const engineErrorCodes = [
   'EINVAL_OPTION',
   'EROOT',
+  'EROUTE',
   'ELISTEN',
   'ECERTIFICATE',
   'ECLIENTCERTIFICATES',
@@ -138,6 +176,8 @@ export interface Engine {
    * ECLIENTCERTIFICATES and keeps what there was.
    */
   replaceClientCertificates(clients: ClientCertificates | undefined): void;
+  /** Other routes for the requests to come. Throws EROUTE or EROOT and keeps those that are. */
+  replaceSite(site: SiteOptions): void;
   /** Asks for a turn of the loop; pulse().heartbeat then advances. Returns at once. */
   ping(): void;
   pulse(): Pulse;

@@ -39,10 +39,10 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
     INVARIANT(result.why != nullptr && view.empty());
     return 0;
   }
-  INVARIANT(!view.empty() && view.size() <= limits::kPathBytesMax);
+  INVARIANT((!view.empty() || result.directory) && view.size() <= limits::kPathBytesMax);
   for (const char c : view) INVARIANT(static_cast<unsigned char>(c) >= 0x20 && c != 0x7f);
 
-  const std::string fenced = "/" + std::string(view) + "/";
+  const std::string fenced = view.empty() ? "/" : "/" + std::string(view) + "/";
   INVARIANT(fenced.find("//") == std::string::npos);  // no leading or trailing slash either
   INVARIANT(fenced.find("/./") == std::string::npos);
   INVARIANT(fenced.find("/../") == std::string::npos);

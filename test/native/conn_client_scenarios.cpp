@@ -71,7 +71,7 @@ TEST_CASE("clients: \"/\" is everything but the status page, and says nothing of
   };
   for (const Row& row :
        {Row{"/", 403}, Row{"/index.html", 403}, Row{"/absent", 403}, Row{"/.spliced/status", 200},
-        Row{"/.spliced/x", 404}, Row{"//", 404}, Row{"/.spliced", 403}, Row{"/..", 400}}) {
+        Row{"/.spliced/x", 404}, Row{"//", 404}, Row{"/.spliced", 404}, Row{"/..", 400}}) {
     CAPTURE(row.target);
     const Peer peer = world.connect([](Socket& socket, TlsScript& script) {
       socket.peer_is_loopback = true;
@@ -84,6 +84,25 @@ TEST_CASE("clients: \"/\" is everything but the status page, and says nothing of
     CHECK(all[0].status == row.status);
     peer.says_goodbye();
     world.run_to_end(peer);
+  }
+  CHECK(world.settle_accounts() == "");
+}
+
+TEST_CASE("clients: a rule for a file holds for whatever it is sent in place of") {
+  World world;
+  world.site.write("docs/index.html", 10);
+  http::Route route;
+  route.index = "index.html";
+  route.fallback = "docs/index.html";
+  world.serve({route});
+  require_below(world, "/docs/index.html");
+  for (const char* target : {"/docs/index.html", "/docs/", "/page/17"}) {
+    CAPTURE(target);
+    const Peer peer = world.connect();
+    peer.get(target);
+    world.run_to_end(peer);
+    REQUIRE(peer.responses().size() == 1);
+    CHECK(peer.responses()[0].status == 403);
   }
   CHECK(world.settle_accounts() == "");
 }

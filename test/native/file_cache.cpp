@@ -37,7 +37,7 @@ namespace {
 struct Cache {
   Site site;
   Counters counters;
-  FileCache files{site.root(), counters};
+  FileCache files{site.root(), "", counters};
   uint64_t now_ms = 1000;
 
   // As a connection does it: from the cache, or by an open that may read the disk.
@@ -175,11 +175,12 @@ TEST_CASE("files: only regular files beneath the root") {
   REQUIRE(::bind(local, reinterpret_cast<sockaddr*>(&address), sizeof address) == 0);
   const size_t before = open_descriptors();
   for (const char* name : {"absolute", "climbing", "directory/passwd", "magic", "loop", "dangling",
-                           "fifo", "socket", "dir", ".", "..", "../etc/passwd", "/etc/passwd",
+                           "fifo", "socket", "..", "../etc/passwd", "/etc/passwd",
                            "dir/../../etc/passwd", "dir/file/more", "", "missing/file"}) {
     CAPTURE(name);
     CHECK(cache.get(name).verdict == Verdict::Missing);
   }
+  for (const char* name : {"dir", "."}) CHECK(cache.get(name).verdict == Verdict::Directory);
   CHECK(open_descriptors() == before);
   CHECK(cache.counters.open.get() == 0);
   CHECK(cache.get("inside").verdict == Verdict::File);  // a link that stays beneath

@@ -48,7 +48,7 @@ TEST_CASE("prefixes: whole segments, and case counts") {
            Row{"/a/bc", false},
            Row{"/a", false},
            Row{"/a/", false},
-           Row{"/docs/", true},  // it is the file that is sent
+           Row{"/docs/", false},  // conn/lookup asks again with the file that is sent
            Row{"/docs/other.html", false},
        }) {
     CAPTURE(row.target);

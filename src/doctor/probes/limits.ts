@@ -6,8 +6,9 @@ import { type Board, type Finding, field, mebibytes, readNumber } from '../board
 
 // A connection that sends: its socket, both ends of a pipe, and its file.
 const descriptorsPerConnection = 4;
-// Node, the rings, listeners, and files that are kept open (native/base/limits.hpp: kFilesKeptMax).
-const descriptorsOther = 160;
+// Node, the rings, listeners, and files that are kept open (native/base/limits.hpp: kFilesKeptMax),
+// each with three siblings.
+const descriptorsOther = 100 + 64 * 4;
 // native/base/limits.hpp: kUnsentBytesMax, and one piece of kPieceBytes in the pipe.
 const unsentBytesMax = 192 * 1024;
 const pieceBytes = 64 * 1024;

@@ -49,6 +49,13 @@ std::string Site::write(const std::string& name, size_t bytes) {
   return text;
 }
 
+std::string Site::write_sibling(const std::string& name, const std::string& original,
+                                size_t bytes) {
+  const std::string text = write(name, bytes);
+  std::filesystem::last_write_time(path(name), std::filesystem::last_write_time(path(original)));
+  return text;
+}
+
 void Site::replace(const std::string& name, const std::string& content) {
   save(path(name) + ".new", content);
   std::filesystem::rename(path(name) + ".new", path(name));

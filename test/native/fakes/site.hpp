@@ -20,6 +20,8 @@ class Site {
   static std::string content(const std::string& name, size_t bytes);
   std::string write(const std::string& name, size_t bytes);           // in place; its content
   void replace(const std::string& name, const std::string& content);  // by rename
+  // A sibling as `spliced pack` leaves it: its mtime is the original's.
+  std::string write_sibling(const std::string& name, const std::string& original, size_t bytes);
   void truncate(const std::string& name, size_t bytes);
 
  private:

@@ -3,6 +3,7 @@
 #include "fakes/world.hpp"
 
 #include <dirent.h>
+#include <fcntl.h>
 
 #include "base/clock.hpp"
 
@@ -38,13 +39,27 @@ World::World(conn::Options options) {
   descriptors_before_ = open_descriptors();
   ring = std::make_unique<FakeRing>(kernel());
   kernel().on_handover = [this](int fd) { on_handover(fd); };
-  files = std::make_unique<files::FileCache>(site.root(), figures.files);
-  services = std::make_unique<conn::Services>(options, *ring, *files, closer, figures, support);
+  services = std::make_unique<conn::Services>(options, *ring, closer, figures, support);
+  serve({});
   services->status_json = [this] { return status_page; };
   services->now_ms = 1'000'000;
   // An hour ahead: a file that was changed within the last seconds is treated with caution.
   services->wall_s = base::wall_s() + 3600;
   conn::prepare_slots(*services);
+}
+
+void World::serve(std::vector<http::Route> routes, const std::string& build) {
+  auto served = std::make_shared<conn::Site>();
+  os::Fd root(::fcntl(site.root(), F_DUPFD_CLOEXEC, 3));
+  served->directories.push_back(
+      std::make_unique<conn::Directory>(std::move(root), build, figures.files));
+  if (routes.empty()) {
+    routes.emplace_back();
+    routes.back().index = "index.html";
+  }
+  for (const http::Route& route : routes)
+    if (const char* fault = served->routes.add(route)) kernel().violations.add(fault);
+  services->site = std::move(served);
 }
 
 World::~World() = default;
@@ -75,7 +90,7 @@ void World::deliver_one() {
 }
 
 void World::turn() {
-  services->files.begin_turn();
+  for (const auto& directory : services->site->directories) directory->files.begin_turn();
   for (size_t left = ring->queued(); left > 0; left--) deliver_one();
   conn::run_ready(*services);
   conn::run_ticks(*services);
@@ -184,7 +199,6 @@ std::string World::settle_accounts(bool abort) {
   if (!all_free()) faults += "a slot is not free\n";
   check_figures(faults);
   services.reset();
-  files.reset();
   ring.reset();
   if (open_descriptors() != descriptors_before_)
     faults += std::to_string(open_descriptors()) + " descriptors are open, before it were " +

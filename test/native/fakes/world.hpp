@@ -37,6 +37,9 @@ class World {
     return connect([](Socket&, TlsScript&) {});
   }
 
+  // Other routes, over the same directory; none: one for all files.
+  void serve(std::vector<http::Route> routes, const std::string& build = "");
+
   // One turn of the engine's loop: every completion that is queued, what yielded, ticks, deadlines.
   void turn();
   void turns(int count = 50);  // until nothing is queued or yielded any more, at most so many
@@ -59,7 +62,6 @@ class World {
   tls::KernelSupport support;
   os::Closer closer;
   std::unique_ptr<FakeRing> ring;
-  std::unique_ptr<files::FileCache> files;
   std::unique_ptr<conn::Services> services;
   std::string status_page = "{}";
 

@@ -277,7 +277,7 @@ t.test('each error of a file has its line, its key and what is allowed', async (
     ],
     ['"tls.offload" = "off"', 1, '"tls.offload": there is no such key; did you mean tls.offload?'],
     ['tls = 1', 1, 'tls: is a table: write [tls] and its keys below'],
-    ['[[tls]]', 1, 'tls: is a table: write [tls] and its keys below'],
+    ['[[tls]]', 1, 'tls: there are no tables [[tls]]; there is [[route]]'],
     ['root.x = 1', 1, 'root: must be a string in quotes; it is a table'],
     [
       '[root]\nx = 1',

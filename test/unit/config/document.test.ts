@@ -12,6 +12,7 @@ import {
   renderExample,
 } from '../../../scripts/docs.mjs';
 import { loadConfiguration } from '../../../src/config/configuration.js';
+import { routeSchema } from '../../../src/config/routes.js';
 import { schema, settingsOf } from '../../../src/config/schema.js';
 
 const settings = settingsOf(schema);
@@ -20,14 +21,14 @@ const advice = 'is not stale: otherwise "npm run docs" writes it anew';
 t.test('the files are current', async (t) => {
   t.equal(
     readFileSync(documentPath, 'utf8'),
-    renderDocument(settings),
+    renderDocument(settings, routeSchema),
     `${documentPath} ${advice}`,
   );
   t.equal(readFileSync(examplePath, 'utf8'), renderExample(settings), `${examplePath} ${advice}`);
 });
 
 t.test('the document has every key, variable, option, default and bound', async (t) => {
-  const document = renderDocument(settings);
+  const document = renderDocument(settings, routeSchema);
   for (const [key, { env, option, min, max, default: fallback, doc }] of settings) {
     const row = document.split('\n').find((line) => line.includes(`\`${env}\``)) ?? '';
     t.ok(row.startsWith(`| \`${key.split('.').at(-1)}\` |`), key);

@@ -42,9 +42,17 @@ const tricky = [
 ].join('\n');
 
 t.test('lines', async (t) => {
-  const { entries, problems, tables } = readToml(tricky, () => false);
+  const { entries, elements, problems, tables } = readToml(tricky, () => false);
   t.same(problems, []);
-  const named = entries.filter(({ key }) => /\bl\d+/.test(key));
+  t.same(
+    elements.map(({ key, line }) => [key, line]),
+    [
+      ['list', 24],
+      ['list', 26],
+    ],
+  );
+  const all = [...entries, ...elements.flatMap((element) => element.entries)];
+  const named = all.filter(({ key }) => /\bl\d+/.test(key));
   t.equal(named.length, 15, 'every key');
   for (const { key, line } of named) t.equal(`l${line}`, /\bl\d+/.exec(key)?.[0], key);
   t.same(tables, [{ key: 'table."in.ner"', line: 21 }]);

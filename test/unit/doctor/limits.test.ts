@@ -25,9 +25,9 @@ t.test('descriptors', async (t) => {
   t.match(only(probeDescriptors(boardOf({ files: limits(1024) }))), {
     level: 'warning',
     title: '1024 file descriptors for up to 512 connections',
-    advice: /LimitNOFILE=2208/,
+    advice: /LimitNOFILE=2404/,
   });
-  t.equal(only(probeDescriptors(boardOf({ files: limits(2208) }))).level, 'ok');
+  t.equal(only(probeDescriptors(boardOf({ files: limits(2404) }))).level, 'ok');
   t.equal(only(probeDescriptors(boardOf({ files: limits(1024), settings: small }))).level, 'ok');
   t.same(probeDescriptors(boardOf({ files: limits(1024), settings: wrong })), []);
   t.same(probeDescriptors(boardOf()), []);

@@ -1,0 +1,54 @@
+// SPDX-License-Identifier: Apache-2.0
+// See site.hpp.
+#include "engine/site.hpp"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+
+namespace spliced::engine {
+namespace {
+
+bool open_directory(const std::string& path, const SiteOptions& options, conn::Site& site,
+                    files::Counters& counters, Failure& failure) {
+  os::Fd fd(::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  if (!fd) {
+    const bool is_root = site.directories.empty();
+    failure = {is_root ? "EROOT" : "EROUTE",
+               "cannot serve \"" + path + "\": " + ::strerror(errno) +
+                   (is_root ? "; give a readable directory with --root" : "")};
+    return false;
+  }
+  site.directories.push_back(
+      std::make_unique<conn::Directory>(std::move(fd), options.build, counters));
+  return true;
+}
+
+}  // namespace
+
+std::shared_ptr<conn::Site> build_site(const SiteOptions& options, files::Counters& counters,
+                                       Failure& failure) {
+  auto site = std::make_shared<conn::Site>();
+  if (!open_directory(options.root, options, *site, counters, failure)) return nullptr;
+  for (const std::string& path : options.directories)
+    if (!open_directory(path, options, *site, counters, failure)) return nullptr;
+  for (const http::Route& route : options.routes) {
+    const char* fault = route.directory < site->directories.size()
+                            ? site->routes.add(route)
+                            : "it has a directory that is not there";
+    if (fault == nullptr) continue;
+    failure = {"EROUTE", "the route for \"/" + route.prefix + "\" cannot be: " + fault};
+    return nullptr;
+  }
+  if (options.routes.empty()) {
+    http::Route everything;
+    everything.index = "index.html";
+    if (const char* fault = site->routes.add(everything)) {
+      failure = {"EROUTE", fault};
+      return nullptr;
+    }
+  }
+  return site;
+}
+
+}  // namespace spliced::engine

@@ -1,0 +1,85 @@
+// SPDX-License-Identifier: Apache-2.0
+// Which rule of the configuration a request falls under, by host, path and method. Filled by
+// engine/ when the configuration is read, then immutable; asked by conn's request for every request
+// with what head.hpp and target.hpp have read, so that no other spelling goes around a route.
+#pragma once
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/limits.hpp"
+#include "http/head.hpp"
+#include "http/path_prefixes.hpp"
+
+namespace spliced::http {
+
+// Proxy will be the fourth.
+enum class Action : uint8_t { Static, Redirect, Respond };
+
+using Methods = uint16_t;  // a bit for each Method
+constexpr Methods bit_of(Method method) {
+  return static_cast<Methods>(1u << static_cast<unsigned>(method));
+}
+inline constexpr Methods kRetrieval = bit_of(Method::Get) | bit_of(Method::Head);
+
+struct Route {
+  // What it is about.
+  std::string host;              // lower case, without a port; empty: any
+  std::string prefix;            // whole segments, without slashes at the ends; empty: any path
+  Methods methods = kRetrieval;  // with Get always Head
+
+  Action action = Action::Static;
+  bool needs_certificate = false;
+  std::string
+      fields;  // whole header lines that go into every response, at most kRouteFieldsBytesMax
+
+  // Static.
+  size_t directory = 0;       // index into the site's
+  bool mounted = false;       // the prefix is no part of the file's path
+  std::string index;          // of a directory; empty: it has none
+  std::string fallback;       // for what is not there and is no asset; empty: none
+  std::string not_found;      // page of a 404; empty: one line of text
+  std::string cache_control;  // empty: by the file's name, see asset_name.hpp
+  PathPrefixes immutable;     // below, names are hashed whatever they look like
+  bool variants = true;       // siblings by Accept-Encoding
+
+  // Redirect and Respond.
+  uint16_t status = 0;
+  std::string location;
+  bool keep_path = false;  // what follows the prefix, and the query, go behind the location
+  std::string content_type, body;
+};
+
+class Routes {
+ public:
+  // Null, or why the route cannot be.
+  [[nodiscard]] const char* add(Route route);
+
+  struct Match {
+    const Route* route;  // null: there is none
+    Methods allowed;     // of all routes for this host and path: not 0 makes it a 405
+  };
+  // `host` as a Host field has it, or empty; `path` as resolve_target() gives it. Of the routes
+  // that fit, one with a host goes before one without, then the longest prefix, then the fewest
+  // methods.
+  Match find(std::string_view host, std::string_view path, Method method) const;
+
+ private:
+  std::vector<Route> routes_;  // the first that fits is the one
+};
+
+// "GET, HEAD, OPTIONS": the value of Allow. At most kAllowBytesMax.
+size_t format_allow(Methods methods, char* out);
+
+// A token of a header field's name and a value without control characters; false for the fields
+// that the server itself decides on (framing, Date, validators and so on).
+bool is_settable_field(std::string_view name, std::string_view value);
+
+// `base`, then `path` with everything encoded that could mean something else than a name (also "\",
+// which browsers take for "/"), then what follows the "?" of `target`. The bytes written, 0 if they
+// are more than limits::kLocationBytesMax.
+size_t format_location(std::string_view base, std::string_view path, std::string_view target,
+                       char* out);
+
+}  // namespace spliced::http

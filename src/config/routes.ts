@@ -1,0 +1,227 @@
+// SPDX-License-Identifier: Apache-2.0
+// The settings of one `[[route]]` table, and what they become together. configuration.ts judges each
+// like any other setting; here is what a route's keys must be beside each other. scripts/docs.mjs
+// writes them into docs/CONFIGURATION.md.
+
+import { resolve } from 'node:path';
+import type { SettingTable } from './schema.js';
+
+/** As native/base/limits.hpp has it. */
+export const routesMax = 64;
+export const routeDirectoriesMax = 15;
+
+const none = { env: '' } as const;
+
+export const routeSchema = {
+  path: {
+    doc: 'The path that the route is for, and all below it, in whole segments.',
+    format: 'route path',
+    default: '/',
+    example: '/docs',
+    ...none,
+  },
+  host: {
+    doc: 'The host that it is for, without a port; empty for every one.',
+    format: 'text or nothing',
+    default: '',
+    example: 'device.example',
+    ...none,
+  },
+  methods: {
+    doc: 'The methods that it is for. Files are for GET and HEAD; a redirect is for every method.',
+    format: 'methods',
+    default: [],
+    example: ['GET'],
+    ...none,
+  },
+  action: {
+    doc:
+      '`static`: files. `redirect`: to another place. `respond`: always the same answer. Of the ' +
+      'routes that fit a request, one with a host goes before one without, then the longest path, ' +
+      'then the fewest methods; their order in the file does not matter.',
+    format: ['static', 'redirect', 'respond'],
+    default: 'static',
+    ...none,
+  },
+  root: {
+    doc:
+      'static: the directory that is found at `path`. Without it, the files lie where `path` is in ' +
+      "the server's own `root`.",
+    format: 'path or nothing',
+    default: '',
+    example: '/usr/share/doc/device',
+    ...none,
+  },
+  index: {
+    doc: 'static: the file that stands for its directory; empty for none.',
+    format: 'file name or nothing',
+    default: 'index.html',
+    ...none,
+  },
+  fallback: {
+    doc:
+      'static: the file that is sent in place of one that is not there, for an application with ' +
+      'pages of its own (SPA). Never for a name with a known extension or a hash: a missing script ' +
+      'is 404.',
+    format: 'file name or nothing',
+    default: '',
+    example: 'index.html',
+    ...none,
+  },
+  not_found: {
+    doc: 'static: the page of a 404.',
+    format: 'file name or nothing',
+    default: '',
+    example: '404.html',
+    ...none,
+  },
+  cache: {
+    doc:
+      'static: the value of Cache-Control. `auto`: a year and immutable for names with a hash of ' +
+      'the content, else `no-cache`, so that every use is checked against the validator.',
+    format: 'field value',
+    default: 'auto',
+    example: 'public, max-age=60',
+    ...none,
+  },
+  immutable: {
+    doc: 'static: paths below the directory where every name has a hash, whatever it looks like.',
+    format: 'path prefixes',
+    default: [],
+    example: ['/assets'],
+    ...none,
+  },
+  precompressed: {
+    doc: 'static: whether the siblings that `spliced pack` makes are sent.',
+    format: 'true or false',
+    default: true,
+    ...none,
+  },
+  to: {
+    doc: 'redirect: where to, a URL or a path.',
+    format: 'location or nothing',
+    default: '',
+    example: '/ui/',
+    ...none,
+  },
+  keep_path: {
+    doc: 'redirect: what follows `path`, and the query, are put behind `to`.',
+    format: 'true or false',
+    default: false,
+    ...none,
+  },
+  status: {
+    doc: 'redirect: 301, 302, 303, 307 or 308 (without it 308). respond: without it 200.',
+    format: 'whole number',
+    default: 0,
+    min: 0,
+    max: 599,
+    example: 302,
+    ...none,
+  },
+  content_type: {
+    doc: 'respond: the media type of `body`.',
+    format: 'field value',
+    default: 'text/plain; charset=utf-8',
+    ...none,
+  },
+  body: {
+    doc: 'respond: the body, at most 8 KiB.',
+    format: 'body',
+    default: '',
+    example: 'ok',
+    ...none,
+  },
+  headers: {
+    doc:
+      'Header fields of every response, each `Name: value`. One that the server sends by itself ' +
+      '(docs/HTTP.md) is replaced; without a value it is left out.',
+    format: 'header fields',
+    default: [],
+    example: ["Content-Security-Policy: default-src 'none'"],
+    ...none,
+  },
+  require_client_certificate: {
+    doc: 'Whether a request without a verified client certificate gets 403.',
+    format: 'true or false',
+    default: false,
+    ...none,
+  },
+} as const satisfies SettingTable;
+
+/** One route as it is written, every key with its value. */
+export interface RouteSettings {
+  path: string;
+  host: string;
+  methods: string[];
+  action: 'static' | 'redirect' | 'respond';
+  /** Absolute; empty: the server's own root. */
+  root: string;
+  index: string;
+  fallback: string;
+  not_found: string;
+  cache: string;
+  immutable: string[];
+  precompressed: boolean;
+  to: string;
+  keep_path: boolean;
+  status: number;
+  content_type: string;
+  body: string;
+  headers: string[];
+  require_client_certificate: boolean;
+}
+
+const ofAction: Record<string, readonly string[]> = {
+  static: ['root', 'index', 'fallback', 'not_found', 'cache', 'immutable', 'precompressed'],
+  redirect: ['to', 'keep_path', 'status'],
+  respond: ['content_type', 'body', 'status'],
+};
+const redirects = [301, 302, 303, 307, 308];
+const responses = [200, 204, 400, 403, 404, 410, 429, 500, 501, 503];
+
+export interface JudgedRoute {
+  value: (key: string) => unknown;
+  isSet: (key: string) => boolean;
+  refuse: (key: string, text: string) => void;
+  hasClientAuthorities: boolean;
+}
+
+/** What no key can know alone. */
+export function judgeRoute({ value, isSet, refuse, hasClientAuthorities }: JudgedRoute): void {
+  const action = String(value('action'));
+  const others = Object.entries(ofAction).flatMap(([name, keys]) => (name === action ? [] : keys));
+  for (const key of others) {
+    if (isSet(key) && !ofAction[action]?.includes(key)) refuse(key, `means nothing for ${action}`);
+  }
+  if (action === 'redirect' && !isSet('to')) refuse('action', 'redirect needs "to"');
+  const status = Number(value('status'));
+  const allowed = action === 'redirect' ? redirects : responses;
+  if (action !== 'static' && isSet('status') && !allowed.includes(status)) {
+    refuse('status', `must be one of ${allowed.join(', ')} for ${action}; it is ${status}`);
+  }
+  const methods = value('methods') as string[];
+  const wrong = methods.find((method) => method !== 'GET' && method !== 'HEAD');
+  if (action === 'static' && wrong !== undefined) {
+    refuse('methods', `static is for GET and HEAD, not for ${wrong}`);
+  }
+  if (value('require_client_certificate') === true && !hasClientAuthorities) {
+    refuse('require_client_certificate', 'needs client_certificates.ca as well');
+  }
+}
+
+export function routeOf(value: (key: string) => unknown): RouteSettings {
+  const all = Object.fromEntries(Object.keys(routeSchema).map((key) => [key, value(key)]));
+  const route = all as unknown as RouteSettings;
+  const fallbackStatus = route.action === 'redirect' ? 308 : 200;
+  return {
+    ...route,
+    host: route.host.toLowerCase(),
+    root: route.root === '' ? '' : resolve(route.root),
+    status: route.status === 0 ? fallbackStatus : route.status,
+  };
+}
+
+/** Two routes with the same are one too many. */
+export const routeIdentity = ({ host, path, methods }: RouteSettings): string =>
+  JSON.stringify([host, path.replace(/(.)\/$/, '$1'), [...methods].sort()]);
