@@ -1,0 +1,130 @@
+// SPDX-License-Identifier: Apache-2.0
+// The same raw requests to spliced and to nginx, a second implementation of RFC 9110 and 9112 over the
+// same directory: number and status of the answers, framing and body agree, or nginx-differences.ts
+// lists the difference with its reason. A difference that is not listed fails, and so does a listed
+// one that is no more. Run alone with SPLICED_PRINT_DIFFERENCES=1 it prints them.
+
+import { spawn } from 'node:child_process';
+import { createHash } from 'node:crypto';
+import { mkdirSync, utimesSync, writeFileSync } from 'node:fs';
+import { connect as connectTcp, createServer, type Socket } from 'node:net';
+import { join } from 'node:path';
+import t, { type Test } from 'tap';
+import { connectRaw, startEngine } from './engine.js';
+import { differences } from './nginx-differences.js';
+import { rawRequests } from './nginx-requests.js';
+
+const files = {
+  'index.html': '<p>hello</p>',
+  'a.txt': '0123456789',
+  b: 'b',
+  empty: '',
+  'a b.txt': 'ab',
+  'large.bin': Buffer.alloc(300_000, 'x'),
+};
+const modified = new Date('1994-11-06T08:49:37Z');
+
+function nginxConfiguration(root: string, directory: string, port: number): string {
+  const temporary = ['client_body', 'proxy', 'fastcgi', 'uwsgi', 'scgi']
+    .map((name) => `${name}_temp_path ${directory}/${name};`)
+    .join(' ');
+  return `daemon off; master_process off; pid ${directory}/pid; error_log ${directory}/error.log;
+    events {}
+    http { access_log off; ${temporary} server_tokens off; absolute_redirect off;
+      large_client_header_buffers 4 8k; client_max_body_size 64k;
+      server { listen 127.0.0.1:${port}; root ${root}; index index.html; } }`;
+}
+
+function freePort(): Promise<number> {
+  return new Promise((resolve, reject) => {
+    const server = createServer();
+    server.on('error', reject);
+    server.listen(0, '127.0.0.1', () => {
+      const address = server.address();
+      server.close(() => resolve(typeof address === 'object' ? (address?.port ?? 0) : 0));
+    });
+  });
+}
+
+async function startNginx(t: Test, root: string): Promise<number> {
+  const directory = t.testdirName;
+  const port = await freePort();
+  writeFileSync(join(directory, 'nginx.conf'), nginxConfiguration(root, directory, port));
+  const options = ['-p', directory, '-e', join(directory, 'error.log'), '-c', 'nginx.conf'];
+  const child = spawn('nginx', options, { stdio: 'ignore' });
+  t.teardown(() => child.kill('SIGKILL'));
+  for (;;) {
+    const socket = connectTcp(port, '127.0.0.1');
+    const isUp = await new Promise((resolve) => {
+      socket.on('connect', () => resolve(true));
+      socket.on('error', () => resolve(false));
+    });
+    socket.destroy();
+    if (isUp) return port;
+    if (child.exitCode !== null) throw new Error(`nginx ended with ${child.exitCode}`);
+    await new Promise((resolve) => setTimeout(resolve, 20));
+  }
+}
+
+/** All that comes, until the server has nothing more to say to a client that has said everything. */
+function exchange(socket: Socket, bytes: string): Promise<string> {
+  return new Promise((resolve) => {
+    const chunks: Buffer[] = [];
+    socket.on('data', (chunk) => chunks.push(chunk));
+    socket.on('error', () => {});
+    socket.on('close', () => resolve(Buffer.concat(chunks).toString('latin1')));
+    socket.end(Buffer.from(bytes, 'latin1'));
+  });
+}
+
+/** One word an answer: the status, and for a success its framing and its body. */
+function describe(text: string, methods: string[]): string {
+  const words: string[] = [];
+  let rest = text;
+  while (rest !== '') {
+    const end = rest.indexOf('\r\n\r\n');
+    const head = rest.slice(0, end + 2);
+    const status = /^HTTP\/1\.1 (\d{3}) /.exec(head)?.[1];
+    if (end < 0 || status === undefined) return [...words, 'no-head'].join(' ');
+    const length = /^content-length: (\d+)\r$/im.exec(head)?.[1];
+    const isChunked = /^transfer-encoding: chunked\r$/im.test(head);
+    const hasBody = methods[words.length] !== 'HEAD' && status !== '304';
+    const bytes = hasBody ? Number(length ?? rest.length) : 0;
+    const body = rest.slice(end + 4, end + 4 + bytes);
+    rest = rest.slice(end + 4 + bytes);
+    const isSuccess = status.startsWith('2') && !/multipart/.test(head);
+    const digest = createHash('sha256').update(body, 'latin1').digest('hex').slice(0, 8);
+    const framing = isChunked ? 'chunked' : (length ?? 'none');
+    words.push(isSuccess ? `${status}:${framing}:${hasBody ? digest : 'head'}` : status);
+  }
+  return words.join(' ') || 'nothing';
+}
+
+t.test('spliced and nginx', { timeout: 110_000 }, async (t) => {
+  const running = await startEngine(t, files);
+  mkdirSync(join(running.root, 'directory'));
+  writeFileSync(join(running.root, 'directory', 'b.txt'), 'bb');
+  for (const name of [...Object.keys(files), 'directory/b.txt']) {
+    utimesSync(join(running.root, name), modified, modified);
+  }
+  const port = await startNginx(t, running.root);
+  t.ok(rawRequests.length >= 200, `${rawRequests.length} requests`);
+  t.equal(
+    new Set(rawRequests.map(({ name }) => name)).size,
+    rawRequests.length,
+    'names are unique',
+  );
+  const listed = new Map(differences.flatMap(({ reason, names }) => names.map((n) => [n, reason])));
+  const seen = new Set<string>();
+  for (const { name, bytes } of rawRequests) {
+    const methods = [...bytes.matchAll(/(?:^|\n)([A-Z]+) [^\r\n]* HTTP/g)].map(([, m]) => m ?? '');
+    const ours = describe(await exchange(await connectRaw(running), bytes), methods);
+    const theirs = describe(await exchange(connectTcp(port, '127.0.0.1'), bytes), methods);
+    if (ours === theirs) continue;
+    seen.add(name);
+    if (process.env.SPLICED_PRINT_DIFFERENCES) console.log(JSON.stringify([ours, theirs, name]));
+    else if (!listed.has(name)) t.fail(`${name}: spliced ${ours}, nginx ${theirs}`);
+  }
+  for (const name of listed.keys()) t.ok(seen.has(name), `${name}: differs as listed`);
+  t.comment(`${rawRequests.length - seen.size} agree, ${seen.size} differ for a reason`);
+});
