@@ -20,7 +20,7 @@ const rate = Math.round(2_000_000 / slowness);
 const fast = 'fast';
 const slow = `slow:${rate}`;
 const resume = 'resume:600';
-const stallMs = 8000 * slowness;
+const stallMs = 10_000 * slowness;
 
 const patient = { concurrency, deadlineS: 300 * slowness };
 
@@ -51,7 +51,13 @@ function curlStatus({ port }) {
   return JSON.parse(guest.run('curl', ['-sS', '--insecure', '--fail', url]));
 }
 
-const environment = { SPLICED_STALL_TIMEOUT_MS: String(stallMs) };
+// A busy host makes emulated clients so slow that the defaults, 10 s for a handshake and 30 s for a stop,
+// are not enough.
+const environment = {
+  SPLICED_HANDSHAKE_TIMEOUT_MS: String(60_000 * slowness),
+  SPLICED_STALL_TIMEOUT_MS: String(stallMs),
+  SPLICED_STOP_TIMEOUT_MS: String(120_000 * slowness),
+};
 
 /** One server for both: the start of Node is what takes longest on a board. */
 async function serve() {
