@@ -173,8 +173,9 @@ bool Engine::close(uint32_t wait_ms) {
 }
 
 void Engine::retire_listeners() {
-  for (os::Fd& fd : retirable_) os::retire_listener(fd.release());
-  retirable_.clear();
+  std::lock_guard<std::mutex> lock(mailbox_.mutex);
+  for (os::Fd& fd : retirable_)
+    if (fd) os::retire_listener(fd.release());
 }
 
 }  // namespace spliced::engine

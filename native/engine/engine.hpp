@@ -125,6 +125,7 @@ class Engine {
   void begin_stop(conn::Services& s);
   void on_accept(conn::Services& s, const ring::Completion& completion);
   void arm(ring::Ring& ring, size_t index);
+  void end_listening(size_t index);
   void refuse_waiting(const ListenerState& state);
   void rearm_due(conn::Services& s);
   int timeout_ms(const conn::Services& s) const;
@@ -140,7 +141,8 @@ class Engine {
   std::shared_ptr<const tls::ContextGeneration> generation_;
   std::shared_ptr<const http::PathPrefixes> certificate_required_;
   std::vector<ListenerState> listeners_;
-  std::vector<os::Fd> retirable_;  // duplicates, for the Node thread
+  // Duplicates, for retire_listeners(); each as long as its listener. Guarded by mailbox_.mutex.
+  std::vector<os::Fd> retirable_;
   os::Closer closer_;
   os::Fd spare_ = os::spare_descriptor();  // given up for a moment when there are no others
   OnEvent on_event_;

@@ -128,10 +128,17 @@ void Engine::begin_stop(conn::Services& s) {
     if (state.accepting) {
       s.ring.cancel(state.listener.fd.get(), {ring::Kind::Accept, static_cast<uint32_t>(i), 0});
     } else {
-      state.listener.fd.reset();
+      end_listening(i);
     }
   }
   conn::begin_stop(s);
+}
+
+// With the duplicate: a port that is no longer served refuses.
+void Engine::end_listening(size_t index) {
+  listeners_[index].listener.fd.reset();
+  std::lock_guard<std::mutex> lock(mailbox_.mutex);
+  retirable_[index].reset();
 }
 
 void Engine::arm(ring::Ring& ring, size_t index) {
@@ -147,7 +154,7 @@ void Engine::on_accept(conn::Services& s, const ring::Completion& completion) {
   if (completion.more) return;
   state.accepting = false;
   if (s.stopping) {
-    state.listener.fd.reset();
+    end_listening(completion.token.slot);
   } else if (completion.result >= 0 || completion.result == -EAGAIN) {
     arm(s.ring, completion.token.slot);
   } else {
