@@ -54,6 +54,7 @@ const certificate = object({
   subject: text,
   sans: listOf(text),
   fingerprint: { ...text, description: 'SHA-256.' },
+  isSelfSigned: { type: 'boolean' },
   notBefore: date,
   notAfter: date,
   daysLeft: { type: ['integer', 'null'], description: 'null while the clock is not set.' },

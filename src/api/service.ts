@@ -7,6 +7,7 @@ export interface Certificate {
   subject: string;
   sans: string[];
   fingerprint: string;
+  isSelfSigned: boolean;
   notBefore: string;
   notAfter: string;
   /** null while the clock is not set. */

@@ -16,6 +16,7 @@ export const certificate = {
   subject: 'CN=gate',
   sans: ['DNS:gate'],
   fingerprint: 'AB:CD',
+  isSelfSigned: false,
   notBefore: '2026-01-01T00:00:00.000Z',
   notAfter: '2027-01-01T00:00:00.000Z',
   daysLeft: 100,
