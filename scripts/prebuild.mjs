@@ -146,8 +146,11 @@ export function insidePrebuilds() {
     // The library may be had under the LGPL or this; we take this.
     liburing.set(version, { name: 'liburing', version, licence: 'MIT', texts });
   }
-  const headers = describePackage(join(projectDir, 'node_modules/node-addon-api'));
-  return [...liburing.values(), headers];
+  // The headers, and the table of media types.
+  const packages = ['node-addon-api', 'mime-db'].map((name) =>
+    describePackage(join(projectDir, 'node_modules', name)),
+  );
+  return [...liburing.values(), ...packages];
 }
 
 /** Makes the prebuilds that are out of date, judges them all; the answer has their paths. */

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // `npm run release`: makes build/release/spliced-VERSION.tar.gz, from which a distribution builds
-// without a network (scripts/package.sh): what git tracks, the bundled dist/, and node-addon-api's
-// headers. The same sources give the same bytes. Then writes the tarball's checksums of licences
+// without a network (scripts/package.sh): what git tracks, the bundled dist/, node-addon-api's headers,
+// and the licence of the table of media types. The same sources give the same bytes. Then writes the tarball's checksums of licences
 // into the recipe, should they have changed.
 import { spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
@@ -45,6 +45,7 @@ const trackedPaths = [
   'test/ptest',
 ];
 const headersDirectory = 'node_modules/node-addon-api';
+const mediaTypesDirectory = 'node_modules/mime-db';
 const headerFiles = /^(LICENSE\.md|package\.json|index\.js|.*\.gypi?|.*\.h|nothing\.c)$/;
 
 function capture(command, args, options = {}) {
@@ -76,9 +77,12 @@ async function layOut(stage) {
     if (!headerFiles.test(name)) continue;
     cpSync(join(projectDir, headersDirectory, name), join(stage, headersDirectory, name));
   }
+  const licence = join(mediaTypesDirectory, 'LICENSE');
+  cpSync(join(projectDir, licence), join(stage, licence));
   const bundled = await compileServer(projectDir, join(stage, 'dist'));
   normalise(stage);
-  const packages = [...bundled, describePackage(join(projectDir, headersDirectory))];
+  const inAddon = [headersDirectory, mediaTypesDirectory].map((path) => join(projectDir, path));
+  const packages = [...bundled, ...inAddon.map(describePackage)];
   const others = new Set(packages.map(({ licence }) => licence));
   others.delete(license);
   return [license, ...[...others].sort()].join(' & ');
@@ -90,9 +94,13 @@ function licenceLines(stage, expression) {
     createHash('md5')
       .update(readFileSync(join(stage, name)))
       .digest('hex');
-  const sums = ['LICENSE', 'dist/THIRD-PARTY-NOTICES', `${headersDirectory}/LICENSE.md`].map(
-    (name) => `    file://${name};md5=${md5(name)} \\\n`,
-  );
+  const names = [
+    'LICENSE',
+    'dist/THIRD-PARTY-NOTICES',
+    `${headersDirectory}/LICENSE.md`,
+    `${mediaTypesDirectory}/LICENSE`,
+  ];
+  const sums = names.map((name) => `    file://${name};md5=${md5(name)} \\\n`);
   return `LICENSE = "${expression}"\nLIC_FILES_CHKSUM = "\\\n${sums.join('')}"\n`;
 }
 

@@ -6,6 +6,7 @@
 #include <cstddef>
 #include <iterator>
 
+#include "http/response.hpp"
 #include "http/syntax.hpp"
 
 namespace spliced::http {
@@ -20,83 +21,20 @@ struct Entry {
 
 // Sorted by extension; the compiler checks it.
 constexpr Entry kEntries[] = {
-    {"aac", "audio/aac"},
-    {"avif", "image/avif"},
-    {"bin", kOctetStream},
-    {"bmp", "image/bmp"},
-    {"cer", "application/pkix-cert"},
-    {"cjs", "text/javascript; charset=utf-8"},
-    {"conf", "text/plain; charset=utf-8"},
-    {"crl", "application/pkix-crl"},
-    {"css", "text/css; charset=utf-8"},
-    {"csv", "text/csv; charset=utf-8"},
-    {"deb", "application/vnd.debian.binary-package"},
-    {"dtb", kOctetStream},
-    {"eot", "application/vnd.ms-fontobject"},
-    {"ext4", kOctetStream},
-    {"gif", "image/gif"},
-    {"gz", "application/gzip"},
-    {"htm", "text/html; charset=utf-8"},
-    {"html", "text/html; charset=utf-8"},
-    {"ico", "image/vnd.microsoft.icon"},
-    {"img", kOctetStream},
-    {"itb", kOctetStream},
-    {"jpeg", "image/jpeg"},
-    {"jpg", "image/jpeg"},
-    {"js", "text/javascript; charset=utf-8"},
-    {"json", "application/json"},
-    {"jsonld", "application/ld+json"},
-    {"log", "text/plain; charset=utf-8"},
-    {"m4a", "audio/mp4"},
-    {"m4v", "video/mp4"},
-    {"map", "application/json"},
-    {"md", "text/markdown; charset=utf-8"},
-    {"mjs", "text/javascript; charset=utf-8"},
-    {"mp3", "audio/mpeg"},
-    {"mp4", "video/mp4"},
-    {"oga", "audio/ogg"},
-    {"ogg", "audio/ogg"},
-    {"ogv", "video/ogg"},
-    {"otf", "font/otf"},
-    {"pdf", "application/pdf"},
-    {"png", "image/png"},
-    {"raucb", kOctetStream},
-    {"rtf", "text/rtf"},
-    {"sig", kOctetStream},
-    {"svg", "image/svg+xml"},
-    {"swu", kOctetStream},
-    {"tif", "image/tiff"},
-    {"tiff", "image/tiff"},
-    {"ttf", "font/ttf"},
-    {"txt", "text/plain; charset=utf-8"},
-    {"ubi", kOctetStream},
-    {"vtt", "text/vtt; charset=utf-8"},
-    {"wasm", "application/wasm"},
-    {"webm", "video/webm"},
-    {"webmanifest", "application/manifest+json"},
-    {"webp", "image/webp"},
-    {"wic", kOctetStream},
-    {"woff", "font/woff"},
-    {"woff2", "font/woff2"},
-    {"xhtml", "application/xhtml+xml; charset=utf-8"},
-    {"xml", "application/xml; charset=utf-8"},
-    {"xz", kOctetStream},
-    {"yaml", "application/yaml"},
-    {"yml", "application/yaml"},
-    {"zip", "application/zip"},
-    {"zst", "application/zstd"},
+#include "http/media_types.inc"
 };
 
-constexpr bool is_sorted_and_lower() {
+constexpr bool is_sound() {
   for (size_t i = 0; i < std::size(kEntries); ++i) {
     if (i > 0 && kEntries[i - 1].extension >= kEntries[i].extension) return false;
+    if (kEntries[i].type.size() > kFieldValueBytesMax) return false;
     for (const char c : kEntries[i].extension) {
       if (lower(c) != c) return false;
     }
   }
   return true;
 }
-static_assert(is_sorted_and_lower());
+static_assert(is_sound());
 
 bool is_before(std::string_view a, std::string_view b) {
   return std::lexicographical_compare(a.begin(), a.end(), b.begin(), b.end(),

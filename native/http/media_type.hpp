@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-// The media type (RFC 9110 8.3) of a file by its extension. Called when a file is opened. Only
-// types registered with IANA; what has none, such as firmware images, is application/octet-stream.
-// Text is UTF-8, except where the type's own definition fixes the encoding (JSON).
+// The media type (RFC 9110 8.3) of a file by its extension. Called when a file is opened. The types
+// are those of mime-db, registered with IANA but for a few that browsers know by another name;
+// scripts/media-types.mjs says which and chooses the extensions. What has no type, such as firmware
+// images, is application/octet-stream. Text is UTF-8; JSON and XML say their encoding themselves.
 #pragma once
 #include <string_view>
 

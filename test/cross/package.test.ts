@@ -134,7 +134,7 @@ t.test('the bill of materials', async (t) => {
   );
   t.ok(used.size > 20, `${used.size} packages`);
   const names = new Set(contents.components.map(({ name }) => name));
-  for (const name of [...used, 'node-addon-api', 'liburing'])
+  for (const name of [...used, 'node-addon-api', 'mime-db', 'liburing'])
     t.ok(names.has(String(name)), String(name));
   for (const path of targets.map(prebuildPath)) {
     const content = sum(readFileSync(path));
@@ -143,7 +143,7 @@ t.test('the bill of materials', async (t) => {
       { hashes: [{ content }] },
     );
     const inside = contents.dependencies.find(({ ref }) => ref === path)?.dependsOn.join(' ');
-    t.match(inside, /^liburing@\S+ node-addon-api@\S+$/);
+    t.match(inside, /^liburing@\S+ node-addon-api@\S+ mime-db@\S+$/);
   }
   const known = new Set([...refs, root['bom-ref']]);
   for (const { ref, dependsOn } of contents.dependencies) {

@@ -22,8 +22,18 @@ TEST_CASE("media type: by extension, octet-stream otherwise") {
       {"module.wasm", "application/wasm"},
       {"site.webmanifest", "application/manifest+json"},
       {"notes.txt", "text/plain; charset=utf-8"},
-      {"a.aac", "audio/aac"},                 // first of the table
-      {"image.wic.zst", "application/zstd"},  // last of the table
+      {"a.3gp", "video/3gpp"},                           // first of the table
+      {"image.wic.zst", "application/zstd"},             // last of the table
+      {"worker.mjs", "text/javascript; charset=utf-8"},  // RFC 9239
+      {"favicon.ico", "image/vnd.microsoft.icon"},
+      {"photo.avif", "image/avif"},
+      {"clip.mp4", "video/mp4"},
+      {"clip.webm", "video/webm"},
+      {"subtitles.vtt", "text/vtt; charset=utf-8"},
+      {"feed.xml", "application/xml"},   // RFC 7303 3: it says its encoding itself
+      {"api.yaml", "application/yaml"},  // RFC 9512
+      {"authority.crt", "application/x-x509-ca-cert"},
+      {"tree.dtb", "application/octet-stream"},  // no talking book
       {"root.tar.gz", "application/gzip"},
       {"firmware.bin", "application/octet-stream"},
       {"update.swu", "application/octet-stream"},
@@ -44,5 +54,18 @@ TEST_CASE("media type: by extension, octet-stream otherwise") {
   for (const auto& row : rows) {
     CAPTURE(row.path);
     CHECK(media_type(row.path) == row.type);
+  }
+}
+
+TEST_CASE("media type: which extensions make a path a file's, not a page's") {
+  for (const char* path : {"app.js", "A/B.PNG", "update.swu", "firmware.bin", "root.tar"}) {
+    CAPTURE(path);
+    CHECK(has_known_extension(path));
+  }
+  // Hosts, names and versions in an application's own paths; the whole database knows some of them.
+  for (const char* path : {"hosts/device.com", "users/jane.me", "units/node1.ac", "release/1.2",
+                           "page", ".html", "", "a.js/b"}) {
+    CAPTURE(path);
+    CHECK_FALSE(has_known_extension(path));
   }
 }
