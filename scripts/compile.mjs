@@ -99,18 +99,18 @@ const scriptsStayOutside = {
   },
 };
 
-/** Compiles the given test files to build/test/**; the answer is the list of compiled paths. */
-export async function compileTests(projectDir, testFiles) {
+/** Compiles the given test files to `directory`/**; the answer is the list of compiled paths. */
+export async function compileTests(projectDir, testFiles, directory = 'build/test') {
   const { build } = await import('esbuild');
-  rmSync(join(projectDir, 'build/test'), { recursive: true, force: true });
+  rmSync(join(projectDir, directory), { recursive: true, force: true });
   await build({
     ...commonOptions(projectDir),
     entryPoints: testFiles,
     outbase: 'test',
-    outdir: 'build/test',
+    outdir: directory,
     packages: 'external',
     plugins: [scriptsStayOutside],
     sourcemap: 'inline',
   });
-  return testFiles.map((path) => path.replace(/^test\//, 'build/test/').replace(/\.ts$/, '.js'));
+  return testFiles.map((path) => path.replace(/^test/, directory).replace(/\.ts$/, '.js'));
 }

@@ -64,6 +64,7 @@ export const testPackages = [
   file('doctest-dev', '/usr/include/doctest/doctest.h', 'the framework of the native unit tests'),
   file('libssl-dev', '/usr/include/openssl/ssl.h', 'native tests run outside Node: own libssl'),
   tool('curl', 'curl', 'a client that shares no code with the server'),
+  tool('chromium', 'chromium', 'a browser, for what only a browser does'),
   tool('nginx-light', 'nginx', 'a second implementation of HTTP, to compare with'),
   tool('slowhttptest', 'slowhttptest', 'attacks by slow heads, bodies and reading'),
   tool('zstd', 'zstd', 'packs siblings where Node has no zstd, and unpacks them in a test'),

@@ -2,7 +2,7 @@
 // Starts the real addon for a test, and speaks to it with Node's own TLS client, which shares no
 // code with the server's data plane.
 
-import { writeFileSync } from 'node:fs';
+import { appendFileSync, writeFileSync } from 'node:fs';
 import { Agent, type RequestOptions, request } from 'node:https';
 import { join } from 'node:path';
 import { connect, type TLSSocket } from 'node:tls';
@@ -28,7 +28,7 @@ export function engineOptions(root: string, pair: CertificatePair): EngineOption
     root,
     listeners: [{ address: '127.0.0.1', port: 0 }],
     certificates: [pair],
-    tlsOffload: 'auto',
+    tlsOffload: process.env.SPLICED_TLS_OFFLOAD === 'off' ? 'off' : 'auto',
     ring: process.env.SPLICED_RING === 'epoll' ? 'epoll' : 'auto',
     connectionsMax: 64,
     connectionsPerAddressMax: 64,
@@ -91,7 +91,12 @@ export async function startEngine(
   const pair = await newPair();
   const { Engine } = loadNative();
   const engine = new Engine({ ...engineOptions(root, pair), ...change });
-  t.teardown(() => engine.close());
+  t.teardown(() => {
+    // For who runs these tests over kernel TLS, and wants to see that it was (test/guest).
+    const figures = process.env.SPLICED_TEST_FIGURES;
+    if (figures) appendFileSync(figures, `${engine.stats()}\n`);
+    engine.close();
+  });
   const events = new Events();
   engine.start((batch) => events.take(batch));
   await events.wait('started');
