@@ -110,8 +110,17 @@ export async function listenPrivately(
     await refuseIfTaken(directory, name);
     const failed = new Promise<never>((_, reject) => server.once('error', reject));
     const listening = new Promise<void>((resolve) => server.once('listening', resolve));
-    const remove = bindAndRename(server, directory, name);
-    await Promise.race([listening, failed]);
+    const outcome = Promise.race([listening, failed]);
+    outcome.catch(() => {}); // It may settle before anybody waits for it.
+    let remove: () => void;
+    try {
+      remove = bindAndRename(server, directory, name);
+    } catch (error) {
+      // Where it could not bind, Node says why a moment later.
+      await Promise.race([outcome, new Promise((resolve) => setImmediate(resolve))]);
+      throw error;
+    }
+    await outcome;
     return remove;
   } catch (error) {
     server.close();

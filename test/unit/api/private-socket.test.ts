@@ -94,3 +94,14 @@ t.test('a path that is longer than a socket address', async (t) => {
     message: /another process/,
   });
 });
+
+t.test('a bind that fails is told by its own reason, and ends nothing else', async (t) => {
+  const server = createServer();
+  // As Node does it: nothing is bound, and the error comes a tick later.
+  server.listen = () => {
+    process.nextTick(() => server.emit('error', new Error('listen EMFILE')));
+    return server;
+  };
+  const refusal = { name: 'StartError', message: /a\.sock cannot be listened on: listen EMFILE$/ };
+  await t.rejects(listenPrivately(server, t.testdir(), 'a.sock'), refusal);
+});
