@@ -18,7 +18,8 @@ inline constexpr uint32_t kConnectionsPerAddressMaxDefault = 256;
 inline constexpr uint32_t kHandshakesMaxDefault = 256;  // an SSL object has tens of kilobytes
 inline constexpr uint32_t kRequestsPerConnectionMaxDefault = 10'000;
 inline constexpr uint32_t kRequestsPerConnectionMaxCeiling = 1'000'000'000;
-// Slots beyond connections_max for those that make room for a new one and have not quite left.
+// Beyond connections_max: slots of those that make room for a new one, and sockets that the closer
+// has still to close.
 inline constexpr uint32_t kLeavingMax = 32;
 // So long a connection may be silent about what it wants before it has to make room.
 inline constexpr uint64_t kHesitationMs = 2'000;

@@ -3,6 +3,7 @@
 // full or when too many handshakes are in flight; but before that, whoever only occupies a place
 // makes room: the longest idle keep-alive connection, else the one that has longest failed to say
 // what it wants. Nobody is cut off in the middle of a response.
+#include <algorithm>
 #include <optional>
 #include <utility>
 
@@ -20,10 +21,14 @@ void shed(Services& s, int socket, Shed reason) {
   s.closer.close(socket);
 }
 
-// For clients: the slot beyond their number is the canary's, and those that make room have left.
+// For clients: the slot beyond their number is the canary's. Those that make room have left, and
+// so has who waits for the closer's thread, up to kLeavingMax in all; the closer's further backlog
+// counts, since its descriptors are not free.
 bool table_is_full(const Services& s) {
-  const size_t open = s.slots.size() - s.free_slots.size() - s.canary.open - s.leaving;
-  return s.free_slots.empty() || open + s.closer.backlog() >= s.options.connections_max;
+  const size_t clients = s.slots.size() - s.free_slots.size() - s.canary.open;
+  const size_t backlog = s.closer.backlog();
+  const size_t left = std::min<size_t>(s.leaving + backlog, limits::kLeavingMax);
+  return s.free_slots.empty() || clients + backlog - left >= s.options.connections_max;
 }
 
 bool handshakes_are_many(const Services& s) {

@@ -96,6 +96,22 @@ TEST_CASE("admission: one after the other, for ever, and no client of theirs is 
   CHECK(crowd.world.settle_accounts() == "");
 }
 
+TEST_CASE("admission: those that left are not counted while the closer is late, up to a bound") {
+  Crowd crowd;
+  for (uint64_t i = 0; i < 4; i++) crowd.idle_from(i);
+  kernel().hold_closes = true;
+  for (uint64_t i = 0; i < limits::kLeavingMax; i++) {
+    CHECK(crowd.idle_from(100 + i).responses().size() == 1);
+    crowd.acknowledge();
+  }
+  CHECK(crowd.world.closer.backlog() == limits::kLeavingMax);
+  CHECK(crowd.world.figures.shed.get() == 0);
+  // From here on its descriptors are what is short.
+  CHECK(crowd.refused(crowd.from(200)));
+  kernel().hold_closes = false;
+  CHECK(crowd.world.settle_accounts() == "");
+}
+
 TEST_CASE("admission: who receives a response or has just come does not make room") {
   Crowd crowd;
   std::vector<Peer> peers;
