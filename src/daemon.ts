@@ -245,14 +245,14 @@ async function startEngine(
     watchdogMs,
     log,
   });
-  const siteServing = new SiteServing(engine, site);
+  const siteServing = new SiteServing({ engine, site, log });
   const onTrust = (isTrusted: boolean): void => siteServing.trustChanged(isTrusted);
   ends.push(() => void engine.close(), certificates.serveBy(engine, onTrust));
   const events = new EngineEvents(log);
   engine.start((batch) => events.take(batch));
   const refusal = await Promise.race([events.started, events.failed]);
   if (refusal !== undefined) throw new StartError(`the engine does not start: ${refusal}`);
-  ends.push(clients.serve(engine));
+  ends.push(clients.serve(engine), siteServing.start());
   const reporter = new ConnectionReporter({ engine, log, asksClients: () => clients.isAsking });
   ends.push(() => reporter.close());
   const listeners = engine.listeners();

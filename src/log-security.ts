@@ -31,6 +31,10 @@ export const securityEvents: Record<string, SecurityEvent> = {
     id: 'SPLICED-CONFIGURATION-REFUSED',
     meaning: 'a reload was refused and changed nothing; `errors` says why',
   },
+  web_root_switched: {
+    id: 'SPLICED-BUILD-CHANGED',
+    meaning: 'other files are served than before: the web root, or where it leads, was replaced',
+  },
   certificate: {
     id: 'SPLICED-CERTIFICATE-IN-USE',
     meaning: 'from now on new connections get the certificate with this `fingerprint`',

@@ -1,15 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
 // What the engine is to serve: the configuration's routes with the header fields that every response
-// has, and the identity of the build that the validators carry. A participant of a reload. Called by
-// daemon.ts.
+// has, and the identity of the build, which validators and responses carry. A participant of a reload;
+// follows the directories when an update replaces them. Called by daemon.ts.
 
-import { createHash } from 'node:crypto';
-import { readFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { systemClock } from './certificates/clock.js';
 import type { Configuration } from './config/configuration.js';
 import type { RouteSettings } from './config/routes.js';
 import type { Engine, RouteOptions, SiteOptions } from './engine/native.js';
+import type { Timers } from './file-watch.js';
+import type { Log } from './log.js';
 import type { Participant } from './reload.js';
+import { reasonOf } from './start-error.js';
+import { buildOf, WebRootWatch } from './web-root.js';
 
 /** Of every response, unless its route says otherwise. X-Content-Type-Options is the engine's. */
 const secureFields: Readonly<Record<string, string>> = {
@@ -19,11 +21,13 @@ const secureFields: Readonly<Record<string, string>> = {
   'X-Frame-Options': 'SAMEORIGIN',
   'Referrer-Policy': 'same-origin',
 };
+/** Which build an answer is from, so that a page learns that there is another. */
+const buildField = 'Spliced-Build';
 /** A year (RFC 6797 6.1.1); without subdomains, which may be other devices. */
 const strictTransport = 'max-age=31536000';
 
 /** The lines of a route: defaults, replaced or left out by its own. */
-export function fieldsOf(own: readonly string[], isTrusted: boolean): string[] {
+export function fieldsOf(own: readonly string[], isTrusted: boolean, build = ''): string[] {
   const fields = new Map<string, string>();
   const set = (name: string, value: string): void => {
     if (value === '') fields.delete(name.toLowerCase());
@@ -32,6 +36,7 @@ export function fieldsOf(own: readonly string[], isTrusted: boolean): string[] {
   for (const [name, value] of Object.entries(secureFields)) set(name, value);
   // A browser that has accepted a certificate by hand could never get past it again.
   if (isTrusted) set('Strict-Transport-Security', strictTransport);
+  set(buildField, build);
   for (const line of own) {
     const colon = line.indexOf(':');
     set(line.slice(0, colon).trim(), line.slice(colon + 1).trim());
@@ -59,44 +64,37 @@ const wholeRoot: Omit<RouteSettings, 'root'> = {
   require_client_certificate: false,
 };
 
-const identityDigits = 12;
-const tag = (text: string): string =>
-  createHash('sha256').update(text).digest('hex').slice(0, identityDigits);
-
-/** What `spliced pack` has written, else what the image calls itself (os-release(5)), else nothing. */
-export function buildOf(root: string, osRelease = '/etc/os-release'): string {
-  try {
-    const { build } = JSON.parse(readFileSync(join(root, '.spliced/manifest.json'), 'utf8'));
-    if (typeof build === 'string' && build !== '') return tag(build);
-  } catch {
-    // Not packed.
-  }
-  try {
-    const lines = readFileSync(osRelease, 'utf8').split('\n');
-    const named = lines.filter((line) => /^(IMAGE_VERSION|BUILD_ID|VERSION_ID)=/.test(line));
-    return named.length === 0 ? '' : tag(named.join('\n'));
-  } catch {
-    return '';
-  }
-}
-
 export interface SiteParts {
   configuration: Configuration;
   /** Whether clients trust the certificate without having been told to. */
   isTrusted: boolean;
 }
 
+const settingsOf = ({ routes }: Configuration): readonly RouteSettings[] =>
+  routes.length > 0 ? routes : [{ ...wholeRoot, root: '' }];
+
+/** Of routes that have one of their own. */
+const directoriesOf = (settings: readonly RouteSettings[]): string[] => [
+  ...new Set(settings.map((route) => route.root).filter(Boolean)),
+];
+
+/** Every directory that is served, the server's own root first. */
+const rootsOf = (configuration: Configuration): string[] => [
+  configuration.root,
+  ...directoriesOf(settingsOf(configuration)),
+];
+
 export function siteOf({ configuration, isTrusted }: SiteParts): SiteOptions {
-  const { root, routes } = configuration;
-  const settings = routes.length > 0 ? routes : [{ ...wholeRoot, root: '' }];
-  const directories = [...new Set(settings.map((route) => route.root).filter(Boolean))];
+  const settings = settingsOf(configuration);
+  const directories = directoriesOf(settings);
+  const build = buildOf(rootsOf(configuration));
   const optionsOf = (route: RouteSettings): RouteOptions => ({
     host: route.host,
     path: route.path,
     methods: route.methods,
     action: route.action,
     clientCertificate: route.require_client_certificate,
-    fields: fieldsOf(route.headers, isTrusted),
+    fields: fieldsOf(route.headers, isTrusted, build),
     directory: directories.indexOf(route.root) + 1,
     mounted: route.root !== '',
     index: route.index,
@@ -111,24 +109,50 @@ export function siteOf({ configuration, isTrusted }: SiteParts): SiteOptions {
     contentType: route.content_type,
     body: route.body,
   });
-  return { build: buildOf(root), directories, routes: settings.map(optionsOf) };
+  return { build, directories, routes: settings.map(optionsOf) };
 }
 
-/** Gives the engine its routes: at a reload, and when the trust in the certificate changes. */
+export interface SiteServingParts {
+  engine: Engine;
+  site: SiteParts;
+  log: Log;
+  clock?: Timers;
+}
+
+/**
+ * Gives the engine its routes: at a reload, when the trust in the certificate changes, and when an
+ * update puts another directory in the place of one that is served.
+ */
 export class SiteServing {
   readonly #engine: Engine;
+  readonly #log: Log;
+  readonly #watch: WebRootWatch;
   #parts: SiteParts;
+  #onBuild: (build: string) => void = () => {};
 
-  constructor(engine: Engine, parts: SiteParts) {
+  constructor({ engine, site, log, clock = systemClock }: SiteServingParts) {
     this.#engine = engine;
-    this.#parts = parts;
+    this.#log = log;
+    this.#parts = site;
+    this.#watch = new WebRootWatch(clock, (build) => this.#rootChanged(build));
+  }
+
+  /** Follows the directories from now on. The answer ends that. */
+  start(): () => void {
+    this.#use(this.#parts); // Whatever happened since the engine was made.
+    return () => this.#watch.close();
+  }
+
+  /** Names who is told that another build is served. */
+  onBuild(listener: (build: string) => void): void {
+    this.#onBuild = listener;
   }
 
   trustChanged(isTrusted: boolean): void {
     if (isTrusted !== this.#parts.isTrusted) this.#use({ ...this.#parts, isTrusted });
   }
 
-  /** The root stays what it is until a restart; its build is looked at again. */
+  /** The path of the root stays what it is until a restart; what it leads to is looked at again. */
   participant(): Participant {
     return {
       prepare: ({ configuration: { routes } }) => {
@@ -142,8 +166,25 @@ export class SiteServing {
     };
   }
 
+  #rootChanged(build: string): void {
+    try {
+      this.#use(this.#parts);
+    } catch (error) {
+      // A link that leads nowhere yet: what was served is served on, and the watch sees the next turn.
+      this.#log.warn({ event: 'web_root_not_switched', reason: reasonOf(error) });
+      return;
+    }
+    this.#log.info({ event: 'web_root_switched', build });
+    this.#onBuild(build);
+  }
+
   #use(parts: SiteParts): void {
-    this.#engine.replaceSite(siteOf(parts));
-    this.#parts = parts;
+    this.#watch.watch(rootsOf(parts.configuration)); // First: a switch in between is a change.
+    try {
+      this.#engine.replaceSite(siteOf(parts));
+      this.#parts = parts;
+    } finally {
+      if (this.#parts !== parts) this.#watch.watch(rootsOf(this.#parts.configuration));
+    }
   }
 }

@@ -6,10 +6,10 @@
 import { createHash, type X509Certificate } from 'node:crypto';
 import { readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
+import { FileWatch } from '../file-watch.js';
 import { reasonOf, StartError } from '../start-error.js';
 import { type Checked, checkCertificate, type Finding } from './check.js';
 import type { Occasion, Runtime, Served, Source } from './source.js';
-import { FileWatch } from './watch.js';
 
 export interface InstalledOptions {
   /**
@@ -25,6 +25,7 @@ export interface InstalledOptions {
 }
 
 const fileBytesMax = 256 * 1024;
+const watchSettleMs = 500; // Two files are not replaced at one instant.
 const credentialPrefix = 'credential:';
 
 /** The file behind a path or `credential:NAME`. Throws when there can be none. */
@@ -111,7 +112,8 @@ export class InstalledSource implements Source {
         return []; // start() says so.
       }
     });
-    this.#watch = new FileWatch([...new Set(paths)], runtime.clock, () => void this.look('files'));
+    const watching = { clock: runtime.clock, settleMs: watchSettleMs };
+    this.#watch = new FileWatch([...new Set(paths)], watching, () => void this.look('files'));
   }
 
   async start(): Promise<void> {

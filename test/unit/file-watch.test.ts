@@ -5,8 +5,8 @@
 import { mkdirSync, renameSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import t from 'tap';
-import { FileWatch, watchedDirectories } from '../../../src/certificates/watch.js';
-import { FakeClock, until } from './fake-clock.js';
+import { FileWatch, watchedDirectories } from '../../src/file-watch.js';
+import { FakeClock, until } from './certificates/fake-clock.js';
 
 t.test('the directories in which a change makes it another file', async (t) => {
   const top = t.testdir({
@@ -27,7 +27,7 @@ t.test('what is noticed, and once for a burst', async (t) => {
   const path = join(top, 'live/tls.crt');
   const clock = new FakeClock(0);
   let changes = 0;
-  const watch = new FileWatch([path, join(top, 'absent/tls.key')], clock, () => {
+  const watch = new FileWatch([path, join(top, 'absent/tls.key')], { clock, settleMs: 500 }, () => {
     changes += 1;
   });
   t.teardown(() => watch.close());

@@ -2,14 +2,13 @@
 // Notices that files are replaced, in any of the ways in which that is done: written over, renamed
 // into place, or by a symbolic link anywhere on the path that is turned to a new directory (as
 // Kubernetes and certbot do). Watches directories, not files, because a file that is replaced is
-// another one. Used by installed.ts, which also looks from time to time: a watch can be refused.
+// another one. Used for certificates and for what is served; both also look from time to time, since a
+// watch can be refused.
 
 import { existsSync, type FSWatcher, readlinkSync, watch } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
-import { reasonOf } from '../start-error.js';
-import type { Clock } from './clock.js';
+import { reasonOf } from './start-error.js';
 
-const settleMs = 500; // Two files are not replaced at one instant.
 const linksMax = 40; // As the kernel's own bound, path_resolution(7).
 
 /** Every directory in which a change can make `path` another file. */
@@ -37,18 +36,32 @@ export function watchedDirectories(path: string): Set<string> {
   return found.add(dirname(at));
 }
 
+/** Timers of the system, or as tests have them. The answer cancels. */
+export interface Timers {
+  after(delayMs: number, run: () => void): () => void;
+}
+
+export interface FileWatchOptions {
+  /** From the first change until `onChange`: files are not replaced at one instant. */
+  settleMs: number;
+  clock: Timers;
+}
+
 export class FileWatch {
   readonly #paths: readonly string[];
-  readonly #clock: Clock;
+  readonly #options: FileWatchOptions;
   readonly #onChange: () => void;
   #watchers: FSWatcher[] = [];
   #cancel: (() => void) | undefined;
   #isClosed = false;
 
-  /** `onChange` is called once after each burst of changes, until `close()`. */
-  constructor(paths: readonly string[], clock: Clock, onChange: () => void) {
+  /**
+   * `onChange` is called once for all changes within `settleMs`, until `close()`: a directory in which
+   * something changes without end does not hold it up.
+   */
+  constructor(paths: readonly string[], options: FileWatchOptions, onChange: () => void) {
     this.#paths = paths;
-    this.#clock = clock;
+    this.#options = options;
     this.#onChange = onChange;
   }
 
@@ -83,8 +96,8 @@ export class FileWatch {
 
   #noticed(): void {
     if (this.#isClosed) return;
-    this.#cancel?.();
-    this.#cancel = this.#clock.after(settleMs, () => {
+    const { clock, settleMs } = this.#options;
+    this.#cancel ??= clock.after(settleMs, () => {
       this.#cancel = undefined;
       this.arm();
       this.#onChange();
