@@ -61,12 +61,26 @@ export class RunRecord {
   readonly #stateDir: string;
   readonly #log: Log;
 
-  /** Writes the record of this process. */
+  /**
+   * Writes the record of this process, also over that of another which still runs: it may be one that
+   * hangs in the kernel and cannot end (failover.ts), but it may also be a mistake, so the log says it.
+   */
   constructor(stateDir: string, log: Log) {
     this.#stateDir = stateDir;
     this.#log = log;
+    this.#warnIfShared();
     this.#state = { pid: process.pid, startTicks: startTicksOf(process.pid) ?? '' };
     this.#write(this.#state);
+  }
+
+  #warnIfShared(): void {
+    try {
+      const before = readRunState(this.#stateDir);
+      if (before === undefined || before.ended !== undefined || !isRunning(before)) return;
+      const { pid } = before;
+      const advice = 'give each service a state directory of its own';
+      this.#log.warn({ event: 'state_dir_shared', stateDir: this.#stateDir, pid, advice });
+    } catch {} // What cannot be read cannot be written either, and that is said.
   }
 
   finish(ended: RunEnd): void {
