@@ -1,25 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
-// The log as server-sent events (HTML, "Server-sent events"): the last lines, then each new one. A
-// reader is a place in the log's tail and no queue: one that is slow loses lines, is told how many,
-// and after a while without reading anything is cut off. Made by app.ts, used by the route /log.
+// The log as server-sent events: the last lines, then each new one. A reader is a place in the log's
+// tail: one that is slow loses lines and is told how many. Made by server.ts, used by the route /log.
 
 import { randomUUID } from 'node:crypto';
 import type { ServerResponse } from 'node:http';
 import type { LogTail } from '../log-tail.js';
-import { Problem } from './problem.js';
+import { ServerSentStreams, type StreamClock, streamBounds } from './server-sent.js';
 
-export const streamBounds = {
-  followersMax: 8,
-  /** Comments that keep proxies and browsers from taking the stream for dead. */
-  heartbeatMs: 15_000,
-  /** For a reader that takes nothing. */
-  stallMs: 30_000,
-  /** Before the reader's pace is looked at; a line has some hundred bytes. */
-  linesPerWrite: 32,
-} as const;
-
-/** For the browser: when to come again after the stream has ended. */
-const retryMs = 3_000;
+/** Before the reader's pace is looked at; a line has some hundred bytes. */
+export const linesPerWrite = 32;
 
 export interface StreamOptions {
   /** So many of the last lines first. */
@@ -30,45 +19,35 @@ export interface StreamOptions {
   lastEventId: string | undefined;
 }
 
-export interface StreamClock {
-  heartbeatMs: number;
-  stallMs: number;
-}
-
 export class LogStreams {
   readonly #tail: LogTail;
-  readonly #clock: StreamClock;
+  readonly #streams: ServerSentStreams;
   /** An id of another process means nothing here. */
   readonly #run = randomUUID().slice(0, 8);
-  readonly #open = new Set<ServerResponse>();
 
   constructor(tail: LogTail, clock: StreamClock = streamBounds) {
     this.#tail = tail;
-    this.#clock = clock;
+    this.#streams = new ServerSentStreams('the log', clock);
   }
 
   /** Writes the whole response. Throws Problem 503 when there are too many. */
   serve(outgoing: ServerResponse, options: StreamOptions): void {
-    if (this.#open.size >= streamBounds.followersMax) {
-      const detail = `At most ${streamBounds.followersMax} may read the log at a time. Try again later.`;
-      throw new Problem(503, 'Too many readers', detail, { headers: { 'Retry-After': '30' } });
-    }
-    outgoing.writeHead(200, {
-      'Content-Type': 'text/event-stream',
-      'Cache-Control': 'no-store',
-      'X-Content-Type-Options': 'nosniff',
-      // Ends the connection with the stream: nothing else is answered behind it.
-      Connection: 'close',
-    });
-    outgoing.write(`retry: ${retryMs}\n\n`);
-    this.#open.add(outgoing);
-    outgoing.on('close', () => this.#open.delete(outgoing));
-    this.#pump(outgoing, this.#placeOf(options), options.isFollowing);
+    let next = this.#placeOf(options);
+    const take = (): string => {
+      const { lines, first, lost } = this.#tail.read(next, linesPerWrite);
+      next = first + lines.length;
+      const loss = lost > 0 ? `event: lost\ndata: {"lines":${lost}}\n\n` : '';
+      return (
+        loss + lines.map((line, i) => `id: ${this.#run}-${first + i}\ndata: ${line}\n\n`).join('')
+      );
+    };
+    const subscribe = (listener: () => void) => this.#tail.subscribe(listener);
+    this.#streams.serve(outgoing, { take, subscribe, isFollowing: options.isFollowing });
   }
 
   /** Ends every stream: the service stops. */
   close(): void {
-    for (const outgoing of this.#open) outgoing.end();
+    this.#streams.close();
   }
 
   #placeOf({ lines, lastEventId }: StreamOptions): number {
@@ -76,45 +55,5 @@ export class LogStreams {
     if (run === this.#run) return Number(number) + 1;
     // A stranger's id: its reader has seen nothing of this process.
     return lastEventId === undefined ? Math.max(this.#tail.next - lines, 0) : 0;
-  }
-
-  #pump(outgoing: ServerResponse, from: number, isFollowing: boolean): void {
-    let next = from;
-    let stalled: NodeJS.Timeout | undefined;
-    const onStall = (): void => void outgoing.destroy();
-    const write = (text: string): void => {
-      if (outgoing.write(text) || stalled !== undefined) return;
-      stalled = setTimeout(onStall, this.#clock.stallMs);
-      stalled.unref();
-    };
-    const step = (): void => {
-      while (stalled === undefined && !outgoing.writableEnded && !outgoing.destroyed) {
-        const { lines, first, lost } = this.#tail.read(next, streamBounds.linesPerWrite);
-        next = first + lines.length;
-        if (lost > 0) write(`event: lost\ndata: {"lines":${lost}}\n\n`);
-        if (lines.length > 0) {
-          write(
-            lines.map((line, i) => `id: ${this.#run}-${first + i}\ndata: ${line}\n\n`).join(''),
-          );
-        } else if (lost === 0) break;
-      }
-      if (!isFollowing && stalled === undefined) outgoing.end();
-    };
-    outgoing.on('drain', () => {
-      clearTimeout(stalled);
-      stalled = undefined;
-      step();
-    });
-    const unsubscribe = this.#tail.subscribe(step);
-    const heartbeat = setInterval(() => {
-      if (stalled === undefined) write(': \n\n');
-    }, this.#clock.heartbeatMs);
-    heartbeat.unref();
-    outgoing.on('close', () => {
-      unsubscribe();
-      clearInterval(heartbeat);
-      clearTimeout(stalled);
-    });
-    step();
   }
 }

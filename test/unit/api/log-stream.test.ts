@@ -6,8 +6,9 @@ import { once } from 'node:events';
 import { createServer, type IncomingMessage, request, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import t, { type Test } from 'tap';
-import { LogStreams, streamBounds } from '../../../src/api/log-stream.js';
+import { LogStreams, linesPerWrite } from '../../../src/api/log-stream.js';
 import { withShortPath } from '../../../src/api/private-socket.js';
+import { streamBounds } from '../../../src/api/server-sent.js';
 import { LogTail, tailBounds } from '../../../src/log-tail.js';
 import { ask, prefix } from './client.js';
 import { startScene } from './scene.js';
@@ -173,5 +174,5 @@ t.test('a reader that takes nothing holds no more than a write, and is cut off',
   }
   t.ok(serving.destroyed);
   t.ok(heldMax > 0, 'it was slow indeed');
-  t.ok(heldMax < 2 * streamBounds.linesPerWrite * line.length, `held ${heldMax} bytes`);
+  t.ok(heldMax < 2 * linesPerWrite * line.length, `held ${heldMax} bytes`);
 });
