@@ -45,6 +45,7 @@ const formatWords = {
   'field value': 'up to 128 visible characters',
   'location or nothing': 'a URL, or a path that begins with `/`',
   'header fields': 'up to 32 of `Name: value`',
+  program: 'a program and its arguments',
   methods: 'GET, HEAD, POST, PUT, PATCH, DELETE',
   body: 'at most 8 KiB',
 };

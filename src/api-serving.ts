@@ -20,10 +20,12 @@ import { judgeName, namesMax } from './config/formats.js';
 import { labelOf, type Problem } from './config/layers.js';
 import { showAsJson } from './config/show.js';
 import type { Engine } from './engine/native.js';
+import type { Events } from './events.js';
 import type { Log } from './log.js';
 import type { LogTail } from './log-tail.js';
 import type { Participant, Reloader } from './reload.js';
 import { reasonOf, StartError } from './start-error.js';
+import type { UpdateServing } from './update-serving.js';
 
 export interface ApiServingParts {
   configuration: Configuration;
@@ -31,6 +33,8 @@ export interface ApiServingParts {
   manager: CertificateManager;
   log: Log;
   tail: LogTail;
+  events: Events;
+  update: Pick<UpdateServing, 'service'>;
 }
 
 /** What the text of a check is called in its findings; a file's name for all that reads it. */
@@ -113,7 +117,7 @@ export class ApiServing {
   }
 
   async #start(): Promise<void> {
-    const { log, tail, configuration } = this.#parts;
+    const { log, tail, events, configuration } = this.#parts;
     const { stateDir } = configuration;
     try {
       const { Access, ApiServer } = await import('./api/main.js');
@@ -123,7 +127,8 @@ export class ApiServing {
         administrators: () => this.#administrators,
         warn: (line) => log.warn(line),
       });
-      const server = new ApiServer({ stateDir, service: this.#service(), access, log, tail });
+      const service = this.#service();
+      const server = new ApiServer({ stateDir, service, access, log, tail, events });
       await server.start();
       this.#server = server;
     } catch (error) {
@@ -133,7 +138,7 @@ export class ApiServing {
   }
 
   #service(): ApiService {
-    const { engine } = this.#parts;
+    const { engine, update } = this.#parts;
     return {
       status: () => engine.stats(),
       certificates: this.#certificates(),
@@ -152,6 +157,7 @@ export class ApiServing {
         if (!this.#isDraining) process.kill(process.pid, 'SIGTERM');
         this.#isDraining = true;
       },
+      update: update.service,
     };
   }
 

@@ -20,13 +20,14 @@ import {
   type NativeModule,
   type SiteOptions,
 } from './engine/native.js';
+import { Events } from './events.js';
 import { type ListenerPlan, planListeners } from './listeners.js';
 import type { Log } from './log.js';
 import { ConnectionReporter } from './log-connections.js';
 import type { LogTail } from './log-tail.js';
 import { type Participant, Reloader } from './reload.js';
 import { RunRecord } from './run-record.js';
-import { SiteServing, siteOf } from './site.js';
+import { buildOf, SiteServing, siteOf } from './site.js';
 import { reasonOf, StartError } from './start-error.js';
 import { Health, isHealthWatched } from './supervision/health.js';
 import { takeNotifySocket } from './supervision/notify.js';
@@ -36,6 +37,7 @@ import { keepStatusFresh, statusWords } from './supervision/status-words.js';
 import { extendStopWhileItProgresses } from './supervision/stop-extension.js';
 import { createSupervisor, type Supervisor } from './supervision/systemd.js';
 import { takeWatchdogPeriod } from './supervision/watchdog.js';
+import { UpdateServing } from './update-serving.js';
 
 export interface DaemonSignals {
   /** Finish active responses, then end. */
@@ -44,6 +46,8 @@ export interface DaemonSignals {
   stopNow: AbortSignal;
   /** Names who is told that the configuration is to be read again; at once if it was asked for. */
   onReload(listener: () => void): void;
+  /** Finish active responses, then end so that the service manager starts the service again. */
+  endForRestart(): void;
 }
 
 export interface DaemonParts {
@@ -300,7 +304,13 @@ function serveOperators(
   ends: Ends,
 ): () => void {
   const { configuration, certificates } = serving;
-  const api = new ApiServing({ configuration, engine, manager: certificates.manager, log, tail });
+  const events = new Events();
+  const build = (): string | null => buildOf(configuration.root) || null;
+  const endForRestart = signals.endForRestart;
+  const update = new UpdateServing({ configuration, events, log, build, endForRestart });
+  ends.push(() => update.close());
+  const shown = { log, tail, events, update };
+  const api = new ApiServing({ configuration, engine, manager: certificates.manager, ...shown });
   ends.push(() => api.close());
   const participants = [
     certificates.participant(),
@@ -313,6 +323,7 @@ function serveOperators(
   const reloader = new Reloader({ ...parts, status, log });
   ends.push(() => reloader.close());
   signals.onReload(() => void reloader.request());
+  update.start();
   api.start(reloader);
   return () => reloader.close();
 }

@@ -75,6 +75,34 @@ export const securityEvents: Record<string, SecurityEvent> = {
     id: 'SPLICED-API-THROTTLED',
     meaning: 'so many wrong tokens came from `address`, or from all, that no more are listened to',
   },
+  update_received: {
+    id: 'SPLICED-UPDATE-RECEIVED',
+    meaning: 'an update is there completely: `name`, `length`, `sha256`; nothing is verified yet',
+  },
+  update_started: {
+    id: 'SPLICED-UPDATE-STARTED',
+    meaning: 'the installer was given the update with this `sha256`',
+  },
+  update_installed: {
+    id: 'SPLICED-UPDATE-INSTALLED',
+    meaning: 'the installer has verified and installed it',
+  },
+  update_failed: {
+    id: 'SPLICED-UPDATE-FAILED',
+    meaning: 'the installer refused it, or could not install it; `reason` is what it says',
+  },
+  update_restart: {
+    id: 'SPLICED-UPDATE-RESTART',
+    meaning: 'a restart was asked for: of the device or of the `service`, as `kind` says',
+  },
+  update_fell_back: {
+    id: 'SPLICED-UPDATE-FELL-BACK',
+    meaning: 'after an update the device runs the same `slot` as before',
+  },
+  slot_marked: {
+    id: 'SPLICED-SLOT-MARKED',
+    meaning: 'a `slot` was marked `good` or `bad` for the boot loader',
+  },
   handshakes_failed: {
     id: 'SPLICED-HANDSHAKES-FAILED',
     meaning: 'so many handshakes failed in the last interval, by reason',

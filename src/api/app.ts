@@ -43,10 +43,14 @@ function refuseBadQuery(c: RouteContext, { parameters = [] }: Route): void {
   }
 }
 
+const patternOf = (path: string): RegExp =>
+  new RegExp(`^${path.replaceAll('.', '\\.').replaceAll(/\{\w+\}/g, '[^/]+')}$`);
+
 /** Why there is no such route: the path is unknown, or it is asked in another way. */
 function noRoute(c: RouteContext): Problem {
   const path = c.req.path.startsWith(prefix) ? c.req.path.slice(prefix.length) : undefined;
-  const methods = routes.filter((route) => route.path === path).map(({ method }) => method);
+  const isThis = (route: Route): boolean => path !== undefined && patternOf(route.path).test(path);
+  const methods = routes.filter(isThis).map(({ method }) => method);
   if (methods.length === 0) {
     const detail = `There is no ${c.req.path}; ${prefix}/openapi.json describes what there is.`;
     return new Problem(404, 'Nothing there', detail);
@@ -91,8 +95,10 @@ export function createApp({ access, log, ...parts }: AppParts): Hono<{ Bindings:
       return answer;
     };
 
-  for (const route of routes)
-    app.on(route.method.toUpperCase(), prefix + route.path, guarded(route));
+  for (const route of routes) {
+    const path = prefix + route.path.replaceAll(/\{(\w+)\}/g, ':$1');
+    app.on(route.method.toUpperCase(), path, guarded(route));
+  }
   app.notFound((c) => answerOf(noRoute(c)));
   app.onError((error, c) => {
     if (error instanceof Problem) return answerOf(error);

@@ -5,6 +5,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Context } from 'hono';
 import type { Door, Need } from './access.js';
+import type { EventStreams } from './event-stream.js';
 import type { LogStreams } from './log-stream.js';
 import type { ApiService } from './service.js';
 
@@ -21,6 +22,7 @@ export type RouteContext = Context<{ Bindings: Bindings }>;
 export interface RouteParts {
   service: ApiService;
   streams: LogStreams;
+  eventStreams: EventStreams;
 }
 
 /** A schema in JSON Schema 2020-12, which is OpenAPI 3.1's. */
@@ -34,14 +36,16 @@ export interface Content {
 
 export interface Parameter {
   name: string;
-  in: 'query' | 'header';
+  in: 'query' | 'header' | 'path';
+  /** Of OpenAPI: always with one in the path. */
+  required?: true;
   description: string;
   schema: Schema;
 }
 
 export interface Route {
   method: 'get' | 'put' | 'post' | 'delete';
-  /** Below the API's prefix. */
+  /** Below the API's prefix; a parameter as OpenAPI writes it, such as {name}. */
   path: string;
   need: Need;
   summary: string;

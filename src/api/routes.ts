@@ -6,6 +6,7 @@ import type { Route } from './route.js';
 import { certificates } from './routes/certificates.js';
 import { observation } from './routes/observation.js';
 import { operation } from './routes/operation.js';
+import { update } from './routes/update.js';
 
 export const prefix = '/.spliced/api/v1';
 
@@ -28,5 +29,6 @@ export const routes: readonly Route[] = [
   ...observation,
   ...certificates,
   ...operation,
+  ...update,
   description,
 ];

@@ -108,6 +108,45 @@ const problem: Schema = {
   additionalProperties: false,
 };
 
+const textOr = (description: string): Schema => ({ ...textOrNull, description });
+
+const bundle = object({
+  name: text,
+  length: count,
+  sha256: { type: 'string', pattern: '^[0-9a-f]{64}$' },
+  compatible: textOr('The devices that it is for; null: the installer does not say.'),
+  version: textOrNull,
+  description: textOrNull,
+});
+
+const slot = object({
+  name: text,
+  bootname: textOr('As the boot loader calls it.'),
+  state: { enum: ['booted', 'active', 'inactive'] },
+  status: { enum: ['good', 'bad', 'unknown'] },
+  version: textOrNull,
+});
+
+const orNull = (schema: Schema): Schema => ({ anyOf: [schema, { type: 'null' }] });
+
+const updateState = object({
+  adapter: { enum: ['none', 'rauc', 'swupdate', 'command'] },
+  state: {
+    enum: ['idle', 'receiving', 'received', 'installing', 'installed', 'failed', 'restarting'],
+  },
+  upload: orNull(object({ name: text, length: count, offset: count })),
+  bundle: orNull(bundle),
+  progress: orNull(
+    object({ percent: { type: 'integer', minimum: 0, maximum: 100 }, message: text }),
+  ),
+  error: textOr("The installer's last error, in words."),
+  compatible: textOr('Which bundles are for this device.'),
+  slots: listOf(slot),
+  restartNeeded: { type: 'boolean', description: 'What was installed runs after a restart.' },
+  bootId: { ...text, description: 'Another one: the device has booted meanwhile.' },
+  build: textOr('Of the page that is served.'),
+});
+
 export const schemas: Readonly<Record<string, Schema>> = {
   Problem: problem,
   Status: status,
@@ -159,4 +198,10 @@ export const schemas: Readonly<Record<string, Schema>> = {
     restartRequired: { ...listOf(text), description: 'Settings that wait for a restart.' },
   }),
   Draining: object({ draining: { const: true } }),
+  Update: updateState,
+  Install: object(
+    { file: { ...text, description: "A file's name in the directory of the update." } },
+    ['file'],
+  ),
+  Marked: object({ slot: text, mark: { enum: ['good', 'bad'] }, message: text }),
 };

@@ -4,10 +4,12 @@
 // api-serving.ts once the service is ready.
 
 import { createServer, type RequestListener, type Server, type ServerOptions } from 'node:http';
+import type { Events } from '../events.js';
 import type { Log } from '../log.js';
 import type { LogTail } from '../log-tail.js';
 import { reasonOf } from '../start-error.js';
 import type { Access, Door } from './access.js';
+import { EventStreams } from './event-stream.js';
 import { LogStreams } from './log-stream.js';
 import { listenPrivately } from './private-socket.js';
 import type { ApiService } from './service.js';
@@ -46,6 +48,7 @@ export interface ApiParts {
   access: Access;
   log: Log;
   tail: LogTail;
+  events: Events;
 }
 
 interface Open {
@@ -57,6 +60,7 @@ interface Open {
 export class ApiServer {
   readonly #parts: ApiParts;
   readonly #streams: LogStreams;
+  readonly #eventStreams: EventStreams;
   readonly #open: Open[] = [];
   #listeners: Promise<Record<Door, RequestListener>> | undefined;
 
@@ -64,6 +68,7 @@ export class ApiServer {
   constructor(parts: ApiParts) {
     this.#parts = parts;
     this.#streams = new LogStreams(parts.tail);
+    this.#eventStreams = new EventStreams(parts.events);
   }
 
   /** Throws StartError when a socket cannot be had; then none is. */
@@ -79,6 +84,7 @@ export class ApiServer {
   /** Ends every stream and connection, and removes the sockets. Idempotent. */
   async close(): Promise<void> {
     this.#streams.close();
+    this.#eventStreams.close();
     await Promise.all(this.#open.splice(0).map(close));
   }
 
@@ -105,7 +111,8 @@ export class ApiServer {
   /** Once, at the first request: app.ts says why. */
   #load(): Promise<Record<Door, RequestListener>> {
     this.#listeners ??= import('./app.js').then(({ createApp, listenerOf }) => {
-      const app = createApp({ ...this.#parts, streams: this.#streams });
+      const streams = { streams: this.#streams, eventStreams: this.#eventStreams };
+      const app = createApp({ ...this.#parts, ...streams });
       return { local: listenerOf(app, 'local'), proxy: listenerOf(app, 'proxy') };
     });
     return this.#listeners;

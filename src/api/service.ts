@@ -49,6 +49,9 @@ export interface ReloadResult {
   restartRequired: string[];
 }
 
+/** What `Update` in schemas.ts describes. */
+export type Update = Record<string, unknown>;
+
 export interface ApiService {
   /** JSON text, as the engine gives it. */
   status(): string;
@@ -81,4 +84,16 @@ export interface ApiService {
   };
   /** Begins to stop. Idempotent. */
   drain(): void;
+  update: {
+    current(): Promise<Update>;
+    /**
+     * Begins to install what was uploaded, or a file of the update's directory. The answer is a
+     * sentence that says why it cannot be; undefined: it has begun.
+     */
+    install(file: string | undefined): Promise<string | undefined>;
+    /** Likewise. */
+    restart(): Promise<string | undefined>;
+    /** `message` is the installer's, or says why it cannot be. */
+    mark(slot: string, mark: 'good' | 'bad'): Promise<{ isMarked: boolean; message: string }>;
+  };
 }

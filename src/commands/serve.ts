@@ -11,6 +11,8 @@ import { StartError } from '../start-error.js';
 import { configurationHelp, configurationOptions, readCommandLine } from './usage.js';
 
 const exitFailure = 1;
+/** EX_TEMPFAIL of sysexits.h: spliced.service answers it with a new start. */
+const exitRestart = 75;
 // npm passes a Ctrl-C on to a child that the terminal has told already: within this time the same
 // signal is the same wish.
 const sameSignalMs = 100;
@@ -30,6 +32,8 @@ reads the configuration again.
 `;
 
 interface Signals extends DaemonSignals {
+  /** endForRestart() was called. */
+  readonly isRestart: boolean;
   /** The terminal was closed: end as its other programs do. */
   endOfTerminal(): void;
 }
@@ -60,7 +64,15 @@ function watchSignals(): Signals {
   process.on('SIGTERM', onStop);
   process.on('SIGINT', onStop);
   process.on('SIGHUP', onHangUp);
+  let isRestart = false;
   return {
+    get isRestart() {
+      return isRestart;
+    },
+    endForRestart: () => {
+      isRestart = true;
+      stop.abort();
+    },
     stop: stop.signal,
     stopNow: stopNow.signal,
     onReload: (listener) => {
@@ -89,7 +101,8 @@ export async function run(args: string[]): Promise<number> {
   try {
     const isClean = await runDaemon({ loaded, load, log, tail, signals });
     signals.endOfTerminal();
-    return isClean ? 0 : exitFailure;
+    if (!isClean) return exitFailure;
+    return signals.isRestart ? exitRestart : 0;
   } catch (error) {
     if (!(error instanceof StartError)) throw error;
     throw new StartError(placeRefusal(error.message, loaded));

@@ -32,6 +32,7 @@ import {
   routesMax,
 } from './routes.js';
 import { type Setting, type SettingTable, schema, settingsOf } from './schema.js';
+import { judgeUpdate, type UpdateSettings, updateOf } from './update.js';
 
 export type { Effective } from './judge.js';
 export type { CommandOptions } from './layers.js';
@@ -58,6 +59,7 @@ export interface Configuration {
   clientCertificates: ClientCertificateFiles | undefined;
   /** Who may use the API over the network: subjects (RFC 4514) or fingerprints. */
   apiClientCertificates: string[];
+  update: UpdateSettings;
   tlsOffload: 'auto' | 'off';
   ring: 'auto' | 'epoll';
   logLevel: string;
@@ -153,7 +155,9 @@ function judgeTogether(settings: ReadonlyMap<string, Effective>, layers: Layers)
   if (isSet('tls.more_certificates') && !isSet(certificate) && !isSet(privateKey)) {
     refuse('tls.more_certificates', `needs ${certificate}, which clients without a name get`);
   }
-  judgeEnrolment({ isSet, value: (key) => settings.get(key)?.value, refuse, warn });
+  const value = (key: string): unknown => settings.get(key)?.value;
+  judgeEnrolment({ isSet, value, refuse, warn });
+  judgeUpdate({ value, refuse, warn });
 }
 
 /** Every [[route]], each judged like the settings, and then all beside each other. */
@@ -246,6 +250,7 @@ function configurationOf(
         }
       : undefined,
     apiClientCertificates: setTo('api.client_certificates') as string[],
+    update: updateOf(setTo, pathOf('state_dir')),
     tlsOffload: setTo('tls.offload') as Configuration['tlsOffload'],
     ring: setTo('ring') as Configuration['ring'],
     logLevel: String(setTo('log.level')),

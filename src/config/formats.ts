@@ -96,6 +96,23 @@ addArray('subjects or fingerprints', {
   },
 });
 
+export const programWordsMax = 64;
+
+convict.addFormat({
+  name: 'program',
+  coerce: split(';'),
+  validate: (value: unknown) => {
+    if (!Array.isArray(value) || value.length > programWordsMax) {
+      throw new Error(`needs a program and its arguments, at most ${programWordsMax}`);
+    }
+    const isFit = value.every((word) => typeof word === 'string' && /^[^\0]{0,4096}$/.test(word));
+    const [program] = value as string[];
+    if (!isFit || (program !== undefined && !program.startsWith('/'))) {
+      throw new Error('must begin with the absolute path of a program');
+    }
+  },
+});
+
 /** A text that is empty for none, else judged by `pattern`. */
 function addText(name: string, pattern: RegExp, refusal: string): void {
   convict.addFormat({

@@ -5,6 +5,7 @@
 // native/base/limits.hpp, which a unit test compares.
 
 import { enrolmentTable } from './enrolment.js';
+import { updateTable } from './update.js';
 
 export interface Setting {
   /** What it means: one or more sentences of Markdown for the document. */
@@ -184,6 +185,7 @@ export const schema = {
       isLive: true,
     },
   },
+  update: updateTable,
   limits: {
     connections_max: {
       doc:

@@ -27,7 +27,9 @@ t.test('it has exactly the routes of the application', async (t) => {
     Object.keys(operations).map((method) => `${method.toUpperCase()} ${servers[0]?.url}${path}`),
   );
   const parts = { access: {}, log: {}, service: {}, streams: {} } as never;
-  const real = createApp(parts).routes.map(({ method, path }) => `${method} ${path}`);
+  const real = createApp(parts).routes.map(({ method, path }) => {
+    return `${method} ${path.replaceAll(/:(\w+)/g, '{$1}')}`;
+  });
   t.same(described.sort(), real.sort());
   t.ok(real.length >= 15);
 });
@@ -42,7 +44,8 @@ t.test('real answers are as described', async (t) => {
 
   const gets = ['/status', '/metrics', '/certificates', '/certificates/requests'];
   const more = ['/certificates/authority', '/configuration', '/openapi.json'];
-  for (const path of [...gets, ...more]) check('get', path, await ask(local, path));
+  const update = ['/update'];
+  for (const path of [...gets, ...more, ...update]) check('get', path, await ask(local, path));
   check('get', '/log', await ask(local, '/log?follow=false'));
   check('get', '/log', await ask(local, '/log?lines=x'));
   const put = (body: object) => {
@@ -58,10 +61,23 @@ t.test('real answers are as described', async (t) => {
     ['/certificates/renewal', {}],
     ['/reload', {}],
     ['/drain', {}],
+    ['/update/install', {}],
+    ['/update/install', { file: 'none' }],
+    ['/update/restart', {}],
+    ['/update/restart', {}],
     ['/drain', { x: 1 }],
   ] as const) {
     check('post', path, await post(local, path, body));
   }
+  for (const [slot, mark] of [
+    ['rootfs.0', 'good'],
+    ['none', 'bad'],
+    ['a%20b', 'good'],
+  ]) {
+    const path = `/update/slots/{name}/${mark}`;
+    check('post', path, await post(local, path.replace('{name}', slot ?? '')));
+  }
+  check('get', '/events', await ask(local, '/events', { method: 'HEAD' }));
   check('get', '/certificates/requests', await ask(local, '/certificates/requests'));
   for (const path of [
     '/certificates/requests',

@@ -7,6 +7,7 @@ import { Access } from '../../../src/api/access.js';
 import { ApiServer } from '../../../src/api/server.js';
 import type { ApiService, PendingRequest } from '../../../src/api/service.js';
 import { GuessThrottle } from '../../../src/api/throttle.js';
+import { Events } from '../../../src/events.js';
 import type { Log } from '../../../src/log.js';
 import { LogTail } from '../../../src/log-tail.js';
 import { statusJson } from './status.js';
@@ -24,6 +25,30 @@ export const certificate = {
   lastError: null,
 };
 
+export const updateState = {
+  adapter: 'rauc',
+  state: 'installing',
+  upload: { name: 'next.raucb', length: 10, offset: 5 },
+  bundle: {
+    name: 'bundle.raucb',
+    length: 123_456,
+    sha256: 'ab'.repeat(32),
+    compatible: 'gate',
+    version: '2',
+    description: null,
+  },
+  progress: { percent: 40, message: 'Copying image to rootfs.1' },
+  error: null,
+  compatible: 'gate',
+  slots: [
+    { name: 'rootfs.0', bootname: 'A', state: 'booted', status: 'good', version: null },
+    { name: 'rootfs.1', bootname: 'B', state: 'inactive', status: 'unknown', version: '1' },
+  ],
+  restartNeeded: false,
+  bootId: '8f7e1b8e-0000-4000-8000-000000000000',
+  build: 'abc',
+};
+
 export interface Scene {
   directory: string;
   local: string;
@@ -32,6 +57,7 @@ export interface Scene {
   calls: unknown[][];
   lines: Record<string, unknown>[];
   tail: LogTail;
+  events: Events;
   server: ApiServer;
   /** Moves the throttle's clock on. */
   pass(ms: number): void;
@@ -87,6 +113,21 @@ function fakeService(calls: unknown[][], own: Partial<ApiService>): ApiService {
       },
     },
     drain: () => note('drain'),
+    update: {
+      current: async () => updateState,
+      install: async (file) => {
+        note('install update', file);
+        return file === 'none' ? 'There is nothing to install.' : undefined;
+      },
+      restart: async () => {
+        note('restart');
+        return calls.filter(([name]) => name === 'restart').length > 1 ? 'It restarts.' : undefined;
+      },
+      mark: async (slot, mark) => {
+        note('mark', slot, mark);
+        return { isMarked: slot !== 'none', message: `marked ${slot} as ${mark}` };
+      },
+    },
     ...own,
   };
 }
@@ -110,8 +151,9 @@ export async function startScene(t: Test, options: SceneOptions = {}): Promise<S
     throttle: new GuessThrottle(() => nowMs),
   });
   const tail = new LogTail();
+  const events = new Events();
   const service = fakeService(calls, options.service ?? {});
-  const server = new ApiServer({ stateDir: directory, service, access, log, tail });
+  const server = new ApiServer({ stateDir: directory, service, access, log, tail, events });
   await server.start();
   t.teardown(() => server.close());
   const [local, proxy] = ['api.sock', 'proxy.sock'].map((name) => join(directory, name));
@@ -122,6 +164,7 @@ export async function startScene(t: Test, options: SceneOptions = {}): Promise<S
     calls,
     lines,
     tail,
+    events,
     server,
     pass: (ms) => {
       nowMs += ms;

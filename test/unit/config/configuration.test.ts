@@ -197,7 +197,7 @@ t.test('both certificate options or none', async (t) => {
 
 t.test('numbers from the environment, at their bounds', async (t) => {
   const numeric = [...settings].filter(([, entry]) => entry.format === 'whole number');
-  t.equal(numeric.length, 18);
+  t.equal(numeric.length, 19);
   for (const [key, { env, min = Number.NaN, max = Number.NaN }] of numeric) {
     for (const value of [min, max]) {
       t.equal(load({}, { [env]: String(value) }).settings.get(key)?.value, value, env);
@@ -292,7 +292,7 @@ t.test('each error of a file has its line, its key and what is allowed', async (
     [
       '[zzz]\na = 1',
       1,
-      'zzz: there is no table [zzz]; there are [tls], [enrolment], [client_certificates], [api], [limits], [timeouts], [log]',
+      'zzz: there is no table [zzz]; there are [tls], [enrolment], [client_certificates], [api], [update], [limits], [timeouts], [log]',
     ],
     [
       '[api]\nclient_certificates = ["CN=ok", "admin"]',

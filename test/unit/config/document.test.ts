@@ -43,7 +43,7 @@ t.test('a number has its unit in its name, and every setting says what it is', a
     t.match(key, /^[a-z_]+(\.[a-z_]+)?$/, key);
     t.match(env, /^SPLICED_[A-Z_]+$/, env);
     t.match(doc, /^[A-Z`].*\.$/, key);
-    if (format === 'whole number') t.match(key, /_(ms|bytes|max|per_s)$/, `${key}: unit`);
+    if (format === 'whole number') t.match(key, /_(ms|bytes|mib|max|per_s)$/, `${key}: unit`);
   }
 });
 

@@ -1,0 +1,76 @@
+// SPDX-License-Identifier: Apache-2.0
+// What of an update survives the process and a power cut: one small file in the update's directory,
+// replaced atomically. Used by manager.ts.
+
+import {
+  closeSync,
+  fsyncSync,
+  mkdirSync,
+  openSync,
+  readFileSync,
+  renameSync,
+  writeSync,
+} from 'node:fs';
+import { join } from 'node:path';
+
+/** A bundle that has arrived completely, in a file of the update's directory. */
+export interface ReceivedBundle {
+  path: string;
+  /** What its sender calls it. */
+  name: string;
+  length: number;
+  /** Hexadecimal. */
+  sha256: string;
+}
+
+export interface Bundle extends ReceivedBundle {
+  compatible: string | null;
+  version: string | null;
+  description: string | null;
+}
+
+export interface UpdateRecord {
+  state: 'idle' | 'received' | 'installing' | 'installed' | 'failed' | 'restarting';
+  bundle: Bundle | null;
+  error: string | null;
+  /** Of the boot in which the state was entered. */
+  bootId: string;
+  /** Of the process likewise. */
+  run: string;
+  /** What the installer needs to find an installation again. */
+  token: string | null;
+  /** The slot that ran when the update was installed; null: not known. */
+  bootedSlot: string | null;
+}
+
+const nameOf = (directory: string): string => join(directory, 'update.json');
+
+/** Undefined: nothing is recorded, or it cannot be understood. */
+export function readRecord(directory: string): UpdateRecord | undefined {
+  try {
+    const record = JSON.parse(readFileSync(nameOf(directory), 'utf8')) as UpdateRecord;
+    return typeof record.state === 'string' ? record : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+/** Throws where the disk refuses. After a power cut there is the old record or the new one. */
+export function writeRecord(directory: string, record: UpdateRecord): void {
+  mkdirSync(directory, { recursive: true, mode: 0o700 });
+  const name = nameOf(directory);
+  const file = openSync(`${name}.new`, 'w', 0o600);
+  try {
+    writeSync(file, `${JSON.stringify(record)}\n`);
+    fsyncSync(file);
+  } finally {
+    closeSync(file);
+  }
+  renameSync(`${name}.new`, name);
+  const folder = openSync(directory, 'r');
+  try {
+    fsyncSync(folder);
+  } finally {
+    closeSync(folder);
+  }
+}
