@@ -27,7 +27,7 @@ import { ConnectionReporter } from './log-connections.js';
 import type { LogTail } from './log-tail.js';
 import { type Participant, Reloader } from './reload.js';
 import { RunRecord } from './run-record.js';
-import { buildOf, SiteServing, siteOf } from './site.js';
+import { SiteServing, siteOf } from './site.js';
 import { reasonOf, StartError } from './start-error.js';
 import { Health, isHealthWatched } from './supervision/health.js';
 import { takeNotifySocket } from './supervision/notify.js';
@@ -305,7 +305,10 @@ function serveOperators(
 ): () => void {
   const { configuration, certificates } = serving;
   const events = new Events();
-  const build = (): string | null => buildOf(configuration.root) || null;
+  const build = (): string | null => siteServing.build || null;
+  const tellBuild = (): void => events.publish('build', { build: build() });
+  siteServing.onBuild(tellBuild);
+  tellBuild();
   const endForRestart = signals.endForRestart;
   const update = new UpdateServing({ configuration, events, log, build, endForRestart });
   ends.push(() => update.close());

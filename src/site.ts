@@ -128,7 +128,8 @@ export class SiteServing {
   readonly #log: Log;
   readonly #watch: WebRootWatch;
   #parts: SiteParts;
-  #onBuild: (build: string) => void = () => {};
+  #build = '';
+  #onBuild: () => void = () => {};
 
   constructor({ engine, site, log, clock = systemClock }: SiteServingParts) {
     this.#engine = engine;
@@ -144,8 +145,13 @@ export class SiteServing {
   }
 
   /** Names who is told that another build is served. */
-  onBuild(listener: (build: string) => void): void {
+  onBuild(listener: () => void): void {
     this.#onBuild = listener;
+  }
+
+  /** Identity of what is served; empty: it has none. */
+  get build(): string {
+    return this.#build;
   }
 
   trustChanged(isTrusted: boolean): void {
@@ -175,14 +181,17 @@ export class SiteServing {
       return;
     }
     this.#log.info({ event: 'web_root_switched', build });
-    this.#onBuild(build);
   }
 
   #use(parts: SiteParts): void {
     this.#watch.watch(rootsOf(parts.configuration)); // First: a switch in between is a change.
     try {
-      this.#engine.replaceSite(siteOf(parts));
+      const site = siteOf(parts);
+      this.#engine.replaceSite(site);
       this.#parts = parts;
+      const isAnother = site.build !== this.#build;
+      this.#build = site.build;
+      if (isAnother) this.#onBuild();
     } finally {
       if (this.#parts !== parts) this.#watch.watch(rootsOf(this.#parts.configuration));
     }

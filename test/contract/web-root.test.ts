@@ -52,9 +52,9 @@ async function start(t: Test, packed = false): Promise<Tree> {
   const log = { info: note, warn: note } as unknown as Log;
   const site = { configuration, isTrusted: false };
   const serving = new SiteServing({ engine: running.engine, site, log });
-  const builds: string[] = [];
-  serving.onBuild((build) => builds.push(build));
   t.teardown(serving.start());
+  const builds: string[] = [];
+  serving.onBuild(() => builds.push(serving.build));
   return { running, top, large, builds, events, turn };
 }
 
