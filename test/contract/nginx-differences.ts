@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Where spliced answers otherwise than nginx 1.22, and why. Names are those of nginx-requests.ts.
+// Where spliced answers otherwise than nginx, 1.22 and 1.26 alike, and why. Names are those of
+// nginx-requests.ts.
 
 export const differences: { reason: string; names: string[] }[] = [
   {
@@ -23,7 +24,7 @@ export const differences: { reason: string; names: string[] }[] = [
     names: ['target //a.txt', 'target /.//a.txt'],
   },
   {
-    reason: 'Index files and redirects of directories: not served by this version.',
+    reason: 'A file system alone, without a route: no index, and no redirect of a directory.',
     names: ['target /directory', 'target /directory/'],
   },
   {

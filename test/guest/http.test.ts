@@ -11,7 +11,7 @@ import { compileTests } from '../../scripts/compile.mjs';
 import { countTap } from '../../scripts/tap.mjs';
 import { prepare } from './host/prepare.js';
 
-const names = ['files', 'http', 'http-rules', 'request-framing', 'site', 'variants'];
+const names = ['files', 'http', 'http-rules', 'nginx', 'request-framing', 'site', 'variants'];
 const modes = ['auto', 'off'] as const;
 
 interface Offload {
