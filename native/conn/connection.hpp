@@ -103,6 +103,8 @@ struct Connection {
   uint64_t deadline_ms = 0;       // 0: none
   uint64_t progress_ms = 0;       // since when what the peer's TCP acknowledges is measured
   uint64_t acked_mark = 0;        // what it had acknowledged then
+  uint64_t stall_due_ms = 0;      // Respond, Splice: when that is judged
+  bool lags = false;              // it had to be waited for, and has not acknowledged all since
   uint64_t waiting_since_ms = 0;  // WaitingList
   uint64_t drain_began_ms = 0;
   uint64_t tick_due_ms = 0;

@@ -11,7 +11,7 @@ namespace {
 // or longer: one byte at least, and the least rate. What a client reads byte by byte holds a slot,
 // a file and buffers for as long as it likes; below the rate it is no client of this century.
 // Judged for the first time after the second time-out, for the first measures from the connection's
-// begin.
+// begin. dispatch.cpp says when the measure is taken afresh.
 bool keeps_up(Services& s, Connection& c) {
   const uint64_t elapsed_ms = s.now_ms - c.progress_ms;
   if (elapsed_ms < s.options.stall_timeout_ms) return true;
@@ -36,7 +36,8 @@ void extend_or_abort(Services& s, Connection& c, uint32_t interval_ms) {
   const bool alive = keeps_up(s, c);
   if (!alive) count(s, Overdue::Stall);
   if (!alive || drain_over(s, c)) return abort(s, c, Ending::Aborted);
-  s.set_deadline(c, s.now_ms + interval_ms);
+  c.stall_due_ms = s.now_ms + interval_ms;
+  s.set_deadline(c, c.stall_due_ms);
 }
 
 void on_linger_deadline(Services& s, Connection& c) {

@@ -66,7 +66,19 @@ Turn step(Services& s, Connection& c) {
   return Turn::Wait;
 }
 
-uint64_t first_deadline(const Services& s, const Connection& c) {
+// Until when the peer must have acknowledged something of what is sent. One that had to be waited
+// for is measured on, over the responses that follow, until it has acknowledged all: else it could
+// hold its place for ever with many small ones, each of them taken in time.
+uint64_t stall_deadline(const Services& s, Connection& c) {
+  if (c.lags && os::unacknowledged_bytes(c.socket) == 0) c.lags = false;
+  if (!c.lags) {
+    c.progress_ms = s.now_ms;
+    c.stall_due_ms = s.now_ms + s.options.stall_timeout_ms;
+  }
+  return c.stall_due_ms;
+}
+
+uint64_t first_deadline(const Services& s, Connection& c) {
   const Options& o = s.options;
   switch (c.state) {
     case State::Handshake:
@@ -75,8 +87,16 @@ uint64_t first_deadline(const Services& s, const Connection& c) {
       return s.now_ms + o.idle_timeout_ms;
     case State::ReadBody:
       return c.request_began_ms + o.request_timeout_ms;
+    case State::Respond:
+    case State::Splice:
+      return stall_deadline(s, c);
     case State::Linger:
+      c.progress_ms = s.now_ms;
       return s.now_ms + o.linger_timeout_ms;
+    case State::CloseNotify:
+    case State::Settle:
+      c.progress_ms = s.now_ms;
+      return s.now_ms + o.stall_timeout_ms;
     case State::Free:
     case State::Join:
       return 0;
@@ -137,7 +157,7 @@ void enter(Services& s, Connection& c, State next) {
   if (WaitingList::has(c.state)) s.waiting.remove(c);
   c.state = next;
   if (WaitingList::has(next)) s.waiting.append(c);
-  c.waiting_since_ms = c.progress_ms = s.now_ms;
+  c.waiting_since_ms = s.now_ms;
   c.tick_interval_ms = 0;
   c.tick_due_ms = 0;
   c.writable = true;  // until the socket says otherwise

@@ -91,6 +91,7 @@ bool over_window(Services& s, Connection& c, size_t more_bytes) {
   if (c.peer_hung_up || std::exchange(c.socket_error, false)) return false;
   if (c.ledger.pending() + more_bytes <= window) return false;
   s.figures.pauses.add();
+  c.lags = true;
   return true;
 }
 

@@ -15,6 +15,12 @@ void count_handed(Services& s, Connection& c, size_t bytes, bool open) {
   s.figures.plaintext_sent_bytes.add(bytes);
 }
 
+// The peer reads more slowly than we send.
+void no_room(Connection& c) {
+  c.writable = false;
+  c.lags = true;
+}
+
 }  // namespace
 
 os::Received stream_read(Connection& c, char* out, size_t capacity) {
@@ -29,7 +35,7 @@ os::Moved stream_send_output(Services& s, Connection& c, bool more) {
     const os::Moved moved = c.offloaded
                                 ? os::send_bytes(c.socket, c.output.data(), c.output.size(), more)
                                 : c.session->write(c.output.data(), c.output.size());
-    if (moved.io == os::Io::WouldBlock) c.writable = false;
+    if (moved.io == os::Io::WouldBlock) no_room(c);
     if (moved.io != os::Io::Done) return moved;
     c.output.begin += moved.bytes;
     count_handed(s, c, moved.bytes, more || !c.output.empty());
@@ -37,13 +43,13 @@ os::Moved stream_send_output(Services& s, Connection& c, bool more) {
   c.output.release(s.buffers);
   if (c.offloaded) return {};
   const os::Moved flushed = c.session->flush();
-  if (flushed.io == os::Io::WouldBlock) c.writable = false;
+  if (flushed.io == os::Io::WouldBlock) no_room(c);
   return flushed;
 }
 
 os::Moved stream_splice(Services& s, Connection& c, size_t bytes) {
   const os::Moved moved = os::pipe_to_socket(c.pipe.read_end.get(), c.socket, bytes, /*more=*/true);
-  if (moved.io == os::Io::WouldBlock) c.writable = false;
+  if (moved.io == os::Io::WouldBlock) no_room(c);
   if (moved.io != os::Io::Done) return moved;
   c.pipe_bytes -= moved.bytes;
   s.figures.spliced_bytes.add(moved.bytes);
@@ -53,7 +59,7 @@ os::Moved stream_splice(Services& s, Connection& c, size_t bytes) {
 
 os::Moved stream_send_file(Services& s, Connection& c, size_t bytes) {
   const os::Moved moved = os::file_to_socket(c.file->fd.get(), c.body_offset, c.socket, bytes);
-  if (moved.io == os::Io::WouldBlock) c.writable = false;
+  if (moved.io == os::Io::WouldBlock) no_room(c);
   if (moved.io != os::Io::Done) return moved;
   c.advance(moved.bytes);
   c.resident_bytes -= moved.bytes;
@@ -66,7 +72,7 @@ os::Moved stream_alert(Services& s, Connection& c, uint8_t level, uint8_t descri
   const uint8_t payload[2] = {level, description};
   const os::Moved moved =
       os::send_control(c.socket, os::RecordType::Alert, payload, sizeof payload);
-  if (moved.io == os::Io::WouldBlock) c.writable = false;
+  if (moved.io == os::Io::WouldBlock) no_room(c);
   if (moved.io != os::Io::Done) return moved;
   c.ledger.handed(sizeof payload);
   s.figures.alerts_sent.add();
