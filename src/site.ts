@@ -3,6 +3,7 @@
 // has, and the identity of the build, which validators and responses carry. A participant of a reload;
 // follows the directories when an update replaces them. Called by daemon.ts.
 
+import { join, resolve } from 'node:path';
 import { systemClock } from './certificates/clock.js';
 import type { Configuration } from './config/configuration.js';
 import type { RouteSettings } from './config/routes.js';
@@ -26,14 +27,22 @@ const buildField = 'Spliced-Build';
 /** A year (RFC 6797 6.1.1); without subdomains, which may be other devices. */
 const strictTransport = 'max-age=31536000';
 
-/** The lines of a route: defaults, replaced or left out by its own. */
-export function fieldsOf(own: readonly string[], isTrusted: boolean, build = ''): string[] {
+/**
+ * The lines of a route: defaults, replaced or left out by its own. What an application answers has its
+ * own rules of what a page may do; ours would break it.
+ */
+export function fieldsOf(
+  own: readonly string[],
+  isTrusted: boolean,
+  build = '',
+  isProxied = false,
+): string[] {
   const fields = new Map<string, string>();
   const set = (name: string, value: string): void => {
     if (value === '') fields.delete(name.toLowerCase());
     else fields.set(name.toLowerCase(), `${name}: ${value}`);
   };
-  for (const [name, value] of Object.entries(secureFields)) set(name, value);
+  if (!isProxied) for (const [name, value] of Object.entries(secureFields)) set(name, value);
   // A browser that has accepted a certificate by hand could never get past it again.
   if (isTrusted) set('Strict-Transport-Security', strictTransport);
   set(buildField, build);
@@ -60,9 +69,22 @@ const wholeRoot: Omit<RouteSettings, 'root'> = {
   status: 200,
   content_type: '',
   body: '',
+  upstream: '',
+  connect_timeout_ms: 5_000,
+  response_timeout_ms: 60_000,
+  stream_timeout_ms: 3_600_000,
   headers: [],
   require_client_certificate: false,
 };
+
+/** The operators' API, for clients from the network: docs/API.md. */
+const apiRoute = (stateDir: string): RouteSettings => ({
+  ...wholeRoot,
+  root: '',
+  path: '/.spliced/api',
+  action: 'proxy',
+  upstream: `unix:${join(resolve(stateDir), 'proxy.sock')}`,
+});
 
 export interface SiteParts {
   configuration: Configuration;
@@ -94,7 +116,7 @@ export function siteOf({ configuration, isTrusted }: SiteParts): SiteOptions {
     methods: route.methods,
     action: route.action,
     clientCertificate: route.require_client_certificate,
-    fields: fieldsOf(route.headers, isTrusted, build),
+    fields: fieldsOf(route.headers, isTrusted, build, route.action === 'proxy'),
     directory: directories.indexOf(route.root) + 1,
     mounted: route.root !== '',
     index: route.index,
@@ -108,8 +130,13 @@ export function siteOf({ configuration, isTrusted }: SiteParts): SiteOptions {
     keepPath: route.keep_path,
     contentType: route.content_type,
     body: route.body,
+    upstream: route.upstream,
+    connectTimeoutMs: route.connect_timeout_ms,
+    responseTimeoutMs: route.response_timeout_ms,
+    streamTimeoutMs: route.stream_timeout_ms,
   });
-  return { build, directories, routes: settings.map(optionsOf) };
+  const own = [apiRoute(configuration.stateDir)].map(optionsOf);
+  return { build, directories, routes: settings.map(optionsOf), own };
 }
 
 export interface SiteServingParts {

@@ -59,12 +59,34 @@ inline constexpr size_t kRouteFieldsBytesMax = 2048;
 inline constexpr size_t kRouteBodyBytesMax = 8 * 1024;
 inline constexpr size_t kLocationBytesMax = 4096;
 
+// Backends of proxy routes: their connections beside one for each client's request, idle ones that
+// are kept, and how long. A head is read into one buffer, and leaves in another with what we add.
+inline constexpr uint32_t kUpstreamsIdleMax = 32;
+inline constexpr uint64_t kUpstreamIdleMs = 15'000;
+inline constexpr size_t kUpstreamHeadBytesMax = 12 * 1024;
+inline constexpr size_t kUpstreamFieldsMax = 128;
+inline constexpr size_t kForwardedHostBytesMax = 512;    // goes into three fields
+inline constexpr uint32_t kInterimResponsesMax = 16;     // 1xx before one response
+inline constexpr uint32_t kRetryAfterS = 2;              // a backend that is down
+inline constexpr int kPumpsPerTurn = 8;                  // of a proxied request, in each direction
+// What is at least left of a body for it to go through a pipe: less is not worth the calls.
+inline constexpr uint64_t kProxySpliceBytesMin = 32 * 1024;
+inline constexpr uint32_t kConnectTimeoutMsDefault = 5'000;
+inline constexpr uint32_t kResponseTimeoutMsDefault = 60'000;
+inline constexpr uint32_t kStreamTimeoutMsDefault = 3'600'000;  // event streams and WebSockets
+inline constexpr uint32_t kStreamTimeoutMsCeiling = 86'400'000;
+
 // Input: one buffer holds the rest of one head and what was pipelined behind it.
 inline constexpr size_t kInputBytes = 16384;
 static_assert(kInputBytes >= 2 * kHeadBytesMax, "a full head must fit beside the next one");
 
 // Output: a response head and a small body leave in one record.
 inline constexpr size_t kOutputBytes = kRecordPlaintextBytes;
+static_assert(kUpstreamHeadBytesMax + kUpstreamFieldsMax + kRouteFieldsBytesMax + 256 <=
+                  kOutputBytes,
+              "a backend's head must fit in the output, each field a byte longer, with our own");
+static_assert(kHeadBytesMax + kHeaderFieldsMax + 3 * kForwardedHostBytesMax + 2048 <= kInputBytes,
+              "a request's head must fit with what we add: a certificate's subject has 512 bytes");
 inline constexpr size_t kBuffersKeptMax = 64;
 
 // One piece of a file on its way: a pipe's default capacity (fs/pipe.c: 16 pages), four full

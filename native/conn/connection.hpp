@@ -10,6 +10,7 @@
 #include "base/assert.hpp"
 #include "conn/buffer.hpp"
 #include "conn/connection_log.hpp"
+#include "conn/exchange_ptr.hpp"
 #include "conn/ledger.hpp"
 #include "conn/parts.hpp"
 #include "conn/site.hpp"
@@ -75,12 +76,14 @@ struct Connection {
   // The request being read, and what was pipelined behind it.
   Span input;
   size_t head_bytes = 0;          // ReadBody, OpenFile: the complete head at the front of `input`
-  http::BodySkipper body;         // of what follows the head
+  http::BodyReader body;          // of what follows the head
   uint64_t request_began_ms = 0;  // when its first byte was here
 
-  // What the request is for, until its response has begun.
+  // What the request is for, until its response has begun; with an exchange, until that ends.
   std::shared_ptr<Site> site;
   const http::Route* route = nullptr;  // of `site`; null: none is known yet
+
+  ExchangePtr exchange;  // Connect, Exchange, Tunnel; null otherwise
 
   // The response being sent.
   Span output;

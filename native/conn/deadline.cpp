@@ -2,6 +2,7 @@
 // What happens when a state has lasted too long. A peer whose TCP still acknowledges at a rate is
 // slow, not gone: its deadline moves. One that acknowledges less is reset and counted as aborted.
 #include "conn/dispatch.hpp"
+#include "conn/exchange.hpp"
 #include "os/socket_io.hpp"
 
 namespace spliced::conn {
@@ -66,6 +67,11 @@ void on_deadline(Services& s, Connection& c) {
       return begin_close(s, c);
     case State::Linger:
       return on_linger_deadline(s, c);
+    case State::Connect:
+    case State::Exchange:
+    case State::Tunnel:
+      if (client_owes(c)) return extend_or_abort(s, c, s.options.stall_timeout_ms);
+      return on_exchange_deadline(s, c);
     case State::OpenFile:
       return abort(s, c, Ending::Aborted);
     case State::Respond:

@@ -24,10 +24,14 @@ constexpr uint16_t kEdges[kStates] = {
     /* Free        */ bit(State::Handshake),
     /* Handshake   */ bit(State::ReadHead) | bit(State::Linger) | bit(State::Join),
     /* ReadHead    */ bit(State::ReadBody) | bit(State::OpenFile) | bit(State::Respond) |
-        bit(State::CloseNotify) | bit(State::Join),
+        bit(State::Connect) | bit(State::Exchange) | bit(State::CloseNotify) | bit(State::Join),
     /* ReadBody    */ bit(State::OpenFile) | bit(State::Respond) | bit(State::CloseNotify) |
         bit(State::Join),
     /* OpenFile    */ bit(State::Respond) | bit(State::Join),
+    /* Connect     */ bit(State::Exchange) | bit(State::Respond) | bit(State::Join),
+    /* Exchange    */ bit(State::Connect) | bit(State::Tunnel) | bit(State::Respond) |
+        bit(State::ReadHead) | bit(State::CloseNotify) | bit(State::Join),
+    /* Tunnel      */ bit(State::CloseNotify) | bit(State::Join),
     /* Respond     */ bit(State::Splice) | bit(State::ReadHead) | bit(State::CloseNotify) |
         bit(State::Join),
     /* Splice      */ bit(State::Respond) | bit(State::ReadHead) | bit(State::CloseNotify) |
@@ -48,6 +52,12 @@ Turn step(Services& s, Connection& c) {
       return read_body(s, c);
     case State::OpenFile:
       return open_file(s, c);
+    case State::Connect:
+      return connect_to_upstream(s, c);
+    case State::Exchange:
+      return exchange(s, c);
+    case State::Tunnel:
+      return tunnel(s, c);
     case State::Respond:
       return respond(s, c);
     case State::Splice:
@@ -129,7 +139,7 @@ void on_watch(Services& s, Connection& c, const ring::Completion& completion) {
 }  // namespace
 
 const char* const kStateNames[kStates] = {"free",      "handshake", "read_head", "read_body",
-                                          "open_file", "respond",   "splice",    "close_notify",
+                                          "open_file", "connect", "exchange", "tunnel", "respond",   "splice",    "close_notify",
                                           "settle",    "linger",    "join"};
 
 const char* const kOverdueNames[kOverdues] = {"handshake", "head", "idle", "request", "stall"};
@@ -174,6 +184,10 @@ void prepare_slots(Services& s) {
 
 void on_completion(Services& s, const ring::Completion& completion) {
   const ring::Token token = completion.token;
+  if (token.kind == ring::Kind::Upstream) {
+    if (Connection* owner = on_upstream_completion(s, completion)) run(s, *owner);
+    return;
+  }
   Connection* c = token.slot < s.slots.size() ? &s.slots[token.slot] : nullptr;
   if (c == nullptr || c->state == State::Free || c->generation != token.generation) {
     s.figures.stale_completions.add();
@@ -227,6 +241,7 @@ void run_ticks(Services& s) {
 
 void run_deadlines(Services& s) {
   for (const auto& directory : s.site->directories) directory->files.sweep(s.now_ms);
+  sweep_upstreams(s);
   if (s.now_ms < s.next_deadline_ms) return;
   s.next_deadline_ms = UINT64_MAX;
   for (Connection& c : s.slots) {
@@ -243,6 +258,7 @@ void run_deadlines(Services& s) {
 void begin_stop(Services& s) {
   s.stopping = true;
   s.first_requests_until_ms = s.now_ms + limits::kFirstRequestMs;
+  end_idle_upstreams(s);
   for (Connection& c : s.slots) {
     if (!c.served && c.deadline_ms != 0) s.set_deadline(c, c.deadline_ms);
     // A request that has arrived already is still answered: read_head looks, then closes.
@@ -267,7 +283,7 @@ void abort_all(Services& s) {
 
 int next_timeout_ms(const Services& s) {
   if (!s.ready.empty()) return 0;
-  uint64_t due = s.next_deadline_ms;
+  uint64_t due = std::min(s.next_deadline_ms, next_upstream_sweep_ms(s));
   for (const auto& directory : s.site->directories)
     due = std::min(due, directory->files.next_sweep_ms());
   for (uint32_t slot : s.ticking) {

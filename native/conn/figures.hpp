@@ -12,9 +12,9 @@
 
 namespace spliced::conn {
 
-inline constexpr uint16_t kStatuses[] = {200, 204, 206, 301, 302, 303, 304, 307, 308,
-                                         400, 403, 404, 405, 406, 408, 410, 412, 413,
-                                         414, 416, 417, 429, 431, 500, 501, 503, 505};
+inline constexpr uint16_t kStatuses[] = {
+    101, 200, 201, 202, 204, 206, 301, 302, 303, 304, 307, 308, 400, 401, 403, 404, 405, 406, 408,
+    409, 410, 412, 413, 414, 415, 416, 417, 422, 429, 431, 500, 501, 502, 503, 504, 505, 507};
 inline constexpr size_t kStatusCount = sizeof kStatuses / sizeof *kStatuses;
 
 struct Figures {
@@ -29,14 +29,18 @@ struct Figures {
   Counter clients_verified, clients_missing, clients_refused[tls::kClientRefusals];
   Counter alerts_sent, control_records, record_limit_closes;
   Counter promoted[tls::kCipherSpecs], fallbacks[tls::kFallbacks];
-  // Kernel TLS could not do its work, and the peer was not the reason: the cipher's job failed or was
-  // refused (or there was no memory for it).
+  // Kernel TLS could not do its work, and the peer was not the reason: the cipher's job failed or
+  // was refused (or there was no memory for it).
   Counter encrypt_failures, decrypt_failures;
   Counter pending_bytes, pending_bytes_max, pauses, pushes;
   Counter ledgers_stuck, ledgers_stuck_ever;  // now; ever. See stuck.cpp
   Counter canaries, canaries_offloaded;       // connections of the canary; those with kernel TLS
   Counter aborted_in[kStates];                // by the state that gave up
   Counter drained, aborted, peer_gone, drain_last_ms, drain_max_ms;
+  // Proxy routes.
+  Counter upstreams_open, upstreams_idle, upstreams_opened, upstreams_reused, upstream_retries;
+  Counter upstream_failures[kUpstreamFailures];
+  Counter websockets, websockets_ever;
   Counter stale_completions;      // never expected: a completion for a slot's earlier owner
   Counter ledger_contradictions;  // never expected: TCP has more than we handed over
   files::Counters files;

@@ -15,17 +15,28 @@
 namespace spliced::conn {
 namespace {
 
+// The drain, but in the middle of an exchange: nobody knows what of a response is out.
+Turn leave(Services& s, Connection& c, Ending ending) {
+  if (c.exchange) {
+    abort(s, c, ending);
+  } else {
+    c.ending = ending;
+    begin_close(s, c);
+  }
+  return Turn::Again;
+}
+
 // A fatal alert as the last record, then the drain: earlier responses and the alert arrive.
 Turn refuse(Services& s, Connection& c, uint8_t description) {
   if (c.offloaded) os::clear_error(c.socket);
   c.farewell = description;
-  c.ending = Ending::PeerGone;
-  begin_close(s, c);
-  return Turn::Again;
+  return leave(s, c, Ending::PeerGone);
 }
 
+// A response that is under way is for one who still listens.
 Turn peer_done(Services& s, Connection& c) {
   c.peer_done = true;
+  if (c.exchange) return Turn::Wait;
   begin_close(s, c);
   return Turn::Again;
 }
@@ -39,9 +50,7 @@ Turn on_alert(Services& s, Connection& c, const char* payload, size_t bytes) {
   // RFC 5246 7.2.2: a warning may be ignored. TLS 1.3 has none but the two above (RFC 8446 6).
   const bool warning = complete && static_cast<uint8_t>(payload[0]) == alert::kWarning;
   if (warning && c.cipher->version == tls::Version::Tls12) return Turn::Yield;
-  c.ending = Ending::PeerGone;
-  begin_close(s, c);
-  return Turn::Again;
+  return leave(s, c, Ending::PeerGone);
 }
 
 Turn on_handshake_message(Services& s, Connection& c, uint8_t message) {
@@ -99,7 +108,7 @@ Turn on_receive_error(Services& s, Connection& c, int error) {
 
 // RFC 8446 5.5 for the peer's direction. A record has at least one byte for us, or none: so count
 // bytes, and ask the kernel only when that could be the limit.
-bool receive_limit_reached(Connection& c, size_t bytes) {
+bool limit_reached(Connection& c, size_t bytes) {
   c.receive_sequence_at_most += bytes + 1;
   if (!c.offloaded || c.receive_sequence_at_most < limits::kRecordsPerKeyMax) return false;
   uint64_t next = 0;
@@ -118,6 +127,11 @@ void make_room(Connection& c) {
 
 }  // namespace
 
+bool count_received(Services& s, Connection& c, size_t bytes) {
+  s.figures.received_bytes.add(bytes);
+  return limit_reached(c, bytes);
+}
+
 bool receive(Services& s, Connection& c, Turn& turn) {
   c.input.hold(s.buffers);
   make_room(c);
@@ -135,10 +149,9 @@ bool receive(Services& s, Connection& c, Turn& turn) {
     case os::Io::Done:
       break;
   }
-  if (receive_limit_reached(c, got.bytes)) {
+  if (limit_reached(c, got.bytes)) {
     s.figures.record_limit_closes.add();
-    begin_close(s, c);
-    turn = Turn::Again;
+    turn = leave(s, c, c.exchange ? Ending::Aborted : Ending::None);
     return false;
   }
   if (got.type != os::RecordType::ApplicationData) {

@@ -10,6 +10,9 @@ namespace spliced::conn {
 // answers; for Wait there is nothing to read for now. Only while c.readable, with room in c.input.
 bool receive(Services& s, Connection& c, Turn& turn);
 
+// So many bytes of content came: the limit of records under one key is looked at. True: reached.
+bool count_received(Services& s, Connection& c, size_t bytes);
+
 // Before a state waits for the peer: the last response may still be with the cipher, so ticks go on
 // until it is known to be TCP's.
 void watch_last_response(Services& s, Connection& c);

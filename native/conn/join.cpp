@@ -3,6 +3,7 @@
 // only then is the socket handed to the closer and the slot freed.
 #include "base/assert.hpp"
 #include "conn/dispatch.hpp"
+#include "conn/exchange.hpp"
 #include "os/socket_io.hpp"
 
 namespace spliced::conn {
@@ -51,6 +52,7 @@ void abort(Services& s, Connection& c, Ending ending) {
 }
 
 Turn join(Services& s, Connection& c) {
+  release_exchange(s, c);
   if (c.watching) {
     s.ring.cancel(c.socket, token_of(c, ring::Kind::Watch));
     c.watching = false;  // its last completion is still counted in `inflight`

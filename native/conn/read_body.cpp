@@ -10,13 +10,13 @@
 namespace spliced::conn {
 namespace {
 
-using Verdict = http::BodySkipper::Verdict;
+using Verdict = http::BodyReader::Verdict;
 
 // What is behind the head in c.input: takes off what is the body's. True: the request is answered.
 bool skip(Services& s, Connection& c) {
   char* const behind = c.input.data() + c.head_bytes;
   const size_t bytes = c.input.size() - c.head_bytes;
-  const http::BodySkipper::Result result = c.body.feed({behind, bytes});
+  const http::BodyReader::Result result = c.body.feed({behind, bytes});
   switch (result.verdict) {
     case Verdict::More:
       c.input.end -= bytes;

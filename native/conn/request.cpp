@@ -4,6 +4,7 @@
 
 #include "conn/answer.hpp"
 #include "conn/dispatch.hpp"
+#include "conn/exchange.hpp"
 #include "conn/file_response.hpp"
 #include "conn/lookup.hpp"
 #include "http/target.hpp"
@@ -50,12 +51,14 @@ void respond_not_allowed(Services& s, Connection& c, http::Methods allowed) {
   respond_error(s, c, 405, c.keep_alive, true, {allow, http::format_allow(allowed, allow)});
 }
 
-// What the service itself answers, whatever the routes say. True when it was.
-bool serve_own(Services& s, Connection& c, const http::RequestHead& request, std::string_view path,
+bool is_reserved(std::string_view path) {
+  return path == kReservedPrefix.substr(0, kReservedPrefix.size() - 1) ||
+         path.substr(0, kReservedPrefix.size()) == kReservedPrefix;
+}
+
+// What the service itself answers, whatever the routes say.
+void serve_own(Services& s, Connection& c, const http::RequestHead& request, std::string_view path,
                bool directory) {
-  if (path != kReservedPrefix.substr(0, kReservedPrefix.size() - 1) &&
-      path.substr(0, kReservedPrefix.size()) != kReservedPrefix)
-    return false;
   const bool body = request.method == http::Method::Get;
   if (!http::retrieves(request.method)) {
     respond_not_allowed(s, c, http::kRetrieval);
@@ -68,7 +71,29 @@ bool serve_own(Services& s, Connection& c, const http::RequestHead& request, std
   } else {
     respond_error(s, c, 404, c.keep_alive, body);
   }
-  return true;
+  end_request(c);
+}
+
+// RFC 9112 3.2.2: the authority of an absolute-form counts, not Host.
+std::string_view host_of(const http::RequestHead& request, const http::TargetResult& target) {
+  return target.authority.empty() ? request.host : target.authority;
+}
+
+http::Routes::Match find_route(const Site& site, const http::RequestHead& request,
+                               const http::TargetResult& target, std::string_view path) {
+  const http::Routes& routes = is_reserved(path) ? site.own : site.routes;
+  return routes.find(host_of(request, target), path, request.method);
+}
+
+// Its body is the backend's, and is not read before.
+bool goes_to_backend(const Services& s, const http::RequestHead& request) {
+  http::PathBuffer path;
+  if (request.method == http::Method::Other || request.method == http::Method::Connect)
+    return false;
+  const http::TargetResult target = http::resolve_target(request.target, path);
+  if (target.status != 0) return false;
+  const http::Routes::Match match = find_route(*s.site, request, target, path.view());
+  return match.route != nullptr && match.route->action == http::Action::Proxy;
 }
 
 // What of the path follows the route's prefix.
@@ -97,9 +122,17 @@ void serve_static(Services& s, Connection& c, const http::RequestHead& request,
   look_up(s, c, request);
 }
 
+void serve_proxy(Services& s, Connection& c, const http::RequestHead& request,
+                 std::string_view host) {
+  c.body = http::BodyReader();  // not read here: the exchange knows whether it was, at its end
+  c.keep_alive = may_persist(s, c, request);
+  begin_proxy(s, c, request, host);
+}
+
 void serve_route(Services& s, Connection& c, const http::RequestHead& request,
-                 std::string_view path, bool directory) {
+                 const http::TargetResult& target, std::string_view path) {
   const http::Route& route = *c.route;
+  const bool directory = target.directory;
   const bool body = request.method != http::Method::Head;
   switch (route.action) {
     case http::Action::Static:
@@ -124,6 +157,8 @@ void serve_route(Services& s, Connection& c, const http::RequestHead& request,
       respond_text(s, c, head, route.body, body);
       break;
     }
+    case http::Action::Proxy:
+      return serve_proxy(s, c, request, host_of(request, target));
   }
   end_request(c);
 }
@@ -161,15 +196,16 @@ void end_request(Connection& c) {
   c.lookup = Lookup{};
 }
 
-// No route takes a body (RFC 9110 9.3.1: it means nothing to GET). It is read to its end before the
-// answer, which may be 400 for the body's sake, unless it is too large, or its client waits to be
+// No route but a proxy takes a body (RFC 9110 9.3.1: it means nothing to GET). It is read to its end
+// before the answer, which may be 400 for the body's sake, unless it is too large, or its client waits to be
 // told whether it is wanted (RFC 9110 10.1.1): then the final status goes out at once, and with it
 // the connection, since nobody knows whether the body will follow.
 void begin_request(Services& s, Connection& c, const http::RequestHead& request) {
   c.requests++;
-  c.body = http::BodySkipper(request, s.options.discarded_body_bytes_max);
+  c.body = http::BodyReader(request, s.options.discarded_body_bytes_max);
   const bool known_too_large = request.content_length > s.options.discarded_body_bytes_max;
-  if (!request.has_body || request.expect_continue || known_too_large)
+  if (!request.has_body || request.expect_continue || known_too_large ||
+      goes_to_backend(s, request))
     return answer_request(s, c, request);
   enter(s, c, State::ReadBody);
 }
@@ -204,16 +240,15 @@ void answer_request(Services& s, Connection& c, const http::RequestHead& request
                 : respond_not_allowed(s, c, http::kRetrieval);
     return end_request(c);
   }
-  if (serve_own(s, c, request, path.view(), target.directory)) return end_request(c);
-  // RFC 9112 3.2.2: the authority of an absolute-form counts, not Host.
-  const std::string_view host = target.authority.empty() ? request.host : target.authority;
   c.site = s.site;
-  const http::Routes::Match match = c.site->routes.find(host, path.view(), request.method);
+  const http::Routes::Match match = find_route(*c.site, request, target, path.view());
+  if (match.allowed == 0 && is_reserved(path.view()))
+    return serve_own(s, c, request, path.view(), target.directory);
   c.route = match.route;
   if (lacks_certificate(s, c, path.view())) {
     respond_forbidden(s, c, body);
   } else if (match.route != nullptr) {
-    return serve_route(s, c, request, path.view(), target.directory);
+    return serve_route(s, c, request, target, path.view());
   } else if (match.allowed == 0) {
     respond_error(s, c, 404, c.keep_alive, body);
   } else if (options) {

@@ -3,7 +3,9 @@
 // engine, made by engine/, used on the engine thread alone.
 #pragma once
 #include <algorithm>
+#include <cinttypes>
 #include <cstdint>
+#include <cstdio>
 #include <functional>
 #include <memory>
 #include <string>
@@ -15,12 +17,14 @@
 #include "conn/connection.hpp"
 #include "conn/figures.hpp"
 #include "conn/refusal_log.hpp"
+#include "conn/upstream.hpp"
 #include "conn/waiting.hpp"
 #include "files/file_cache.hpp"
 #include "http/date.hpp"
 #include "http/head.hpp"
 #include "http/path_prefixes.hpp"
 #include "os/closer.hpp"
+#include "os/host.hpp"
 #include "os/pipe_pool.hpp"
 #include "ring/ring.hpp"
 #include "tls/context.hpp"
@@ -63,7 +67,8 @@ struct Services {
         figures(g),
         kernel(k),
         slots(o.connections_max + limits::kCanarySlots + limits::kLeavingMax),
-        waiting(slots) {}
+        waiting(slots),
+        upstreams(slots.size()) {}
 
   const Options options;
   ring::Ring& ring;
@@ -83,6 +88,7 @@ struct Services {
 
   std::vector<Connection> slots;  // never resized: the kernel points into them
   WaitingList waiting;
+  Upstreams upstreams;
   AddressTable addresses;  // without those that make room
   uint32_t leaving = 0;    // connections that make room
   std::vector<uint32_t> free_slots;
@@ -111,6 +117,15 @@ struct Services {
     c.ticking = true;
   }
 
+  // For the X-Request-Id field and the logs: a token that this device gives once.
+  std::string next_request_id() {
+    if (request_ids_ == 0) os::random_bytes(&request_id_prefix_, sizeof request_id_prefix_);
+    char text[48];
+    const int bytes = ::snprintf(text, sizeof text, "%016" PRIx64 "-%" PRIu64, request_id_prefix_,
+                                 ++request_ids_);
+    return {text, static_cast<size_t>(bytes)};
+  }
+
   // The Date field's value (RFC 9110 6.6.1), formatted once a second.
   std::string_view date() {
     if (wall_s != date_s_) date_text_ = http::format_date(wall_s);
@@ -119,6 +134,7 @@ struct Services {
   }
 
  private:
+  uint64_t request_id_prefix_ = 0, request_ids_ = 0;
   int64_t date_s_ = INT64_MIN;
   http::DateText date_text_{};
 };

@@ -23,6 +23,7 @@ struct Directory {
 
 struct Site {
   http::Routes routes;
+  http::Routes own;  // the service's, below "/.spliced/", where `routes` have no say
   std::vector<std::unique_ptr<Directory>> directories;  // at most limits::kDirectoriesMax
 };
 

@@ -12,6 +12,9 @@ enum class State : uint8_t {
   ReadHead,     // read_head.cpp: idle, or a request head is incomplete
   ReadBody,     // read_body.cpp: a body that nobody wants is read to its end
   OpenFile,     // open_file.cpp: the disk is asked
+  Connect,      // upstream_connect.cpp: a backend is being connected to
+  Exchange,     // exchange.cpp: a request goes to a backend, and its response to the client
+  Tunnel,       // tunnel.cpp: a WebSocket; bytes pass in both directions
   Respond,      // respond.cpp: the head, and a small body with it, goes out
   Splice,       // splice.cpp: the rest of the body goes from the page cache to the socket
   CloseNotify,  // drain.cpp: the last record
@@ -19,7 +22,7 @@ enum class State : uint8_t {
   Linger,       // drain.cpp: our FIN is out; until the peer's, bounded
   Join,         // join.cpp: until the kernel holds nothing of this connection
 };
-inline constexpr size_t kStates = 11;
+inline constexpr size_t kStates = 14;
 extern const char* const kStateNames[kStates];
 
 // What a state's function answers.
@@ -44,6 +47,19 @@ extern const char* const kShedNames[kSheds];
 enum class Overdue : uint8_t { Handshake, Head, Idle, Request, Stall };
 inline constexpr size_t kOverdues = 5;
 extern const char* const kOverdueNames[kOverdues];
+
+// What went wrong with a backend.
+enum class UpstreamFailure : uint8_t {
+  Refused,    // it cannot be connected to
+  Connect,    // ... not in time
+  Response,   // no head, or no more of the body, in time
+  Closed,     // it ended before it had answered
+  BadHead,    // what it answered is no head that has one meaning
+  Truncated,  // the body ended early, or is not what its framing says
+  Exhausted,  // no descriptor, or as many connections as may be
+};
+inline constexpr size_t kUpstreamFailures = 7;
+extern const char* const kUpstreamFailureNames[kUpstreamFailures];
 
 // How a connection ended; counted when its slot is freed.
 enum class Ending : uint8_t {

@@ -189,7 +189,9 @@ int Engine::timeout_ms(const conn::Services& s) const {
 }
 
 bool Engine::finished(const conn::Services& s) const {
-  if (!stop_by_ms_ || s.free_slots.size() != s.slots.size()) return false;
+  if (!stop_by_ms_ || s.free_slots.size() != s.slots.size() ||
+      !s.upstreams.all_free())
+    return false;
   for (const ListenerState& state : listeners_)
     if (state.accepting) return false;
   return true;

@@ -6,6 +6,8 @@
 #include <fcntl.h>
 #include <string.h>
 
+#include "os/upstream_socket.hpp"
+
 namespace spliced::engine {
 namespace {
 
@@ -24,6 +26,24 @@ bool open_directory(const std::string& path, const SiteOptions& options, conn::S
   return true;
 }
 
+const char* add_route(const conn::Site& site, http::Routes& routes, const http::Route& route) {
+  if (route.directory >= site.directories.size()) return "it has a directory that is not there";
+  if (route.action == http::Action::Proxy)
+    if (const char* fault = os::upstream_address_fault(route.upstream)) return fault;
+  return routes.add(route);
+}
+
+bool add_routes(const conn::Site& site, http::Routes& routes, const std::vector<http::Route>& from,
+                Failure& failure) {
+  for (const http::Route& route : from) {
+    const char* fault = add_route(site, routes, route);
+    if (fault == nullptr) continue;
+    failure = {"EROUTE", "the route for \"/" + route.prefix + "\" cannot be: " + fault};
+    return false;
+  }
+  return true;
+}
+
 }  // namespace
 
 std::shared_ptr<conn::Site> build_site(const SiteOptions& options, files::Counters& counters,
@@ -32,14 +52,9 @@ std::shared_ptr<conn::Site> build_site(const SiteOptions& options, files::Counte
   if (!open_directory(options.root, options, *site, counters, failure)) return nullptr;
   for (const std::string& path : options.directories)
     if (!open_directory(path, options, *site, counters, failure)) return nullptr;
-  for (const http::Route& route : options.routes) {
-    const char* fault = route.directory < site->directories.size()
-                            ? site->routes.add(route)
-                            : "it has a directory that is not there";
-    if (fault == nullptr) continue;
-    failure = {"EROUTE", "the route for \"/" + route.prefix + "\" cannot be: " + fault};
+  if (!add_routes(*site, site->routes, options.routes, failure) ||
+      !add_routes(*site, site->own, options.own, failure))
     return nullptr;
-  }
   if (options.routes.empty()) {
     http::Route everything;
     everything.index = "index.html";

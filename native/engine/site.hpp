@@ -15,6 +15,7 @@ struct SiteOptions {
   std::vector<std::string> directories;  // 1 and following, for Route::directory
   std::string build;                     // of the files' validators; empty: none
   std::vector<http::Route> routes;       // none: one, the root's files
+  std::vector<http::Route> own;          // of the service, below "/.spliced/"
 };
 
 // Opens every directory. Null, with `failure` (EROOT, EROUTE), when one cannot be had.

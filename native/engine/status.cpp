@@ -103,6 +103,20 @@ void write_clients(JsonWriter& json, const conn::Figures& f) {
   json.close().close();
 }
 
+void write_upstreams(JsonWriter& json, const conn::Figures& f) {
+  json.open("upstreams")
+      .number("open", f.upstreams_open.get())
+      .number("idle", f.upstreams_idle.get())
+      .number("opened", f.upstreams_opened.get())
+      .number("reused", f.upstreams_reused.get())
+      .number("retries", f.upstream_retries.get())
+      .number("webSockets", f.websockets.get())
+      .number("webSocketsEver", f.websockets_ever.get())
+      .open("failures");
+  write_names(json, f.upstream_failures, conn::kUpstreamFailureNames, conn::kUpstreamFailures);
+  json.close().close();
+}
+
 uint64_t draining(const conn::Figures& f) {
   uint64_t count = 0;
   for (conn::State state : {conn::State::CloseNotify, conn::State::Settle, conn::State::Linger})
@@ -173,6 +187,7 @@ std::string Engine::status_json() const {
   write_connections(json, figures_);
   write_tls(json, figures_);
   write_clients(json, figures_);
+  write_upstreams(json, figures_);
   write_drains(json, figures_, options_.connections.pending_window_bytes);
   for (const auto& [name, text] : extra.annotations) json.raw(name, text);
   json.close();

@@ -8,6 +8,7 @@
 
 #include <algorithm>
 
+#include "base/assert.hpp"
 #include "base/limits.hpp"
 #include "http/syntax.hpp"
 
@@ -24,22 +25,44 @@ constexpr bool is_blank(char c) {
 
 }  // namespace
 
-BodySkipper::BodySkipper(const RequestHead& head, uint64_t bytes_max) : budget_(bytes_max) {
+BodyReader::BodyReader(const RequestHead& head, uint64_t bytes_max) : budget_(bytes_max) {
   if (!head.has_body) return;
   at_ = head.chunked ? At::Size : At::Length;
   left_ = head.content_length;
   if (!head.chunked && left_ > budget_) at_ = At::TooLarge;
 }
 
-BodySkipper::Result BodySkipper::feed(std::string_view input) {
+BodyReader BodyReader::of_length(uint64_t bytes) {
+  BodyReader body;
+  body.at_ = bytes > 0 ? At::Length : At::End;
+  body.left_ = bytes;
+  body.budget_ = UINT64_MAX;
+  return body;
+}
+
+BodyReader BodyReader::of_chunks() {
+  BodyReader body;
+  body.at_ = At::Size;
+  body.budget_ = UINT64_MAX;
+  return body;
+}
+
+void BodyReader::pass(uint64_t bytes) {
+  SPLICED_ASSERT(bytes <= content_left());
+  left_ -= bytes;
+  budget_ -= bytes;
+  if (left_ == 0 && bytes > 0) at_ = at_ == At::Length ? At::End : At::DataCr;
+}
+
+BodyReader::Piece BodyReader::next(std::string_view input) {
   size_t i = 0;
-  while (i < input.size() && at_ < At::End) {
+  std::string_view content;
+  while (i < input.size() && at_ < At::End && content.empty()) {
     if (at_ == At::Length || at_ == At::Data) {
-      const uint64_t bytes = std::min<uint64_t>(left_, input.size() - i);
-      left_ -= bytes;
-      budget_ -= bytes;
-      i += static_cast<size_t>(bytes);
-      if (left_ == 0) at_ = at_ == At::Length ? At::End : At::DataCr;
+      const auto bytes = static_cast<size_t>(std::min<uint64_t>(left_, input.size() - i));
+      content = input.substr(i, bytes);
+      pass(bytes);
+      i += bytes;
     } else if (budget_ == 0) {
       at_ = At::TooLarge;
     } else {
@@ -47,24 +70,34 @@ BodySkipper::Result BodySkipper::feed(std::string_view input) {
       step(input[i++]);
     }
   }
-  if (at_ == At::TooLarge) return {Verdict::TooLarge, 0, nullptr};
-  if (at_ == At::Bad) return {Verdict::Bad, 0, why_};
-  return {at_ == At::End ? Verdict::Done : Verdict::More, i, nullptr};
+  if (at_ == At::TooLarge) return {{Verdict::TooLarge, 0, nullptr}, {}};
+  if (at_ == At::Bad) return {{Verdict::Bad, 0, why_}, {}};
+  return {{at_ == At::End ? Verdict::Done : Verdict::More, i, nullptr}, content};
 }
 
-void BodySkipper::bad(const char* why) {
+BodyReader::Result BodyReader::feed(std::string_view input) {
+  size_t consumed = 0;
+  for (;;) {
+    Result result = next(input.substr(consumed)).result;
+    if (result.verdict == Verdict::TooLarge || result.verdict == Verdict::Bad) return result;
+    consumed = result.consumed += consumed;
+    if (result.verdict == Verdict::Done || consumed == input.size()) return result;
+  }
+}
+
+void BodyReader::bad(const char* why) {
   at_ = At::Bad;
   why_ = why;
 }
 
 // A chunk's line and a trailer section are bounded beside the whole.
-void BodySkipper::count_line_byte() {
+void BodyReader::count_line_byte() {
   const bool in_trailer = at_ >= At::FieldFirst;
   if (++line_bytes_ > (in_trailer ? limits::kHeadBytesMax : limits::kChunkLineBytesMax))
     bad(in_trailer ? "The trailer section is too long." : "A chunk's line is too long.");
 }
 
-void BodySkipper::step(char c) {
+void BodyReader::step(char c) {
   switch (at_) {
     case At::Size:
       size_digit(c);
@@ -95,7 +128,7 @@ void BodySkipper::step(char c) {
 }
 
 // Not parse_number's: hexadecimal, and refused rather than cut where it does not fit.
-void BodySkipper::size_digit(char c) {
+void BodyReader::size_digit(char c) {
   const int value = hex_value(c);
   if (value < 0) {
     if (digits_ == 0) return bad(kBadLine);
@@ -106,7 +139,7 @@ void BodySkipper::size_digit(char c) {
 }
 
 // Behind a chunk-size, a chunk-ext-name or a chunk-ext-val.
-void BodySkipper::after_size(char c) {
+void BodyReader::after_size(char c) {
   if (c == '\r') return enter(At::SizeLf);
   if (c == ';') return enter(At::ExtNameFirst);
   if (is_blank(c)) return enter(At::BeforeExt);
@@ -114,7 +147,7 @@ void BodySkipper::after_size(char c) {
 }
 
 // The places where an extension may end, and what may stand there.
-void BodySkipper::extension(char c) {
+void BodyReader::extension(char c) {
   switch (at_) {
     case At::BeforeExt:  // a blank that no extension follows is not in the grammar
       if (c == ';') return enter(At::ExtNameFirst);
@@ -147,14 +180,14 @@ void BodySkipper::extension(char c) {
 }
 
 // RFC 9110 5.6.4.
-void BodySkipper::quoted(char c) {
+void BodyReader::quoted(char c) {
   if (is_control(c) && c != '\t') return bad(kBadLine);
   if (at_ == At::ExtEscaped) return enter(At::ExtQuoted);
   if (c == '\\') return enter(At::ExtEscaped);
   if (c == '"') return enter(At::AfterExtValue);
 }
 
-void BodySkipper::size_line_ends() {
+void BodyReader::size_line_ends() {
   line_bytes_ = 0;
   digits_ = 0;
   if (left_ == 0) {
@@ -165,7 +198,7 @@ void BodySkipper::size_line_ends() {
 }
 
 // RFC 9112 7.1.2 and 5: as in a head, and then forgotten.
-void BodySkipper::trailer(char c) {
+void BodyReader::trailer(char c) {
   switch (at_) {
     case At::FieldFirst:
       if (c == '\r') {

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-// Finds the end of a request's body that nobody wants (RFC 9112 6 and 7.1), byte by byte as it
-// arrives, and keeps nothing of it. Called by conn's read_body. A body is bounded as it is on the
-// wire, chunk lines and trailers included: a megabyte of one-byte chunks is no small body. Strict
-// like head.hpp, for the same reason: where this body ends is where the next request begins. No
-// I/O, no allocation, no exceptions.
+// Finds the content and the end of a body (RFC 9112 6 and 7.1), byte by byte as it arrives. Called
+// by conn's read_body for a body that nobody wants, and by its proxy for both directions. A body
+// can be bounded as it is on the wire, chunk lines and trailers included: a megabyte of one-byte
+// chunks is no small body. Strict like head.hpp, for the same reason: where this body ends is where
+// the next message begins. No I/O, no allocation, no exceptions.
 #pragma once
 #include <cstddef>
 #include <cstdint>
@@ -13,7 +13,7 @@
 
 namespace spliced::http {
 
-class BodySkipper {
+class BodyReader {
  public:
   enum class Verdict : uint8_t {
     More,      // all of the input was the body's, and more of it is to come
@@ -27,14 +27,30 @@ class BodySkipper {
     const char* why = nullptr;  // Bad: one static sentence for the log
   };
 
-  BodySkipper() = default;  // no body: Done at once
+  struct Piece {
+    Result result;
+    std::string_view content;  // the last of the consumed bytes, as far as they are content
+  };
+
+  BodyReader() = default;  // no body: Done at once
   // For a head with or without a body; `bytes_max` bounds the whole body on the wire.
-  BodySkipper(const RequestHead& head, uint64_t bytes_max);
+  BodyReader(const RequestHead& head, uint64_t bytes_max);
+  static BodyReader of_length(uint64_t bytes);  // without another bound
+  static BodyReader of_chunks();                // likewise, but for its lines and trailers
 
   // The next bytes of the connection, in order, each once. After a verdict other than More the
   // same verdict is given again.
   [[nodiscard]] Result feed(std::string_view input);
+  // Likewise, but only up to the end of the first run of content, which it shows. More with
+  // `consumed` < the input's size: ask again with the rest.
+  [[nodiscard]] Piece next(std::string_view input);
   bool done() const { return at_ == At::End; }
+
+  // Content that has to come before anything else may: of a body with a length all, of a chunked
+  // one that of the chunk.
+  uint64_t content_left() const { return at_ == At::Length || at_ == At::Data ? left_ : 0; }
+  // So much of the content went another way.
+  void pass(uint64_t bytes);
 
  private:
   enum class At : uint8_t {

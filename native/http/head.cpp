@@ -21,25 +21,6 @@ HeadResult rejected(Fault fault) {
   return {Outcome::Rejected, 0, fault.status, fault.why};
 }
 
-enum class LineEnd : uint8_t { Whole, Partial, Bad };
-
-struct Line {
-  std::string_view text;  // without the CRLF
-  LineEnd end;
-};
-
-// RFC 9112 2.2: a line ends in CRLF. A lone CR or LF, NUL and every other control but HTAB is bad
-// (RFC 9110 5.5), also in the part of a line that has arrived so far.
-Line read_line(std::string_view input) {
-  size_t i = 0;
-  while (i < input.size() && (!is_control(input[i]) || input[i] == '\t')) ++i;
-  const std::string_view text = input.substr(0, i);
-  if (i == input.size()) return {text, LineEnd::Partial};
-  if (input[i] != '\r') return {text, LineEnd::Bad};
-  if (i + 1 == input.size()) return {text, LineEnd::Partial};
-  return {text, input[i + 1] == '\n' ? LineEnd::Whole : LineEnd::Bad};
-}
-
 constexpr Fault kBadLine{400, "A line has a control character or does not end in CRLF."};
 constexpr Fault kBadRequestLine{400, "The request line is not METHOD SP target SP HTTP/1.x."};
 
@@ -101,8 +82,10 @@ Fault parse_request_line(std::string_view line, bool whole, const HeadLimits& bo
 struct Pending {
   std::string_view content_length;
   std::string_view transfer_encoding;
+  std::string_view upgrade;
   bool close = false;
   bool keep_alive = false;
+  bool upgrades = false;  // Connection: upgrade
 };
 
 // A field that may come once only. RFC 9110 5.3 forbids repeating what is not a list; which of two
@@ -138,6 +121,7 @@ Fault parse_connection(std::string_view list, Pending& pending) {
     if (!is_token(option)) return {400, "The Connection field is not a list of tokens."};
     if (equals_ignoring_case(option, "close")) pending.close = true;
     if (equals_ignoring_case(option, "keep-alive")) pending.keep_alive = true;
+    if (equals_ignoring_case(option, "upgrade")) pending.upgrades = true;
   }
   return {};
 }
@@ -164,7 +148,9 @@ Fault keep_field(std::string_view name, std::string_view value, RequestHead& out
     return set_once(pending.transfer_encoding, value, "The Transfer-Encoding field is repeated.");
   }
   if (equals_ignoring_case(name, "connection")) return parse_connection(value, pending);
+  if (equals_ignoring_case(name, "upgrade")) set_first(pending.upgrade, value);
   if (equals_ignoring_case(name, "expect")) parse_expect(value, out);
+  if (equals_ignoring_case(name, "accept")) set_first(out.accept, value);
   if (equals_ignoring_case(name, "accept-encoding")) set_first(out.accept_encoding, value);
   if (equals_ignoring_case(name, "if-match")) set_first(out.if_match, value);
   if (equals_ignoring_case(name, "if-none-match")) set_first(out.if_none_match, value);
@@ -228,7 +214,12 @@ Fault settle(const Pending& pending, RequestHead& out) {
   out.keep_alive = !pending.close && (out.minor_version > 0 || pending.keep_alive);
   // RFC 9110 10.1.1: an HTTP/1.0 client cannot understand 100 (Continue).
   if (out.minor_version == 0) out.expect_continue = false;
-  return settle_framing(pending, out);
+  if (const Fault fault = settle_framing(pending, out)) return fault;
+  // RFC 9110 7.8: not for HTTP/1.0, and only with the connection option.
+  out.upgrades_to_websocket = out.minor_version > 0 && pending.upgrades && !out.has_body &&
+                              out.method == Method::Get &&
+                              equals_ignoring_case(pending.upgrade, "websocket");
+  return {};
 }
 
 // The line is not whole: wait for the rest, unless the bound of a head is reached.

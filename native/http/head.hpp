@@ -34,10 +34,12 @@ struct RequestHead {
   bool has_body = false;         // body bytes follow the head (RFC 9112 6.3)
   bool chunked = false;          // ... framed by the chunked coding
   bool expect_continue = false;  // RFC 9110 10.1.1
-  uint64_t content_length = 0;   // 0 when the field is absent
+  bool upgrades_to_websocket = false;  // RFC 6455 4.1: asked for, and nothing but that
+  uint64_t content_length = 0;         // 0 when the field is absent
 
-  // If several lines carry one of these three lists, this is the first: see conditions.hpp and
+  // If several lines carry one of these four lists, this is the first: see conditions.hpp and
   // negotiation.hpp.
+  std::string_view accept;
   std::string_view accept_encoding;
   std::string_view if_match;
   std::string_view if_none_match;

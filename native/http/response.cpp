@@ -36,7 +36,9 @@ constexpr std::string_view kStatuses[] = {
     "431 Request Header Fields Too Large\n",
     "500 Internal Server Error\n",
     "501 Not Implemented\n",
+    "502 Bad Gateway\n",
     "503 Service Unavailable\n",
+    "504 Gateway Timeout\n",
     "505 HTTP Version Not Supported\n",
 };
 
@@ -62,7 +64,8 @@ constexpr size_t kLongestHeadBytes =
     3 * kNumberBytesMax + 4 + field_bytes("Content-Type", kFieldValueBytesMax) +
     field_bytes("ETag", kFieldValueBytesMax) + field_bytes("Last-Modified", kDateBytes) +
     field_bytes("Cache-Control", kFieldValueBytesMax) +
-    field_bytes("Location", limits::kLocationBytesMax) + limits::kRouteFieldsBytesMax + 2;
+    field_bytes("Location", limits::kLocationBytesMax) +
+    field_bytes("Retry-After", kNumberBytesMax) + limits::kRouteFieldsBytesMax + 2;
 static_assert(kLongestHeadBytes <= kResponseHeadBytesMax);
 
 void write_content_range(const ResponseHead& head, Writer& writer) {
@@ -109,6 +112,11 @@ size_t format_head(const ResponseHead& head, char* out, size_t capacity) {
   writer.field("Cache-Control", head.cache_control, kFieldValueBytesMax);
   writer.field("Allow", head.allow, kAllowBytesMax);
   writer.field("Location", head.location, limits::kLocationBytesMax);
+  if (head.retry_after_s > 0) {
+    writer.text("Retry-After: ");
+    writer.number(head.retry_after_s);
+    writer.text("\r\n");
+  }
   writer.text(head.fields);
   writer.text(kNoSniff);
   writer.text(head.keep_alive ? kKeepAlive : kClose);

@@ -31,10 +31,11 @@ struct ResponseHead {
   std::string_view last_modified;     // preformatted, kDateBytes
   std::string_view date;              // preformatted, kDateBytes
   std::string_view cache_control;
-  std::string_view allow;     // RFC 9110 10.2.1: methods, at most kAllowBytesMax
-  std::string_view location;  // RFC 9110 10.2.2, at most kLocationBytesMax
-  std::string_view fields;    // whole lines of the route, at most kRouteFieldsBytesMax; routes.hpp
-  bool has_range = false;     // 206 sends "bytes first-last/size", 416 sends "bytes */size"
+  std::string_view allow;      // RFC 9110 10.2.1: methods, at most kAllowBytesMax
+  std::string_view location;   // RFC 9110 10.2.2, at most kLocationBytesMax
+  std::string_view fields;     // whole lines of the route, at most kRouteFieldsBytesMax; routes.hpp
+  uint32_t retry_after_s = 0;  // RFC 9110 10.2.3; 0: not sent
+  bool has_range = false;      // 206 sends "bytes first-last/size", 416 sends "bytes */size"
   uint64_t range_first = 0;
   uint64_t range_last = 0;  // included
   uint64_t range_size = 0;  // of the whole file

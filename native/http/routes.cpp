@@ -49,8 +49,8 @@ const char* fault_of(const Route& route) {
   for (const std::string* text : {&route.location, &route.content_type, &route.cache_control})
     for (const char c : *text)
       if (is_control(c)) return "a value has a control character";
-  if (route.action != Action::Static && error_body(route.status).empty())
-    return "its status is not known here";
+  const bool answers = route.action == Action::Redirect || route.action == Action::Respond;
+  if (answers && error_body(route.status).empty()) return "its status is not known here";
   return nullptr;
 }
 

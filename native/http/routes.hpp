@@ -14,13 +14,15 @@
 
 namespace spliced::http {
 
-// Proxy will be the fourth.
-enum class Action : uint8_t { Static, Redirect, Respond };
+enum class Action : uint8_t { Static, Redirect, Respond, Proxy };
 
 using Methods = uint16_t;  // a bit for each Method
 constexpr Methods bit_of(Method method) {
   return static_cast<Methods>(1u << static_cast<unsigned>(method));
 }
+inline constexpr Methods kProxied =
+    bit_of(Method::Get) | bit_of(Method::Head) | bit_of(Method::Options) | bit_of(Method::Post) |
+    bit_of(Method::Put) | bit_of(Method::Delete) | bit_of(Method::Patch);
 inline constexpr Methods kRetrieval = bit_of(Method::Get) | bit_of(Method::Head);
 
 struct Route {
@@ -49,6 +51,12 @@ struct Route {
   std::string location;
   bool keep_path = false;  // what follows the prefix, and the query, go behind the location
   std::string content_type, body;
+
+  // Proxy.
+  std::string upstream;  // as os/upstream_socket.hpp reads it
+  uint32_t connect_timeout_ms = limits::kConnectTimeoutMsDefault;
+  uint32_t response_timeout_ms = limits::kResponseTimeoutMsDefault;
+  uint32_t stream_timeout_ms = limits::kStreamTimeoutMsDefault;
 };
 
 class Routes {

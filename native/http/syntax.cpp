@@ -13,6 +13,16 @@ bool is_token(std::string_view text) {
   return !text.empty();
 }
 
+Line read_line(std::string_view input) {
+  size_t i = 0;
+  while (i < input.size() && (!is_control(input[i]) || input[i] == '\t')) ++i;
+  const std::string_view text = input.substr(0, i);
+  if (i == input.size()) return {text, LineEnd::Partial};
+  if (input[i] != '\r') return {text, LineEnd::Bad};
+  if (i + 1 == input.size()) return {text, LineEnd::Partial};
+  return {text, input[i + 1] == '\n' ? LineEnd::Whole : LineEnd::Bad};
+}
+
 bool equals_ignoring_case(std::string_view a, std::string_view b) {
   if (a.size() != b.size()) return false;
   for (size_t i = 0; i < a.size(); ++i) {

@@ -47,6 +47,17 @@ constexpr int hex_value(char c) {
 // 1*tchar.
 bool is_token(std::string_view text);
 
+enum class LineEnd : uint8_t { Whole, Partial, Bad };
+
+struct Line {
+  std::string_view text;  // without the CRLF
+  LineEnd end;
+};
+
+// RFC 9112 2.2: a line ends in CRLF. A lone CR or LF, NUL and every other control but HTAB is bad
+// (RFC 9110 5.5), also in the part of a line that has arrived so far.
+Line read_line(std::string_view input);
+
 // ASCII letters only, as every protocol element that is case-insensitive.
 bool equals_ignoring_case(std::string_view a, std::string_view b);
 

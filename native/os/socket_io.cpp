@@ -130,6 +130,12 @@ Moved file_to_socket(int file, uint64_t offset, int socket, size_t bytes) {
   return verdict(retry([&] { return ::sendfile(socket, file, &at, bytes); }));
 }
 
+Moved socket_to_pipe(int socket, int pipe_write_end, size_t bytes) {
+  return verdict(retry([&] {
+    return ::splice(socket, nullptr, pipe_write_end, nullptr, bytes, SPLICE_F_NONBLOCK);
+  }));
+}
+
 Moved pipe_to_socket(int pipe_read_end, int socket, size_t bytes, bool more) {
   const unsigned flags = SPLICE_F_NONBLOCK | (more ? SPLICE_F_MORE : 0);
   return verdict(
@@ -220,15 +226,21 @@ ClientKey client_key(int socket) {
   return key;
 }
 
-std::string peer_name(int socket) {
+std::string peer_address(int socket) {
   Endpoint peer;
   if (!endpoint(socket, ::getpeername, peer)) return {};
   char text[INET6_ADDRSTRLEN];
   const bool v4 = IN6_IS_ADDR_V4MAPPED(&peer.address);
   const void* address = v4 ? peer.address.s6_addr + 12 : peer.address.s6_addr;
   ::inet_ntop(v4 ? AF_INET : AF_INET6, address, text, sizeof text);
-  const std::string port = ":" + std::to_string(peer.port);
-  return v4 ? text + port : "[" + std::string(text) + "]" + port;
+  return text;
+}
+
+std::string peer_name(int socket) {
+  Endpoint peer;
+  if (!endpoint(socket, ::getpeername, peer)) return {};
+  const std::string text = peer_address(socket), port = ":" + std::to_string(peer.port);
+  return text.find(':') == text.npos ? text + port : "[" + text + "]" + port;
 }
 
 }  // namespace spliced::os

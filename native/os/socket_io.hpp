@@ -48,6 +48,9 @@ Moved send_control(int socket, RecordType type, const void* payload, size_t byte
 // Page cache to socket. May block on the disk: only for what is resident (files/residency.hpp). The
 // last record is closed, and left to the cipher; Done with fewer bytes when the socket is full.
 Moved file_to_socket(int file, uint64_t offset, int socket, size_t bytes);
+// Socket to pipe, of any kind of socket. WouldBlock when the socket has nothing, and when the pipe
+// has no place for it. Failed with EINVAL for a control record, which is still there to be received.
+Moved socket_to_pipe(int socket, int pipe_write_end, size_t bytes);
 // Pipe to socket. `more` as for send_bytes; never on the last piece of a body.
 Moved pipe_to_socket(int pipe_read_end, int socket, size_t bytes, bool more);
 Moved pipe_to_memory(int pipe_read_end, char* out, size_t bytes);
@@ -98,6 +101,8 @@ struct ClientKey {
 ClientKey client_key(int socket);
 // The peer is this very host (both ends have the same address), at this port.
 bool peer_is_own_port(int socket, uint16_t port);
+// "192.0.2.1" or "2001:db8::1"; empty when the peer is gone.
+std::string peer_address(int socket);
 // "192.0.2.1:4711" or "[2001:db8::1]:4711", for the log; empty when the peer is gone.
 std::string peer_name(int socket);
 

@@ -104,7 +104,7 @@ void Epoll::on_event(const epoll_event& event) {
     worker_.take_completions(ready_);
     return;
   }
-  if (token.kind == Kind::Watch) {
+  if (is_watch(token.kind)) {
     ready_.push_back({token, static_cast<int32_t>(event.events), true});
     return;
   }

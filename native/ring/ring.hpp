@@ -13,7 +13,12 @@
 
 namespace spliced::ring {
 
-enum class Kind : uint8_t { Accept = 1, Watch, OpenFile, FillPipe, Internal };
+enum class Kind : uint8_t { Accept = 1, Watch, OpenFile, FillPipe, Upstream, Internal };
+
+// A watch, of a client's socket or of a backend's.
+constexpr bool is_watch(Kind kind) {
+  return kind == Kind::Watch || kind == Kind::Upstream;
+}
 
 // Says whose completion it is. `generation` tells a slot's present owner from an earlier one.
 struct Token {
@@ -33,7 +38,7 @@ struct Token {
 
 struct Completion {
   Token token;
-  // Accept, OpenFile: a descriptor that now belongs to the receiver. Watch: poll(2) event bits.
+  // Accept, OpenFile: a descriptor that now belongs to the receiver. Watch, Upstream: poll(2) event bits.
   // FillPipe: bytes, 0 at the end of the file. All: a negative errno.
   int32_t result = 0;
   bool more = false;  // further completions of the same operation follow

@@ -63,16 +63,24 @@ std::string fields(const Napi::Object& object) {
   return lines;
 }
 
+http::Action action_of(Napi::Env env, const std::string& name) {
+  if (name == "static") return http::Action::Static;
+  if (name == "redirect") return http::Action::Redirect;
+  if (name == "respond") return http::Action::Respond;
+  if (name != "proxy") invalid(env, "action", "static, redirect, respond or proxy");
+  return http::Action::Proxy;
+}
+
+uint32_t timeout(const Napi::Object& from, const char* field) {
+  return static_cast<uint32_t>(integer(from, field, 1, limits::kStreamTimeoutMsCeiling));
+}
+
 http::Route read_route(const Napi::Object& from) {
   const Napi::Env env = from.Env();
   http::Route route;
   const std::string action = text(from, "action");
-  const bool retrieval = action == "static";
-  route.action = retrieval              ? http::Action::Static
-                 : action == "redirect" ? http::Action::Redirect
-                                        : http::Action::Respond;
-  if (!retrieval && action != "redirect" && action != "respond")
-    invalid(env, "action", "static, redirect or respond");
+  route.action = action_of(env, action);
+  const bool retrieval = route.action == http::Action::Static;
   route.host = text(from, "host");
   http::PathPrefixes checked;
   const std::string path = text(from, "path");
@@ -82,7 +90,7 @@ http::Route read_route(const Napi::Object& from) {
   // A redirect is for whatever is asked there.
   const auto any = static_cast<http::Methods>(
       action == "redirect" ? ~http::bit_of(http::Method::Options) : http::kRetrieval);
-  route.methods = methods(from, any);
+  route.methods = methods(from, action == "proxy" ? http::kProxied : any);
   if (retrieval && (route.methods & ~http::kRetrieval) != 0)
     invalid(env, "methods", "GET or HEAD where files are served");
   route.needs_certificate = flag(from, "clientCertificate");
@@ -101,7 +109,22 @@ http::Route read_route(const Napi::Object& from) {
   route.keep_path = flag(from, "keepPath");
   route.content_type = text(from, "contentType");
   route.body = text(from, "body");
+  route.upstream = text(from, "upstream");
+  route.connect_timeout_ms = timeout(from, "connectTimeoutMs");
+  route.response_timeout_ms = timeout(from, "responseTimeoutMs");
+  route.stream_timeout_ms = timeout(from, "streamTimeoutMs");
   return route;
+}
+
+std::vector<http::Route> read_routes(const Napi::Object& from, const char* field) {
+  const Napi::Value value = from.Get(field);
+  if (!value.IsArray() || value.As<Napi::Array>().Length() > limits::kRoutesMax)
+    invalid(from.Env(), field, "an array of at most " + std::to_string(limits::kRoutesMax));
+  std::vector<http::Route> routes;
+  const Napi::Array list = value.As<Napi::Array>();
+  for (uint32_t i = 0; i < list.Length(); i++)
+    routes.push_back(read_route(object_at(list, i, field)));
+  return routes;
 }
 
 }  // namespace
@@ -117,11 +140,8 @@ engine::SiteOptions read_site(Napi::Env env, const Napi::Value& value, std::stri
     if (!isalnum(static_cast<unsigned char>(c)) || site.build.size() > 32)
       invalid(env, "build", "at most 32 letters and digits");
   site.directories = texts(from, "directories", limits::kDirectoriesMax - 1);
-  const Napi::Value routes = from.Get("routes");
-  if (!routes.IsArray() || routes.As<Napi::Array>().Length() > limits::kRoutesMax)
-    invalid(env, "routes", "an array of at most " + std::to_string(limits::kRoutesMax));
-  for (uint32_t i = 0; i < routes.As<Napi::Array>().Length(); i++)
-    site.routes.push_back(read_route(object_at(routes.As<Napi::Array>(), i, "routes")));
+  site.routes = read_routes(from, "routes");
+  site.own = read_routes(from, "own");
   return site;
 }
 

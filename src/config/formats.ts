@@ -32,6 +32,19 @@ convict.addFormat({
   },
 });
 
+const socketNameBytesMax = 80;
+
+/** As native/os/upstream_socket.cpp reads it. */
+export function isUpstream(text: string): boolean {
+  if (text.startsWith('unix:/')) {
+    const name = text.slice(text.lastIndexOf('/'));
+    return Buffer.byteLength(name) <= socketNameBytesMax && !text.includes('\0');
+  }
+  const [, v6, v4, port] = /^tcp:(?:\[([^\]]*)\]|([^:]*)):(\d{1,5})$/.exec(text) ?? [];
+  const isAddress = v6 === undefined ? isIP(v4 ?? '') === 4 : isIP(v6) === 6 && !v6.includes('%');
+  return isAddress && Number(port) >= 1 && Number(port) <= 65_535;
+}
+
 /** An array, or in the environment a text that separates its values. */
 const split =
   (separator: string) =>
@@ -178,6 +191,16 @@ convict.addFormat({
   validate: (value: unknown) => {
     const refusal = prefixRefusal(String(value));
     if (refusal !== undefined) throw new Error(refusal);
+  },
+});
+
+convict.addFormat({
+  name: 'upstream or nothing',
+  validate: (value: unknown) => {
+    if (value === '' || isUpstream(String(value))) return;
+    throw new Error(
+      'must be unix:/PATH, tcp:ADDRESS:PORT or tcp:[ADDRESS]:PORT, with a ' + 'numeric address',
+    );
   },
 });
 

@@ -9,6 +9,7 @@ import type { SettingTable } from './schema.js';
 /** As native/base/limits.hpp has it. */
 export const routesMax = 64;
 export const routeDirectoriesMax = 15;
+const upstreamTimeoutMsMax = 24 * 3_600_000;
 
 const none = { env: '' } as const;
 
@@ -28,7 +29,9 @@ export const routeSchema = {
     ...none,
   },
   methods: {
-    doc: 'The methods that it is for. Files are for GET and HEAD; a redirect is for every method.',
+    doc:
+      'The methods that it is for. Files are for GET and HEAD; a redirect is for every method, a ' +
+      'proxy for GET, HEAD, POST, PUT, PATCH, DELETE and OPTIONS.',
     format: 'methods',
     default: [],
     example: ['GET'],
@@ -36,10 +39,11 @@ export const routeSchema = {
   },
   action: {
     doc:
-      '`static`: files. `redirect`: to another place. `respond`: always the same answer. Of the ' +
+      '`static`: files. `redirect`: to another place. `respond`: always the same answer. `proxy`: ' +
+      'what an application on the device answers (docs/PROXY.md). Of the ' +
       'routes that fit a request, one with a host goes before one without, then the longest path, ' +
       'then the fewest methods; their order in the file does not matter.',
-    format: ['static', 'redirect', 'respond'],
+    format: ['static', 'redirect', 'respond', 'proxy'],
     default: 'static',
     ...none,
   },
@@ -132,6 +136,39 @@ export const routeSchema = {
     example: 'ok',
     ...none,
   },
+  upstream: {
+    doc:
+      'proxy: where the application listens: `unix:/PATH`, `tcp:ADDRESS:PORT` or ' +
+      '`tcp:[ADDRESS]:PORT`, with a numeric address.',
+    format: 'upstream or nothing',
+    default: '',
+    example: 'unix:/run/app/http.sock',
+    ...none,
+  },
+  connect_timeout_ms: {
+    doc: 'proxy: for the connection to the application; then 504.',
+    format: 'whole number',
+    default: 5_000,
+    min: 1,
+    max: upstreamTimeoutMsMax,
+    ...none,
+  },
+  response_timeout_ms: {
+    doc: 'proxy: how long the application may be silent while it owes an answer, or more of it.',
+    format: 'whole number',
+    default: 60_000,
+    min: 1,
+    max: upstreamTimeoutMsMax,
+    ...none,
+  },
+  stream_timeout_ms: {
+    doc: 'proxy: how long an event stream or a WebSocket may be silent.',
+    format: 'whole number',
+    default: 3_600_000,
+    min: 1,
+    max: upstreamTimeoutMsMax,
+    ...none,
+  },
   headers: {
     doc:
       'Header fields of every response, each `Name: value`. One that the server sends by itself ' +
@@ -154,7 +191,7 @@ export interface RouteSettings {
   path: string;
   host: string;
   methods: string[];
-  action: 'static' | 'redirect' | 'respond';
+  action: 'static' | 'redirect' | 'respond' | 'proxy';
   /** Absolute; empty: the server's own root. */
   root: string;
   index: string;
@@ -168,6 +205,11 @@ export interface RouteSettings {
   status: number;
   content_type: string;
   body: string;
+  /** Empty where the action is not proxy. */
+  upstream: string;
+  connect_timeout_ms: number;
+  response_timeout_ms: number;
+  stream_timeout_ms: number;
   headers: string[];
   require_client_certificate: boolean;
 }
@@ -176,6 +218,7 @@ const ofAction: Record<string, readonly string[]> = {
   static: ['root', 'index', 'fallback', 'not_found', 'cache', 'immutable', 'precompressed'],
   redirect: ['to', 'keep_path', 'status'],
   respond: ['content_type', 'body', 'status'],
+  proxy: ['upstream', 'connect_timeout_ms', 'response_timeout_ms', 'stream_timeout_ms'],
 };
 const redirects = [301, 302, 303, 307, 308];
 const responses = [200, 204, 400, 403, 404, 410, 429, 500, 501, 503];
@@ -195,9 +238,10 @@ export function judgeRoute({ value, isSet, refuse, hasClientAuthorities }: Judge
     if (isSet(key) && !ofAction[action]?.includes(key)) refuse(key, `means nothing for ${action}`);
   }
   if (action === 'redirect' && !isSet('to')) refuse('action', 'redirect needs "to"');
+  if (action === 'proxy' && !isSet('upstream')) refuse('action', 'proxy needs "upstream"');
   const status = Number(value('status'));
   const allowed = action === 'redirect' ? redirects : responses;
-  if (action !== 'static' && isSet('status') && !allowed.includes(status)) {
+  if (ofAction[action]?.includes('status') && isSet('status') && !allowed.includes(status)) {
     refuse('status', `must be one of ${allowed.join(', ')} for ${action}; it is ${status}`);
   }
   const methods = value('methods') as string[];

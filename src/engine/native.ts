@@ -43,7 +43,7 @@ export interface RouteOptions {
   path: string;
   /** Empty: what the action is for. */
   methods: string[];
-  action: 'static' | 'redirect' | 'respond';
+  action: 'static' | 'redirect' | 'respond' | 'proxy';
   clientCertificate: boolean;
   /** "Name: value" of every response. */
   fields: string[];
@@ -62,6 +62,11 @@ export interface RouteOptions {
   keepPath: boolean;
   contentType: string;
   body: string;
+  /** "unix:/path" or "tcp:address:port"; empty where the action is not proxy. */
+  upstream: string;
+  connectTimeoutMs: number;
+  responseTimeoutMs: number;
+  streamTimeoutMs: number;
 }
 
 export interface SiteOptions {
@@ -69,6 +74,8 @@ export interface SiteOptions {
   build: string;
   directories: string[];
   routes: RouteOptions[];
+  /** The service's own, below "/.spliced/", where `routes` have no say. */
+  own: RouteOptions[];
 }
 
 export interface EngineOptions {

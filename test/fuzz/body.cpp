@@ -11,7 +11,7 @@
 
 using namespace spliced;
 using namespace spliced::http;
-using Verdict = BodySkipper::Verdict;
+using Verdict = BodyReader::Verdict;
 
 namespace {
 
@@ -24,10 +24,10 @@ struct Seen {
 };
 
 Seen feed(const RequestHead& head, std::string_view input, size_t piece) {
-  BodySkipper skipper(head, kMax);
+  BodyReader skipper(head, kMax);
   Seen seen;
   for (size_t at = 0; at < input.size() && seen.verdict == Verdict::More; at += piece) {
-    const BodySkipper::Result result = skipper.feed(input.substr(at, piece));
+    const BodyReader::Result result = skipper.feed(input.substr(at, piece));
     INVARIANT(result.consumed <= piece);
     INVARIANT((result.verdict == Verdict::Bad) == (result.why != nullptr));
     INVARIANT(skipper.done() == (result.verdict == Verdict::Done));

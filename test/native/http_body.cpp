@@ -10,7 +10,7 @@
 
 using namespace spliced;
 using namespace spliced::http;
-using Verdict = BodySkipper::Verdict;
+using Verdict = BodyReader::Verdict;
 
 namespace {
 
@@ -35,10 +35,10 @@ struct Fed {
 };
 
 // In pieces of so many bytes.
-Fed feed(BodySkipper skipper, const std::string& input, size_t piece) {
+Fed feed(BodyReader skipper, const std::string& input, size_t piece) {
   Fed out{Verdict::More, 0};
   for (size_t at = 0; at < input.size() && out.verdict == Verdict::More; at += piece) {
-    const BodySkipper::Result result = skipper.feed(std::string_view(input).substr(at, piece));
+    const BodyReader::Result result = skipper.feed(std::string_view(input).substr(at, piece));
     out.verdict = result.verdict;
     out.consumed += result.consumed;
     CHECK((result.verdict == Verdict::Bad) == (result.why != nullptr));
@@ -58,7 +58,7 @@ void check(const std::vector<Row>& rows) {
     CAPTURE(row.rule);
     for (const size_t piece : {size_t{1}, size_t{2}, size_t{7}, row.input.size() + 1}) {
       CAPTURE(piece);
-      CHECK(feed(BodySkipper(chunked(), kMax), row.input, piece).verdict == row.verdict);
+      CHECK(feed(BodyReader(chunked(), kMax), row.input, piece).verdict == row.verdict);
     }
   }
 }
@@ -82,12 +82,12 @@ TEST_CASE("body: the next request begins behind it (RFC 9112 6.3)") {
        }) {
     CAPTURE(row.body.substr(0, 40));
     for (const size_t piece : {size_t{1}, size_t{3}, row.body.size() + next.size()}) {
-      const Fed all = feed(BodySkipper(row.head, kMax), row.body + next, piece);
+      const Fed all = feed(BodyReader(row.head, kMax), row.body + next, piece);
       CHECK(all.verdict == Verdict::Done);
       CHECK(all.consumed == row.body.size());
       if (row.body.size() > 100) continue;
       for (size_t bytes = 0; bytes < row.body.size(); bytes++)
-        CHECK(feed(BodySkipper(row.head, kMax), row.body.substr(0, bytes), piece).verdict ==
+        CHECK(feed(BodyReader(row.head, kMax), row.body.substr(0, bytes), piece).verdict ==
               Verdict::More);
     }
   }
@@ -183,16 +183,16 @@ TEST_CASE("body: trailer section (RFC 9112 7.1.2, 5)") {
 }
 
 TEST_CASE("body: the bound is of bytes on the wire") {
-  CHECK(feed(BodySkipper(sized(11), 10), "x", 1).verdict == Verdict::TooLarge);
-  CHECK(feed(BodySkipper(sized(10), 10), "0123456789", 3).verdict == Verdict::Done);
-  CHECK(feed(BodySkipper(sized(UINT64_MAX), kMax), "x", 1).verdict == Verdict::TooLarge);
+  CHECK(feed(BodyReader(sized(11), 10), "x", 1).verdict == Verdict::TooLarge);
+  CHECK(feed(BodyReader(sized(10), 10), "0123456789", 3).verdict == Verdict::Done);
+  CHECK(feed(BodyReader(sized(UINT64_MAX), kMax), "x", 1).verdict == Verdict::TooLarge);
   const std::string small = "1\r\nx\r\n0\r\n\r\n";
-  CHECK(feed(BodySkipper(chunked(), small.size()), small, 1).verdict == Verdict::Done);
-  CHECK(feed(BodySkipper(chunked(), small.size() - 1), small, 1).verdict == Verdict::TooLarge);
+  CHECK(feed(BodyReader(chunked(), small.size()), small, 1).verdict == Verdict::Done);
+  CHECK(feed(BodyReader(chunked(), small.size() - 1), small, 1).verdict == Verdict::TooLarge);
   // As soon as the size is known, and without its data.
-  CHECK(feed(BodySkipper(chunked(), 100), "65\r\n", 1).verdict == Verdict::TooLarge);
+  CHECK(feed(BodyReader(chunked(), 100), "65\r\n", 1).verdict == Verdict::TooLarge);
   std::string crumbs;
   for (int i = 0; i < 20; i++) crumbs += "1\r\nx\r\n";
-  CHECK(feed(BodySkipper(chunked(), 100), crumbs, 1).verdict == Verdict::TooLarge);
-  CHECK(feed(BodySkipper(), "GET", 3).consumed == 0);
+  CHECK(feed(BodyReader(chunked(), 100), crumbs, 1).verdict == Verdict::TooLarge);
+  CHECK(feed(BodyReader(), "GET", 3).consumed == 0);
 }

@@ -5,6 +5,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <sys/ioctl.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -102,6 +103,24 @@ Moved send_control(int socket, RecordType type, const void* payload, size_t byte
   fakes::Socket* s = kernel().use(socket, "send_control");
   if (s == nullptr) return {Io::Failed, 0, EBADF};
   return s->send_control(type, {static_cast<const char*>(payload), bytes});
+}
+
+Moved socket_to_pipe(int socket, int pipe_write_end, size_t bytes) {
+  check_real(pipe_write_end, "socket_to_pipe");
+  fakes::Socket* s = kernel().use(socket, "socket_to_pipe");
+  if (s == nullptr) return {Io::Failed, 0, EBADF};
+  if (s->next_is_control()) return {Io::Failed, 0, EINVAL};
+  int there = 0;
+  if (::ioctl(pipe_write_end, FIONREAD, &there) != 0) return {Io::Failed, 0, errno};
+  constexpr size_t kPipeBytes = 65536;
+  const size_t room = kPipeBytes - static_cast<size_t>(there);
+  if (room == 0) return {Io::WouldBlock, 0, 0};
+  std::string data(std::min(bytes, room), 0);
+  const Received got = s->receive(data.data(), data.size());
+  if (got.io != Io::Done) return {got.io, 0, got.error};
+  if (::write(pipe_write_end, data.data(), got.bytes) != static_cast<ssize_t>(got.bytes))
+    kernel().violations.add("a pipe had no room for what a socket gave it");
+  return {Io::Done, got.bytes, 0};
 }
 
 // As fs/splice.c: sixteen pages at a time, MSG_MORE until the last of them.
@@ -216,6 +235,10 @@ ClientKey client_key(int socket) {
 bool peer_is_own_port(int socket, uint16_t port) {
   fakes::Socket* s = kernel().use(socket, "peer_is_own_port");
   return s != nullptr && s->own_port == port && port != 0;
+}
+
+std::string peer_address(int socket) {
+  return kernel().use(socket, "peer_address") != nullptr ? "192.0.2.1" : "";
 }
 
 std::string peer_name(int socket) {

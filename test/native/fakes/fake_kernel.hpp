@@ -6,6 +6,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <vector>
 
 #include "fakes/fake_socket.hpp"
 #include "fakes/violations.hpp"
@@ -31,6 +32,14 @@ class Kernel {
 
   Residency residency = Residency::Resident;
   bool names_resident = true;  // RESOLVE_CACHED finds every directory entry
+  // What is at the other end of every proxy route. The test plays it through the sockets.
+  struct Backend {
+    os::Moved connects;  // what connect() answers
+    bool out_of_descriptors = false;
+    std::vector<int> sockets;  // all that were made, the latest last
+  };
+  Backend backend;
+
   std::function<void(int fd, int events)> on_edge;
   std::function<void(int fd)> on_close;     // before it takes effect
   std::function<void(int fd)> on_handover;  // the product gave it to the closer

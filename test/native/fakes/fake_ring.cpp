@@ -151,7 +151,7 @@ bool FakeRing::ends_already(uint64_t key) const {
 
 void FakeRing::end_watch(int fd, int result) {
   for (const auto& [key, operation] : active_) {
-    if (operation.socket != fd || operation.cancelled || operation.token.kind != Kind::Watch)
+    if (operation.socket != fd || operation.cancelled || !ring::is_watch(operation.token.kind))
       continue;
     if (!ends_already(key)) complete(operation, result, false);
     return;
@@ -160,7 +160,7 @@ void FakeRing::end_watch(int fd, int result) {
 
 void FakeRing::on_event(int fd, int events) {
   for (const auto& [key, operation] : active_) {
-    if (operation.socket != fd || operation.cancelled || operation.token.kind != Kind::Watch)
+    if (operation.socket != fd || operation.cancelled || !ring::is_watch(operation.token.kind))
       continue;
     for (Completion& waiting : queue_) {
       if (waiting.token.pack() != key) continue;

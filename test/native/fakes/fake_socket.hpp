@@ -72,6 +72,9 @@ class Socket {
   std::function<void(int events)> on_edge;
   void promote(uint32_t overhead_bytes, uint64_t sequence, uint64_t receive_sequence);
   bool promoted() const { return overhead_bytes_ != 0; }
+  bool next_is_control() const {
+    return !incoming_.empty() && incoming_.front().type != os::RecordType::ApplicationData;
+  }
   os::Moved send(const char* data, size_t bytes, bool more);
   os::Moved send_control(os::RecordType type, const std::string& payload);
   os::Received receive(char* out, size_t capacity);

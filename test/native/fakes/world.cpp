@@ -152,7 +152,7 @@ conn::Ending World::ending(const Peer& peer) const {
 }
 
 bool World::all_free() const {
-  return services->free_slots.size() == services->slots.size();
+  return services->free_slots.size() == services->slots.size() && services->upstreams.all_free();
 }
 
 void World::check_figures(std::string& faults) const {
@@ -178,6 +178,9 @@ void World::check_figures(std::string& faults) const {
   expect("peer_gone", figures.peer_gone.get(), gone);
   expect("pending_bytes", figures.pending_bytes.get(), 0);
   expect("ledgers_stuck", figures.ledgers_stuck.get(), 0);
+  expect("upstreams_open", figures.upstreams_open.get(), 0);
+  expect("upstreams_idle", figures.upstreams_idle.get(), 0);
+  expect("websockets", figures.websockets.get(), 0);
   expect("stale_completions", figures.stale_completions.get(), 0);
   expect("ledger_contradictions", figures.ledger_contradictions.get(), 0);
   expect("operations that the ring still has", ring->outstanding(), 0);
@@ -187,6 +190,7 @@ void World::check_figures(std::string& faults) const {
 
 std::string World::settle_accounts(bool abort) {
   if (abort) conn::abort_all(*services);
+  conn::end_idle_upstreams(*services);
   kernel().hold_closes = false;
   ring->hold_file_operations = false;
   for (int i = 0; i < 100 && !all_free(); i++) {

@@ -1,0 +1,270 @@
+// SPDX-License-Identifier: Apache-2.0
+// See exchange.hpp. Here: how an exchange begins, ends and fails, and the loop of both pumps.
+#include "conn/exchange.hpp"
+
+#include <algorithm>
+#include <utility>
+
+#include "base/assert.hpp"
+#include "conn/answer.hpp"
+#include "conn/dispatch.hpp"
+#include "conn/request.hpp"
+#include "conn/unavailable.hpp"
+#include "http/upstream_request.hpp"
+#include "os/socket_io.hpp"
+
+namespace spliced::conn {
+namespace {
+
+std::string hexadecimal(const std::array<uint8_t, 32>& bytes) {
+  static constexpr char kDigits[] = "0123456789abcdef";
+  std::string text;
+  for (const uint8_t byte : bytes) {
+    text += kDigits[byte >> 4];
+    text += kDigits[byte & 15];
+  }
+  return text;
+}
+
+// The head for the backend, in x.to_upstream. False: it does not fit.
+bool write_request(Services& s, Connection& c, Exchange& x, const http::RequestHead& request,
+                   std::string_view host) {
+  const std::string address = os::peer_address(c.socket), id = s.next_request_id();
+  std::string fingerprint;
+  http::Forwarding forwarding;
+  forwarding.host = host;
+  forwarding.client_address = address;
+  forwarding.request_id = id;
+  if (c.client) {
+    fingerprint = hexadecimal(c.client->sha256);
+    forwarding.certificate_subject = c.client->subject;
+    forwarding.certificate_fingerprint = fingerprint;
+  }
+  x.to_upstream.hold(s.buffers);
+  const size_t bytes =
+      http::format_upstream_request({c.input.data(), c.head_bytes}, request, forwarding,
+                                    x.to_upstream.tail(), x.to_upstream.room());
+  x.to_upstream.end += bytes;
+  return bytes > 0;
+}
+
+bool asks_for_html(const http::RequestHead& request) {
+  return request.method == http::Method::Get &&
+         request.accept.find("text/html") != std::string_view::npos;
+}
+
+void describe(Exchange& x, const http::RequestHead& request, uint64_t now_ms) {
+  x.method = request.method;
+  x.client_minor_version = request.minor_version;
+  x.wants_html = asks_for_html(request);
+  x.upgrades = request.upgrades_to_websocket;
+  x.has_body = request.has_body;
+  x.chunked = request.chunked;
+  x.request_over = !request.has_body;
+  if (request.has_body)
+    x.request_body = request.chunked ? http::BodyReader::of_chunks()
+                                     : http::BodyReader::of_length(request.content_length);
+  x.heard_ms = x.fed_ms = now_ms;
+}
+
+// Connect, or Exchange where one is at hand; false where none can be had.
+bool obtain_upstream(Services& s, Connection& c, bool fresh) {
+  Exchange& x = *c.exchange;
+  const std::string& address = c.route->upstream;
+  Upstream* u = fresh ? nullptr : take_idle_upstream(s, address, c.slot);
+  const bool connected = u != nullptr;
+  if (!connected) u = open_upstream(s, address, c.slot);
+  if (u == nullptr) return false;
+  x.upstream = u->slot;
+  x.heard_ms = s.now_ms;
+  enter(s, c, connected ? State::Exchange : State::Connect);
+  arm_exchange(s, c);
+  return true;
+}
+
+uint16_t status_of(UpstreamFailure failure) {
+  switch (failure) {
+    case UpstreamFailure::Refused:
+    case UpstreamFailure::Exhausted:
+      return 503;
+    case UpstreamFailure::Connect:
+    case UpstreamFailure::Response:
+      return 504;
+    default:
+      return 502;
+  }
+}
+
+// A request may be sent twice if it changes nothing more the second time.
+bool is_idempotent(http::Method method) {
+  switch (method) {
+    case http::Method::Get:
+    case http::Method::Head:
+    case http::Method::Options:
+    case http::Method::Put:
+    case http::Method::Delete:
+      return true;
+    default:
+      return false;
+  }
+}
+
+// The client is to send more of the body, and all that it has sent is with the backend.
+bool waits_for_body(const Connection& c) {
+  const Exchange& x = *c.exchange;
+  if (c.state != State::Exchange || x.request_over || x.request_given_up) return false;
+  return x.to_upstream.empty() && x.pipe_bytes == 0 && c.input.empty();
+}
+
+void mark_feeding(const Services& s, Exchange& x) {
+  x.fed_mark = x.fed_bytes;
+  x.fed_ms = s.now_ms;
+}
+
+// Over each request time-out a body comes at the least rate, as a response must go.
+bool feeds_enough(const Services& s, Exchange& x) {
+  const uint64_t elapsed_ms = s.now_ms - x.fed_ms;
+  if (elapsed_ms < s.options.request_timeout_ms) return true;
+  const uint64_t fed = x.fed_bytes - x.fed_mark;
+  mark_feeding(s, x);
+  x.heard_ms = s.now_ms;
+  return fed > 0 && fed >= elapsed_ms * s.options.send_rate_min_bytes_per_s / 1000;
+}
+
+}  // namespace
+
+void EndExchange::operator()(Exchange* exchange) const {
+  delete exchange;
+}
+
+Upstream& upstream_of(Services& s, Connection& c) {
+  SPLICED_ASSERT(c.exchange && c.exchange->upstream != kNoSlot);
+  return s.upstreams.slots[c.exchange->upstream];
+}
+
+void begin_proxy(Services& s, Connection& c, const http::RequestHead& request,
+                 std::string_view host) {
+  const bool body = request.method != http::Method::Head;
+  ExchangePtr x(new Exchange);
+  // "/app/../admin" is another path for us than for a backend that does not resolve it.
+  if (http::has_dot_segment(request.target) || !write_request(s, c, *x, request, host)) {
+    x->to_upstream.release(s.buffers);
+    respond_error(s, c, 400, c.keep_alive && !request.has_body, body);
+    return end_request(c);
+  }
+  describe(*x, request, s.now_ms);
+  c.exchange = std::move(x);
+  c.input.begin += c.head_bytes;
+  c.head_bytes = 0;
+  if (!obtain_upstream(s, c, /*fresh=*/false)) fail_exchange(s, c, UpstreamFailure::Exhausted);
+}
+
+void let_go_of_upstream(Services& s, Connection& c) {
+  Exchange& x = *c.exchange;
+  if (x.upstream == kNoSlot) return;
+  Upstream& u = upstream_of(s, c);
+  const bool clean = x.request_over && !x.request_given_up && x.pipe_bytes == 0 &&
+                     x.to_upstream.empty() && x.from_upstream.empty();
+  if (x.response_over && x.upstream_persists && clean && !x.tunnel) {
+    keep_upstream(s, u);
+  } else {
+    end_upstream(s, u);
+  }
+  x.upstream = kNoSlot;
+}
+
+void release_exchange(Services& s, Connection& c) {
+  if (!c.exchange) return;
+  Exchange& x = *c.exchange;
+  let_go_of_upstream(s, c);
+  x.to_upstream.release(s.buffers);
+  x.from_upstream.release(s.buffers);
+  if (x.pipe) s.pipes.give(std::move(x.pipe), x.pipe_bytes == 0);
+  if (x.tunnel) s.figures.websockets.sub();
+  c.exchange.reset();
+  c.route = nullptr;
+  c.site.reset();
+}
+
+Flow refuse_exchange(Services& s, Connection& c, uint16_t status) {
+  Exchange& x = *c.exchange;
+  const bool fits = c.output.empty();  // no interim response is half sent
+  if (x.head_done || !fits) {
+    abort(s, c, Ending::Aborted);
+    return Flow::Ended;
+  }
+  if (!x.request_over) c.keep_alive = false;
+  respond_unavailable(s, c, status, x.method, x.wants_html);
+  release_exchange(s, c);
+  return Flow::Ended;
+}
+
+Flow fail_exchange(Services& s, Connection& c, UpstreamFailure failure) {
+  s.figures.upstream_failures[static_cast<size_t>(failure)].add();
+  return refuse_exchange(s, c, status_of(failure));
+}
+
+Flow upstream_has_left(Services& s, Connection& c) {
+  Exchange& x = *c.exchange;
+  const bool safe = upstream_of(s, c).reused && !x.answered && !x.retried && !x.has_body &&
+                    !x.upgrades && is_idempotent(x.method);
+  if (!safe) return fail_exchange(s, c, UpstreamFailure::Closed);
+  s.figures.upstream_retries.add();
+  let_go_of_upstream(s, c);
+  x.retried = true;
+  x.request_given_up = false;
+  x.to_upstream.begin = 0;
+  if (!obtain_upstream(s, c, /*fresh=*/true)) fail_exchange(s, c, UpstreamFailure::Exhausted);
+  return Flow::Ended;
+}
+
+uint32_t upstream_timeout_ms(const Connection& c) {
+  if (c.state == State::Connect) return c.route->connect_timeout_ms;
+  const bool stream = c.exchange->event_stream || c.exchange->tunnel;
+  return stream ? c.route->stream_timeout_ms : c.route->response_timeout_ms;
+}
+
+void arm_exchange(Services& s, Connection& c) {
+  const Exchange& x = *c.exchange;
+  const uint64_t at = waits_for_body(c) ? x.fed_ms + s.options.request_timeout_ms
+                                        : x.heard_ms + upstream_timeout_ms(c);
+  s.set_deadline(c, std::clamp(at, s.now_ms + 1, s.now_ms + s.options.stall_timeout_ms));
+}
+
+bool client_owes(Connection& c) {
+  Exchange& x = *c.exchange;
+  if (!x.measured) return false;
+  const bool unsent = !c.output.empty() || x.direct_bytes > 0;
+  // A stream's last event may always be on its way.
+  const bool behind = unsent || os::unacknowledged_bytes(c.socket) >
+                                    static_cast<int>(limits::kRecordPlaintextBytes);
+  if (!behind) x.measured = c.lags = false;
+  return behind;
+}
+
+void on_exchange_deadline(Services& s, Connection& c) {
+  Exchange& x = *c.exchange;
+  if (waits_for_body(c)) {
+    if (feeds_enough(s, x)) return arm_exchange(s, c);
+    s.figures.overdue[static_cast<size_t>(Overdue::Request)].add();
+    refuse_exchange(s, c, 408);
+    return;
+  }
+  mark_feeding(s, x);
+  if (s.now_ms - x.heard_ms < upstream_timeout_ms(c)) return arm_exchange(s, c);
+  const bool connecting = c.state == State::Connect;
+  fail_exchange(s, c, connecting ? UpstreamFailure::Connect : UpstreamFailure::Response);
+}
+
+Turn exchange(Services& s, Connection& c) {
+  for (int i = 0; i < limits::kPumpsPerTurn; i++) {
+    const Flow request = c.exchange->upstream == kNoSlot ? Flow::Blocked : forward(s, c);
+    if (request == Flow::Ended) return Turn::Again;
+    const Flow response = relay(s, c);
+    if (response == Flow::Ended) return Turn::Again;
+    if (request == Flow::Blocked && response == Flow::Blocked) return Turn::Wait;
+  }
+  return Turn::Yield;
+}
+
+}  // namespace spliced::conn

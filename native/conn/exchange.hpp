@@ -1,0 +1,97 @@
+// SPDX-License-Identifier: Apache-2.0
+// One request that goes to a backend, and its response, in the states Connect, Exchange and Tunnel.
+//
+//   client -> c.input -> to_upstream, or pipe, or straight -> backend      forward.cpp
+//   backend -> from_upstream, or c.pipe -> c.output -> client              relay.cpp
+//
+// Both directions are pumped in turn until neither moves. What one end does not take holds the
+// other back: no buffer is more than one of the pool, no pipe more than a piece, and towards the
+// client the ledger is the brake as for files.
+#pragma once
+#include <cstdint>
+
+#include "conn/services.hpp"
+#include "conn/upstream.hpp"
+#include "http/upstream_response.hpp"
+#include "http/websocket.hpp"
+
+namespace spliced::conn {
+
+struct Exchange {
+  uint32_t upstream = kNoSlot;  // Upstreams::slots; kNoSlot: it has been let go
+  http::Method method = http::Method::Other;
+  uint8_t client_minor_version = 0;
+  bool wants_html = false;  // a browser's page, which may be told to come again
+  bool upgrades = false;    // to a WebSocket
+  bool retried = false;
+  uint64_t heard_ms = 0;  // when the backend last took or gave anything
+
+  // The request. Without a body its head stays in `to_upstream` until the response has begun, for a
+  // second attempt.
+  Span to_upstream;
+  http::BodyReader request_body;
+  bool has_body = false, chunked = false;
+  bool request_over = false;      // all of it is in `to_upstream`, in the pipe, or sent
+  bool request_given_up = false;  // the backend does not take the rest
+  os::Pipe pipe;
+  size_t pipe_bytes = 0;
+  uint64_t fed_bytes = 0, fed_mark = 0;  // of the body, from the client; at the last look
+  uint64_t fed_ms = 0;                   // when that was
+
+  // The response.
+  Span from_upstream;
+  bool answered = false;   // a byte of it has come
+  bool head_done = false;  // the client's head is in c.output or sent
+  bool response_over = false;
+  bool upstream_persists = false;
+  bool event_stream = false;
+  bool tunnel = false;
+  bool measured = false;  // the client had to be waited for: its time runs, see client_owes()
+  uint32_t interim = 0;
+  http::Framing from = http::Framing::None, to = http::Framing::None;
+  http::BodyReader response_body;
+  size_t direct_bytes = 0;  // of c.pipe, whole records that go by splice
+
+  http::WebSocketFrames downwards, upwards;
+};
+
+// What a pump did. Ended: the state has changed.
+enum class Flow : uint8_t { Moved, Blocked, Ended };
+
+// exchange.cpp. ReadHead -> Connect, Exchange, or Respond with what is wrong. `host`: of the
+// target, else of the field.
+void begin_proxy(Services& s, Connection& c, const http::RequestHead& request,
+                 std::string_view host);
+// The backend failed. Before the head has gone to the client: a page, and Respond. Afterwards the
+// connection ends without close_notify.
+Flow fail_exchange(Services& s, Connection& c, UpstreamFailure failure);
+// The client failed: likewise, with this status.
+Flow refuse_exchange(Services& s, Connection& c, uint16_t status);
+// It ended before a byte of the response had come. Once more where that is safe (RFC 9110 9.2.2).
+Flow upstream_has_left(Services& s, Connection& c);
+void let_go_of_upstream(Services& s, Connection& c);
+void release_exchange(Services& s, Connection& c);
+Upstream& upstream_of(Services& s, Connection& c);
+uint32_t upstream_timeout_ms(const Connection& c);
+// When somebody must look whether the other end still moves.
+void arm_exchange(Services& s, Connection& c);
+// The client had to be waited for, and has not caught up since: it is its time that runs, measured as
+// that of any response (deadline.cpp), over all that the backend sends meanwhile.
+bool client_owes(Connection& c);
+// Everybody else's time is over. Deadline of Connect, Exchange and Tunnel where !client_owes().
+void on_exchange_deadline(Services& s, Connection& c);
+
+// forward.cpp, relay.cpp.
+Flow forward(Services& s, Connection& c);
+Flow relay(Services& s, Connection& c);
+// What is ready for the client; Moved when all of it is sent.
+Flow send_ready(Services& s, Connection& c);
+// More of what the client sends, into c.input.
+Flow receive_more(Services& s, Connection& c);
+// One read into from_upstream, which has room.
+os::Received read_upstream(Services& s, Connection& c);
+
+// tunnel.cpp: Exchange -> Tunnel; the 101 is in c.output.
+void begin_tunnel(Services& s, Connection& c);
+
+}  // namespace spliced::conn

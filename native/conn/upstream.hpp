@@ -1,0 +1,67 @@
+// SPDX-License-Identifier: Apache-2.0
+// Connections to backends. Each has a slot of its own here, with one watch for its whole life, and
+// belongs to at most one client's connection at a time; between two requests it is kept, idle.
+//
+//   Free -> Busy <-> Idle -> Join -> Free      (Busy -> Join too)
+//
+// As with clients, a socket is closed by the closer alone, when the ring holds nothing of it.
+#pragma once
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "base/limits.hpp"
+#include "ring/ring.hpp"
+
+namespace spliced::conn {
+
+struct Services;
+
+struct Upstream {
+  enum class State : uint8_t { Free, Busy, Idle, Join };
+
+  uint32_t slot = 0;
+  uint32_t generation = 0;
+  State state = State::Free;
+  int socket = -1;  // owned; closed by os::Closer alone
+  uint32_t inflight = 0;
+  bool watching = false;
+  bool reused = false;  // it has answered a request before this one
+  // Edge-triggered hints: "try", cleared by WouldBlock.
+  bool readable = false, writable = false;
+  uint32_t owner = UINT32_MAX;  // Busy: slot of the client's connection
+  std::string address;
+  uint64_t idle_until_ms = 0;
+};
+
+// All of an engine. Fixed in size: every client's connection may have one, and some are idle.
+struct Upstreams {
+  explicit Upstreams(size_t clients);
+
+  std::vector<Upstream> slots;  // never resized
+  std::vector<uint32_t> free;
+  std::vector<uint32_t> idle;  // the longest idle first; at most limits::kUpstreamsIdleMax
+
+  bool all_free() const { return free.size() == slots.size(); }
+};
+
+// An idle connection to this address, or null.
+Upstream* take_idle_upstream(Services& s, const std::string& address, uint32_t owner);
+// A new socket that is not connected yet; null without a descriptor or a slot.
+Upstream* open_upstream(Services& s, const std::string& address, uint32_t owner);
+// Begins to watch, once.
+void watch_upstream(Services& s, Upstream& u);
+// Kept for the next request, if there is room.
+void keep_upstream(Services& s, Upstream& u);
+void end_upstream(Services& s, Upstream& u);
+
+// Null, or the connection that is to be run.
+struct Connection;
+Connection* on_upstream_completion(Services& s, const ring::Completion& completion);
+// Ends those that have been idle for long, or all.
+void sweep_upstreams(Services& s);
+void end_idle_upstreams(Services& s);
+// When the next sweep has something to do; UINT64_MAX: never.
+uint64_t next_upstream_sweep_ms(const Services& s);
+
+}  // namespace spliced::conn

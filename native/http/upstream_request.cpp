@@ -1,0 +1,149 @@
+// SPDX-License-Identifier: Apache-2.0
+// See upstream_request.hpp.
+#include "http/upstream_request.hpp"
+
+#include "http/fields.hpp"
+#include "http/syntax.hpp"
+#include "http/writer.hpp"
+
+namespace spliced::http {
+namespace {
+
+constexpr size_t kNone = std::string_view::npos;
+
+// Some servers take "_" for "-" (RFC 3875 4.1.18 makes both one variable).
+constexpr char hyphenated(char c) {
+  return c == '_' ? '-' : lower(c);
+}
+
+bool begins_like(std::string_view name, std::string_view known) {
+  if (name.size() < known.size()) return false;
+  for (size_t i = 0; i < known.size(); i++)
+    if (hyphenated(name[i]) != known[i]) return false;
+  return true;
+}
+
+// What only we may say.
+bool is_forged(std::string_view name) {
+  static constexpr std::string_view kPrefixes[] = {"x-forwarded-", "x-client-certificate-"};
+  // Proxy becomes HTTP_PROXY in a CGI program, which then believes it.
+  static constexpr std::string_view kNames[] = {"forwarded", "x-request-id", "x-real-ip", "proxy"};
+  for (const std::string_view prefix : kPrefixes)
+    if (begins_like(name, prefix)) return true;
+  for (const std::string_view known : kNames)
+    if (name.size() == known.size() && begins_like(name, known)) return true;
+  return false;
+}
+
+// What is written from what was parsed.
+bool is_rewritten(std::string_view name) {
+  return equals_ignoring_case(name, "host") || equals_ignoring_case(name, "content-length") ||
+         equals_ignoring_case(name, "expect");
+}
+
+void line(Writer& writer, std::string_view name, std::string_view value) {
+  writer.text(name);
+  writer.text(": ");
+  writer.text(value);
+  writer.text("\r\n");
+}
+
+void write_client_fields(std::string_view head, Writer& writer) {
+  Fields fields(head);
+  std::string_view name, value;
+  while (fields.next(name, value)) {
+    if (is_hop_by_hop(name) || is_forged(name) || is_rewritten(name)) continue;
+    if (connection_names(head, name)) continue;
+    line(writer, name, value);
+  }
+}
+
+// RFC 9112 6.3: by what was parsed, and so that no request has two readings. RFC 9110 8.6: a method
+// that means something with a body says that there is none.
+void write_framing(const RequestHead& request, Writer& writer) {
+  if (request.chunked) return line(writer, "Transfer-Encoding", "chunked");
+  const bool expected = request.method == Method::Post || request.method == Method::Put ||
+                        request.method == Method::Patch;
+  if (!request.has_body && !expected) return;
+  writer.text("Content-Length: ");
+  writer.number(request.content_length);
+  writer.text("\r\n");
+}
+
+// RFC 7239 4: an IPv6 address and a host with its port are quoted strings.
+void write_forwarded(const Forwarding& forwarding, Writer& writer) {
+  const bool v6 = forwarding.client_address.find(':') != kNone;
+  writer.text("Forwarded: for=");
+  writer.text(v6 ? "\"[" : "");
+  writer.text(forwarding.client_address);
+  writer.text(v6 ? "]\"" : "");
+  if (!forwarding.host.empty()) {
+    writer.text(";host=\"");
+    writer.text(forwarding.host);
+    writer.text("\"");
+  }
+  writer.text(";proto=https\r\n");
+}
+
+void write_forwarding(const Forwarding& forwarding, Writer& writer) {
+  line(writer, "X-Forwarded-For", forwarding.client_address);
+  line(writer, "X-Forwarded-Proto", "https");
+  if (!forwarding.host.empty()) line(writer, "X-Forwarded-Host", forwarding.host);
+  write_forwarded(forwarding, writer);
+  line(writer, "X-Request-Id", forwarding.request_id);
+  if (forwarding.certificate_fingerprint.data() == nullptr) return;
+  line(writer, "X-Client-Certificate-Subject", forwarding.certificate_subject);
+  line(writer, "X-Client-Certificate-Fingerprint", forwarding.certificate_fingerprint);
+}
+
+}  // namespace
+
+std::string_view origin_form(std::string_view target) {
+  if (!target.empty() && target.front() == '/') return target;
+  const size_t authority = target.find("://");
+  if (authority == kNone) return target;
+  const size_t path = target.find_first_of("/?", authority + 3);
+  return path == kNone ? "/" : target.substr(path);
+}
+
+bool has_dot_segment(std::string_view target) {
+  target = origin_form(target);
+  target = target.substr(0, target.find('?'));
+  while (!target.empty()) {
+    const size_t slash = target.find('/');
+    std::string_view segment = target.substr(0, slash);
+    target.remove_prefix(slash == kNone ? target.size() : slash + 1);
+    size_t dots = 0;
+    while (!segment.empty()) {
+      const bool encoded =
+          segment.size() >= 3 && segment.substr(0, 2) == "%2" && lower(segment[2]) == 'e';
+      if (!encoded && segment.front() != '.') break;
+      segment.remove_prefix(encoded ? 3 : 1);
+      dots++;
+    }
+    if (segment.empty() && (dots == 1 || dots == 2)) return true;
+  }
+  return false;
+}
+
+size_t format_upstream_request(std::string_view head, const RequestHead& request,
+                               const Forwarding& forwarding, char* out, size_t capacity) {
+  if (forwarding.host.size() > limits::kForwardedHostBytesMax) return 0;
+  Writer writer(out, capacity);
+  const std::string_view target = origin_form(request.target);
+  writer.text(request.method_token);
+  writer.text(" ");
+  if (target.front() == '?') writer.text("/");
+  writer.text(target);
+  writer.text(" HTTP/1.1\r\n");
+  line(writer, "Host", forwarding.host);
+  write_client_fields(head, writer);
+  write_framing(request, writer);
+  if (request.expect_continue && request.has_body) line(writer, "Expect", "100-continue");
+  write_forwarding(forwarding, writer);
+  if (request.upgrades_to_websocket) writer.text("Connection: Upgrade\r\nUpgrade: websocket\r\n");
+  writer.text("\r\n");
+  return writer.size();
+}
+
+}  // namespace spliced::http

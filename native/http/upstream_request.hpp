@@ -1,0 +1,35 @@
+// SPDX-License-Identifier: Apache-2.0
+// Writes the head of a request for a backend (RFC 9110 7.6, RFC 7239): from what was parsed of the
+// client's, without what concerns the client's connection alone, and with what the backend may
+// believe of the client. Called by conn's proxy. No I/O, no allocation.
+#pragma once
+#include <cstddef>
+#include <string_view>
+
+#include "http/head.hpp"
+
+namespace spliced::http {
+
+// What the backend is told; docs/API.md and docs/PROXY.md have the fields.
+struct Forwarding {
+  std::string_view host;                     // of the target, else of the Host field; may be empty
+  std::string_view client_address;           // numeric, without a port
+  std::string_view request_id;               // a token
+  std::string_view certificate_subject;      // of the verified one, RFC 4514; null without
+  std::string_view certificate_fingerprint;  // SHA-256, hexadecimal; null without
+};
+
+// `head`: the bytes that `request` was read from. The bytes written; 0 if they do not fit, or the
+// host is longer than limits::kForwardedHostBytesMax.
+[[nodiscard]] size_t format_upstream_request(std::string_view head, const RequestHead& request,
+                                             const Forwarding& forwarding, char* out,
+                                             size_t capacity);
+
+// Of a target in origin-form or absolute-form: what the backend gets, path and query.
+std::string_view origin_form(std::string_view target);
+
+// A segment of the path, decoded, is "." or "..": which path is meant, two readers may see
+// differently.
+bool has_dot_segment(std::string_view target);
+
+}  // namespace spliced::http

@@ -1,0 +1,166 @@
+// SPDX-License-Identifier: Apache-2.0
+// Scenarios: requests to an application behind a proxy route, and its answers.
+#include <string>
+
+#include "doctest/doctest.h"
+#include "fakes/proxied.hpp"
+
+using namespace spliced;
+using namespace spliced::fakes;
+using conn::Ending;
+using conn::State;
+using conn::UpstreamFailure;
+
+TEST_CASE("a request goes to the application with what it may believe, and its answer comes back") {
+  for (const Path path : kPaths) {
+    CAPTURE(static_cast<int>(path));
+    Proxied world;
+    const Peer peer = connect(world, path);
+    peer.get("/a?b",
+             "X-Forwarded-For: 1.2.3.4\r\nConnection: x-secret\r\nX-Secret: 1\r\nX-Own: 2\r\n");
+    world.play(peer);
+    const std::string asked = world.asked();
+    CHECK(asked.find("GET /a?b HTTP/1.1\r\nHost: ") == 0);
+    CHECK(asked.find("X-Forwarded-For: 192.0.2.1\r\n") != asked.npos);
+    CHECK(asked.find("1.2.3.4") == asked.npos);
+    CHECK(asked.find("X-Secret") == asked.npos);
+    CHECK(asked.find("X-Own: 2\r\n") != asked.npos);
+    world.application().peer_sends(answer("hello", "Keep-Alive: timeout=5\r\nX-Its: 3\r\n"));
+    world.play(peer);
+    const auto responses = peer.responses();
+    REQUIRE(responses.size() == 1);
+    CHECK(responses[0].body == "hello");
+    CHECK(responses[0].head.find("X-Its: 3\r\n") != std::string::npos);
+    CHECK(responses[0].head.find("timeout=5") == std::string::npos);
+    CHECK(world.state(peer) == State::ReadHead);
+    CHECK(world.figures.upstreams_idle.get() == 1);
+    CHECK(world.settle_accounts() == "");
+  }
+}
+
+TEST_CASE("large bodies both ways, in pieces, over each of the ways that a body can take") {
+  const std::string upload = text_of(300'000), download = text_of(400'000);
+  for (const Path path : kPaths) {
+    CAPTURE(static_cast<int>(path));
+    Proxied world;
+    const Peer peer = connect(world, path, 20'000);
+    peer.sends(Peer::request("POST", "/", "Content-Length: 300000\r\n"));
+    for (size_t at = 0; at < upload.size(); at += 16'000) {
+      peer.sends(upload.substr(at, 16'000));
+      world.play(peer, 2);
+    }
+    world.play(peer);
+    const std::string asked = world.asked();
+    CHECK(asked.substr(asked.find("\r\n\r\n") + 4) == upload);
+    world.application().peer_sends("HTTP/1.1 200 OK\r\nContent-Length: 400000\r\n\r\n");
+    for (size_t at = 0; at < download.size(); at += 33'333) {
+      world.application().peer_sends(download.substr(at, 33'333));
+      world.play(peer, 3);
+    }
+    world.play(peer, 200);
+    const auto responses = peer.responses();
+    REQUIRE(responses.size() == 1);
+    CHECK(responses[0].body == download);
+    CHECK((world.figures.spliced_bytes.get() > 500'000) == (path != Path::UserSpace));
+    CHECK(world.state(peer) == State::ReadHead);
+    CHECK(world.settle_accounts() == "");
+  }
+}
+
+TEST_CASE("a client that does not read holds the application back") {
+  for (const Path path : kPaths) {
+    CAPTURE(static_cast<int>(path));
+    Proxied world;
+    const Peer peer = connect(world, path, 8'000);
+    peer.get("/");
+    world.play(peer);
+    world.application().peer_sends("HTTP/1.1 200 OK\r\nContent-Length: 1000000\r\n\r\n");
+    const size_t piece = 10'000;
+    for (int i = 0; i < 100; i++) {
+      world.application().peer_sends(std::string(piece, 'x'));
+      world.advance(20);
+    }
+    const conn::Connection* c = world.find(peer.fd());
+    REQUIRE(c != nullptr);
+    CHECK(c->output.size() + c->pipe_bytes + peer.socket().pending_in_tls() <=
+          limits::kPendingWindowBytesMin + limits::kPieceBytes + 2 * limits::kOutputBytes);
+    CHECK(peer.socket().pending_in_tls_max() <=
+          limits::kPendingWindowBytesMin + limits::kRecordPlaintextBytes + 1000);
+    world.advance(5000);  // and is ended for it
+    CHECK(world.ending(peer) == Ending::Aborted);
+    CHECK(world.settle_accounts() == "");
+  }
+}
+
+TEST_CASE("chunks are read and framed anew, in both directions") {
+  for (const Path path : kPaths) {
+    CAPTURE(static_cast<int>(path));
+    Proxied world;
+    const Peer peer = connect(world, path);
+    peer.sends(Peer::request("POST", "/", "Transfer-Encoding: chunked\r\n") +
+               "5;a=b\r\nhello\r\n00000006\r\n world\r\n0\r\nX-Trailer: 1\r\n\r\n");
+    world.play(peer);
+    const std::string asked = world.asked();
+    CHECK(asked.find("Transfer-Encoding: chunked\r\n") != asked.npos);
+    CHECK(asked.find("X-Trailer") == asked.npos);
+    CHECK(dechunk(asked.substr(asked.find("\r\n\r\n") + 4)) ==
+          std::pair<std::string, bool>("hello world", true));
+    world.application().peer_sends(
+        "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3;x\r\nabc\r\n0\r\nT: 1\r\n\r\n");
+    world.play(peer);
+    CHECK(dechunk(body_of(peer)) == std::pair<std::string, bool>("abc", true));
+    CHECK(world.state(peer) == State::ReadHead);
+    CHECK(world.figures.upstreams_idle.get() == 1);
+    CHECK(world.settle_accounts() == "");
+  }
+}
+
+TEST_CASE("an idle connection that says something unasked, or ends, is not used again") {
+  for (const bool speaks : {true, false}) {
+    Proxied world;
+    const Peer peer = connect(world, Path::KernelSync);
+    peer.get("/");
+    world.play(peer);
+    world.application().peer_sends(answer("first"));
+    world.play(peer);
+    REQUIRE(world.figures.upstreams_idle.get() == 1);
+    if (speaks) {
+      world.application().peer_sends(answer("smuggled"));
+    } else {
+      world.application().peer_half_closes();
+    }
+    world.turns();
+    CHECK(world.figures.upstreams_idle.get() == 0);
+    CHECK(world.application().closed());
+    CHECK(world.settle_accounts() == "");
+  }
+  Proxied world;  // and what came behind the answer, in the same breath
+  const Peer peer = connect(world, Path::KernelSync);
+  peer.get("/");
+  world.play(peer);
+  world.application().peer_sends(answer("first") + answer("smuggled"));
+  world.play(peer);
+  CHECK(world.figures.upstreams_idle.get() == 0);
+  CHECK(peer.responses().size() == 1);
+  CHECK(world.settle_accounts() == "");
+}
+
+TEST_CASE("idle connections end after a while, and at a stop") {
+  for (const bool stop : {true, false}) {
+    Proxied world;
+    const Peer peer = connect(world, Path::KernelSync);
+    peer.get("/");
+    world.play(peer);
+    world.application().peer_sends(answer("x"));
+    world.play(peer);
+    REQUIRE(world.figures.upstreams_idle.get() == 1);
+    if (stop) {
+      conn::begin_stop(*world.services);
+    } else {
+      world.advance(limits::kUpstreamIdleMs);
+    }
+    world.turns();
+    CHECK(world.application().closed());
+    CHECK(world.settle_accounts() == "");
+  }
+}
