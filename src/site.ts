@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // What the engine is to serve: the configuration's routes with the header fields that every response
-// has, and the identity of the build, which validators and responses carry. A participant of a reload;
+// has, the operators' page, and the identity of the build, which validators and responses carry. A participant of a reload;
 // follows the directories when an update replaces them. Called by daemon.ts.
 
 import { systemClock } from './certificates/clock.js';
@@ -11,6 +11,7 @@ import type { Timers } from './file-watch.js';
 import type { Log } from './log.js';
 import type { Participant } from './reload.js';
 import { reasonOf } from './start-error.js';
+import { uiFields, uiPath } from './ui-directory.js';
 import { buildOf, WebRootWatch } from './web-root.js';
 
 /** Of every response, unless its route says otherwise. X-Content-Type-Options is the engine's. */
@@ -64,8 +65,18 @@ const wholeRoot: Omit<RouteSettings, 'root'> = {
   require_client_certificate: false,
 };
 
+const pageOf = (directory: string): RouteSettings => ({
+  ...wholeRoot,
+  path: uiPath,
+  root: directory,
+  immutable: ['/assets'],
+  headers: [...uiFields],
+});
+
 export interface SiteParts {
   configuration: Configuration;
+  /** Of the operators' page (ui-directory.ts); undefined where the image leaves it out. */
+  uiDirectory?: string | undefined;
   /** Whether clients trust the certificate without having been told to. */
   isTrusted: boolean;
 }
@@ -84,10 +95,12 @@ const rootsOf = (configuration: Configuration): string[] => [
   ...directoriesOf(settingsOf(configuration)),
 ];
 
-export function siteOf({ configuration, isTrusted }: SiteParts): SiteOptions {
-  const settings = settingsOf(configuration);
+export function siteOf({ configuration, uiDirectory, isTrusted }: SiteParts): SiteOptions {
+  const page = configuration.uiEnabled ? uiDirectory : undefined;
+  const settings = [...settingsOf(configuration), ...(page === undefined ? [] : [pageOf(page)])];
   const directories = directoriesOf(settings);
-  const build = buildOf(rootsOf(configuration));
+  // With the page's own: images may give all files the same times, and it must not pass for the old.
+  const build = buildOf(rootsOf(configuration)) + (page === undefined ? '' : buildOf([page]));
   const optionsOf = (route: RouteSettings): RouteOptions => ({
     host: route.host,
     path: route.path,
@@ -161,11 +174,11 @@ export class SiteServing {
   /** The path of the root stays what it is until a restart; what it leads to is looked at again. */
   participant(): Participant {
     return {
-      prepare: ({ configuration: { routes } }) => {
+      prepare: ({ configuration: { routes, uiEnabled } }) => {
         const before = this.#parts;
-        const configuration = { ...before.configuration, routes };
+        const configuration = { ...before.configuration, routes, uiEnabled };
         return {
-          commit: () => this.#use({ configuration, isTrusted: this.#parts.isTrusted }),
+          commit: () => this.#use({ ...this.#parts, configuration }),
           rollBack: () => this.#use(before),
         };
       },

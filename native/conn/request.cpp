@@ -14,7 +14,6 @@ namespace {
 
 constexpr std::string_view kStatusPath = ".spliced/status";
 constexpr std::string_view kCanaryPath = ".spliced/canary";
-constexpr std::string_view kReservedPrefix = ".spliced/";
 
 // The settings have changed that the client's certificate was verified with: this is the last
 // request before it has to be verified again.
@@ -50,23 +49,19 @@ void respond_not_allowed(Services& s, Connection& c, http::Methods allowed) {
   respond_error(s, c, 405, c.keep_alive, true, {allow, http::format_allow(allowed, allow)});
 }
 
-// What the service itself answers, whatever the routes say. True when it was.
+// What the engine itself answers, whatever the routes say. True when it was.
 bool serve_own(Services& s, Connection& c, const http::RequestHead& request, std::string_view path,
                bool directory) {
-  if (path != kReservedPrefix.substr(0, kReservedPrefix.size() - 1) &&
-      path.substr(0, kReservedPrefix.size()) != kReservedPrefix)
-    return false;
+  const bool status = path == kStatusPath && os::peer_is_loopback(c.socket);
+  const bool canary = path == kCanaryPath && c.canary && s.canary.file;
+  if (directory || (!status && !canary)) return false;
   const bool body = request.method == http::Method::Get;
   if (!http::retrieves(request.method)) {
     respond_not_allowed(s, c, http::kRetrieval);
-  } else if (directory) {
-    respond_error(s, c, 404, c.keep_alive, body);
-  } else if (path == kStatusPath && os::peer_is_loopback(c.socket)) {
+  } else if (status) {
     respond_status_page(s, c, body);
-  } else if (path == kCanaryPath && c.canary && s.canary.file) {
-    respond_file(s, c, request, s.canary.file);
   } else {
-    respond_error(s, c, 404, c.keep_alive, body);
+    respond_file(s, c, request, s.canary.file);
   }
   return true;
 }
@@ -84,6 +79,10 @@ void serve_static(Services& s, Connection& c, const http::RequestHead& request,
   if (route.mounted) path = behind_prefix(route, path);
   // The directory of a mounted route itself, asked for without its slash.
   const bool bare = path.empty() && !directory;
+  if (route.mounted && http::covers(http::kReservedPrefix, path)) {
+    respond_error(s, c, 404, c.keep_alive, request.method == http::Method::Get);
+    return end_request(c);
+  }
   if (bare || (directory && route.index.empty())) {
     if (bare && !route.index.empty())
       respond_redirect(s, c, 308, "/" + route.prefix + "/", {}, request);

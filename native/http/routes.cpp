@@ -28,12 +28,6 @@ std::string_view host_name(std::string_view host) {
   return host.substr(0, host.find(':', from == std::string_view::npos ? 0 : from));
 }
 
-bool covers(std::string_view prefix, std::string_view path) {
-  if (prefix.empty()) return true;
-  if (path.substr(0, prefix.size()) != prefix) return false;
-  return path.size() == prefix.size() || path[prefix.size()] == '/';
-}
-
 // Smaller goes first.
 auto rank(const Route& route) {
   return std::make_tuple(route.host.empty(), SIZE_MAX - route.prefix.size(),
@@ -56,6 +50,12 @@ const char* fault_of(const Route& route) {
 
 }  // namespace
 
+bool covers(std::string_view prefix, std::string_view path) {
+  if (prefix.empty()) return true;
+  if (path.substr(0, prefix.size()) != prefix) return false;
+  return path.size() == prefix.size() || path[prefix.size()] == '/';
+}
+
 const char* Routes::add(Route route) {
   if (routes_.size() >= limits::kRoutesMax) return "there are too many routes";
   if (const char* fault = fault_of(route)) return fault;
@@ -69,10 +69,12 @@ const char* Routes::add(Route route) {
 
 Routes::Match Routes::find(std::string_view host, std::string_view path, Method method) const {
   const std::string_view name = host_name(host);
+  const bool reserved = covers(kReservedPrefix, path);
   Methods allowed = 0;
   for (const Route& route : routes_) {
     if (!route.host.empty() && !equals_ignoring_case(route.host, name)) continue;
     if (!covers(route.prefix, path)) continue;
+    if (reserved && !covers(kReservedPrefix, route.prefix)) continue;
     if ((route.methods & bit_of(method)) != 0) return {&route, route.methods};
     allowed |= route.methods;
   }

@@ -14,6 +14,13 @@
 
 namespace spliced::http {
 
+// The service's own paths, and the directory in a root that `spliced pack` keeps for itself. Only a
+// route with a prefix in there is for them: the configuration has none (src/config/formats.ts), what
+// the daemon adds has (src/site.ts).
+inline constexpr std::string_view kReservedPrefix = ".spliced";
+// Whether the path is the prefix or lies below it, in whole segments. An empty prefix has all.
+bool covers(std::string_view prefix, std::string_view path);
+
 // Proxy will be the fourth.
 enum class Action : uint8_t { Static, Redirect, Respond };
 
@@ -62,7 +69,7 @@ class Routes {
   };
   // `host` as a Host field has it, or empty; `path` as resolve_target() gives it. Of the routes
   // that fit, one with a host goes before one without, then the longest prefix, then the fewest
-  // methods.
+  // methods. Reserved paths fit reserved routes alone.
   Match find(std::string_view host, std::string_view path, Method method) const;
 
  private:

@@ -81,6 +81,21 @@ TEST_CASE("routes: host, then the longest prefix, then the fewest methods") {
   CHECK(find(Routes(), "a", "", Method::Get) == "404");
 }
 
+TEST_CASE("routes: a reserved path is for a reserved route alone") {
+  Routes routes = table();  // a route of host b.example for every path, too
+  CHECK(find(routes, "a", ".spliced/ui/x", Method::Get) == "404");
+  CHECK(find(routes, "b.example", ".spliced", Method::Get) == "404");
+  CHECK(find(routes, "a", ".splicedx", Method::Get) == "root");
+  Route page;
+  page.prefix = ".spliced/ui";
+  page.body = "page";
+  REQUIRE(routes.add(page) == nullptr);
+  CHECK(find(routes, "a", ".spliced/ui", Method::Get) == "page");
+  CHECK(find(routes, "b.example", ".spliced/ui/x", Method::Get) == "page");
+  CHECK(find(routes, "a", ".spliced/ui", Method::Post) == "405");
+  CHECK(find(routes, "a", ".spliced/uix", Method::Get) == "404");
+}
+
 TEST_CASE("routes: Allow has every method of the path (RFC 9110 10.2.1)") {
   char out[kAllowBytesMax];
   const auto allow = [&](Methods methods) { return std::string(out, format_allow(methods, out)); };
