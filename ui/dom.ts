@@ -59,7 +59,11 @@ export function renderOnce(parent: HTMLElement, key: string, make: () => Child[]
   parent.replaceChildren(...make().filter((child) => child !== undefined));
 }
 
+const announcementsMax = 5;
+
 /** To screen readers, when they have finished what they say. */
 export function announce(text: string): void {
-  byId('announcer').textContent = text;
+  const announcer = byId('announcer');
+  announcer.append(h('span', {}, `${text} `));
+  while (announcer.childElementCount > announcementsMax) announcer.firstElementChild?.remove();
 }

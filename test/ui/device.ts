@@ -62,15 +62,21 @@ export class FakeDevice {
   bytesPerS = 0;
   /** The connection is cut off when so many bytes of the upload have come; once. */
   cutAt = Number.POSITIVE_INFINITY;
+  /** Whether the status is to be had without the token. */
+  isMeasureOpen = true;
+  /** Where pieces of uploads have begun. */
+  readonly resumedAt: number[] = [];
   /** Of the page: another one is another build. */
   build: string | undefined;
   second = 0;
   readonly #options: DeviceOptions;
   readonly #fields = pageFields();
   #server: Server | undefined;
+  #isRestarted = false;
   #keys = { cert: '', key: '' };
   #part: Part | undefined;
   readonly #streams = new Set<ServerResponse>();
+  readonly #logs = new Set<ServerResponse>();
   port = 0;
 
   constructor(options: DeviceOptions) {
@@ -97,6 +103,7 @@ export class FakeDevice {
     const server = this.#server;
     this.#server = undefined;
     this.#streams.clear();
+    this.#logs.clear();
     if (server === undefined) return;
     server.closeAllConnections();
     await new Promise((resolve) => server.close(resolve));
@@ -107,6 +114,7 @@ export class FakeDevice {
     await this.stop();
     await setTimeout(offMs);
     this.second = 0;
+    this.#isRestarted = true;
     change();
     await this.start();
   }
@@ -119,6 +127,11 @@ export class FakeDevice {
 
   tellBuild(): void {
     this.#publish('build', { build: this.build ?? '' });
+  }
+
+  /** A line of the log. */
+  tell(line: object): void {
+    for (const log of this.#logs) log.write(`data: ${JSON.stringify(line)}\n\n`);
   }
 
   #publish(name: string, data: unknown): void {
@@ -154,7 +167,7 @@ export class FakeDevice {
     if (!isPlayed && this.#options.upstream !== undefined) {
       return this.#forward(this.#options.upstream, incoming, outgoing);
     }
-    const isMeasure = path === 'status';
+    const isMeasure = path === 'status' && this.isMeasureOpen;
     if (!isMeasure && incoming.headers.authorization !== `Bearer ${this.#options.token}`) {
       const detail = 'That is not the token. "spliced token" on the device makes a new one.';
       return problem(outgoing, 401, detail);
@@ -163,7 +176,7 @@ export class FakeDevice {
     switch (`${incoming.method} ${path}`) {
       case 'GET status':
         this.second += 1;
-        return json(outgoing, { ...status(this.second), certificates: this.certificates });
+        return json(outgoing, this.#status(status(this.second)));
       case 'GET certificates':
         return json(outgoing, { served: this.certificates, waiting: [] });
       case 'GET log':
@@ -189,6 +202,11 @@ export class FakeDevice {
     }
   }
 
+  #status(status: Status): Status {
+    const uptimeMs = this.#isRestarted ? this.second * 1000 : status.uptimeMs;
+    return { ...status, uptimeMs, certificates: this.certificates };
+  }
+
   #forward(socketPath: string, incoming: IncomingMessage, outgoing: ServerResponse): void {
     const { url: path, method, headers } = incoming;
     const added = { 'x-forwarded-for': '127.0.0.1', 'x-forwarded-proto': 'https' };
@@ -211,6 +229,8 @@ export class FakeDevice {
 
   #log({ headers }: IncomingMessage, outgoing: ServerResponse): void {
     this.#stream(outgoing);
+    this.#logs.add(outgoing);
+    outgoing.on('close', () => this.#logs.delete(outgoing));
     if (headers['last-event-id'] !== undefined) return;
     for (const [index, line] of logLines().entries()) {
       outgoing.write(`id: 0-${index}\ndata: ${line}\n\n`);
@@ -260,6 +280,7 @@ export class FakeDevice {
       outgoing.writeHead(409, { 'Upload-Offset': part.offset }).end();
       return;
     }
+    this.resumedAt.push(part.offset);
     try {
       for await (const chunk of incoming as AsyncIterable<Buffer>) {
         part.offset += chunk.length;
