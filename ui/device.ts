@@ -8,8 +8,8 @@ import { afterMs, whenVisible } from './wait.js';
 
 export interface DeviceEvents {
   onStatus: (status: Status) => void;
-  /** No answer since `sinceMs` of the page's clock; the next try is in `retryMs`. */
-  onLost: (sinceMs: number, retryMs: number) => void;
+  /** No answer for `lostMs`, and why; the next try is in `retryMs`. */
+  onLost: (lostMs: number, retryMs: number, reason: string) => void;
   /** It answers again; `isRestarted`: it is another process than before. */
   onBack: (isRestarted: boolean) => void;
   /** The status needs a credential. The answer says when to ask again. */
@@ -46,18 +46,23 @@ export class Device {
       this.#take(await read<Status>('status'));
       return periodMs;
     } catch (error) {
-      if (error instanceof Refusal) {
+      if (error instanceof Refusal && error.status === 401) {
         this.#answered(false);
         await this.#events.onRefused(error);
         return 0;
       }
-      if (!(error instanceof Unreachable)) throw error;
+      if (error instanceof Refusal || error instanceof Unreachable)
+        return this.#lost(error.message);
+      throw error;
     }
+  }
+
+  #lost(reason: string): number {
     const now = performance.now();
     this.#lostAtMs ??= now;
     const waitMs = this.#retryMs;
     this.#retryMs = Math.min(waitMs * 2, retryMsMax);
-    this.#events.onLost(now - this.#lostAtMs, waitMs);
+    this.#events.onLost(now - this.#lostAtMs, waitMs, reason);
     return waitMs;
   }
 

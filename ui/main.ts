@@ -48,9 +48,9 @@ const device = new Device({
     showVerdict(status, update.document);
     if (session.access === 'unknown') void session.begin();
   },
-  onLost: (lostMs, retryMs) => {
+  onLost: (lostMs, retryMs, reason) => {
     const isAwaited = device.isAwaited;
-    const what = isAwaited ? 'The device is being restarted.' : 'The device does not answer.';
+    const what = isAwaited ? 'The device is being restarted.' : reason;
     const since = lostMs < 1000 ? '' : ` For ${duration(lostMs)} now.`;
     say('offline-text', `${what}${since} Trying again in ${Math.ceil(retryMs / 1000)} s.`);
     if (byId('offline').hidden) announce(what);
