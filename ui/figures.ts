@@ -133,10 +133,7 @@ function showTraffic({ bytes: transferred, requests, pending, drains }: Status):
   say('sent', bytes(plaintextSent));
   say('by-splice', `${bytes(spliced)}${share}`);
   const { total, byStatus } = requests;
-  say(
-    'requests',
-    total === 0 ? 'none' : `${number(total)}: ${nonZero(byStatus, 'none', asStatus)}`,
-  );
+  say('requests', total === 0 ? 'none' : `${number(total)} (${byCode(byStatus)})`);
   say('pending', bytes(pending.bytes));
   say('pending-max', `${bytes(pending.bytesMax)} of ${bytes(pending.windowBytes)}`);
   say('pauses', count(pending.pauses, 'time'));
@@ -145,8 +142,11 @@ function showTraffic({ bytes: transferred, requests, pending, drains }: Status):
   say('drains', others === '' ? number(drained) : `${number(drained)}; ${others}`);
 }
 
-/** "120 × 200" reads better than "120 200". */
-const asStatus = new Proxy<Record<string, string>>({}, { get: (_, code) => `× ${String(code)}` });
+/** "200: 166,310" of each status that there was. */
+function byCode(byStatus: Record<string, number>): string {
+  const rows = Object.entries(byStatus).filter(([, value]) => value > 0);
+  return rows.map(([code, value]) => `${code}: ${number(value)}`).join(', ');
+}
 
 export class Figures {
   readonly #rate = new Plot(byId('rate-plot'), {
