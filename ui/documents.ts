@@ -3,6 +3,9 @@
 
 import type { Counts, StatusDocument } from '../src/status-document.js';
 
+export type { UpdateDocument as Update } from '../src/update/document.js';
+export type { Slot } from '../src/update/installer.js';
+
 /** A certificate in the status; `GET certificates` has the same with more. */
 export interface CertificateEntry {
   source: string;
@@ -37,35 +40,6 @@ export type Status = Omit<StatusDocument, 'offload' | 'ring' | 'canary'> & {
 export interface Finding {
   kind: 'bad' | 'mismatch' | 'date' | 'warning';
   text: string;
-}
-
-export interface Slot {
-  name: string;
-  bootname: string | null;
-  state: string;
-  status: string;
-  version: string | null;
-}
-
-export interface Update {
-  adapter: string;
-  state: 'idle' | 'receiving' | 'received' | 'installing' | 'installed' | 'failed' | 'restarting';
-  upload: { name: string; length: number; offset: number } | null;
-  bundle: {
-    name: string;
-    length: number;
-    sha256: string;
-    compatible?: string | null;
-    version?: string | null;
-    description?: string | null;
-  } | null;
-  progress: { percent: number; message: string } | null;
-  error: string | null;
-  compatible: string | null;
-  slots: Slot[];
-  restartNeeded: boolean;
-  bootId: string;
-  build: string | null;
 }
 
 /** RFC 9457. */

@@ -6,7 +6,7 @@ import { byId, h, icon, type Kind, renderOnce, say } from './dom.js';
 
 const states: Record<string, string> = {
   booted: 'running now',
-  active: 'next to be booted',
+  active: 'in use',
   inactive: 'not in use',
 };
 
