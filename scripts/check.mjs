@@ -11,6 +11,7 @@ const bin = (name) => join(projectDir, 'node_modules/.bin', name);
 export const checks = [
   { name: 'tidy', command: [process.execPath, 'scripts/tidy.mjs'] },
   { name: 'types', command: [bin('tsc'), '--noEmit', '--project', 'tsconfig.json'] },
+  { name: 'types of the page', command: [bin('tsc'), '--noEmit', '--project', 'ui/tsconfig.json'] },
   { name: 'biome', command: [bin('biome'), 'check', '--error-on-warnings', '.'] },
 ];
 

@@ -6,6 +6,7 @@
 import { chmodSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
 import { bundledPackages, noticesOf } from './bundled.mjs';
+import { compileUi } from './compile-ui.mjs';
 
 // SOURCE_DATE_EPOCH makes the bundle reproducible: https://reproducible-builds.org/specs/source-date-epoch/
 const nowSeconds = () => Number(process.env.SOURCE_DATE_EPOCH ?? Math.floor(Date.now() / 1000));
@@ -51,7 +52,7 @@ async function toCommonJs({ transform }, { path, text }) {
   writeFileSync(path, code);
 }
 
-/** Writes the server to `directory`, with the licences of what is in it; the answer is that list. */
+/** Writes the server and its page to `directory`, with the licences of what is in it; the answer is that list. */
 export async function compileServer(
   projectDir,
   directory = join(projectDir, 'dist'),
@@ -82,7 +83,9 @@ export async function compileServer(
   }
   // The project's own package.json says otherwise.
   writeFileSync(join(directory, 'package.json'), '{ "type": "commonjs" }\n');
-  chmodSync(join(directory, 'cli.js'), 0o755);
+  const cli = join(directory, 'cli.js');
+  chmodSync(cli, 0o755);
+  await compileUi(projectDir, join(directory, 'ui'), cli);
   const packages = bundledPackages(projectDir, metafile);
   writeFileSync(join(directory, 'THIRD-PARTY-NOTICES'), noticesOf(packages));
   return packages;

@@ -47,8 +47,8 @@ compile() {
   LINK=${LINK:-${CXX:-g++}} make -C build -j"${JOBS:-1}" BUILDTYPE=Release V=1
 }
 
-# place MODE FROM TO: one file, beneath DESTDIR.
-place() { install -D -m "$1" "$2" "$destdir$3"; }
+# place MODE FROM TO: one file, beneath DESTDIR. Its time stays: a compressed sibling has its original's.
+place() { install -D -p -m "$1" "$2" "$destdir$3"; }
 
 install_all() {
   library=$PREFIX/lib/spliced

@@ -121,8 +121,8 @@ async function ensureAddon() {
 }
 
 async function ensureBundle() {
-  const scripts = ['scripts/bundled.mjs', 'scripts/compile.mjs'];
-  const inputs = [...listFiles('src'), 'package-lock.json', 'package.json', ...scripts];
+  const scripts = ['scripts/bundled.mjs', 'scripts/compile.mjs', 'scripts/compile-ui.mjs'];
+  const inputs = [...listFiles('src', 'ui'), 'package-lock.json', 'package.json', ...scripts];
   await unlessDone('dist/.stamp', hashOf(inputs, []), [bundleFile, bundleReportFile], async () => {
     const { compileServer } = await import('./compile.mjs');
     await compileServer(projectDir);

@@ -86,6 +86,16 @@ export const testPackages = [
   tool('xz-utils', 'xz', "unpacks the kernel's source"),
 ];
 
+/** What takes the pictures of the page. */
+export const screenshotPackages = [
+  tool('chromium', 'chromium', 'draws the page'),
+  file(
+    'fonts-inter',
+    '/usr/share/fonts/opentype/inter/Inter-Regular.otf',
+    'a face that every machine has the same way',
+  ),
+];
+
 /** libFuzzer: large, so that who may not install it runs the other tests without. */
 export const fuzzPackages = [
   tool('clang', 'clang++', 'fuzzes the parsers'),

@@ -227,7 +227,11 @@ await runScript(async () => {
     static: staticSuite,
     native: nativeSuite,
     unit: () =>
-      tapSuite(['test/unit', 'test/cli', 'test/contract'], { jobs: 2, timeoutS: 240, wanted }),
+      tapSuite(['test/unit', 'test/cli', 'test/contract', 'test/ui'], {
+        jobs: 2,
+        timeoutS: 240,
+        wanted,
+      }),
     cross: () => crossSuite(mustNotSkip, wanted),
     guest: () => kernelSuite(['test/guest'], { timeoutS: 1500, mustNotSkip, wanted }),
     // The quickest of the boards, and all of them.

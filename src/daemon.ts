@@ -18,6 +18,7 @@ import {
   engineErrorCodes,
   loadNative,
   type NativeModule,
+  packageDirectory,
   type SiteOptions,
 } from './engine/native.js';
 import { Events } from './events.js';
@@ -37,6 +38,7 @@ import { keepStatusFresh, statusWords } from './supervision/status-words.js';
 import { extendStopWhileItProgresses } from './supervision/stop-extension.js';
 import { createSupervisor, type Supervisor } from './supervision/systemd.js';
 import { takeWatchdogPeriod } from './supervision/watchdog.js';
+import { uiDirectoryOf } from './ui-directory.js';
 import { UpdateServing } from './update-serving.js';
 
 export interface DaemonSignals {
@@ -238,7 +240,8 @@ async function startEngine(
   const { configuration, certificates } = serving;
   const clients = new ClientAccess(configuration.clientCertificates, log);
   serving.clients = clients;
-  const site = { configuration, isTrusted: certificates.isTrusted() };
+  const uiDirectory = uiDirectoryOf(packageDirectory());
+  const site = { configuration, uiDirectory, isTrusted: certificates.isTrusted() };
   const engine = createEngine({
     native,
     site: siteOf(site),

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // What the engine is to serve: the configuration's routes with the header fields that every response
-// has, and the identity of the build, which validators and responses carry. A participant of a reload;
-// follows the directories when an update replaces them. Called by daemon.ts.
+// has, the service's own (the operators' API and page), and the identity of the build, which validators
+// and responses carry. A participant of a reload; follows the directories when an update replaces them.
+// Called by daemon.ts.
 
 import { join, resolve } from 'node:path';
 import { systemClock } from './certificates/clock.js';
@@ -12,6 +13,7 @@ import type { Timers } from './file-watch.js';
 import type { Log } from './log.js';
 import type { Participant } from './reload.js';
 import { reasonOf } from './start-error.js';
+import { uiFields, uiPath } from './ui-directory.js';
 import { buildOf, WebRootWatch } from './web-root.js';
 
 /** Of every response, unless its route says otherwise. X-Content-Type-Options is the engine's. */
@@ -86,8 +88,19 @@ const apiRoute = (stateDir: string): RouteSettings => ({
   upstream: `unix:${join(resolve(stateDir), 'proxy.sock')}`,
 });
 
+/** The operators' page: docs/UI.md. */
+const pageRoute = (directory: string): RouteSettings => ({
+  ...wholeRoot,
+  path: uiPath,
+  root: directory,
+  immutable: ['/assets'],
+  headers: [...uiFields],
+});
+
 export interface SiteParts {
   configuration: Configuration;
+  /** Of the operators' page (ui-directory.ts); undefined where the image leaves it out. */
+  uiDirectory?: string | undefined;
   /** Whether clients trust the certificate without having been told to. */
   isTrusted: boolean;
 }
@@ -106,10 +119,14 @@ const rootsOf = (configuration: Configuration): string[] => [
   ...directoriesOf(settingsOf(configuration)),
 ];
 
-export function siteOf({ configuration, isTrusted }: SiteParts): SiteOptions {
+export function siteOf({ configuration, uiDirectory, isTrusted }: SiteParts): SiteOptions {
+  const page = configuration.uiEnabled ? uiDirectory : undefined;
   const settings = settingsOf(configuration);
-  const directories = directoriesOf(settings);
-  const build = buildOf(rootsOf(configuration));
+  const own = [apiRoute(configuration.stateDir)];
+  if (page !== undefined) own.push(pageRoute(page));
+  const directories = directoriesOf([...settings, ...own]);
+  // With the page's own: images may give all files the same times, and it must not pass for the old.
+  const build = buildOf(rootsOf(configuration)) + (page === undefined ? '' : buildOf([page]));
   const optionsOf = (route: RouteSettings): RouteOptions => ({
     host: route.host,
     path: route.path,
@@ -135,8 +152,7 @@ export function siteOf({ configuration, isTrusted }: SiteParts): SiteOptions {
     responseTimeoutMs: route.response_timeout_ms,
     streamTimeoutMs: route.stream_timeout_ms,
   });
-  const own = [apiRoute(configuration.stateDir)].map(optionsOf);
-  return { build, directories, routes: settings.map(optionsOf), own };
+  return { build, directories, routes: settings.map(optionsOf), own: own.map(optionsOf) };
 }
 
 export interface SiteServingParts {
@@ -188,11 +204,11 @@ export class SiteServing {
   /** The path of the root stays what it is until a restart; what it leads to is looked at again. */
   participant(): Participant {
     return {
-      prepare: ({ configuration: { routes } }) => {
+      prepare: ({ configuration: { routes, uiEnabled } }) => {
         const before = this.#parts;
-        const configuration = { ...before.configuration, routes };
+        const configuration = { ...before.configuration, routes, uiEnabled };
         return {
-          commit: () => this.#use({ configuration, isTrusted: this.#parts.isTrusted }),
+          commit: () => this.#use({ ...this.#parts, configuration }),
           rollBack: () => this.#use(before),
         };
       },

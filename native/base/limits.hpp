@@ -51,10 +51,11 @@ inline constexpr uint64_t kDiscardedBodyBytesMaxDefault = 64 * 1024;
 inline constexpr uint64_t kDiscardedBodyBytesMaxCeiling = 16 * 1024 * 1024;
 inline constexpr size_t kChunkLineBytesMax = 256;  // a chunk's size and its extensions
 
-// Routes of the configuration, the directories that they serve, and what one of them may add to a
-// response: its head and its body leave in one buffer.
+// Routes of the configuration (src/config/routes.ts), and as many of the daemon's own beneath
+// /.spliced/; the directories that they serve, and what one of them may add to a response: its head
+// and its body leave in one buffer.
 inline constexpr size_t kRoutesMax = 64;
-inline constexpr size_t kDirectoriesMax = 16;
+inline constexpr size_t kDirectoriesMax = 1 + 15 + 1;  // the root, the routes', the page's
 inline constexpr size_t kRouteFieldsBytesMax = 2048;
 inline constexpr size_t kRouteBodyBytesMax = 8 * 1024;
 inline constexpr size_t kLocationBytesMax = 4096;

@@ -15,7 +15,6 @@ namespace {
 
 constexpr std::string_view kStatusPath = ".spliced/status";
 constexpr std::string_view kCanaryPath = ".spliced/canary";
-constexpr std::string_view kReservedPrefix = ".spliced/";
 
 // The settings have changed that the client's certificate was verified with: this is the last
 // request before it has to be verified again.
@@ -51,11 +50,6 @@ void respond_not_allowed(Services& s, Connection& c, http::Methods allowed) {
   respond_error(s, c, 405, c.keep_alive, true, {allow, http::format_allow(allowed, allow)});
 }
 
-bool is_reserved(std::string_view path) {
-  return path == kReservedPrefix.substr(0, kReservedPrefix.size() - 1) ||
-         path.substr(0, kReservedPrefix.size()) == kReservedPrefix;
-}
-
 // What the service itself answers, whatever the routes say.
 void serve_own(Services& s, Connection& c, const http::RequestHead& request, std::string_view path,
                bool directory) {
@@ -81,7 +75,7 @@ std::string_view host_of(const http::RequestHead& request, const http::TargetRes
 
 http::Routes::Match find_route(const Site& site, const http::RequestHead& request,
                                const http::TargetResult& target, std::string_view path) {
-  const http::Routes& routes = is_reserved(path) ? site.own : site.routes;
+  const http::Routes& routes = http::is_reserved(path) ? site.own : site.routes;
   return routes.find(host_of(request, target), path, request.method);
 }
 
@@ -109,6 +103,10 @@ void serve_static(Services& s, Connection& c, const http::RequestHead& request,
   if (route.mounted) path = behind_prefix(route, path);
   // The directory of a mounted route itself, asked for without its slash.
   const bool bare = path.empty() && !directory;
+  if (route.mounted && http::is_reserved(path)) {  // what `spliced pack` keeps there for itself
+    respond_error(s, c, 404, c.keep_alive, request.method == http::Method::Get);
+    return end_request(c);
+  }
   if (bare || (directory && route.index.empty())) {
     if (bare && !route.index.empty())
       respond_redirect(s, c, 308, "/" + route.prefix + "/", {}, request);
@@ -242,7 +240,7 @@ void answer_request(Services& s, Connection& c, const http::RequestHead& request
   }
   c.site = s.site;
   const http::Routes::Match match = find_route(*c.site, request, target, path.view());
-  if (match.allowed == 0 && is_reserved(path.view()))
+  if (match.allowed == 0 && http::is_reserved(path.view()))
     return serve_own(s, c, request, path.view(), target.directory);
   c.route = match.route;
   if (lacks_certificate(s, c, path.view())) {

@@ -56,6 +56,10 @@ const char* fault_of(const Route& route) {
 
 }  // namespace
 
+bool is_reserved(std::string_view path) {
+  return covers(kReservedPrefix, path);
+}
+
 const char* Routes::add(Route route) {
   if (routes_.size() >= limits::kRoutesMax) return "there are too many routes";
   if (const char* fault = fault_of(route)) return fault;

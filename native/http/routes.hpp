@@ -14,6 +14,10 @@
 
 namespace spliced::http {
 
+// The service's own paths, and the directory in a root that `spliced pack` keeps for itself.
+inline constexpr std::string_view kReservedPrefix = ".spliced";
+bool is_reserved(std::string_view path);
+
 enum class Action : uint8_t { Static, Redirect, Respond, Proxy };
 
 using Methods = uint16_t;  // a bit for each Method

@@ -60,6 +60,8 @@ export interface Configuration {
   /** Who may use the API over the network: subjects (RFC 4514) or fingerprints. */
   apiClientCertificates: string[];
   update: UpdateSettings;
+  /** The operators' page at /.spliced/ui/. */
+  uiEnabled: boolean;
   tlsOffload: 'auto' | 'off';
   ring: 'auto' | 'epoll';
   logLevel: string;
@@ -251,6 +253,7 @@ function configurationOf(
       : undefined,
     apiClientCertificates: setTo('api.client_certificates') as string[],
     update: updateOf(setTo, pathOf('state_dir')),
+    uiEnabled: setTo('ui.enabled') === true,
     tlsOffload: setTo('tls.offload') as Configuration['tlsOffload'],
     ring: setTo('ring') as Configuration['ring'],
     logLevel: String(setTo('log.level')),

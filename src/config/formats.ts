@@ -191,6 +191,9 @@ convict.addFormat({
   validate: (value: unknown) => {
     const refusal = prefixRefusal(String(value));
     if (refusal !== undefined) throw new Error(refusal);
+    if (/^\/\.spliced(\/|$)/.test(String(value))) {
+      throw new Error('must not be below /.spliced, where the service itself answers');
+    }
   },
 });
 

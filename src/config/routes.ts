@@ -6,7 +6,7 @@
 import { resolve } from 'node:path';
 import type { SettingTable } from './schema.js';
 
-/** As native/base/limits.hpp has it. */
+/** native/base/limits.hpp has room for these and for our own (site.ts). */
 export const routesMax = 64;
 export const routeDirectoriesMax = 15;
 const upstreamTimeoutMsMax = 24 * 3_600_000;

@@ -186,6 +186,17 @@ export const schema = {
     },
   },
   update: updateTable,
+  ui: {
+    enabled: {
+      doc:
+        "Whether the operators' page is at `/.spliced/ui/` (docs/UI.md). Its files tell nothing of the " +
+        'device; what it shows comes through the API, to those who may.',
+      format: 'true or false',
+      default: true,
+      env: 'SPLICED_UI_ENABLED',
+      isLive: true,
+    },
+  },
   limits: {
     connections_max: {
       doc:

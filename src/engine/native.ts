@@ -321,7 +321,7 @@ export interface EngineStats {
 }
 
 /** The directory above that holds the addon: from dist/chunks/ as from a compiled test. */
-function packageDirectory(): string {
+export function packageDirectory(): string {
   const start = dirname(fileURLToPath(import.meta.url));
   for (let directory = start; ; directory = dirname(directory)) {
     const places = ['build/Release', 'prebuilds'].map((place) => join(directory, place));

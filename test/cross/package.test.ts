@@ -23,6 +23,7 @@ t.test('what is in it', async (t) => {
     'config/spliced.toml',
     'dist/THIRD-PARTY-NOTICES',
     'dist/cli.js',
+    'dist/ui/index.html',
     'docs/CONFIGURATION.md',
     'package.json',
     'prebuilds/THIRD-PARTY-NOTICES',
@@ -35,7 +36,7 @@ t.test('what is in it', async (t) => {
     [],
   );
   const expected =
-    /^(LICENSE|README\.md|package\.json|dist\/(THIRD-PARTY-NOTICES|cli\.js|package\.json|chunks\/[^/]+\.js)|docs\/[^/]+\.md|(config|prebuilds|public|systemd)\/.*)$/;
+    /^(LICENSE|README\.md|package\.json|dist\/(THIRD-PARTY-NOTICES|cli\.js|package\.json|chunks\/[^/]+\.js|ui\/.*)|docs\/[^/]+\.md|(config|prebuilds|public|systemd)\/.*)$/;
   t.same(
     files.filter((name) => !expected.test(name)),
     [],

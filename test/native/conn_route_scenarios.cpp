@@ -144,6 +144,16 @@ TEST_CASE("the service's own paths are nobody's route") {
   world.site.write(".spliced/index.html", 50);
   for (const char* path : {"/.spliced/manifest.json", "/.spliced", "/.spliced/", "/.spliced/x/"})
     CHECK(get(world, path).status == 404);
+  // The daemon's own page is; what was packed with it is not.
+  Route page = file_route(".spliced");
+  page.mounted = true;
+  Route docs = file_route("docs");
+  docs.mounted = true;
+  world.site.write("index.html", 50);
+  world.serve({page, docs});  // the first is one of the own
+  CHECK(get(world, "/.spliced/").status == 200);
+  CHECK(get(world, "/.spliced/.spliced/manifest.json").status == 404);
+  CHECK(get(world, "/docs/.spliced/manifest.json").status == 404);
   CHECK(world.settle_accounts() == "");
 }
 

@@ -81,6 +81,11 @@ TEST_CASE("routes: host, then the longest prefix, then the fewest methods") {
   CHECK(find(Routes(), "a", "", Method::Get) == "404");
 }
 
+TEST_CASE("routes: what is reserved, in whole segments") {
+  for (const char* path : {".spliced", ".spliced/", ".spliced/ui/x"}) CHECK(is_reserved(path));
+  for (const char* path : {"", ".splicedx", "x/.spliced", ".splice"}) CHECK(!is_reserved(path));
+}
+
 TEST_CASE("routes: Allow has every method of the path (RFC 9110 10.2.1)") {
   char out[kAllowBytesMax];
   const auto allow = [&](Methods methods) { return std::string(out, format_allow(methods, out)); };

@@ -57,8 +57,10 @@ void World::serve(std::vector<http::Route> routes, const std::string& build) {
     routes.emplace_back();
     routes.back().index = "index.html";
   }
-  for (const http::Route& route : routes)
-    if (const char* fault = served->routes.add(route)) kernel().violations.add(fault);
+  for (const http::Route& route : routes) {
+    http::Routes& whose = http::is_reserved(route.prefix) ? served->own : served->routes;
+    if (const char* fault = whose.add(route)) kernel().violations.add(fault);
+  }
   services->site = std::move(served);
 }
 

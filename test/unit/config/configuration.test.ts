@@ -292,7 +292,7 @@ t.test('each error of a file has its line, its key and what is allowed', async (
     [
       '[zzz]\na = 1',
       1,
-      'zzz: there is no table [zzz]; there are [tls], [enrolment], [client_certificates], [api], [update], [limits], [timeouts], [log]',
+      'zzz: there is no table [zzz]; there are [tls], [enrolment], [client_certificates], [api], [update], [ui], [limits], [timeouts], [log]',
     ],
     [
       '[api]\nclient_certificates = ["CN=ok", "admin"]',

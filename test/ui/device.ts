@@ -1,0 +1,325 @@
+// SPDX-License-Identifier: Apache-2.0
+// A device for the page alone: serves dist/ui over HTTPS with the fields of the real route, and plays
+// what is hard to have here, by the contract of docs/API.md: uploads that are cut off, bundles that are
+// refused, installation, restart, boot. What it does not play it can hand on to a real service.
+
+import { createHash, type Hash, randomBytes } from 'node:crypto';
+import { readFileSync } from 'node:fs';
+import { type IncomingMessage, request, type ServerResponse } from 'node:http';
+import { createServer, type Server } from 'node:https';
+import type { AddressInfo } from 'node:net';
+import { join } from 'node:path';
+import { setTimeout } from 'node:timers/promises';
+import { issueCertificate } from '../../src/certificates/issue.js';
+import type { Configuration } from '../../src/config/configuration.js';
+import { siteOf } from '../../src/site.js';
+import type { CertificateEntry, Status, Update } from '../../ui/documents.js';
+import { certificatesOf, idleUpdate, logLines, statusOf } from './figures.js';
+
+const uiDirectory = 'dist/ui';
+const types: Record<string, string> = {
+  html: 'text/html; charset=utf-8',
+  js: 'text/javascript',
+  css: 'text/css',
+};
+
+/** The fields that the real route of the page has. */
+function pageFields(): [string, string][] {
+  const configuration = { root: uiDirectory, routes: [], uiEnabled: true };
+  const site = siteOf({
+    configuration: configuration as unknown as Configuration,
+    uiDirectory,
+    isTrusted: false,
+  });
+  const route = site.routes.find(({ path }) => path === '/.spliced/ui');
+  return (route?.fields ?? []).map((field) => {
+    const colon = field.indexOf(': ');
+    return [field.slice(0, colon), field.slice(colon + 2)];
+  });
+}
+
+interface Part {
+  id: string;
+  name: string;
+  length: number;
+  offset: number;
+  hash: Hash;
+}
+
+export interface DeviceOptions {
+  token: string;
+  /** STATE/proxy.sock of a real service, for all that is not played. */
+  upstream?: string;
+  status?: (second: number) => Status;
+}
+
+export class FakeDevice {
+  readonly update: Update = idleUpdate();
+  certificates: CertificateEntry[] = certificatesOf(74);
+  /** What each request was. */
+  readonly asked: string[] = [];
+  /** Bytes per second that an upload gets; 0: all that there are. */
+  bytesPerS = 0;
+  /** The connection is cut off when so many bytes of the upload have come; once. */
+  cutAt = Number.POSITIVE_INFINITY;
+  /** Whether the status is to be had without the token. */
+  isMeasureOpen = true;
+  /** Where pieces of uploads have begun. */
+  readonly resumedAt: number[] = [];
+  /** Of the page: another one is another build. */
+  build: string | undefined;
+  second = 0;
+  readonly #options: DeviceOptions;
+  readonly #fields = pageFields();
+  #server: Server | undefined;
+  #isRestarted = false;
+  #keys = { cert: '', key: '' };
+  #part: Part | undefined;
+  readonly #streams = new Set<ServerResponse>();
+  readonly #logs = new Set<ServerResponse>();
+  port = 0;
+
+  constructor(options: DeviceOptions) {
+    this.#options = options;
+  }
+
+  /** At the same port as before, if there was one. */
+  async start(): Promise<void> {
+    if (this.#keys.cert === '') {
+      const names = { commonName: 'localhost', dns: ['localhost'], ip: ['127.0.0.1'] };
+      const { certificate, privateKey } = await issueCertificate(names, Date.now());
+      this.#keys = { cert: certificate, key: privateKey };
+    }
+    const server = createServer(this.#keys, (incoming, outgoing) => {
+      this.#answer(incoming, outgoing).catch((error) => outgoing.destroy(error));
+    });
+    await new Promise<void>((resolve) => server.listen(this.port, '127.0.0.1', resolve));
+    this.port = (server.address() as AddressInfo).port;
+    this.#server = server;
+  }
+
+  /** As the service ends: every connection, at once. What was received stays. */
+  async stop(): Promise<void> {
+    const server = this.#server;
+    this.#server = undefined;
+    this.#streams.clear();
+    this.#logs.clear();
+    if (server === undefined) return;
+    server.closeAllConnections();
+    await new Promise((resolve) => server.close(resolve));
+  }
+
+  /** Off for so long, with what changes across it. */
+  async restart(offMs: number, change: () => void = () => {}): Promise<void> {
+    await this.stop();
+    await setTimeout(offMs);
+    this.second = 0;
+    this.#isRestarted = true;
+    change();
+    await this.start();
+  }
+
+  /** Changes the account of the update and tells those who listen. */
+  set(change: Partial<Update>): void {
+    Object.assign(this.update, change);
+    this.#publish('update', this.update);
+  }
+
+  tellBuild(): void {
+    this.#publish('build', { build: this.build ?? '' });
+  }
+
+  /** A line of the log. */
+  tell(line: object): void {
+    for (const log of this.#logs) log.write(`data: ${JSON.stringify(line)}\n\n`);
+  }
+
+  #publish(name: string, data: unknown): void {
+    for (const stream of this.#streams) {
+      stream.write(`event: ${name}\ndata: ${JSON.stringify(data)}\n\n`);
+    }
+  }
+
+  async #answer(incoming: IncomingMessage, outgoing: ServerResponse): Promise<void> {
+    const path = (incoming.url ?? '').split('?')[0] ?? '';
+    this.asked.push(`${incoming.method} ${path.replace(/(upload\/).*/, '$1ID')}`);
+    if (path.startsWith('/.spliced/ui/')) return this.#page(path.slice(13), outgoing);
+    if (path.startsWith('/.spliced/upload/')) return this.#receive(path, incoming, outgoing);
+    if (path.startsWith('/.spliced/api/v1/')) return this.#api(path.slice(17), incoming, outgoing);
+    outgoing.writeHead(404).end();
+  }
+
+  #page(name: string, outgoing: ServerResponse): void {
+    const file = name === '' ? 'index.html' : name;
+    let content = readFileSync(join(uiDirectory, file));
+    if (file === 'index.html' && this.build !== undefined) {
+      const text = content.toString();
+      content = Buffer.from(text.replace(/(name="build" content=)"\w+"/, `$1"${this.build}"`));
+    }
+    for (const [field, value] of this.#fields) outgoing.setHeader(field, value);
+    outgoing.setHeader('Content-Type', types[file.split('.').at(-1) ?? ''] ?? 'text/plain');
+    outgoing.setHeader('Cache-Control', 'no-cache');
+    outgoing.end(content);
+  }
+
+  async #api(path: string, incoming: IncomingMessage, outgoing: ServerResponse): Promise<void> {
+    const isPlayed = path === 'events' || path === 'update' || path.startsWith('update/');
+    if (!isPlayed && this.#options.upstream !== undefined) {
+      return this.#forward(this.#options.upstream, incoming, outgoing);
+    }
+    const isMeasure = path === 'status' && this.isMeasureOpen;
+    if (!isMeasure && incoming.headers.authorization !== `Bearer ${this.#options.token}`) {
+      const detail = 'That is not the token. "spliced token" on the device makes a new one.';
+      return problem(outgoing, 401, detail);
+    }
+    const { status = statusOf } = this.#options;
+    switch (`${incoming.method} ${path}`) {
+      case 'GET status':
+        this.second += 1;
+        return json(outgoing, this.#status(status(this.second)));
+      case 'GET certificates':
+        return json(outgoing, { served: this.certificates, waiting: [] });
+      case 'GET log':
+        return this.#log(incoming, outgoing);
+      case 'GET update':
+        return json(outgoing, this.update);
+      case 'GET events':
+        return this.#events(outgoing);
+      case 'POST update/uploads':
+        return this.#ticket(await bodyOf(incoming), outgoing);
+      case 'DELETE update/uploads':
+        this.#part = undefined;
+        this.set({ state: 'idle', upload: null, bundle: null, error: null, progress: null });
+        return json(outgoing, {});
+      case 'POST update/install':
+        this.set({ state: 'installing', progress: { percent: 0, message: 'Checking the bundle' } });
+        return json(outgoing, {}, 202);
+      case 'POST update/restart':
+        this.set({ state: 'restarting' });
+        return json(outgoing, {}, 202);
+      default:
+        return problem(outgoing, 404, `There is no ${path}.`);
+    }
+  }
+
+  #status(status: Status): Status {
+    const uptimeMs = this.#isRestarted ? this.second * 1000 : status.uptimeMs;
+    return { ...status, uptimeMs, certificates: this.certificates };
+  }
+
+  #forward(socketPath: string, incoming: IncomingMessage, outgoing: ServerResponse): void {
+    const { url: path, method, headers } = incoming;
+    const added = { 'x-forwarded-for': '127.0.0.1', 'x-forwarded-proto': 'https' };
+    const up = request(
+      { socketPath, path, method, headers: { ...headers, ...added } },
+      (answer) => {
+        outgoing.writeHead(answer.statusCode ?? 502, answer.headers);
+        answer.pipe(outgoing);
+      },
+    );
+    up.on('error', () => outgoing.writeHead(502).end());
+    outgoing.on('close', () => up.destroy());
+    incoming.pipe(up);
+  }
+
+  #stream(outgoing: ServerResponse): void {
+    outgoing.writeHead(200, { 'Content-Type': 'text/event-stream', 'Cache-Control': 'no-store' });
+    outgoing.write('retry: 1000\n\n');
+  }
+
+  #log({ headers }: IncomingMessage, outgoing: ServerResponse): void {
+    this.#stream(outgoing);
+    this.#logs.add(outgoing);
+    outgoing.on('close', () => this.#logs.delete(outgoing));
+    if (headers['last-event-id'] !== undefined) return;
+    for (const [index, line] of logLines().entries()) {
+      outgoing.write(`id: 0-${index}\ndata: ${line}\n\n`);
+    }
+  }
+
+  #events(outgoing: ServerResponse): void {
+    this.#stream(outgoing);
+    this.#streams.add(outgoing);
+    outgoing.on('close', () => this.#streams.delete(outgoing));
+    outgoing.write(`event: update\ndata: ${JSON.stringify(this.update)}\n\n`);
+  }
+
+  #ticket(body: string, outgoing: ServerResponse): void {
+    const { name, length } = JSON.parse(body);
+    if (name.includes('toolarge')) {
+      problem(outgoing, 507, `${name} needs ${length} bytes; 1048576 are free.`);
+      return;
+    }
+    const old = this.#part;
+    const isSame = old !== undefined && old.name === name && old.length === length;
+    // A new ticket for the part that is there: the old one may belong to another process.
+    const part: Part = isSame
+      ? { ...old, id: randomBytes(32).toString('base64url') }
+      : {
+          id: randomBytes(32).toString('base64url'),
+          name,
+          length,
+          offset: 0,
+          hash: createHash('sha256'),
+        };
+    this.#part = part;
+    this.set({ state: 'receiving', upload: { name, length, offset: part.offset }, error: null });
+    const upload = `/.spliced/upload/${part.id}`;
+    outgoing.setHeader('Location', upload);
+    json(outgoing, { upload, offset: part.offset, length }, 201);
+  }
+
+  async #receive(path: string, incoming: IncomingMessage, outgoing: ServerResponse): Promise<void> {
+    const part = this.#part;
+    if (part === undefined || path !== `/.spliced/upload/${part.id}`) {
+      outgoing.writeHead(404).end();
+      return;
+    }
+    const [, first] = /^bytes (\d+)-\d+\/\d+$/.exec(incoming.headers['content-range'] ?? '') ?? [];
+    if (Number(first) !== part.offset) {
+      outgoing.writeHead(409, { 'Upload-Offset': part.offset }).end();
+      return;
+    }
+    this.resumedAt.push(part.offset);
+    try {
+      for await (const chunk of incoming as AsyncIterable<Buffer>) {
+        part.offset += chunk.length;
+        part.hash.update(chunk);
+        this.set({ upload: { name: part.name, length: part.length, offset: part.offset } });
+        if (part.offset >= this.cutAt) {
+          this.cutAt = Number.POSITIVE_INFINITY;
+          incoming.socket.destroy();
+          return;
+        }
+        if (this.bytesPerS > 0) await setTimeout((1000 * chunk.length) / this.bytesPerS);
+      }
+    } catch {
+      return; // Cut off: what came stays.
+    }
+    if (part.offset === part.length) this.#complete(part);
+    outgoing.writeHead(204, { 'Upload-Offset': part.offset }).end();
+  }
+
+  #complete({ name, length, hash }: Part): void {
+    const sha256 = hash.digest('hex');
+    this.#part = undefined;
+    const about = { compatible: 'example-gateway', version: '2026.11.0', description: null };
+    this.set({ state: 'received', upload: null, bundle: { name, length, sha256, ...about } });
+  }
+}
+
+function json(outgoing: ServerResponse, body: unknown, status = 200): void {
+  outgoing.writeHead(status, { 'Content-Type': 'application/json', 'Cache-Control': 'no-store' });
+  outgoing.end(JSON.stringify(body));
+}
+
+function problem(outgoing: ServerResponse, status: number, detail: string): void {
+  outgoing.writeHead(status, { 'Content-Type': 'application/problem+json' });
+  outgoing.end(JSON.stringify({ type: 'about:blank', title: 'Refused', status, detail }));
+}
+
+async function bodyOf(incoming: IncomingMessage): Promise<string> {
+  const chunks: Buffer[] = [];
+  for await (const chunk of incoming) chunks.push(chunk);
+  return Buffer.concat(chunks).toString();
+}

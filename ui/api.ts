@@ -1,0 +1,90 @@
+// SPDX-License-Identifier: Apache-2.0
+// Requests to the device's API with the token of this tab. Two kinds of failure: the device says no
+// (Refusal, with its words), or it does not answer (Unreachable), which passes.
+
+import type { ProblemDocument } from './documents.js';
+
+export const prefix = '/.spliced/api/v1/';
+const timeoutMs = 10_000;
+const tokenKey = 'spliced-token';
+
+export class Refusal extends Error {
+  constructor(
+    readonly status: number,
+    readonly problem: ProblemDocument,
+  ) {
+    super(problem.detail);
+  }
+}
+
+export class Unreachable extends Error {}
+
+/** What a proxy says of a service that is not there, or not yet: it passes. */
+const passing = [502, 503, 504];
+
+export const token = (): string => sessionStorage.getItem(tokenKey) ?? '';
+
+export function keepToken(text: string): void {
+  if (text === '') sessionStorage.removeItem(tokenKey);
+  else sessionStorage.setItem(tokenKey, text);
+}
+
+async function problemOf(response: Response): Promise<ProblemDocument> {
+  const { status } = response;
+  try {
+    const problem = (await response.json()) as Partial<ProblemDocument>;
+    if (typeof problem.detail === 'string') return { title: '', status, detail: '', ...problem };
+  } catch {
+    // Not of our API.
+  }
+  return { title: '', status, detail: `The device answered ${status}.` };
+}
+
+/** Throws Refusal or Unreachable. A signal of the caller's own replaces the time-out. */
+export async function ask(path: string, init: RequestInit = {}): Promise<Response> {
+  const headers = new Headers(init.headers);
+  if (token() !== '') headers.set('Authorization', `Bearer ${token()}`);
+  let response: Response;
+  try {
+    response = await fetch(prefix + path, {
+      signal: AbortSignal.timeout(timeoutMs),
+      cache: 'no-store',
+      ...init,
+      headers,
+    });
+  } catch (error) {
+    if (init.signal?.aborted) throw error;
+    throw new Unreachable('The device does not answer.');
+  }
+  if (response.ok) return response;
+  if (passing.includes(response.status)) {
+    const { detail } = await problemOf(response);
+    throw new Unreachable(detail);
+  }
+  throw new Refusal(response.status, await problemOf(response));
+}
+
+export async function read<T>(path: string): Promise<T> {
+  const response = await ask(path);
+  try {
+    return (await response.json()) as T;
+  } catch {
+    throw new Unreachable('The answer was cut off.');
+  }
+}
+
+/** A change; its answer, if it has one. */
+export async function change<T>(method: string, path: string, body?: unknown): Promise<T> {
+  const isEmpty = body === undefined;
+  const response = await ask(path, {
+    method,
+    ...(isEmpty
+      ? {}
+      : { body: JSON.stringify(body), headers: { 'Content-Type': 'application/json' } }),
+  });
+  const text = await response.text();
+  return (text === '' ? {} : JSON.parse(text)) as T;
+}
+
+export const reasonOf = (error: unknown): string =>
+  error instanceof Error ? error.message : String(error);

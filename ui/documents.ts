@@ -1,0 +1,51 @@
+// SPDX-License-Identifier: Apache-2.0
+// What the device answers, as far as the page shows it. Types only; docs/API.md has the routes.
+
+import type { Counts, StatusDocument } from '../src/status-document.js';
+
+export type { UpdateDocument as Update } from '../src/update/document.js';
+export type { Slot } from '../src/update/installer.js';
+
+/** A certificate in the status; `GET certificates` has the same with more. */
+export interface CertificateEntry {
+  source: string;
+  subject?: string;
+  names?: string[];
+  sans?: string[];
+  fingerprint?: string;
+  isSelfSigned?: boolean;
+  notAfter?: string;
+  daysLeft?: number | null;
+  warning?: string | null;
+  lastError: string | null;
+  /** The last entry of a list that was too long for the status. */
+  more?: number;
+}
+
+export interface Certificates {
+  served: CertificateEntry[];
+  waiting: { source: string; lastError: string | null }[];
+}
+
+export type Status = Omit<StatusDocument, 'offload' | 'ring' | 'canary'> & {
+  ring: { backend: string; detail?: string };
+  offload: StatusDocument['offload'] & { cipherFailures?: { encrypt: number; decrypt: number } };
+  connections: { evicted?: number; shedBy?: Counts };
+  canary?: NonNullable<StatusDocument['canary']> & { lastCipher?: string };
+  accelerator?: { suspended: boolean; reason: string };
+  certificates?: CertificateEntry[];
+  configuration?: string[];
+};
+
+export interface Finding {
+  kind: 'bad' | 'mismatch' | 'date' | 'warning';
+  text: string;
+}
+
+/** RFC 9457. */
+export interface ProblemDocument {
+  title: string;
+  status: number;
+  detail: string;
+  findings?: Finding[];
+}

@@ -1,0 +1,197 @@
+// SPDX-License-Identifier: Apache-2.0
+// The figures of the status: tiles, plots, encryption, connections, health.
+
+import type { Status } from './documents.js';
+import { byId, h, renderOnce, say } from './dom.js';
+import { bytes, commonName, count, duration, nonZero, number, rate, sum } from './format.js';
+import { Plot } from './plot.js';
+
+const fallbackWords: Record<string, string> = {
+  off_by_configuration: 'switched off',
+  kernel_has_no_tls: 'for the kernel has no TLS',
+  cipher_refused: 'for the kernel refused the cipher',
+  peer_closed: 'for the peer had gone',
+  not_quiescent: 'for bytes were under way',
+  install_failed: 'for the keys could not be installed',
+  suspended: 'while suspended',
+};
+
+/** The states of native/conn in the words of an operator, in the order of a connection's life. */
+const stateGroups: [string, string[]][] = [
+  ['Handshake', ['handshake']],
+  ['Waiting for a request', ['read_head']],
+  ['Receiving', ['read_body']],
+  ['Opening a file', ['open_file']],
+  ['Sending', ['respond', 'splice']],
+  ['Draining', ['close_notify', 'settle', 'linger']],
+  ['Closing', ['join']],
+];
+
+/** States that have a row of their own by their name: those that this page does not know. */
+function rowsOf(byState: Record<string, number>): [string, number][] {
+  const known = new Set(stateGroups.flatMap(([, states]) => states));
+  const rows = stateGroups.map(([name, states]): [string, number] => [
+    name,
+    states.reduce((total, state) => total + (byState[state] ?? 0), 0),
+  ]);
+  const others = Object.entries(byState).filter(([state]) => !known.has(state));
+  return [...rows, ...others.map(([s, n]): [string, number] => [s.replaceAll('_', ' '), n])];
+}
+
+function offloadWords({ mode, kernel, suspended, promoted }: Status['offload']): string {
+  if (mode === 'off') return 'User space encrypts: kernel TLS is switched off by tls.offload.';
+  if (kernel !== 'available') return `User space encrypts: ${kernel}.`;
+  if (suspended !== '') return `User space encrypts, for kernel TLS is suspended: ${suspended}`;
+  return sum(promoted) > 0
+    ? 'The kernel encrypts.'
+    : 'The kernel can encrypt; no connection has used it yet.';
+}
+
+function driverWords(driver: Status['offload']['driver']): string {
+  if (driver === null) return 'none known';
+  return `${driver.name}, ${driver.async ? 'asynchronous' : 'synchronous'}`;
+}
+
+function showEncryption({ offload, ring }: Status): void {
+  const { mode, kernel, suspended, driver, promoted, fallbacks, cipherFailures } = offload;
+  const isKernel = mode === 'auto' && kernel === 'available' && suspended === '';
+  say('offload', offloadWords(offload));
+  say('driver', driverWords(driver));
+  say('promoted', nonZero(promoted, 'no connection yet'));
+  say('fallbacks', nonZero(fallbacks, 'no connection', fallbackWords));
+  const { encrypt = 0, decrypt = 0 } = cipherFailures ?? {};
+  say('cipher-failures', nonZero({ encrypting: encrypt, decrypting: decrypt }, 'none'));
+  say('ring', ring.backend);
+  say('tile-cipher', isKernel ? 'Kernel' : 'User space');
+  say('tile-cipher-note', isKernel ? (driver?.name ?? 'driver not known') : 'why: see Encryption');
+}
+
+function showConnections({ connections, tls }: Status): void {
+  const rows = rowsOf(connections.byState);
+  const most = Math.max(connections.open, 1);
+  renderOnce(byId('states'), JSON.stringify([rows, most]), () =>
+    rows.map(([name, value]) => {
+      const bar = h('span', { class: 'bar', 'aria-hidden': 'true' });
+      // By the object model: the policy forbids attributes of style.
+      bar.style.inlineSize = `${(100 * value) / most}%`;
+      const shown = h('span', { class: 'bar-track' }, bar);
+      const kind = value === 0 ? 'none' : undefined;
+      return h('li', { class: kind }, h('span', {}, name), shown, h('b', {}, number(value)));
+    }),
+  );
+  const { accepted, shed, evicted = 0 } = connections;
+  const turned = nonZero({ turned_away: shed, made_room: evicted }, '');
+  say('accepted', turned === '' ? number(accepted) : `${number(accepted)}; ${turned}`);
+  const { full = 0, resumed = 0 } = tls.handshakes;
+  say('handshakes', `${number(full)} full, ${number(resumed)} resumed`);
+  say('failures', nonZero(tls.failures, 'none'));
+  say('tile-open', number(connections.open));
+  say('tile-open-note', `${number(accepted)} since the start`);
+}
+
+function showHealth({ watchdog, canary, accelerator, offload }: Status): void {
+  const missing = watchdog?.missing ?? [];
+  say(
+    'watchdog',
+    watchdog === undefined
+      ? 'systemd does not watch'
+      : missing.length === 0
+        ? 'attested'
+        : `withheld for: ${missing.join(', ')}`,
+  );
+  const hasRun = canary !== undefined && canary.ok + canary.failed > 0;
+  say(
+    'canary',
+    hasRun ? `${number(canary.ok)} passed, ${number(canary.failed)} failed` : 'not yet',
+  );
+  const by = canary?.lastCipher === 'kernel' ? 'by the kernel' : 'by user space';
+  say('canary-last', hasRun ? `${number(canary.lastMs)} ms, encrypted ${by}` : '–');
+  const suspended = offload.suspended || (accelerator?.suspended ? accelerator.reason : '');
+  say('accelerator', suspended === '' ? 'not suspended' : `suspended: ${suspended}`);
+  const isWell = missing.length === 0 && suspended === '' && (canary?.failed ?? 0) === 0;
+  say(
+    'health',
+    isWell
+      ? 'The service answers its own requests, whole and right.'
+      : 'The service has found a fault in itself.',
+  );
+}
+
+function showCertificateTile({ certificates = [] }: Status): void {
+  const ends = certificates.flatMap(({ daysLeft, subject }) =>
+    typeof daysLeft === 'number' ? [{ daysLeft, subject: subject ?? '' }] : [],
+  );
+  const first = ends.sort((a, b) => a.daysLeft - b.daysLeft)[0];
+  say('tile-certificate', first === undefined ? '–' : count(first.daysLeft, 'day'));
+  const none = certificates.length > 0 ? 'the clock is not set' : '';
+  say('tile-certificate-note', first === undefined ? none : `left, ${commonName(first.subject)}`);
+}
+
+function showTraffic({ bytes: transferred, requests, pending, drains }: Status): void {
+  const { plaintextSent, spliced } = transferred;
+  const share = plaintextSent > 0 ? ` (${Math.round((100 * spliced) / plaintextSent)} %)` : '';
+  say('sent', bytes(plaintextSent));
+  say('by-splice', `${bytes(spliced)}${share}`);
+  const { total, byStatus } = requests;
+  say('requests', total === 0 ? 'none' : `${number(total)} (${byCode(byStatus)})`);
+  say('pending', bytes(pending.bytes));
+  say('pending-max', `${bytes(pending.bytesMax)} of ${bytes(pending.windowBytes)}`);
+  say('pauses', count(pending.pauses, 'time'));
+  const { drained, aborted, peerGone, inProgress } = drains;
+  const others = nonZero({ aborted, left_by_the_peer: peerGone, in_progress: inProgress }, '');
+  say('drains', others === '' ? number(drained) : `${number(drained)}; ${others}`);
+}
+
+/** "200: 166,310" of each status that there was. */
+function byCode(byStatus: Record<string, number>): string {
+  const rows = Object.entries(byStatus).filter(([, value]) => value > 0);
+  return rows.map(([code, value]) => `${code}: ${number(value)}`).join(', ');
+}
+
+export class Figures {
+  readonly #rate = new Plot(byId('rate-plot'), {
+    name: 'Throughput',
+    format: rate,
+    topMin: 10_240,
+  });
+  readonly #pending = new Plot(byId('pending-plot'), {
+    name: 'Bytes not yet with TCP',
+    format: bytes,
+    topMin: 10_240,
+  });
+  #previous: { sent: number; uptimeMs: number } | undefined;
+
+  show(status: Status): void {
+    showTraffic(status);
+    this.#showRate(status);
+    this.#pending.push(status.pending.bytes);
+    showEncryption(status);
+    showConnections(status);
+    showHealth(status);
+    showCertificateTile(status);
+    say('version', `spliced ${status.version}`);
+    say('software', `spliced ${status.version}, up for ${duration(status.uptimeMs)}.`);
+    const files = status.configuration ?? [];
+    say(
+      'configuration',
+      files.length > 0 ? `Configured by ${files.join(', ')}.` : 'Configured by defaults alone.',
+    );
+  }
+
+  #showRate({ bytes: { plaintextSent: sent }, uptimeMs }: Status): void {
+    const previous = this.#previous;
+    this.#previous = { sent, uptimeMs };
+    if (previous === undefined) return;
+    if (uptimeMs < previous.uptimeMs) {
+      this.#rate.clear();
+      this.#pending.clear();
+      return;
+    }
+    if (uptimeMs === previous.uptimeMs || sent < previous.sent) return;
+    const perS = ((sent - previous.sent) * 1000) / (uptimeMs - previous.uptimeMs);
+    this.#rate.push(perS);
+    say('rate', rate(perS));
+    say('tile-rate', rate(perS));
+    say('tile-rate-note', `${bytes(sent)} since the start`);
+  }
+}

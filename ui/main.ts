@@ -1,0 +1,84 @@
+// SPDX-License-Identifier: Apache-2.0
+// The operators' page: puts its parts together. device.ts asks the device each second; what needs the
+// token begins when somebody has signed in.
+
+import { reloadWhenNewer, showNotice, takeNote } from './build.js';
+import { CertificatesView } from './certificates.js';
+import { Device } from './device.js';
+import type { Status } from './documents.js';
+import { announce, byId, say } from './dom.js';
+import { Figures } from './figures.js';
+import { duration } from './format.js';
+import { LogView } from './log.js';
+import { Session } from './session.js';
+import { UpdateView } from './update.js';
+import { showVerdict } from './verdict.js';
+
+let latest: Status | undefined;
+
+function showLink(state: 'good' | 'bad' | 'waiting', text: string): void {
+  byId('link').dataset.state = state;
+  say('link-text', text);
+}
+
+const session = new Session(() => {
+  certificates.accessChanged();
+  update.accessChanged();
+  log.accessChanged();
+});
+const certificates = new CertificatesView(session);
+const log = new LogView(session);
+const update = new UpdateView(session, {
+  onChange: () => {
+    if (latest !== undefined) showVerdict(latest, update.document);
+  },
+  onBuild: () => void reloadWhenNewer(() => update.isBusy),
+  onAwaited: (isAwaited) => {
+    device.isAwaited = isAwaited;
+  },
+});
+const figures = new Figures();
+
+const device = new Device({
+  onStatus: (status) => {
+    latest = status;
+    showLink('good', 'Connected');
+    figures.show(status);
+    certificates.showBrief(status.certificates ?? []);
+    showVerdict(status, update.document);
+    if (session.access === 'unknown') void session.begin();
+  },
+  onLost: (lostMs, retryMs, reason) => {
+    const isAwaited = device.isAwaited;
+    const what = isAwaited ? 'The device is being restarted.' : reason;
+    const since = lostMs < 1000 ? '' : ` For ${duration(lostMs)} now.`;
+    say('offline-text', `${what}${since} Trying again in ${Math.ceil(retryMs / 1000)} s.`);
+    if (byId('offline').hidden) announce(what);
+    byId('offline').hidden = false;
+    showLink('bad', isAwaited ? 'Restarting' : 'No answer');
+  },
+  onBack: (isRestarted) => {
+    byId('offline').hidden = true;
+    announce('The device answers again.');
+    if (isRestarted) showNotice('The service was started anew: its figures begin from zero.');
+    void update.refresh();
+    void reloadWhenNewer(() => update.isBusy);
+  },
+  onRefused: async () => {
+    showLink('waiting', 'Not signed in');
+    say('verdict', 'Sign in to see how the device does');
+    await session.begin();
+    if (session.access === 'refused') session.ask();
+    await session.granted();
+  },
+});
+
+say('host', location.hostname);
+document.title = `${location.hostname} – spliced`;
+showNotice(takeNote());
+byId('notice-close').addEventListener('click', () => showNotice(undefined));
+// A file that misses the place to drop it must not replace the page.
+for (const name of ['dragover', 'drop']) {
+  document.addEventListener(name, (event) => event.preventDefault());
+}
+void device.watch();
