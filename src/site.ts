@@ -44,8 +44,9 @@ export function fieldsOf(own: readonly string[], isTrusted: boolean, build = '')
   return [...fields.values()];
 }
 
-const wholeRoot: Omit<RouteSettings, 'root'> = {
+const wholeRoot: RouteSettings = {
   path: '/',
+  root: '',
   host: '',
   methods: [],
   action: 'static',
@@ -64,6 +65,13 @@ const wholeRoot: Omit<RouteSettings, 'root'> = {
   require_client_certificate: false,
 };
 
+/** What no other route takes goes to this upstream: of the library. */
+export const catchAll = (upstream: string): RouteSettings => ({
+  ...wholeRoot,
+  action: 'proxy',
+  upstream,
+});
+
 export interface SiteParts {
   configuration: Configuration;
   /** Whether clients trust the certificate without having been told to. */
@@ -71,7 +79,7 @@ export interface SiteParts {
 }
 
 const settingsOf = ({ routes }: Configuration): readonly RouteSettings[] =>
-  routes.length > 0 ? routes : [{ ...wholeRoot, root: '' }];
+  routes.length > 0 ? routes : [wholeRoot];
 
 /** Of routes that have one of their own. */
 const directoriesOf = (settings: readonly RouteSettings[]): string[] => [
