@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // TypeScript to JavaScript by esbuild: the server as an entry and the parts that it loads when
-// they are needed, each test as one file beside its sources. Types are checked apart (`npm run check`,
+// they are needed, the library as one file, each test as one file beside its sources. Types are checked apart (`npm run check`,
 // and as a suite of `npm test`). Called by scripts/setup.mjs and scripts/test.mjs once node_modules
 // exists.
 import { chmodSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
@@ -76,6 +76,16 @@ export async function compileServer(
     legalComments: 'eof',
   });
   for (const file of outputFiles) await toCommonJs(esbuild, file);
+  // Apart, so that the server's start does not read parts that it would share with the library.
+  const library = await esbuild.build({
+    ...commonOptions(projectDir, epochSeconds),
+    entryPoints: ['src/index.ts'],
+    outdir: directory,
+    write: false,
+    metafile: true,
+    legalComments: 'eof',
+  });
+  for (const file of library.outputFiles) await toCommonJs(esbuild, file);
   // What is in which file of this checkout's bundle, for the tests; not for a device.
   if (directory === join(projectDir, 'dist')) {
     mkdirSync(join(projectDir, 'build'), { recursive: true });
@@ -86,7 +96,8 @@ export async function compileServer(
   const cli = join(directory, 'cli.js');
   chmodSync(cli, 0o755);
   await compileUi(projectDir, join(directory, 'ui'), cli);
-  const packages = bundledPackages(projectDir, metafile);
+  const outputs = { ...metafile.outputs, ...library.metafile.outputs };
+  const packages = bundledPackages(projectDir, { outputs });
   writeFileSync(join(directory, 'THIRD-PARTY-NOTICES'), noticesOf(packages));
   return packages;
 }

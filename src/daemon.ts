@@ -28,7 +28,7 @@ import { ConnectionReporter } from './log-connections.js';
 import type { LogTail } from './log-tail.js';
 import { type Participant, Reloader } from './reload.js';
 import { RunRecord } from './run-record.js';
-import { SiteServing, siteOf } from './site.js';
+import { operatorRoutes, SiteServing, siteOf } from './site.js';
 import { reasonOf, StartError } from './start-error.js';
 import { Health, isHealthWatched } from './supervision/health.js';
 import { takeNotifySocket } from './supervision/notify.js';
@@ -240,8 +240,8 @@ async function startEngine(
   const { configuration, certificates } = serving;
   const clients = new ClientAccess(configuration.clientCertificates, log);
   serving.clients = clients;
-  const uiDirectory = uiDirectoryOf(packageDirectory());
-  const site = { configuration, uiDirectory, isTrusted: certificates.isTrusted() };
+  const own = operatorRoutes(uiDirectoryOf(packageDirectory()));
+  const site = { configuration, own, isTrusted: certificates.isTrusted() };
   const engine = createEngine({
     native,
     site: siteOf(site),

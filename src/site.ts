@@ -55,8 +55,9 @@ export function fieldsOf(
   return [...fields.values()];
 }
 
-const wholeRoot: Omit<RouteSettings, 'root'> = {
+const wholeRoot: RouteSettings = {
   path: '/',
+  root: '',
   host: '',
   methods: [],
   action: 'static',
@@ -82,7 +83,6 @@ const wholeRoot: Omit<RouteSettings, 'root'> = {
 /** The operators' API, for clients from the network: docs/API.md. */
 const apiRoute = (stateDir: string): RouteSettings => ({
   ...wholeRoot,
-  root: '',
   path: '/.spliced/api',
   action: 'proxy',
   upstream: `unix:${join(resolve(stateDir), 'proxy.sock')}`,
@@ -97,16 +97,23 @@ const pageRoute = (directory: string): RouteSettings => ({
   headers: [...uiFields],
 });
 
+/** What no other route takes goes to this upstream: of the library. */
+export const catchAll = (upstream: string): RouteSettings => ({
+  ...wholeRoot,
+  action: 'proxy',
+  upstream,
+});
+
 export interface SiteParts {
   configuration: Configuration;
-  /** Of the operators' page (ui-directory.ts); undefined where the image leaves it out. */
-  uiDirectory?: string | undefined;
+  /** The service's own routes, beneath /.spliced/. None: the library has no operators. */
+  own?: (configuration: Configuration) => RouteSettings[];
   /** Whether clients trust the certificate without having been told to. */
   isTrusted: boolean;
 }
 
 const settingsOf = ({ routes }: Configuration): readonly RouteSettings[] =>
-  routes.length > 0 ? routes : [{ ...wholeRoot, root: '' }];
+  routes.length > 0 ? routes : [wholeRoot];
 
 /** Of routes that have one of their own. */
 const directoriesOf = (settings: readonly RouteSettings[]): string[] => [
@@ -119,14 +126,21 @@ const rootsOf = (configuration: Configuration): string[] => [
   ...directoriesOf(settingsOf(configuration)),
 ];
 
-export function siteOf({ configuration, uiDirectory, isTrusted }: SiteParts): SiteOptions {
-  const page = configuration.uiEnabled ? uiDirectory : undefined;
+/** For SiteParts.own. `uiDirectory`: of ui-directory.ts; undefined where the image leaves it out. */
+export const operatorRoutes =
+  (uiDirectory: string | undefined) =>
+  ({ stateDir, uiEnabled }: Configuration): RouteSettings[] =>
+    uiEnabled && uiDirectory !== undefined
+      ? [apiRoute(stateDir), pageRoute(uiDirectory)]
+      : [apiRoute(stateDir)];
+
+export function siteOf({ configuration, own: ownOf, isTrusted }: SiteParts): SiteOptions {
   const settings = settingsOf(configuration);
-  const own = [apiRoute(configuration.stateDir)];
-  if (page !== undefined) own.push(pageRoute(page));
+  const own = ownOf?.(configuration) ?? [];
   const directories = directoriesOf([...settings, ...own]);
   // With the page's own: images may give all files the same times, and it must not pass for the old.
-  const build = buildOf(rootsOf(configuration)) + (page === undefined ? '' : buildOf([page]));
+  const pages = directoriesOf(own);
+  const build = buildOf(rootsOf(configuration)) + (pages.length === 0 ? '' : buildOf(pages));
   const optionsOf = (route: RouteSettings): RouteOptions => ({
     host: route.host,
     path: route.path,

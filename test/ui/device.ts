@@ -12,7 +12,7 @@ import { join } from 'node:path';
 import { setTimeout } from 'node:timers/promises';
 import { issueCertificate } from '../../src/certificates/issue.js';
 import type { Configuration } from '../../src/config/configuration.js';
-import { siteOf } from '../../src/site.js';
+import { operatorRoutes, siteOf } from '../../src/site.js';
 import type { CertificateEntry, Status, Update } from '../../ui/documents.js';
 import { certificatesOf, idleUpdate, logLines, statusOf } from './figures.js';
 
@@ -25,13 +25,13 @@ const types: Record<string, string> = {
 
 /** The fields that the real route of the page has. */
 function pageFields(): [string, string][] {
-  const configuration = { root: uiDirectory, routes: [], uiEnabled: true };
+  const configuration = { root: uiDirectory, routes: [], stateDir: '.', uiEnabled: true };
   const site = siteOf({
     configuration: configuration as unknown as Configuration,
-    uiDirectory,
+    own: operatorRoutes(uiDirectory),
     isTrusted: false,
   });
-  const route = site.routes.find(({ path }) => path === '/.spliced/ui');
+  const route = site.own.find(({ path }) => path === '/.spliced/ui');
   return (route?.fields ?? []).map((field) => {
     const colon = field.indexOf(': ');
     return [field.slice(0, colon), field.slice(colon + 2)];

@@ -1,0 +1,45 @@
+// SPDX-License-Identifier: Apache-2.0
+// A firmware's backend that was a Fastify application with its `https` option. What changed is marked.
+// node server.mjs CERT KEY [PORT]
+import { readFileSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+import Fastify from 'fastify';
+import { createServer } from 'spliced';
+
+const [cert, key] = process.argv.slice(2, 4).map((path) => readFileSync(path));
+const port = Number(process.argv[4] ?? 8443);
+const files = fileURLToPath(new URL('public', import.meta.url));
+
+const app = Fastify(); // before: Fastify({ https: { cert, key } }), and @fastify/static for `files`
+
+let name = 'gate 7';
+app.get('/api/device', (request) => ({
+  name,
+  you: request.ip,
+  secure: request.protocol === 'https',
+}));
+const body = { type: 'object', required: ['name'], properties: { name: { type: 'string' } } };
+app.put('/api/device', { schema: { body } }, (request) => {
+  name = request.body.name;
+  return { name };
+});
+
+// before: await app.listen({ port });
+await app.ready();
+const routes = [{ path: '/ui', root: files }];
+const server = createServer({ cert, key, routes }, app.routing);
+server.on('error', (error) => {
+  process.exitCode = 1;
+  process.stderr.write(`${error.message}\n`);
+});
+server.listen(port, () => {
+  process.stdout.write(`https://localhost:${server.address().port}/ui/\n`);
+});
+
+// Finishes what runs: a download of a large file is delivered, not cut off.
+for (const signal of ['SIGINT', 'SIGTERM']) {
+  process.once(signal, async () => {
+    await server.close();
+    await app.close();
+  });
+}

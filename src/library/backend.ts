@@ -1,0 +1,78 @@
+// SPDX-License-Identifier: Apache-2.0
+// The Node side of the library: an HTTP server on a private Unix socket, to which the engine's proxy
+// brings what no other route takes. Its requests look as they would with node:https: the client's
+// address, and a connection that is encrypted. Owned by the library's server.
+
+import { once } from 'node:events';
+import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
+import { IncomingMessage, type RequestListener, Server } from 'node:http';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+
+// The engine's pool gives an idle connection up first (native/base/limits.hpp), so that no request
+// is sent into one that is being closed.
+const keepAliveMs = 120_000;
+
+/** As a socket of node:tls has them. */
+function present({ socket, headers }: IncomingMessage): void {
+  const address = headers['x-forwarded-for'];
+  const family = String(address).includes(':') ? 'IPv6' : 'IPv4';
+  const values = { encrypted: true, remoteAddress: address, remoteFamily: family };
+  for (const [name, value] of Object.entries(values)) {
+    Object.defineProperty(socket, name, { value, configurable: true });
+  }
+}
+
+/** Before any handler, also one that is attached later. */
+class PresentingServer extends Server {
+  // biome-ignore lint/suspicious/noExplicitAny: as the class that it overrides has it
+  override emit(event: string, ...values: any[]): boolean {
+    const [request] = values;
+    const isRequest = event === 'request' || event === 'upgrade';
+    if (isRequest && request instanceof IncomingMessage) present(request);
+    return super.emit(event, ...values);
+  }
+}
+
+export class Backend {
+  readonly server: Server;
+  /** A directory without files, of this process alone. */
+  readonly emptyRoot: string;
+  readonly #directory: string;
+
+  constructor(handler: RequestListener | undefined) {
+    this.#directory = mkdtempSync(join(tmpdir(), 'spliced-')); // Mode 0700.
+    this.emptyRoot = join(this.#directory, 'empty');
+    mkdirSync(this.emptyRoot);
+    // The engine has clocks and limits of its own, which are also those of the client.
+    const options = { keepAliveTimeout: keepAliveMs, requestTimeout: 0, headersTimeout: 0 };
+    this.server = new PresentingServer(options);
+    if (handler !== undefined) this.server.on('request', handler);
+  }
+
+  get socketPath(): string {
+    return join(this.#directory, 'http.sock');
+  }
+
+  /** Whether anybody listens for requests, or for WebSockets. */
+  get isUsed(): boolean {
+    const { server } = this;
+    return server.listenerCount('request') > 0 || server.listenerCount('upgrade') > 0;
+  }
+
+  async listen(): Promise<void> {
+    this.server.listen(this.socketPath);
+    await once(this.server, 'listening');
+  }
+
+  /** Ends what is left. */
+  async close(): Promise<void> {
+    if (this.server.listening) {
+      const closed = once(this.server, 'close');
+      this.server.close();
+      this.server.closeAllConnections();
+      await closed;
+    }
+    rmSync(this.#directory, { recursive: true, force: true });
+  }
+}

@@ -1,0 +1,92 @@
+// SPDX-License-Identifier: Apache-2.0
+// The public interface of the package `spliced` as a library: spliced's data plane (TLS, kernel TLS,
+// files, limits, a close that drains) in front of a Node program's own handlers. docs/LIBRARY.md.
+// src/index.ts implements it, and is held against it by the compiler.
+
+import type { EventEmitter } from 'node:events';
+import type { Server as HttpServer, RequestListener } from 'node:http';
+
+/** A `[[route]]` of docs/CONFIGURATION.md, by the same names. */
+export interface Route {
+  path?: string;
+  host?: string;
+  methods?: string[];
+  action?: 'static' | 'redirect' | 'respond' | 'proxy';
+  root?: string;
+  [key: string]: unknown;
+}
+
+/**
+ * Settings have the names, the units and the bounds of docs/CONFIGURATION.md. A wrong one makes
+ * createServer() throw an Error whose message names every mistake.
+ */
+export interface ServerOptions {
+  /** The chain, PEM, the server's own certificate first; as for Node's https. */
+  cert: string | Buffer;
+  /** Its private key, PEM, unencrypted. */
+  key: string | Buffer;
+  /** Where the files of routes without a `root` lie. */
+  root?: string;
+  /** What no route takes goes to the handler. */
+  routes?: Route[];
+  tls?: { offload?: 'auto' | 'off' };
+  ring?: 'auto' | 'epoll';
+  limits?: Record<string, number>;
+  timeouts?: Record<string, number>;
+  client_certificates?: { ca: string; crl?: string; require?: string[] };
+  /** Told what happens; nobody by default. pino fits. */
+  log?: Log;
+}
+
+export interface Log {
+  info(line: Record<string, unknown>): void;
+  warn(line: Record<string, unknown>): void;
+  error(line: Record<string, unknown>): void;
+}
+
+/** How the connections of a server that was closed have ended. */
+export interface Outcome {
+  /** Every byte was delivered to the peer's TCP. */
+  drained: number;
+  /** Given up at the deadline. */
+  aborted: number;
+  durationMs: number;
+}
+
+export interface AddressInfo {
+  address: string;
+  family: 'IPv4' | 'IPv6';
+  port: number;
+}
+
+/**
+ * Events: `listening`; `error` (it could not begin, or its engine has failed); `close` with the
+ * Outcome.
+ */
+export interface Server extends EventEmitter {
+  /**
+   * The server that the handler belongs to, on a private Unix socket: for what attaches to one, such
+   * as `new WebSocketServer({ server: server.http })`. Its requests have the client's address as
+   * `request.socket.remoteAddress`, and `X-Forwarded-*` fields that no client can forge.
+   */
+  readonly http: HttpServer;
+  /** Port 0: any. Without a host: every address of the device. Once. */
+  listen(port?: number, host?: string, onListening?: () => void): this;
+  listen(port?: number, onListening?: () => void): this;
+  /** Null before `listening` and after `close`. */
+  address(): AddressInfo | null;
+  /**
+   * Graceful: no new connection, what is active is delivered within `timeouts.stop_ms`, idle ones
+   * end, WebSockets get a close frame. Never rejects; again: the same promise.
+   */
+  close(onClosed?: (outcome: Outcome) => void): Promise<Outcome>;
+  /** New connections get the new certificate. Throws an Error and keeps the old one. */
+  setSecureContext(pair: { cert: string | Buffer; key: string | Buffer }): void;
+  /** The figures of docs/API.md's `status`. */
+  status(): Record<string, unknown>;
+}
+
+/** `handler` is what Node's http.createServer() takes: an Express application is one. */
+export function createServer(options: ServerOptions, handler?: RequestListener): Server;
+
+export const version: string;
