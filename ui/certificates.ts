@@ -47,8 +47,8 @@ function daysOf({ daysLeft, notAfter }: CertificateEntry): HTMLElement {
     return h('div', { class: 'days' }, h('b', {}, '?'), h('span', {}, 'the clock is not set'));
   }
   const kind = daysLeft < 0 ? 'bad' : daysLeft <= soonDays ? 'warn' : 'good';
-  const text = daysLeft < 0 ? `${count(-daysLeft, 'day')} past its end` : 'days left';
-  const until = notAfter === undefined ? '' : `until ${day(notAfter)}`;
+  const text = daysLeft < 0 ? `${count(-daysLeft, 'day')} ago` : 'days left';
+  const until = notAfter === undefined ? '' : `${daysLeft < 0 ? 'on' : 'until'} ${day(notAfter)}`;
   return h(
     'div',
     { class: `days ${kind}` },

@@ -32,6 +32,11 @@ export class Device {
     this.#events = events;
   }
 
+  /** What is known of it is old. */
+  get isLost(): boolean {
+    return this.#lostAtMs !== undefined;
+  }
+
   /** As long as the page is there. */
   async watch(): Promise<never> {
     for (;;) {
@@ -74,7 +79,7 @@ export class Device {
   }
 
   #answered(isRestarted: boolean): void {
-    const wasLost = this.#lostAtMs !== undefined;
+    const wasLost = this.isLost;
     this.#lostAtMs = undefined;
     this.#retryMs = retryMsMin;
     if (wasLost || isRestarted) this.#events.onBack(isRestarted);

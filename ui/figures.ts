@@ -22,6 +22,7 @@ const stateGroups: [string, string[]][] = [
   ['Waiting for a request', ['read_head']],
   ['Receiving', ['read_body']],
   ['Opening a file', ['open_file']],
+  ['At a backend', ['connect', 'exchange', 'tunnel']],
   ['Sending', ['respond', 'splice']],
   ['Draining', ['close_notify', 'settle', 'linger']],
   ['Closing', ['join']],
@@ -122,9 +123,16 @@ function showCertificateTile({ certificates = [] }: Status): void {
     typeof daysLeft === 'number' ? [{ daysLeft, subject: subject ?? '' }] : [],
   );
   const first = ends.sort((a, b) => a.daysLeft - b.daysLeft)[0];
-  say('tile-certificate', first === undefined ? '–' : count(first.daysLeft, 'day'));
-  const none = certificates.length > 0 ? 'the clock is not set' : '';
-  say('tile-certificate-note', first === undefined ? none : `left, ${commonName(first.subject)}`);
+  if (first === undefined) {
+    say('tile-certificate', '–');
+    say('tile-certificate-note', certificates.length > 0 ? 'the clock is not set' : '');
+    return;
+  }
+  const { daysLeft, subject } = first;
+  const isOver = daysLeft < 0;
+  say('tile-certificate', isOver ? 'Ended' : count(daysLeft, 'day'));
+  const when = isOver ? `${count(-daysLeft, 'day')} ago` : 'left';
+  say('tile-certificate-note', `${when}, ${commonName(subject)}`);
 }
 
 function showTraffic({ bytes: transferred, requests, pending, drains }: Status): void {

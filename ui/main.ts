@@ -12,9 +12,10 @@ import { duration } from './format.js';
 import { LogView } from './log.js';
 import { Session } from './session.js';
 import { UpdateView } from './update.js';
-import { showVerdict } from './verdict.js';
+import { showLost, showVerdict } from './verdict.js';
 
 let latest: Status | undefined;
+let latestAt: Date | undefined;
 
 function showLink(state: 'good' | 'bad' | 'waiting', text: string): void {
   byId('link').dataset.state = state;
@@ -30,7 +31,7 @@ const certificates = new CertificatesView(session);
 const log = new LogView(session);
 const update = new UpdateView(session, {
   onChange: () => {
-    if (latest !== undefined) showVerdict(latest, update.document);
+    if (latest !== undefined && !device.isLost) showVerdict(latest, update.document);
   },
   onBuild: () => void reloadWhenNewer(() => update.isBusy),
   onAwaited: (isAwaited) => {
@@ -42,6 +43,7 @@ const figures = new Figures();
 const device = new Device({
   onStatus: (status) => {
     latest = status;
+    latestAt = new Date();
     showLink('good', 'Connected');
     figures.show(status);
     certificates.showBrief(status.certificates ?? []);
@@ -54,6 +56,7 @@ const device = new Device({
     const since = lostMs < 1000 ? '' : ` For ${duration(lostMs)} now.`;
     say('offline-text', `${what}${since} Trying again in ${Math.ceil(retryMs / 1000)} s.`);
     if (byId('offline').hidden) announce(what);
+    showLost(what, latestAt);
     byId('offline').hidden = false;
     showLink('bad', isAwaited ? 'Restarting' : 'No answer');
   },

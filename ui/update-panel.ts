@@ -32,7 +32,7 @@ const stepOf: Record<Update['state'], number> = {
   received: 1,
   installing: 2,
   installed: 3,
-  failed: 2,
+  failed: 0,
   restarting: 3,
 };
 

@@ -104,6 +104,16 @@ function itemOf({ kind, text, place }: Matter): HTMLElement {
   return h('li', {}, icon(kind), h('a', { href: `#${place}` }, word, text));
 }
 
+/** The device does not answer: what is shown below is what it last said. */
+export function showLost(what: string, lastAt: Date | undefined): void {
+  byId('verdict-card').dataset.kind = 'bad';
+  byId('verdict-icon').setAttribute('href', '#icon-bad');
+  say('verdict', what);
+  const time = lastAt?.toLocaleTimeString('en-GB');
+  say('verdict-note', time === undefined ? '' : `What is shown below is from ${time}.`);
+  byId('findings').hidden = true;
+}
+
 export function showVerdict(status: Status, update: Update | undefined): void {
   const matters = mattersOf(status, update);
   const kind = matters[0]?.kind ?? 'good';

@@ -11,14 +11,19 @@ import type { Test } from 'tap';
 
 const stepTimeoutMs = 15_000;
 
+function hashOf(certificate: string | Buffer): string {
+  const { publicKey } = new X509Certificate(certificate);
+  const spki = publicKey.export({ type: 'spki', format: 'der' });
+  return createHash('sha256').update(spki).digest('base64');
+}
+
 /** The hash by which Chromium is told to trust the server's key. */
 function keyHash(port: number): Promise<string> {
   return new Promise((resolve, reject) => {
     const socket = connect({ host: '127.0.0.1', port, rejectUnauthorized: false }, () => {
       const { raw } = socket.getPeerCertificate();
       socket.end();
-      const spki = new X509Certificate(raw).publicKey.export({ type: 'spki', format: 'der' });
-      resolve(createHash('sha256').update(spki).digest('base64'));
+      resolve(hashOf(raw));
     });
     socket.on('error', reject);
   });
@@ -120,8 +125,16 @@ export class Tab {
   }
 }
 
-/** A browser with a profile of its own beneath the directory; it trusts the server at the port. */
-export async function launch(t: Test, directory: string, port: number): Promise<BrowserContext> {
+/**
+ * A browser with a profile of its own beneath the directory; it trusts the server at the port, and
+ * these certificates.
+ */
+export async function launch(
+  t: Test,
+  directory: string,
+  port: number,
+  certificates: readonly string[] = [],
+): Promise<BrowserContext> {
   const flags = [
     '--no-sandbox',
     '--disable-gpu',
@@ -129,7 +142,8 @@ export async function launch(t: Test, directory: string, port: number): Promise<
     '--disable-background-networking',
   ];
   // Trusted by its key: Chromium keeps nothing that came with an error of the certificate.
-  const trust = `--ignore-certificate-errors-spki-list=${await keyHash(port)}`;
+  const keys = [await keyHash(port), ...certificates.map(hashOf)];
+  const trust = `--ignore-certificate-errors-spki-list=${keys.join(',')}`;
   const context = await chromium.launchPersistentContext(join(directory, 'profile'), {
     executablePath: '/usr/bin/chromium',
     args: [...flags, '--disable-component-update', '--disable-sync', '--no-first-run', trust],

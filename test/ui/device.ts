@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 // A device for the page alone: serves dist/ui over HTTPS with the fields of the real route, and plays
 // what is hard to have here, by the contract of docs/API.md: uploads that are cut off, bundles that are
-// refused, installation, restart, boot. What it does not play it can hand on to a real service.
+// refused, installation, restart, boot. service.test.ts has a real one.
 
 import { createHash, type Hash, randomBytes } from 'node:crypto';
 import { readFileSync } from 'node:fs';
-import { type IncomingMessage, request, type ServerResponse } from 'node:http';
+import type { IncomingMessage, ServerResponse } from 'node:http';
 import { createServer, type Server } from 'node:https';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
@@ -25,7 +25,7 @@ const types: Record<string, string> = {
 
 /** The fields that the real route of the page has. */
 function pageFields(): [string, string][] {
-  const configuration = { root: uiDirectory, routes: [], stateDir: '.', uiEnabled: true };
+  const configuration = { root: uiDirectory, stateDir: '.', routes: [], uiEnabled: true };
   const site = siteOf({
     configuration: configuration as unknown as Configuration,
     own: operatorRoutes(uiDirectory),
@@ -48,8 +48,6 @@ interface Part {
 
 export interface DeviceOptions {
   token: string;
-  /** STATE/proxy.sock of a real service, for all that is not played. */
-  upstream?: string;
   status?: (second: number) => Status;
 }
 
@@ -163,10 +161,6 @@ export class FakeDevice {
   }
 
   async #api(path: string, incoming: IncomingMessage, outgoing: ServerResponse): Promise<void> {
-    const isPlayed = path === 'events' || path === 'update' || path.startsWith('update/');
-    if (!isPlayed && this.#options.upstream !== undefined) {
-      return this.#forward(this.#options.upstream, incoming, outgoing);
-    }
     const isMeasure = path === 'status' && this.isMeasureOpen;
     if (!isMeasure && incoming.headers.authorization !== `Bearer ${this.#options.token}`) {
       const detail = 'That is not the token. "spliced token" on the device makes a new one.';
@@ -205,21 +199,6 @@ export class FakeDevice {
   #status(status: Status): Status {
     const uptimeMs = this.#isRestarted ? this.second * 1000 : status.uptimeMs;
     return { ...status, uptimeMs, certificates: this.certificates };
-  }
-
-  #forward(socketPath: string, incoming: IncomingMessage, outgoing: ServerResponse): void {
-    const { url: path, method, headers } = incoming;
-    const added = { 'x-forwarded-for': '127.0.0.1', 'x-forwarded-proto': 'https' };
-    const up = request(
-      { socketPath, path, method, headers: { ...headers, ...added } },
-      (answer) => {
-        outgoing.writeHead(answer.statusCode ?? 502, answer.headers);
-        answer.pipe(outgoing);
-      },
-    );
-    up.on('error', () => outgoing.writeHead(502).end());
-    outgoing.on('close', () => up.destroy());
-    incoming.pipe(up);
   }
 
   #stream(outgoing: ServerResponse): void {

@@ -47,9 +47,7 @@ export async function open(t: Test, options: SceneOptions = {}): Promise<Scene> 
   const context = await launch(t, directory, device.port);
   const tab = await Tab.open(context);
   const { page } = tab;
-  await page.addInitScript(`document.addEventListener('securitypolicyviolation', (event) => {
-    console.error('forbidden: ' + event.violatedDirective + ' ' + event.sourceFile);
-  })`);
+  await watchPolicy(page);
   if (isSignedIn) {
     await page.addInitScript(`if (!sessionStorage.getItem('signed-out')) {
       sessionStorage.setItem('spliced-token', '${token}');
@@ -59,10 +57,17 @@ export async function open(t: Test, options: SceneOptions = {}): Promise<Scene> 
   return { device, page, tab, directory };
 }
 
+/** What the policy forbids is told on the console. Before the page is loaded. */
+export async function watchPolicy(page: Page): Promise<void> {
+  await page.addInitScript(`document.addEventListener('securitypolicyviolation', (event) => {
+    console.error('forbidden: ' + event.violatedDirective + ' ' + event.sourceFile);
+  })`);
+}
+
 export const urlOf = ({ port }: FakeDevice): string => `https://127.0.0.1:${port}/.spliced/ui/`;
 
-export function quiet(t: Test, { tab }: Scene): void {
-  const unmeant = tab.errors.filter((text) => !meant.test(text));
+export function quiet(t: Test, { errors }: Tab): void {
+  const unmeant = errors.filter((text) => !meant.test(text));
   t.same(unmeant, [], 'nothing on the console, nothing forbidden');
 }
 

@@ -74,7 +74,7 @@ t.test('drag and drop, progress, a cut connection, a refusal, then all the way',
   t.equal(await page.evaluate(build), 'abcdef012345');
   await says(page, '#slots .booted', /B · rootfs\.1running now.*version 2026\.11\.0/);
   await page.locator('#drop').waitFor();
-  quiet(t, scene);
+  quiet(t, scene.tab);
 });
 
 t.test('the service is restarted in the middle of an upload', async (t) => {
@@ -92,7 +92,7 @@ t.test('the service is restarted in the middle of an upload', async (t) => {
   t.equal(device.update.bundle?.length, 20 * mebibyte);
   t.equal(await page.evaluate('performance.timeOrigin'), before, 'the same page');
   await says(page, '#notice', /The service was started anew/);
-  quiet(t, scene);
+  quiet(t, scene.tab);
 });
 
 t.test('the page is loaded again in the middle, and gets the same file', async (t) => {
@@ -113,7 +113,7 @@ t.test('the page is loaded again in the middle, and gets the same file', async (
   t.equal(device.update.bundle?.length, 20 * mebibyte);
   const [resumedAt = 0] = device.resumedAt.slice(-1);
   t.ok(resumedAt >= offset, 'from there on, not from the start');
-  quiet(t, scene);
+  quiet(t, scene.tab);
 });
 
 t.test('pause, go on, discard; no room; an empty file', async (t) => {
@@ -132,7 +132,7 @@ t.test('pause, go on, discard; no room; an empty file', async (t) => {
   await says(page, '#update-panel [role=alert]', /needs 2097152 bytes; 1048576 are free/);
   await drop(page, 'empty.raucb', 0);
   await says(page, '#update-panel [role=alert]', /empty\.raucb is empty/);
-  quiet(t, scene);
+  quiet(t, scene.tab);
 });
 
 t.test('a new build while an upload runs waits for its end', async (t) => {
@@ -150,7 +150,7 @@ t.test('a new build while an upload runs waits for its end', async (t) => {
   await reloaded;
   await says(page, '#update-panel', /The bundle is on the device, whole\./);
   t.equal(device.update.bundle?.length, 20 * mebibyte, 'nothing was cut off');
-  quiet(t, scene);
+  quiet(t, scene.tab);
 });
 
 t.test('a device without an installer', async (t) => {
@@ -160,5 +160,5 @@ t.test('a device without an installer', async (t) => {
   await says(scene.page, '#update-panel', /takes no updates through this page\. ?Set adapter/);
   await says(scene.page, '#slots-note', /No installer is configured/);
   t.ok(await scene.page.isHidden('#steps'));
-  quiet(t, scene);
+  quiet(t, scene.tab);
 });

@@ -44,7 +44,7 @@ t.test('figures without a token, all of it with one', async (t) => {
   await page.click('#session');
   await says(page, '#session', /Sign in/);
   t.equal(await page.evaluate("sessionStorage.getItem('spliced-token')"), null, 'signed out');
-  quiet(t, scene);
+  quiet(t, scene.tab);
 });
 
 t.test('what is wrong comes first, in words', async (t) => {
@@ -78,7 +78,7 @@ t.test('what is wrong comes first, in words', async (t) => {
   }
   t.match(await page.textContent('#tile-cipher'), 'User space');
   t.match(await page.getAttribute('#served li:first-child .days', 'class'), /warn/);
-  quiet(t, scene);
+  quiet(t, scene.tab);
 });
 
 t.test('a device that asks for the token at once, and comes with no kernel TLS', async (t) => {
@@ -99,7 +99,23 @@ t.test('a device that asks for the token at once, and comes with no kernel TLS',
   await page.keyboard.press('Enter');
   await says(page, '#findings', /Warning: User space encrypts: the kernel has no TLS: load the/);
   await says(page, '#verdict', /1 thing to look at/);
-  quiet(t, scene);
+  quiet(t, scene.tab);
+});
+
+t.test('a device that goes away and comes back', async (t) => {
+  const scene = await open(t);
+  const { page, device } = scene;
+  await says(page, '#verdict', /All is well/);
+  await device.stop();
+  await says(page, '#offline', /The device does not answer\..*Trying again in \d s\./);
+  await says(page, '#verdict', /The device does not answer/);
+  await says(page, '#verdict-note', /What is shown below is from \d\d:\d\d:\d\d\./);
+  t.equal(await page.textContent('#link-text'), 'No answer');
+  await device.start();
+  await says(page, '#verdict', /All is well/);
+  t.ok(await page.isHidden('#offline'));
+  t.match(await page.textContent('#announcer'), /does not answer\. .*answers again\./);
+  quiet(t, scene.tab);
 });
 
 t.test('the log: level, pause', async (t) => {
@@ -117,7 +133,7 @@ t.test('the log: level, pause', async (t) => {
   t.equal(await page.locator('#line-list li').count(), 8);
   await page.click('#pause');
   await says(page, '#line-list li:last-child', /error.*failed.*reason=disk/s);
-  quiet(t, scene);
+  quiet(t, scene.tab);
 });
 
 /** What axe finds, in words that a developer can use. */
@@ -152,7 +168,7 @@ async function accessible(t: Test, scheme: 'light' | 'dark', width: number): Pro
   await page.click('#session');
   await page.locator('#sign-in').waitFor();
   t.same(await faultsIn(page), [], 'axe, at the sign-in');
-  quiet(t, scene);
+  quiet(t, scene.tab);
 }
 
 for (const scheme of ['light', 'dark'] as const) {
@@ -180,5 +196,5 @@ t.test('by the keyboard alone', async (t) => {
   for (const id of ['bundle', 'chain', 'key', 'install-button', 'level', 'pause', 'lines']) {
     t.ok(reached.includes(id), id);
   }
-  quiet(t, scene);
+  quiet(t, scene.tab);
 });

@@ -1,0 +1,97 @@
+// SPDX-License-Identifier: Apache-2.0
+// The page in Chromium by the real service alone: served by the engine, its API through the proxy
+// route. Certificates are refused in words and installed; the service is restarted under an open tab.
+
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { connect } from 'node:tls';
+import t, { type Test } from 'tap';
+import { issueCertificate } from '../../src/certificates/issue.js';
+import { socketOf } from '../cli/api.js';
+import { launch, Tab } from '../cli/chromium.js';
+import { runCli, type Server, startServer } from '../cli/server.js';
+import { quiet, says, until, watchPolicy } from './page.js';
+
+function shownTo(port: number): Promise<string> {
+  return new Promise((resolve, reject) => {
+    const socket = connect({ host: '127.0.0.1', port, rejectUnauthorized: false }, () => {
+      resolve(socket.getPeerX509Certificate()?.subject ?? '');
+      socket.destroy();
+    });
+    socket.on('error', reject);
+  });
+}
+
+async function serve(t: Test, directory: string, port: number): Promise<Server> {
+  const stateDir = join(directory, 'state');
+  const own = ['--listen', `127.0.0.1:${port}`, '--state-dir', stateDir];
+  const server = await startServer([process.execPath, 'dist/cli.js', 'serve', ...own]);
+  t.teardown(() => server.child.kill('SIGKILL'));
+  await socketOf(stateDir);
+  return server;
+}
+
+async function tokenOf(directory: string): Promise<string> {
+  const { stdout } = await runCli(['token', '--state-dir', join(directory, 'state')]);
+  return /^[\w-]{40,}$/m.exec(stdout)?.[0] ?? '';
+}
+
+// The names of the tests are part of the path of a socket, which has at most 107 bytes.
+t.test('page', async (t) => {
+  const directory = t.testdir();
+  const { child, port, ended } = await serve(t, directory, 0);
+  const names = { commonName: 'customer', dns: ['customer'], ip: [] };
+  const pair = await issueCertificate(names, Date.now());
+  const tab = await Tab.open(await launch(t, directory, port, [pair.certificate]));
+  const { page } = tab;
+  await watchPolicy(page);
+  await page.goto(`https://127.0.0.1:${port}/.spliced/ui/`);
+  await says(page, '#offload', /User space encrypts|The kernel/);
+  await says(page, '#served', /The device’s own, by its own authority/);
+  await says(page, '#log-locked', /Sign in to read the log/);
+
+  const token = await tokenOf(directory);
+  await page.click('#session');
+  await page.fill('#token', token);
+  await page.keyboard.press('Enter');
+  await page.locator('#install').waitFor();
+  await says(page, '#line-list', /ready/);
+  await says(page, '#update-panel', /takes no updates through this page/);
+  const sent = await page.textContent('#sent');
+  await until(page, `document.getElementById('sent').textContent !== '${sent}'`);
+
+  const other = await issueCertificate(names, Date.now());
+  const files = { chain: pair.certificate, key: pair.privateKey, other: other.privateKey };
+  for (const [name, text] of Object.entries(files)) writeFileSync(join(directory, name), text);
+  const device = await shownTo(port);
+  const choose = async (chain: string, key: string) => {
+    await page.setInputFiles('#chain', join(directory, chain));
+    await page.setInputFiles('#key', join(directory, key));
+    await page.click('#install-button');
+  };
+  await choose('chain', 'other');
+  await says(page, '#install-result', /Nothing was changed\./);
+  await says(page, '#install-result li', /Does not fit: .*does not match/);
+  await choose('key', 'other');
+  await says(page, '#install-result li', /Cannot be used: /);
+  t.equal(await shownTo(port), device, 'nothing has changed');
+
+  child.kill('SIGTERM');
+  await says(page, '#verdict', /does not answer/);
+  t.equal((await ended).code, 0, 'streams that are open do not hold up the end');
+  await serve(t, directory, port);
+  await says(page, '#notice', /The service was started anew/);
+  await says(page, '#line-list li:last-child', /ready|api_changed/);
+  t.ok(await page.isVisible('#install'), 'and still signed in');
+
+  await choose('chain', 'key');
+  await says(page, '#install-result', /Installed\. New connections get it/);
+  await says(page, '#served', /customerUploaded/);
+  await says(page, '#line-list', /api_changed.*who=token/s);
+  t.equal(await shownTo(port), 'CN=customer');
+  page.once('dialog', (dialog) => void dialog.accept());
+  await page.getByRole('button', { name: 'Remove' }).click();
+  await says(page, '#install-result', /is forgotten/);
+  t.equal(await shownTo(port), device);
+  quiet(t, tab);
+});
