@@ -32,6 +32,8 @@ export class UpdateView {
   #error = '';
   #isUnknown = false;
   #isFollowing = false;
+  /** Events of the update so far. */
+  #news = 0;
   #bootId = '';
   #state = '';
 
@@ -56,8 +58,11 @@ export class UpdateView {
   /** The device answers again. */
   async refresh(): Promise<void> {
     if (this.#session.access !== 'granted' || this.#isUnknown) return;
+    const newsBefore = this.#news;
     try {
-      this.#take(await read<Update>('update'));
+      const update = await read<Update>('update');
+      // An event that came meanwhile is newer, or another one with this very state follows it.
+      if (this.#news === newsBefore) this.#take(update);
     } catch (error) {
       this.#session.refused(error);
       if (error instanceof Refusal && error.status === 404) this.#unknown();
@@ -71,8 +76,10 @@ export class UpdateView {
       await follow({
         path: 'events',
         onEvent: ({ name, data }) => {
-          if (name === 'update') this.#take(JSON.parse(data) as Update);
-          else if (name === 'build') this.#events.onBuild();
+          if (name === 'update') {
+            this.#news += 1;
+            this.#take(JSON.parse(data) as Update);
+          } else if (name === 'build') this.#events.onBuild();
         },
         signal: new AbortController().signal,
       });

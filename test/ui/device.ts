@@ -62,6 +62,8 @@ export class FakeDevice {
   cutAt = Number.POSITIVE_INFINITY;
   /** Whether the status is to be had without the token. */
   isMeasureOpen = true;
+  /** `GET update` is answered later by so much, with what was true when it was asked. */
+  answerUpdateAfterMs = 0;
   /** Where pieces of uploads have begun. */
   readonly resumedAt: number[] = [];
   /** Of the page: another one is another build. */
@@ -175,8 +177,11 @@ export class FakeDevice {
         return json(outgoing, { served: this.certificates, waiting: [] });
       case 'GET log':
         return this.#log(incoming, outgoing);
-      case 'GET update':
-        return json(outgoing, this.update);
+      case 'GET update': {
+        const then = structuredClone(this.update);
+        await setTimeout(this.answerUpdateAfterMs);
+        return json(outgoing, then);
+      }
       case 'GET events':
         return this.#events(outgoing);
       case 'POST update/uploads':

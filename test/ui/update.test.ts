@@ -4,6 +4,7 @@
 
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { setTimeout } from 'node:timers/promises';
 import t from 'tap';
 import { drop, open, quiet, says, until } from './page.js';
 
@@ -150,6 +151,25 @@ t.test('a new build while an upload runs waits for its end', async (t) => {
   await reloaded;
   await says(page, '#update-panel', /The bundle is on the device, whole\./);
   t.equal(device.update.bundle?.length, 20 * mebibyte, 'nothing was cut off');
+  quiet(t, scene.tab);
+});
+
+t.test('an answer that is older than the news changes nothing', async (t) => {
+  const scene = await open(t, {
+    prepare: (device) => device.set({ state: 'received' }),
+  });
+  const { page, device } = scene;
+  const install = page.getByRole('button', { name: 'Install', exact: true });
+  await install.waitFor();
+  device.answerUpdateAfterMs = 500;
+  const isAsked = () => countOf(device.asked, 'GET /.spliced/api/v1/update');
+  const before = isAsked();
+  await install.click();
+  while (isAsked() === before) await setTimeout(10);
+  device.set({ state: 'failed', error: 'the disk is full' });
+  await says(page, '#update-panel [role=alert]', /the disk is full/);
+  await setTimeout(1_000);
+  t.match(await page.textContent('#update-panel'), /the disk is full/, 'still');
   quiet(t, scene.tab);
 });
 
