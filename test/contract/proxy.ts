@@ -95,6 +95,7 @@ export function rawApplication(t: Test, onConnection: (socket: Socket) => void):
 }
 
 export interface Answer {
+  /** 0: the connection was cut before there was one. */
   status: number;
   headers: Record<string, string | string[] | undefined>;
   body: Buffer;
@@ -121,7 +122,10 @@ export function ask(running: Running, { send, ...options }: Asked = {}): Promise
       response.on('error', () => settle(false));
       response.on('end', () => settle(response.complete));
     });
-    outgoing.on('error', reject);
+    outgoing.on('error', (error: NodeJS.ErrnoException) => {
+      if (error.code !== 'ECONNRESET') return reject(error);
+      resolve({ status: 0, headers: {}, body: Buffer.alloc(0), isWhole: false });
+    });
     if (send === undefined) outgoing.end();
     else if (typeof send === 'string' || Buffer.isBuffer(send)) outgoing.end(send);
     else send.pipe(outgoing);

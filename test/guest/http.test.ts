@@ -1,95 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
-// The rules of HTTP over kernel TLS: the tests of test/contract and the real clients of test/cli
-// themselves, in a guest, with the kernel's asynchronous cipher and in user space. The server's own
-// figures say which it was.
+// The rules of HTTP over kernel TLS, by the contract's own tests and by real clients.
 
-import { spawnSync } from 'node:child_process';
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { basename, join } from 'node:path';
 import t from 'tap';
-import { compileTests } from '../../scripts/compile.mjs';
-import { countTap } from '../../scripts/tap.mjs';
+import { runInGuest } from './host/contract.js';
 import { prepare } from './host/prepare.js';
 
-const modes = ['auto', 'off'] as const;
 const contract = ['files', 'http', 'nginx', 'request-framing', 'site', 'variants'].map(
   (name) => `contract/${name}`,
 );
-// These do both by themselves.
 const ofBothModes = ['contract/http-rules', 'cli/http-curl', 'cli/http-node'];
 
-interface Offload {
-  promoted: Record<string, number>;
-  fallbacks: Record<string, number>;
-}
-
-/** One test file in the guest: the line of the shell, and where its TAP goes. */
-interface Run {
-  mode: string;
-  name: string;
-  output: string;
-  line: string;
-}
-
-const sum = (counts: Record<string, number>): number =>
-  Object.values(counts).reduce((total, count) => total + count, 0);
-
-/** All engines of one run: what the kernel took over, and what stayed behind. */
-function figuresOf(path: string) {
-  const lines = readFileSync(path, 'utf8').trim().split('\n');
-  const all = lines.map((line) => (JSON.parse(line) as { offload: Offload }).offload);
-  const promoted = all.reduce((total, offload) => total + sum(offload.promoted), 0);
-  return { engines: all.length, promoted };
-}
-
 const unable = prepare();
-t.test(
-  'the contract of HTTP, in the kernel and in user space',
-  { skip: unable ?? false },
-  async (t) => {
-    const shared = mkdtempSync(join(tmpdir(), 'spliced-http-'));
-    t.teardown(() => rmSync(shared, { recursive: true }));
-    const names = [...contract, ...ofBothModes];
-    const sources = names.map((name) => `test/${name}.test.ts`);
-    const compiled = await compileTests(process.cwd(), sources, 'build/guest/tests');
-    const runs: Run[] = compiled.flatMap((file: string, index: number): Run[] => {
-      const isOfBoth = index >= contract.length;
-      const name = basename(file, '.test.js');
-      return (isOfBoth ? ['both'] : modes).map((mode) => {
-        const figures = `SPLICED_TEST_FIGURES=${join(shared, mode)}`;
-        const env = isOfBoth ? '' : `SPLICED_TLS_OFFLOAD=${mode} ${figures} `;
-        const output = join(shared, `${mode}-${name}`);
-        return { mode, name, output, line: `${env}"${process.execPath}" ${file} >${output} 2>&1` };
-      });
-    });
-    const script = runs.map(({ line }) => line).join('\n');
-    const guest = ['-k', '6.12', '-a', '-M', 'tls', '-m', '768', '-t', '400', '-w', shared];
-    const { status, stderr } = spawnSync(
-      'test/guest/lab/run-guest',
-      [...guest, '--', 'bash', '-c', script],
-      {
-        encoding: 'utf8',
-        env: { ...process.env, TAP_TIMEOUT: '120', UV_USE_IO_URING: '0' },
-      },
-    );
-    if (status !== 0) t.comment(stderr);
-    const passed: Record<string, number> = {};
-    for (const { mode, name, output } of runs) {
-      const label = `${name}, offload ${mode}`;
-      const text = readFileSync(output, 'utf8');
-      const tally = countTap(text, label);
-      if (!t.same(tally.failures, [], `${label}: ${tally.passed} passed`)) t.comment(text);
-      t.same(tally.skipped, [], 'none was skipped');
-      passed[mode] = (passed[mode] ?? 0) + tally.passed;
-    }
-    t.equal(passed.auto, passed.off, 'the same tests for both');
-    for (const mode of modes) {
-      const { engines, promoted } = figuresOf(join(shared, mode));
-      t.comment(`offload ${mode}: ${engines} engines, ${promoted} connections promoted`);
-      // More connections than engines: the tests open hundreds, and each is promoted or none.
-      if (mode === 'auto') t.ok(promoted > 400, `${promoted} connections were the kernel's`);
-      else t.equal(promoted, 0, 'no connection was');
-    }
-  },
+t.test('the contract of HTTP, in the kernel and in user space', { skip: unable ?? false }, (t) =>
+  // More connections than engines: the tests open hundreds, and each is promoted or none.
+  runInGuest(t, { contract, ofBothModes, promotedMin: 400 }),
 );
