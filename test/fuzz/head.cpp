@@ -28,7 +28,8 @@ void check_complete(std::string_view input, const HeadResult& result, const Requ
   INVARIANT(result.status == 0 && result.why == nullptr);
   for (const auto view :
        {head.method_token, head.target, head.host, head.if_match, head.if_none_match,
-        head.if_modified_since, head.if_unmodified_since, head.range, head.if_range}) {
+        head.if_modified_since, head.if_unmodified_since, head.range, head.if_range,
+        head.accept_encoding}) {
     INVARIANT(inside(view, input, result.consumed));
     for (const char c : view) INVARIANT(c != '\0' && c != '\r' && c != '\n' && c != '\x7f');
   }
@@ -60,7 +61,9 @@ void check_same(const HeadResult& a, const RequestHead& x, const HeadResult& b,
   INVARIANT(a.outcome == b.outcome && a.consumed == b.consumed);
   INVARIANT(same(x.target, y.target) && same(x.host, y.host) && same(x.range, y.range));
   INVARIANT(same(x.if_match, y.if_match) && same(x.if_none_match, y.if_none_match));
+  INVARIANT(same(x.if_range, y.if_range) && same(x.accept_encoding, y.accept_encoding));
   INVARIANT(x.keep_alive == y.keep_alive && x.has_body == y.has_body);
+  INVARIANT(x.chunked == y.chunked && x.expect_continue == y.expect_continue);
   INVARIANT(x.content_length == y.content_length && x.minor_version == y.minor_version);
 }
 
