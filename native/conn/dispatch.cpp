@@ -103,14 +103,13 @@ uint64_t first_deadline(const Services& s, Connection& c) {
     case State::Linger:
       c.progress_ms = s.now_ms;
       return s.now_ms + o.linger_timeout_ms;
-    case State::CloseNotify:
-    case State::Settle:
-      c.progress_ms = s.now_ms;
+    case State::OpenFile:  // the disk's time
       return s.now_ms + o.stall_timeout_ms;
     case State::Free:
     case State::Join:
       return 0;
     default:
+      c.progress_ms = s.now_ms;
       return s.now_ms + o.stall_timeout_ms;
   }
 }
