@@ -12,6 +12,8 @@ namespace spliced::files {
 
 // O_NONBLOCK: opening a FIFO must not wait for its writer. What is not a regular file is refused
 // after fstat. O_LARGEFILE: a system call on a 32-bit kernel needs it for 2 GiB and more.
+// RESOLVE_NO_MAGICLINKS: RESOLVE_BENEATH refuses them too, but openat2(2) keeps the right to change
+// that.
 inline constexpr open_how kOpenBeneath{O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY | O_LARGEFILE,
                                        0, RESOLVE_BENEATH | RESOLVE_NO_MAGICLINKS};
 
