@@ -138,6 +138,35 @@ TEST_CASE("redirects, fixed answers, and certificates by route") {
   CHECK(world.settle_accounts() == "");
 }
 
+TEST_CASE("a route's host: the target's where it has one, else the Host field's (RFC 9112 3.2.2)") {
+  const auto fixed = [](const std::string& host) {
+    Route route = file_route();
+    route.host = host;
+    route.action = Action::Respond;
+    route.status = 200;
+    route.content_type = "text/plain";
+    route.body = host;
+    return route;
+  };
+  World world;
+  world.serve({fixed("one"), fixed("two")});
+  struct Row {
+    const char* target;
+    const char* host;
+    const char* body;
+  };
+  for (const Row& row : {Row{"/", "one", "one"}, Row{"/", "TWO:8443", "two"},
+                         Row{"https://two/", "one", "two"}, Row{"http://one:1", "two", "one"}}) {
+    CAPTURE(row.target);
+    CAPTURE(row.host);
+    const std::string head = std::string("GET ") + row.target + " HTTP/1.1\r\nHost: ";
+    CHECK(ask(world, Path::KernelSync, head + row.host + "\r\n\r\n").body == row.body);
+  }
+  const std::string other = "GET https://three/ HTTP/1.1\r\nHost: one\r\n\r\n";
+  CHECK(ask(world, Path::KernelSync, other).status == 404);
+  CHECK(world.settle_accounts() == "");
+}
+
 TEST_CASE("the service's own paths are nobody's route") {
   World world;
   world.site.write(".spliced/manifest.json", 50);
