@@ -6,3 +6,5 @@ do_install() {
     cp -r ${STUB_SYSROOT}/usr/include/openssl ${D}${includedir}/
     cp -r ${STUB_SYSROOT}/usr/include/aarch64-linux-gnu/openssl/. ${D}${includedir}/openssl/
 }
+PACKAGES =+ "${PN}-bin"
+ALLOW_EMPTY:${PN}-bin = "1"
