@@ -20,11 +20,12 @@ const nativeRooms = {
   http: ['base'],
   tls: ['base', 'os'],
   files: ['base', 'os', 'http'],
-  conn: ['base', 'os', 'ring', 'http', 'tls', 'files'],
-  engine: ['base', 'os', 'ring', 'http', 'tls', 'files', 'conn'],
+  upload: ['base', 'os', 'tls'],
+  conn: ['base', 'os', 'ring', 'http', 'tls', 'files', 'upload'],
+  engine: ['base', 'os', 'ring', 'http', 'tls', 'files', 'upload', 'conn'],
   experiment: ['base', 'os', 'tls'],
   selfcheck: ['base', 'os', 'tls'],
-  seam: ['base', 'os', 'engine', 'experiment', 'selfcheck'],
+  seam: ['base', 'os', 'upload', 'engine', 'experiment', 'selfcheck'],
 };
 const soleIncluders = [
   { header: /^<?"?(napi|node_api|js_native_api)\.h/, room: 'seam' },

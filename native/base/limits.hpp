@@ -103,6 +103,25 @@ inline constexpr int kStepsPerTurn = 24;  // of a connection's states; about eig
 inline constexpr uint64_t kBytesPerTurn = 256 * 1024;
 inline constexpr int kDiscardsPerTurn = 4;
 
+// Uploads. A pipe is filled while the one before it is written to the file; their pages are all that
+// is held of a body.
+inline constexpr size_t kUploadsMax = 4;  // tickets at a time
+inline constexpr size_t kUploadIdBytesMax = 64;
+inline constexpr size_t kUploadPipeBytes = 256 * 1024;
+// Places that the pieces of one received record take in a pipe, at most: kernel pages of 4 KiB when
+// there are no larger ones (net/tls/tls_sw.c: tls_alloc_clrtxt_skb), and one more for both ends.
+inline constexpr unsigned kPipePlacesPerRecord = kRecordPlaintextBytes / 4096 + 2;
+inline constexpr int kUploadRecordsPerTurn = 16;
+// A writer that has written nothing for so long gives way to another that wants to go on.
+inline constexpr uint64_t kUploadQuietMs = 5'000;
+// At most so much of an upload, or what came in so long, is lost by a power cut.
+inline constexpr uint64_t kUploadSyncBytes = 16 * 1024 * 1024;
+inline constexpr uint64_t kUploadSyncMs = 5'000;
+inline constexpr size_t kUploadHashBytes = 128 * 1024;  // read and hashed at a time
+inline constexpr uint64_t kUploadTellMs = 500;          // between two reports of progress
+// So long a client waits, when its last byte is there, for digest, medium and daemon.
+inline constexpr uint64_t kUploadSettleMs = 600'000;
+
 // Bytes that TCP holds beyond what is in flight (TCP_NOTSENT_LOWAT): without it the send buffer of
 // a stalled client grows to tcp_wmem's maximum, 4 MiB by default.
 inline constexpr int kUnsentBytesMax = 64 * 1024;

@@ -15,6 +15,7 @@
 #include "conn/parts.hpp"
 #include "conn/site.hpp"
 #include "conn/state.hpp"
+#include "conn/upload.hpp"
 #include "files/file_cache.hpp"
 #include "http/body.hpp"
 #include "os/pipe_pool.hpp"
@@ -84,6 +85,7 @@ struct Connection {
   const http::Route* route = nullptr;  // of `site`; null: none is known yet
 
   ExchangePtr exchange;  // Connect, Exchange, Tunnel; null otherwise
+  std::unique_ptr<Upload> upload;  // Receive: where the body goes
 
   // The response being sent.
   Span output;

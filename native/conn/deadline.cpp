@@ -72,6 +72,8 @@ void on_deadline(Services& s, Connection& c) {
     case State::Tunnel:
       if (client_owes(c)) return extend_or_abort(s, c, s.options.stall_timeout_ms);
       return on_exchange_deadline(s, c);
+    case State::Receive:
+      return on_upload_deadline(s, c);
     case State::OpenFile:
       return abort(s, c, Ending::Aborted);
     case State::Respond:

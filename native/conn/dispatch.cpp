@@ -23,10 +23,12 @@ constexpr uint16_t bit(State state) {
 constexpr uint16_t kEdges[kStates] = {
     /* Free        */ bit(State::Handshake),
     /* Handshake   */ bit(State::ReadHead) | bit(State::Linger) | bit(State::Join),
-    /* ReadHead    */ bit(State::ReadBody) | bit(State::OpenFile) | bit(State::Respond) |
-        bit(State::Connect) | bit(State::Exchange) | bit(State::CloseNotify) | bit(State::Join),
+    /* ReadHead    */ bit(State::ReadBody) | bit(State::Receive) | bit(State::OpenFile) |
+        bit(State::Respond) | bit(State::Connect) | bit(State::Exchange) | bit(State::CloseNotify) |
+        bit(State::Join),
     /* ReadBody    */ bit(State::OpenFile) | bit(State::Respond) | bit(State::CloseNotify) |
         bit(State::Join),
+    /* Receive     */ bit(State::Respond) | bit(State::CloseNotify) | bit(State::Join),
     /* OpenFile    */ bit(State::Respond) | bit(State::Join),
     /* Connect     */ bit(State::Exchange) | bit(State::Respond) | bit(State::Join),
     /* Exchange    */ bit(State::Connect) | bit(State::Tunnel) | bit(State::Respond) |
@@ -50,6 +52,8 @@ Turn step(Services& s, Connection& c) {
       return read_head(s, c);
     case State::ReadBody:
       return read_body(s, c);
+    case State::Receive:
+      return receive_upload(s, c);
     case State::OpenFile:
       return open_file(s, c);
     case State::Connect:
@@ -137,9 +141,10 @@ void on_watch(Services& s, Connection& c, const ring::Completion& completion) {
 
 }  // namespace
 
-const char* const kStateNames[kStates] = {"free",      "handshake", "read_head", "read_body",
-                                          "open_file", "connect", "exchange", "tunnel", "respond",   "splice",    "close_notify",
-                                          "settle",    "linger",    "join"};
+const char* const kStateNames[kStates] = {"free",    "handshake", "read_head", "read_body",
+                                          "receive", "open_file", "connect",   "exchange",
+                                          "tunnel",  "respond",   "splice",    "close_notify",
+                                          "settle",  "linger",    "join"};
 
 const char* const kOverdueNames[kOverdues] = {"handshake", "head", "idle", "request", "stall"};
 
@@ -200,6 +205,8 @@ void on_completion(Services& s, const ring::Completion& completion) {
   }
   if (token.kind == ring::Kind::Watch) {
     on_watch(s, *c, completion);
+  } else if (token.kind == ring::Kind::DrainPipe) {
+    upload_written(*c, completion.result);
   } else {
     if (token.kind == ring::Kind::FillPipe) c->filling = false;
     if (token.kind == ring::Kind::OpenFile && c->state != State::OpenFile && completion.result >= 0)

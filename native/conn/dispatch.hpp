@@ -44,6 +44,7 @@ ring::Token token_of(const Connection& c, ring::Kind kind);
 Turn handshake(Services& s, Connection& c);
 Turn read_head(Services& s, Connection& c);
 Turn read_body(Services& s, Connection& c);
+Turn receive_upload(Services& s, Connection& c);
 Turn open_file(Services& s, Connection& c);
 Turn connect_to_upstream(Services& s, Connection& c);
 Turn exchange(Services& s, Connection& c);

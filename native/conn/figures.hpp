@@ -14,7 +14,7 @@ namespace spliced::conn {
 
 inline constexpr uint16_t kStatuses[] = {
     101, 200, 201, 202, 204, 206, 301, 302, 303, 304, 307, 308, 400, 401, 403, 404, 405, 406, 408,
-    409, 410, 412, 413, 414, 415, 416, 417, 422, 429, 431, 500, 501, 502, 503, 504, 505, 507};
+    409, 410, 411, 412, 413, 414, 415, 416, 417, 422, 429, 431, 500, 501, 502, 503, 504, 505, 507};
 inline constexpr size_t kStatusCount = sizeof kStatuses / sizeof *kStatuses;
 
 struct Figures {
@@ -24,6 +24,7 @@ struct Figures {
   Counter accepted, shed, open, by_state[kStates];
   Counter requests, by_status[kStatusCount];
   Counter plaintext_sent_bytes, spliced_bytes, received_bytes;
+  Counter received_spliced_bytes;  // of them: socket to pipe, without a copy
   Counter handshakes_full, handshakes_resumed, handshake_failures[tls::kHandshakeFailures];
   // Handshakes in which a certificate was asked for: each is one of these three.
   Counter clients_verified, clients_missing, clients_refused[tls::kClientRefusals];

@@ -101,7 +101,7 @@ Flow fill_pipe(Services& s, Connection& c) {
 Flow forward_length(Services& s, Connection& c) {
   Exchange& x = *c.exchange;
   if (!c.input.empty()) return send_input(s, c);
-  if (c.offloaded && c.readable && x.request_body.content_left() >= limits::kProxySpliceBytesMin) {
+  if (c.offloaded && s.kernel.splices_received && c.readable && x.request_body.content_left() >= limits::kProxySpliceBytesMin) {
     const Flow flow = fill_pipe(s, c);
     if (flow != Flow::Moved || x.pipe_bytes > 0) return flow;
   }

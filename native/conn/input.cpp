@@ -135,7 +135,10 @@ bool count_received(Services& s, Connection& c, size_t bytes) {
 bool receive(Services& s, Connection& c, Turn& turn) {
   c.input.hold(s.buffers);
   make_room(c);
-  const os::Received got = stream_read(c, c.input.tail(), c.input.room());
+  return take_received(s, c, stream_read(c, c.input.tail(), c.input.room()), turn);
+}
+
+bool take_received(Services& s, Connection& c, const os::Received& got, Turn& turn) {
   switch (got.io) {
     case os::Io::WouldBlock:
       turn = Turn::Wait;

@@ -10,6 +10,9 @@ namespace spliced::conn {
 // answers; for Wait there is nothing to read for now. Only while c.readable, with room in c.input.
 bool receive(Services& s, Connection& c, Turn& turn);
 
+// What a read has given at the tail of c.input, which may be anything. As receive().
+bool take_received(Services& s, Connection& c, const os::Received& got, Turn& turn);
+
 // So many bytes of content came: the limit of records under one key is looked at. True: reached.
 bool count_received(Services& s, Connection& c, size_t bytes);
 

@@ -54,7 +54,9 @@ void respond_not_allowed(Services& s, Connection& c, http::Methods allowed) {
 void serve_own(Services& s, Connection& c, const http::RequestHead& request, std::string_view path,
                bool directory) {
   const bool body = request.method == http::Method::Get;
-  if (!http::retrieves(request.method)) {
+  if (path.substr(0, kUploadPrefix.size()) == kUploadPrefix) {
+    answer_upload(s, c, request, path);
+  } else if (!http::retrieves(request.method)) {
     respond_not_allowed(s, c, http::kRetrieval);
   } else if (directory) {
     respond_error(s, c, 404, c.keep_alive, body);
@@ -200,6 +202,7 @@ void end_request(Connection& c) {
 // the connection, since nobody knows whether the body will follow.
 void begin_request(Services& s, Connection& c, const http::RequestHead& request) {
   c.requests++;
+  if (request.method == http::Method::Put && begin_upload(s, c, request)) return;
   c.body = http::BodyReader(request, s.options.discarded_body_bytes_max);
   const bool known_too_large = request.content_length > s.options.discarded_body_bytes_max;
   if (!request.has_body || request.expect_continue || known_too_large ||

@@ -80,6 +80,7 @@ struct Services {
   std::shared_ptr<Site> site;                                      // for new requests
   std::shared_ptr<const tls::ContextGeneration> generation;        // for new connections
   std::shared_ptr<const http::PathPrefixes> certificate_required;  // null: nowhere
+  std::vector<std::shared_ptr<upload::Ticket>> uploads;            // at most limits::kUploadsMax
   std::function<std::string()> status_json;
   ConnectionLog* connection_log = nullptr;  // null: nobody can ask for one
   RefusalLog* refusal_log = nullptr;        // likewise

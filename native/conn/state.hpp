@@ -11,6 +11,7 @@ enum class State : uint8_t {
   Handshake,    // handshake.cpp: OpenSSL talks; at its end promote.cpp of tls/ is asked
   ReadHead,     // read_head.cpp: idle, or a request head is incomplete
   ReadBody,     // read_body.cpp: a body that nobody wants is read to its end
+  Receive,      // upload.cpp: a body that goes into a file
   OpenFile,     // open_file.cpp: the disk is asked
   Connect,      // upstream_connect.cpp: a backend is being connected to
   Exchange,     // exchange.cpp: a request goes to a backend, and its response to the client
@@ -22,7 +23,7 @@ enum class State : uint8_t {
   Linger,       // drain.cpp: our FIN is out; until the peer's, bounded
   Join,         // join.cpp: until the kernel holds nothing of this connection
 };
-inline constexpr size_t kStates = 14;
+inline constexpr size_t kStates = 15;
 extern const char* const kStateNames[kStates];
 
 // What a state's function answers.

@@ -60,8 +60,7 @@ std::vector<int> Engine::share_listeners() const {
 
 bool Engine::start(OnEvent on_event, Failure& failure) {
   on_event_ = std::move(on_event);
-  if (closer_.start() && thread_.start("spliced-engine", [this] { run(); }))
-    return true;
+  if (closer_.start() && thread_.start("spliced-engine", [this] { run(); })) return true;
   failure = {"ETHREAD", "cannot start a thread: raise TasksMax or RLIMIT_NPROC"};
   return false;
 }
@@ -139,6 +138,11 @@ void Engine::expect_canary(uint16_t port, bool in_kernel) {
     mail.canary->port = port;
     mail.canary->in_kernel = in_kernel;
   });
+}
+
+void Engine::set_uploads(std::vector<std::shared_ptr<upload::Ticket>> uploads) {
+  SPLICED_ASSERT(uploads.size() <= limits::kUploadsMax);
+  wake_with([&](Mailbox& mail) { mail.uploads = std::move(uploads); });
 }
 
 bool Engine::annotate(const std::string& name, std::string json) {

@@ -10,8 +10,8 @@
 #include <string>
 #include <vector>
 
-#include "conn/services.hpp"
 #include "base/assert.hpp"
+#include "conn/services.hpp"
 #include "engine/client_certificates.hpp"
 #include "engine/site.hpp"
 #include "os/listener.hpp"
@@ -59,9 +59,9 @@ class Engine {
   const std::string& root() const { return options_.site.root; }
   // Graceful stop; called again with less time, it shortens the wait.
   void stop(uint32_t timeout_ms);
-  // Idempotent: gives up what is left and joins the threads, each within `wait_ms`. True: no event is
-  // sent any more. False: a thread hangs in the kernel (or has much to do), and the engine must live
-  // on: it is to be leaked.
+  // Idempotent: gives up what is left and joins the threads, each within `wait_ms`. True: no event
+  // is sent any more. False: a thread hangs in the kernel (or has much to do), and the engine must
+  // live on: it is to be leaked.
   [[nodiscard]] bool close(uint32_t wait_ms);
   // Ends what listens: the threads that hang keep the sockets, and so the ports, of a process that
   // wants to end.
@@ -86,6 +86,8 @@ class Engine {
   // there is no memory for the body.
   bool set_canary(std::string_view body);
   void expect_canary(uint16_t port, bool in_kernel);
+  // From the next turn these uploads are taken, at most limits::kUploadsMax; no others.
+  void set_uploads(std::vector<std::shared_ptr<upload::Ticket>> uploads);
   // One more member of the status: `json` is an object of at most limits::kAnnotationBytesMax
   // bytes. False when that, or what there may be of all together, is exceeded.
   bool annotate(const std::string& name, std::string json);
@@ -108,6 +110,7 @@ class Engine {
     std::shared_ptr<conn::Site> site;
     files::FilePtr canary_file;
     std::optional<conn::Canary> canary;  // port and in_kernel alone
+    std::optional<std::vector<std::shared_ptr<upload::Ticket>>> uploads;
     bool offload_suspended = false;
     ring::Ring* ring = nullptr;  // to wake; null while the thread does not run
   };

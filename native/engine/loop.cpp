@@ -110,6 +110,8 @@ void Engine::take_mail(conn::Services& s) {
       s.canary.in_kernel = mailbox_.canary->in_kernel;
       mailbox_.canary.reset();
     }
+    if (mailbox_.uploads) s.uploads = std::move(*mailbox_.uploads);
+    mailbox_.uploads.reset();
     s.offload_suspended = mailbox_.offload_suspended;
   }
   if (!stop_by_ms) return;

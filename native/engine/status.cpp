@@ -76,6 +76,7 @@ void write_connections(JsonWriter& json, const conn::Figures& f) {
       .number("plaintextSent", f.plaintext_sent_bytes.get())
       .number("spliced", f.spliced_bytes.get())
       .number("received", f.received_bytes.get())
+      .number("receivedSpliced", f.received_spliced_bytes.get())
       .close();
 }
 

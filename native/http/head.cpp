@@ -100,6 +100,7 @@ constexpr Singleton kSingletons[] = {
     {"host", &RequestHead::host, "The Host field is repeated."},
     {"range", &RequestHead::range, "The Range field is repeated."},
     {"if-range", &RequestHead::if_range, "The If-Range field is repeated."},
+    {"content-range", &RequestHead::content_range, "The Content-Range field is repeated."},
     {"if-modified-since", &RequestHead::if_modified_since, "If-Modified-Since is repeated."},
     {"if-unmodified-since", &RequestHead::if_unmodified_since, "If-Unmodified-Since is repeated."},
 };

@@ -47,6 +47,7 @@ struct RequestHead {
   std::string_view if_unmodified_since;
   std::string_view range;
   std::string_view if_range;
+  std::string_view content_range;  // of a PUT, RFC 9110 14.5
 };
 
 struct HeadResult {

@@ -12,6 +12,7 @@ namespace {
 // Status code, SP and reason phrase (RFC 9110 15): both the status line and the error body.
 constexpr std::string_view kStatuses[] = {
     "200 OK\n",
+    "202 Accepted\n",
     "204 No Content\n",
     "206 Partial Content\n",
     "301 Moved Permanently\n",
@@ -26,12 +27,15 @@ constexpr std::string_view kStatuses[] = {
     "405 Method Not Allowed\n",
     "406 Not Acceptable\n",
     "408 Request Timeout\n",
+    "409 Conflict\n",
     "410 Gone\n",
+    "411 Length Required\n",
     "412 Precondition Failed\n",
     "413 Content Too Large\n",
     "414 URI Too Long\n",
     "416 Range Not Satisfiable\n",
     "417 Expectation Failed\n",
+    "422 Unprocessable Content\n",
     "429 Too Many Requests\n",
     "431 Request Header Fields Too Large\n",
     "500 Internal Server Error\n",
@@ -40,6 +44,7 @@ constexpr std::string_view kStatuses[] = {
     "503 Service Unavailable\n",
     "504 Gateway Timeout\n",
     "505 HTTP Version Not Supported\n",
+    "507 Insufficient Storage\n",
 };
 
 constexpr std::string_view kNoSniff = "X-Content-Type-Options: nosniff\r\n";

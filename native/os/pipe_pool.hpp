@@ -13,6 +13,12 @@ struct Pipe {
   explicit operator bool() const { return static_cast<bool>(read_end); }
 };
 
+// One of its own, of `bytes` where the process may have such a large one (pipe(7),
+// /proc/sys/fs/pipe-user-pages-soft); empty as with take().
+Pipe open_pipe(size_t bytes);
+// Places for pieces; what is written takes one a page.
+unsigned places(const Pipe& pipe);
+
 class PipePool {
  public:
   // An empty Pipe when the process is out of descriptors (EMFILE) or pipe pages.

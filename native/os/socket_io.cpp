@@ -146,6 +146,10 @@ Moved pipe_to_memory(int pipe_read_end, char* out, size_t bytes) {
   return verdict(retry([&] { return ::read(pipe_read_end, out, bytes); }));
 }
 
+Moved memory_to_pipe(int pipe_write_end, const char* data, size_t bytes) {
+  return verdict(retry([&] { return ::write(pipe_write_end, data, bytes); }));
+}
+
 Moved read_cached(int file, uint64_t offset, char* out, size_t bytes) {
   iovec part{out, bytes};
   return verdict(

@@ -49,11 +49,17 @@ Moved send_control(int socket, RecordType type, const void* payload, size_t byte
 // last record is closed, and left to the cipher; Done with fewer bytes when the socket is full.
 Moved file_to_socket(int file, uint64_t offset, int socket, size_t bytes);
 // Socket to pipe, of any kind of socket. WouldBlock when the socket has nothing, and when the pipe
-// has no place for it. Failed with EINVAL for a control record, which is still there to be received.
+// has no place for it. Failed with EINVAL for a control record, which is still there to be
+// received. With kernel TLS it is what is left of one data record, only where
+// KernelSupport::splices_received, and the pipe must have limits::kPipePlacesPerRecord free places:
+// what does not fit is lost (docs/KERNEL.md).
 Moved socket_to_pipe(int socket, int pipe_write_end, size_t bytes);
 // Pipe to socket. `more` as for send_bytes; never on the last piece of a body.
 Moved pipe_to_socket(int pipe_read_end, int socket, size_t bytes, bool more);
 Moved pipe_to_memory(int pipe_read_end, char* out, size_t bytes);
+
+// WouldBlock: the pipe is full.
+Moved memory_to_pipe(int pipe_write_end, const char* data, size_t bytes);
 
 // Reads only what is in the page cache (RWF_NOWAIT): WouldBlock when it is not, and Failed with
 // EOPNOTSUPP where the file system cannot tell.

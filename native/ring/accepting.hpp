@@ -29,8 +29,8 @@ class Accepting {
 };
 
 // Takes what waits, 64 connections at most, and appends a completion for each. 0: there may be
-// more, or nothing waits. Else a negative errno (no descriptors, no memory): the accept is over, and
-// its caller says so.
+// more, or nothing waits. Else a negative errno (no descriptors, no memory): the accept is over,
+// and its caller says so.
 int accept_some(int listener, Token token, std::vector<Completion>& out);
 
 }  // namespace spliced::ring

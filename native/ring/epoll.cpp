@@ -54,6 +54,14 @@ class Epoll final : public Ring {
     worker_.submit({token, file, nullptr, offset, pipe, bytes});
   }
 
+  void drain_pipe(int pipe, int file, uint64_t offset, size_t bytes, Token token) override {
+    if (!writes_ && !(writes_ = writer_.start(wake_.get()))) {
+      ready_.push_back({token, -EAGAIN, false});
+      return;
+    }
+    writer_.submit({token, file, nullptr, offset, pipe, bytes});
+  }
+
   size_t wait(int timeout_ms, Completion* out, size_t capacity) override;
 
   void wake() override {
@@ -68,7 +76,9 @@ class Epoll final : public Ring {
   os::Fd epoll_, wake_;
   Accepting accepting_;
   std::vector<Completion> ready_;
-  FileWorker worker_;  // last: joined before what it writes to is closed
+  // Last: joined before what they write to is closed. Reads do not wait behind writes.
+  FileWorker worker_, writer_;
+  bool writes_ = false;  // `writer_` was started, by the first write
 };
 
 bool Epoll::initialise(std::string& detail) {
@@ -102,6 +112,7 @@ void Epoll::on_event(const epoll_event& event) {
     uint64_t count;
     [[maybe_unused]] ssize_t ignored = ::read(wake_.get(), &count, sizeof count);
     worker_.take_completions(ready_);
+    writer_.take_completions(ready_);
     return;
   }
   if (is_watch(token.kind)) {

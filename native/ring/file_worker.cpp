@@ -16,6 +16,10 @@ Completion perform(const FileJob& job) {
   int result;
   if (job.token.kind == Kind::OpenFile) {
     result = files::open_beneath(job.fd, job.path, files::Lookup::MayBlock);
+  } else if (job.token.kind == Kind::DrainPipe) {
+    loff_t at = static_cast<loff_t>(job.offset);
+    const ssize_t moved = ::splice(job.pipe, nullptr, job.fd, &at, job.bytes, SPLICE_F_NONBLOCK);
+    result = moved < 0 ? -errno : static_cast<int>(moved);
   } else {
     loff_t at = static_cast<loff_t>(job.offset);
     const ssize_t moved = ::splice(job.fd, &at, job.pipe, nullptr, job.bytes, SPLICE_F_NONBLOCK);

@@ -16,7 +16,7 @@ struct FileJob {
   Token token;
   int fd = -1;
   const char* path = nullptr;  // OpenFile
-  uint64_t offset = 0;         // FillPipe
+  uint64_t offset = 0;         // FillPipe, DrainPipe
   int pipe = -1;
   size_t bytes = 0;
 };

@@ -13,7 +13,7 @@
 
 namespace spliced::ring {
 
-enum class Kind : uint8_t { Accept = 1, Watch, OpenFile, FillPipe, Upstream, Internal };
+enum class Kind : uint8_t { Accept = 1, Watch, OpenFile, FillPipe, DrainPipe, Upstream, Internal };
 
 // A watch, of a client's socket or of a backend's.
 constexpr bool is_watch(Kind kind) {
@@ -39,7 +39,7 @@ struct Token {
 struct Completion {
   Token token;
   // Accept, OpenFile: a descriptor that now belongs to the receiver. Watch, Upstream: poll(2) event bits.
-  // FillPipe: bytes, 0 at the end of the file. All: a negative errno.
+  // FillPipe: bytes, 0 at the end of the file. DrainPipe: bytes. All: a negative errno.
   int32_t result = 0;
   bool more = false;  // further completions of the same operation follow
 };
@@ -60,6 +60,11 @@ class Ring {
   // File to pipe, off the engine thread: a cold page may take its time.
   virtual void fill_pipe(int file, uint64_t offset, int pipe_write_end, size_t bytes,
                          Token token) = 0;
+
+  // Pipe to file, off the engine thread: a write may wait for the disk (dirty pages are throttled).
+  // The pipe has at least `bytes`, and nobody else touches it before the completion.
+  virtual void drain_pipe(int pipe_read_end, int file, uint64_t offset, size_t bytes,
+                          Token token) = 0;
 
   // Submits what is due and waits for completions; `timeout_ms` < 0 waits for ever. Returns how
   // many were written to `out`; 0 after a time-out or a wake().

@@ -84,6 +84,14 @@ class Uring final : public Ring {
     sqe->user_data = token.pack();
   }
 
+  void drain_pipe(int pipe_read_end, int file, uint64_t offset, size_t bytes,
+                  Token token) override {
+    io_uring_sqe* sqe = next();
+    ::io_uring_prep_splice(sqe, pipe_read_end, -1, file, static_cast<int64_t>(offset),
+                           static_cast<unsigned>(bytes), 0);
+    sqe->user_data = token.pack();
+  }
+
   size_t wait(int timeout_ms, Completion* out, size_t capacity) override;
 
   void wake() override {

@@ -13,6 +13,7 @@
 #include "seam/options.hpp"
 #include "seam/self_request.hpp"
 #include "seam/site_options.hpp"
+#include "seam/upload.hpp"
 
 namespace spliced::seam {
 namespace {
@@ -150,6 +151,7 @@ class EngineObject : public Napi::ObjectWrap<EngineObject> {
             InstanceMethod<&EngineObject::set_offload>("setOffload"),
             InstanceMethod<&EngineObject::set_canary>("setCanary"),
             InstanceMethod<&EngineObject::expect_canary>("expectCanary"),
+            InstanceMethod<&EngineObject::set_uploads>("setUploads"),
             InstanceMethod<&EngineObject::annotate>("annotate"),
             InstanceMethod<&EngineObject::log_connections>("logConnections"),
             InstanceMethod<&EngineObject::take_connections>("takeConnections"),
@@ -305,6 +307,11 @@ class EngineObject : public Napi::ObjectWrap<EngineObject> {
     engine.expect_canary(static_cast<uint16_t>(port), info[1].As<Napi::Boolean>().Value());
   }
 
+  void set_uploads(const Napi::CallbackInfo& info) {
+    engine::Engine& engine = running(info);
+    engine.set_uploads(read_uploads(info[0]));
+  }
+
   void annotate(const Napi::CallbackInfo& info) {
     engine::Engine& engine = running(info);
     if (!info[0].IsString() || !info[1].IsString() ||
@@ -380,6 +387,7 @@ Napi::Object initialise(Napi::Env env, Napi::Object exports) {
   define_self_request(env, exports);
   define_doctor(env, exports);
   define_notify(env, exports);
+  define_upload(env, exports);
   return exports;
 }
 

@@ -77,6 +77,7 @@ bool is_at_least(int major, int minor) {
 KernelSupport probe_kernel() {
   KernelSupport kernel;
   kernel.sendfile_waits = is_at_least(6, 5);
+  kernel.splices_received = is_at_least(6, 0);
   for (size_t i = 0; i < kCipherSpecs; i++) kernel.by_cipher[i] = try_cipher(kCiphers[i], kernel);
   if (kernel.attachable) kernel.reason.clear();
   return kernel;

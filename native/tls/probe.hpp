@@ -20,6 +20,9 @@ struct KernelSupport {
   CipherSupport by_cipher[kCipherSpecs];
   // A sendfile waits for the cipher, as send does (since 6.5, which made it one: MSG_SPLICE_PAGES).
   bool sendfile_waits = false;
+  // A splice from the socket delivers each record whole. Before 6.0 a record lies in the network's
+  // own buffers, in any number of pieces, and what does not fit into one call is lost.
+  bool splices_received = false;
 
   const CipherSupport& of(const CipherSpec& spec) const { return by_cipher[&spec - kCiphers]; }
 };

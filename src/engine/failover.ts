@@ -21,6 +21,7 @@ import type {
   Pulse,
   RefusedClient,
   SiteOptions,
+  Upload,
 } from './native.js';
 
 type StoppedEvent = Extract<EngineEvent, { type: 'stopped' }>;
@@ -60,6 +61,7 @@ export class FailoverEngine implements Engine {
   #canary: Uint8Array | undefined;
   #offload: { mode: 'auto' | 'off'; reason: string } = { mode: 'auto', reason: '' };
   #isLogging = false;
+  #uploads: Upload[] = [];
   readonly #annotations = new Map<string, string>();
   #onEvents: (events: EngineEvent[]) => void = () => {};
   #onReplaced: (reason: string) => void = () => {};
@@ -149,6 +151,11 @@ export class FailoverEngine implements Engine {
     this.#canary = body;
   }
 
+  setUploads(uploads: Upload[]): void {
+    this.#current.setUploads(uploads);
+    this.#uploads = uploads;
+  }
+
   annotate(name: string, json: string): void {
     this.#current.annotate(name, json);
     this.#annotations.set(name, json);
@@ -202,6 +209,7 @@ export class FailoverEngine implements Engine {
     next.setOffload('off', reason);
     if (this.#canary !== undefined) next.setCanary(this.#canary);
     next.logConnections(this.#isLogging);
+    next.setUploads(this.#uploads);
     for (const [name, json] of this.#annotations) next.annotate(name, json);
     next.start((events) => this.#take(next, events));
     this.#current = next;

@@ -154,6 +154,41 @@ export interface ConnectionRecord {
   handshakeFailure?: string;
 }
 
+/** How far an upload has come. */
+export interface UploadSnapshot {
+  /** Bytes that are written, and those of them that are on the medium for certain. */
+  offset: number;
+  durable: number;
+  /** Hexadecimal; empty until all is there, hashed and on the medium. */
+  sha256: string;
+  /** Why the last write failed, in the system's words; empty: it did not. */
+  error: string;
+  /** The storage failed: what is there is not to be trusted. */
+  isBroken: boolean;
+  /** A connection sends. */
+  isReceiving: boolean;
+}
+
+export interface UploadOptions {
+  /** The last part of its path: a capability, never to be logged. */
+  id: string;
+  /** A file of `offset` bytes, all of them on the medium. */
+  path: string;
+  length: number;
+  offset: number;
+}
+
+/** A file that clients fill by PUT /.spliced/upload/ID, with a thread of its own: native/upload. */
+export interface Upload {
+  snapshot(): UploadSnapshot;
+  /** What the client is answered that sent the last byte. 200: `text` is JSON; otherwise a sentence. */
+  conclude(status: 200 | 422 | 500, text: string): void;
+  /** Asks for what is written to be put on the medium; the news tell when it is. */
+  sync(): void;
+  /** Idempotent. Nobody writes any more. False: the disk does not answer, and keeps the thread. */
+  close(): boolean;
+}
+
 /** A client that was refused for its certificate, or for having none; native/conn/refusal_log.hpp. */
 export interface RefusedClient {
   peer: string;
@@ -200,6 +235,8 @@ export interface Engine {
    * gets the body. `inKernel`: it tries kernel TLS even while that is suspended, else user space.
    */
   expectCanary(port: number, inKernel: boolean): void;
+  /** From now on these are taken, at most 4, and no others. */
+  setUploads(uploads: Upload[]): void;
   /** A member of the status: JSON, at most 4 KiB with its name; at most 8 names and 8 KiB in all. */
   annotate(name: string, json: string): void;
   /** Whether connections accepted from now on are kept for takeConnections(). */
@@ -278,6 +315,16 @@ export interface LoadFigures {
 
 export interface NativeModule {
   Engine: new (options: EngineOptions) => Engine;
+  /** `onNews` is called when the snapshot has changed. Throws EUPLOAD. */
+  Upload: new (
+    options: UploadOptions,
+    onNews: () => void,
+  ) => Upload;
+  /**
+   * Reserves space for a file of `length` bytes without changing what is in it. False: the file system
+   * cannot. Rejects with code ENOSPC or EUPLOAD.
+   */
+  reserveFile(path: string, length: number): Promise<boolean>;
   /** Checks the settings without an engine. Throws ECLIENTCERTIFICATES with one clear sentence. */
   inspectClientCertificates(clients: ClientCertificates): ClientTrustReport;
   /**

@@ -105,6 +105,8 @@ Moved send_control(int socket, RecordType type, const void* payload, size_t byte
   return s->send_control(type, {static_cast<const char*>(payload), bytes});
 }
 
+// A pipe has room for so many bytes. A kernel-TLS socket gives one data record or what is left of
+// it, and what does not fit into the pipe is lost (net/tls/tls_sw.c: tls_sw_splice_read).
 Moved socket_to_pipe(int socket, int pipe_write_end, size_t bytes) {
   check_real(pipe_write_end, "socket_to_pipe");
   fakes::Socket* s = kernel().use(socket, "socket_to_pipe");
@@ -112,10 +114,10 @@ Moved socket_to_pipe(int socket, int pipe_write_end, size_t bytes) {
   if (s->next_is_control()) return {Io::Failed, 0, EINVAL};
   int there = 0;
   if (::ioctl(pipe_write_end, FIONREAD, &there) != 0) return {Io::Failed, 0, errno};
-  constexpr size_t kPipeBytes = 65536;
-  const size_t room = kPipeBytes - static_cast<size_t>(there);
+  const size_t room = static_cast<size_t>(::fcntl(pipe_write_end, F_GETPIPE_SZ) - there);
   if (room == 0) return {Io::WouldBlock, 0, 0};
-  std::string data(std::min(bytes, room), 0);
+  const size_t most = s->promoted() ? s->next_record_bytes() : room;
+  std::string data(std::min(bytes, std::max<size_t>(most, 1)), 0);
   const Received got = s->receive(data.data(), data.size());
   if (got.io != Io::Done) return {got.io, 0, got.error};
   if (::write(pipe_write_end, data.data(), got.bytes) != static_cast<ssize_t>(got.bytes))
@@ -171,6 +173,11 @@ Moved pipe_to_socket(int pipe_read_end, int socket, size_t bytes, bool more) {
 Moved pipe_to_memory(int pipe_read_end, char* out, size_t bytes) {
   check_real(pipe_read_end, "pipe_to_memory");
   return verdict(::read(pipe_read_end, out, bytes));
+}
+
+Moved memory_to_pipe(int pipe_write_end, const char* data, size_t bytes) {
+  check_real(pipe_write_end, "memory_to_pipe");
+  return verdict(::write(pipe_write_end, data, bytes));
 }
 
 Moved read_cached(int file, uint64_t offset, char* out, size_t bytes) {

@@ -39,8 +39,9 @@ void FakeRing::begin(Operation operation) {
   if (active_.count(key) != 0)
     kernel_.violations.add("an operation was submitted twice under one token");
   active_[key] = operation;
-  const bool file =
-      operation.token.kind == Kind::OpenFile || operation.token.kind == Kind::FillPipe;
+  const bool file = operation.token.kind == Kind::OpenFile ||
+                    operation.token.kind == Kind::FillPipe ||
+                    operation.token.kind == Kind::DrainPipe;
   if (!file) return;
   held_.push_back(operation);
   if (!hold_file_operations) finish(held_.size() - 1);
@@ -108,6 +109,16 @@ void FakeRing::fill_pipe(int file, uint64_t offset, int pipe_write_end, size_t b
   begin(operation);
 }
 
+void FakeRing::drain_pipe(int pipe_read_end, int file, uint64_t offset, size_t bytes, Token token) {
+  Operation operation;
+  operation.token = token;
+  operation.file = remember(file);
+  operation.pipe = remember(pipe_read_end);
+  operation.offset = offset;
+  operation.bytes = bytes;
+  begin(operation);
+}
+
 int32_t FakeRing::perform(const Operation& operation) {
   check_same(operation.file, "a file");
   if (operation.token.kind == Kind::OpenFile) {
@@ -117,6 +128,11 @@ int32_t FakeRing::perform(const Operation& operation) {
   }
   check_same(operation.pipe, "a pipe");
   loff_t at = static_cast<loff_t>(operation.offset);
+  if (operation.token.kind == Kind::DrainPipe) {
+    const ssize_t written = ::splice(operation.pipe.fd, nullptr, operation.file.fd, &at,
+                                     operation.bytes, SPLICE_F_NONBLOCK);
+    return written < 0 ? -errno : static_cast<int32_t>(written);
+  }
   const ssize_t moved = ::splice(operation.file.fd, &at, operation.pipe.fd, nullptr,
                                  operation.bytes, SPLICE_F_NONBLOCK);
   return moved < 0 ? -errno : static_cast<int32_t>(moved);

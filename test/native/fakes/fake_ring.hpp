@@ -32,7 +32,7 @@ class FakeRing final : public ring::Ring {
   ring::Kind held_kind(size_t index) const { return held_[index].token.kind; }
   void finish(size_t index = 0);                  // does the operation and completes it
   void fail(size_t index, int error);             // completes it with an error instead
-  void finish_short(size_t index, size_t bytes);  // FillPipe: moves no more than that
+  void finish_short(size_t index, size_t bytes);  // FillPipe, DrainPipe: moves no more than that
   void release_cancels();
   void end_watch(int fd, int result);  // multishot poll may end by itself: with events, or an error
   void inject(const ring::Completion& completion) { queue_.push_back(completion); }
@@ -46,6 +46,8 @@ class FakeRing final : public ring::Ring {
   void open_file(int root, const char* path, ring::Token token) override;
   void fill_pipe(int file, uint64_t offset, int pipe_write_end, size_t bytes,
                  ring::Token token) override;
+  void drain_pipe(int pipe_read_end, int file, uint64_t offset, size_t bytes,
+                  ring::Token token) override;
   size_t wait(int timeout_ms, ring::Completion* out, size_t capacity) override;
   void wake() override {}
 

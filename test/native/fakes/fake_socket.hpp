@@ -78,6 +78,10 @@ class Socket {
   os::Moved send(const char* data, size_t bytes, bool more);
   os::Moved send_control(os::RecordType type, const std::string& payload);
   os::Received receive(char* out, size_t capacity);
+  // Of data; 0: there is none.
+  size_t next_record_bytes() const {
+    return incoming_.empty() ? 0 : incoming_.front().bytes.size();
+  }
   bool counters(os::TcpCounters& out) const;
   bool sequence(bool transmit, uint64_t& out) const;
   int unacknowledged() const;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// What a multipart/byteranges body (RFC 9110 14.6) looks like, with a stand-in for the boundary that
-// each response chooses anew.
+// What a multipart/byteranges body (RFC 9110 14.6) looks like, with a stand-in for the boundary
+// that each response chooses anew.
 #pragma once
 #include <string>
 

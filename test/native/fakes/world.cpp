@@ -39,6 +39,7 @@ World::World(conn::Options options) {
   descriptors_before_ = open_descriptors();
   ring = std::make_unique<FakeRing>(kernel());
   kernel().on_handover = [this](int fd) { on_handover(fd); };
+  support.splices_received = true;
   services = std::make_unique<conn::Services>(options, *ring, closer, figures, support);
   serve({});
   services->status_json = [this] { return status_page; };

@@ -59,6 +59,7 @@ class TestEngine {
   setCanary = this.#told('setCanary');
   expectCanary = this.#told('expectCanary');
   annotate = this.#told('annotate');
+  setUploads = this.#told('setUploads');
   logConnections = this.#told('logConnections');
   stop = this.#told('stop');
 }

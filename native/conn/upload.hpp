@@ -1,0 +1,75 @@
+// SPDX-License-Identifier: Apache-2.0
+// PUT /.spliced/upload/ID: the body of a request into the file of a ticket (upload/ticket.hpp).
+// With kernel TLS it goes socket -> pipe -> page cache by splice, otherwise through the input
+// buffer into the pipe. The write to the file is the ring's: this thread never waits for the disk.
+// Two pipes change places, so that one is filled while the other is written; nothing is read while
+// both are full, and the client's TCP window closes.
+#pragma once
+#include <memory>
+#include <string>
+
+#include "http/head.hpp"
+#include "os/pipe_pool.hpp"
+#include "os/socket_io.hpp"
+#include "upload/ticket.hpp"
+
+namespace spliced::conn {
+
+struct Connection;
+struct Services;
+
+// What a connection has while it is in State::Receive.
+struct Upload {
+  struct Lane {
+    os::Pipe pipe;
+    size_t bytes = 0;
+    unsigned used = 0;  // places of the pipe, at most
+  };
+  // Why nothing more is read. What has come is written first.
+  enum class End : uint8_t {
+    None,
+    Whole,     // the body's last byte is here
+    Received,  // the peer's goodbye, reset or control record; `received` has it
+    Refusal,   // `status` and `words` are the answer
+  };
+
+  explicit Upload(std::shared_ptr<upload::Ticket> of) : ticket(std::move(of)) {}
+  ~Upload() { ticket->release(claim); }
+  Upload(const Upload&) = delete;
+  Upload& operator=(const Upload&) = delete;
+
+  const std::shared_ptr<upload::Ticket> ticket;
+  uint64_t claim = 0;
+  uint64_t offset = 0;  // in the file, of the next write
+  uint64_t left = 0;    // of the body, not in a lane yet
+  Lane filling, writing;
+  unsigned places = 0;     // of each lane
+  bool in_flight = false;  // the ring writes from `writing`
+  End end = End::None;
+  os::Received received;
+  uint16_t status = 0;
+  std::string words;
+  uint64_t bytes = 0;  // taken from the client; bytes_mark: at marked_ms
+  uint64_t bytes_mark = 0, marked_ms = 0;
+  uint64_t settle_began_ms = 0;  // 0: it has not come to that
+};
+
+inline constexpr std::string_view kUploadPrefix = ".spliced/upload/";
+
+// A PUT, its head at the front of c.input. False: it is not for an upload, and nothing was done.
+bool begin_upload(Services& s, Connection& c, const http::RequestHead& request);
+// What is not a PUT, for a path with kUploadPrefix.
+void answer_upload(Services& s, Connection& c, const http::RequestHead& request,
+                   std::string_view path);
+// The ring has written (State::Receive or Join): bytes, or a negative errno.
+void upload_written(Connection& c, int32_t result);
+// Its time is over: did the client send at the least rate?
+void on_upload_deadline(Services& s, Connection& c);
+
+// upload_answer.cpp. "STATUS Words: sentence" as text, with Upload-Offset where there is a ticket.
+void respond_upload(Services& s, Connection& c, uint16_t status, std::string_view sentence,
+                    const upload::Ticket* ticket);
+// Answers by what is there: the outcome, or 202 where more is to come.
+void respond_received(Services& s, Connection& c, const upload::Ticket& ticket);
+
+}  // namespace spliced::conn

@@ -1,0 +1,97 @@
+// SPDX-License-Identifier: Apache-2.0
+// A bundle that the daemon lets a client upload: the part of it that is there, who writes it, and
+// how it ends. Shared by the daemon (seam/), by the engines (one connection writes,
+// conn/upload.cpp) and by the thread that hashes and syncs (keeper.hpp); each may call from its own
+// thread. It outlives an engine that hangs: the engine in its place goes on with the same ticket,
+// and a write that the first one has under way keeps the second from writing beside it.
+#pragma once
+#include <condition_variable>
+#include <cstddef>
+#include <cstdint>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "os/fd.hpp"
+
+namespace spliced::upload {
+
+// What the client is answered when every byte is there.
+struct Outcome {
+  uint16_t status = 0;
+  std::string text;
+};
+
+struct Snapshot {
+  uint64_t offset = 0;   // bytes that are written
+  uint64_t durable = 0;  // of them on the medium: fdatasync has said so
+  uint64_t hashed = 0;
+  std::string sha256;      // when all is there, on the medium and hashed
+  int error = 0;           // errno of the last write that failed, since the last claim; or below
+  bool broken = false;     // a read or a sync failed: what is there is not to be trusted
+  bool receiving = false;  // a connection writes
+};
+
+class Ticket {
+ public:
+  // `id`: what the client must know (a capability: never to be logged). `file`: open for reading
+  // and writing, holds `offset` bytes of `length`, all of them on the medium.
+  Ticket(std::string id, os::Fd file, uint64_t length, uint64_t offset);
+
+  bool has_id(std::string_view id) const;  // in a time that does not depend on the content
+  int file() const { return file_.get(); }
+  uint64_t length() const { return length_; }
+  Snapshot snapshot() const;
+
+  // ---- For the connection that writes. Times are base::now_ms(). ----
+  // 0: another one writes, and has written something within limits::kUploadQuietMs, or its write is
+  // under way. Otherwise whoever had the claim has lost it.
+  uint64_t claim(uint64_t now_ms);
+  uint64_t offset() const;
+  // Before each write. False: the claim is lost.
+  bool begin_write(uint64_t claim, uint64_t now_ms);
+  // Its end: bytes at offset(), or a negative errno.
+  void end_write(uint64_t claim, int64_t result);
+  void release(uint64_t claim);
+  std::optional<Outcome> outcome() const;
+
+  // ---- For the daemon. ----
+  void conclude(Outcome outcome);
+  void sync_now();  // what is written and not on the medium
+  void close();     // the keeper's thread ends; nobody gets a claim any more
+
+  // ---- For the keeper's thread. ----
+  struct Job {
+    enum class Kind : uint8_t { Tell, Hash, Sync, Finish, End } kind = Kind::End;
+    uint64_t offset = 0;  // Hash: from here; Sync: so much is then durable
+    size_t bytes = 0;     // Hash
+  };
+  Job next_job();  // waits for one
+  void hashed(size_t bytes);
+  void synced(uint64_t offset);
+  void finished(std::string sha256);
+  void broke(int error);
+
+ private:
+  bool sync_is_due(uint64_t now_ms) const;
+
+  const std::string id_;
+  const os::Fd file_;
+  const uint64_t length_;
+
+  mutable std::mutex mutex_;  // never held during a system call on the file
+  std::condition_variable changed_;
+  Snapshot state_;
+  std::optional<Outcome> outcome_;
+  uint64_t claims_ = 0;  // the last one is the one that counts
+  bool writing_ = false;
+  bool sync_wanted_ = false;
+  bool news_ = false;  // to be told at once, beside how far it has come
+  uint64_t told_offset_ = 0, told_ms_ = 0;
+  bool closed_ = false;
+  uint64_t active_ms_ = 0;  // when the last write began
+  uint64_t synced_ms_ = 0;
+};
+
+}  // namespace spliced::upload
