@@ -26,6 +26,7 @@ import type { LogTail } from './log-tail.js';
 import type { Participant, Reloader } from './reload.js';
 import { reasonOf, StartError } from './start-error.js';
 import type { UpdateServing } from './update-serving.js';
+import type { UploadServing } from './upload-serving.js';
 
 export interface ApiServingParts {
   configuration: Configuration;
@@ -35,6 +36,7 @@ export interface ApiServingParts {
   tail: LogTail;
   events: Events;
   update: Pick<UpdateServing, 'service'>;
+  uploads: Pick<UploadServing, 'service'>;
 }
 
 /** What the text of a check is called in its findings; a file's name for all that reads it. */
@@ -138,9 +140,10 @@ export class ApiServing {
   }
 
   #service(): ApiService {
-    const { engine, update } = this.#parts;
+    const { engine, update, uploads } = this.#parts;
     return {
       status: () => engine.stats(),
+      uploads: uploads.service,
       certificates: this.#certificates(),
       configuration: {
         effective: () => showAsJson(this.#running().running),

@@ -40,6 +40,7 @@ import { createSupervisor, type Supervisor } from './supervision/systemd.js';
 import { takeWatchdogPeriod } from './supervision/watchdog.js';
 import { uiDirectoryOf } from './ui-directory.js';
 import { UpdateServing } from './update-serving.js';
+import { UploadServing } from './upload-serving.js';
 
 export interface DaemonSignals {
   /** Finish active responses, then end. */
@@ -300,6 +301,7 @@ async function announce(
 /** Serves the API, and puts a new configuration into effect when it is asked for. The answer ends that. */
 function serveOperators(
   { loaded, load, log, tail, signals }: DaemonParts,
+  native: NativeModule,
   serving: Serving,
   { engine, clients, siteServing, reporter }: Running,
   supervisor: Supervisor,
@@ -315,7 +317,9 @@ function serveOperators(
   const endForRestart = signals.endForRestart;
   const update = new UpdateServing({ configuration, events, log, build, endForRestart });
   ends.push(() => update.close());
-  const shown = { log, tail, events, update };
+  const uploads = new UploadServing({ native, engine, configuration, log, update });
+  ends.push(() => uploads.close());
+  const shown = { log, tail, events, update, uploads };
   const api = new ApiServing({ configuration, engine, manager: certificates.manager, ...shown });
   ends.push(() => api.close());
   const participants = [
@@ -330,6 +334,7 @@ function serveOperators(
   ends.push(() => reloader.close());
   signals.onReload(() => void reloader.request());
   update.start();
+  uploads.start();
   api.start(reloader);
   return () => reloader.close();
 }
@@ -362,7 +367,7 @@ export async function runDaemon(parts: DaemonParts): Promise<boolean> {
     }
     const announced = await announce(surroundings, serving, running, log, ends);
     const { status } = announced;
-    const endReloads = serveOperators(parts, serving, running, supervisor, status, ends);
+    const endReloads = serveOperators(parts, native, serving, running, supervisor, status, ends);
 
     const stop = aborted(signals.stop).then(() => undefined);
     const failure = await Promise.race([stop, events.failed]);

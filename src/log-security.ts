@@ -103,6 +103,14 @@ export const securityEvents: Record<string, SecurityEvent> = {
     id: 'SPLICED-SLOT-MARKED',
     meaning: 'a `slot` was marked `good` or `bad` for the boot loader',
   },
+  upload_announced: {
+    id: 'SPLICED-UPLOAD-ANNOUNCED',
+    meaning: 'a bundle of this `name` and `length` may be uploaded from now on',
+  },
+  upload_refused: {
+    id: 'SPLICED-UPLOAD-REFUSED',
+    meaning: 'an upload arrived with another SHA-256 than was promised, and was given up',
+  },
   handshakes_failed: {
     id: 'SPLICED-HANDSHAKES-FAILED',
     meaning: 'so many handshakes failed in the last interval, by reason',

@@ -9,13 +9,22 @@ import type { RouteContext } from './route.js';
 export const bodyBytesMax = 64 * 1024;
 
 /** `string?` may be absent. */
-type Kind = 'string' | 'string?' | 'strings';
+type Kind = 'string' | 'string?' | 'strings' | 'number';
 
 type Value<K extends Kind> = K extends 'string'
   ? string
   : K extends 'string?'
     ? string | undefined
-    : string[];
+    : K extends 'number'
+      ? number
+      : string[];
+
+const wordsOf: Record<Kind, string> = {
+  string: 'a string',
+  'string?': 'a string',
+  strings: 'an array of strings',
+  number: 'a number',
+};
 
 const bad = (detail: string): Problem => new Problem(400, 'Bad request body', detail);
 
@@ -68,6 +77,7 @@ export async function readText(c: RouteContext, type: string): Promise<string> {
 
 function isKind(value: unknown, kind: Kind): boolean {
   if (kind === 'string?' && value === undefined) return true;
+  if (kind === 'number') return typeof value === 'number';
   if (kind !== 'strings') return typeof value === 'string';
   return Array.isArray(value) && value.every((item) => typeof item === 'string');
 }
@@ -95,7 +105,7 @@ export async function readFields<const Fields extends Record<string, Kind>>(
   const fields = body as Record<string, unknown>;
   for (const [name, kind] of Object.entries(wanted)) {
     if (isKind(fields[name], kind)) continue;
-    throw bad(`"${name}" must be ${kind === 'strings' ? 'an array of strings' : 'a string'}.`);
+    throw bad(`"${name}" must be ${wordsOf[kind]}.`);
   }
   return fields as { [Name in keyof Fields]: Value<Fields[Name]> };
 }

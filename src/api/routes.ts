@@ -7,6 +7,7 @@ import { certificates } from './routes/certificates.js';
 import { observation } from './routes/observation.js';
 import { operation } from './routes/operation.js';
 import { update } from './routes/update.js';
+import { uploads } from './routes/uploads.js';
 
 export const prefix = '/.spliced/api/v1';
 
@@ -30,5 +31,6 @@ export const routes: readonly Route[] = [
   ...certificates,
   ...operation,
   ...update,
+  ...uploads,
   description,
 ];

@@ -23,6 +23,7 @@ function open(properties: Record<string, Schema>): Schema {
   return { type: 'object', properties, required: Object.keys(properties) };
 }
 
+const sha256: Schema = { type: 'string', pattern: '^[0-9a-f]{64}$' };
 const counts: Schema = { type: 'object', additionalProperties: count };
 
 const status = open({
@@ -204,4 +205,20 @@ export const schemas: Readonly<Record<string, Schema>> = {
     ['file'],
   ),
   Marked: object({ slot: text, mark: { enum: ['good', 'bad'] }, message: text }),
+  UploadWish: object(
+    {
+      name: { ...text, description: "The bundle's file name, without a path." },
+      length: { type: 'integer', minimum: 1, description: 'In bytes.' },
+      sha256: { ...sha256, description: 'What is received must have it.' },
+    },
+    ['sha256'],
+  ),
+  UploadPlace: object({
+    upload: { ...text, description: 'The path for PUT and HEAD; whoever knows it may send.' },
+    offset: { ...count, description: 'Bytes that are there: the next one is number `offset`.' },
+    length: count,
+  }),
+  UploadParts: object({
+    uploads: { ...listOf(object({ name: text, length: count, offset: count })), maxItems: 1 },
+  }),
 };

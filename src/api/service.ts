@@ -96,4 +96,16 @@ export interface ApiService {
     /** `message` is the installer's, or says why it cannot be. */
     mark(slot: string, mark: 'good' | 'bad'): Promise<{ isMarked: boolean; message: string }>;
   };
+  uploads: {
+    /** The part that is there. */
+    state(): Promise<{ name: string; length: number; offset: number } | undefined>;
+    /** Throws an Error whose `kind` is 'bad', 'busy', 'too long' or 'no space'. */
+    begin(wish: {
+      name: string;
+      length: number;
+      sha256: string | undefined;
+    }): Promise<{ path: string; length: number; offset: number }>;
+    /** False: there is nothing that could be given up. */
+    giveUp(): Promise<boolean>;
+  };
 }

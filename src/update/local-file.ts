@@ -9,8 +9,8 @@ import { join } from 'node:path';
 import { InstallError } from './installer.js';
 import type { ReceivedBundle } from './record.js';
 
-/** A file of the directory itself that is none of ours. */
-const fileName = /^(?!update\.json)\w[\w.-]{0,127}$/;
+/** A file of the directory itself that is none of ours: not a record, nor the part of an upload. */
+const fileName = /^(?!update\.json|upload\.)\w[\w.-]{0,127}$/;
 
 async function openFile(path: string): Promise<FileHandle> {
   try {

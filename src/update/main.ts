@@ -6,6 +6,7 @@ import type { AdapterName } from './document.js';
 import type { Installer } from './installer.js';
 
 export { UpdateManager } from './manager.js';
+export { Uploads } from './uploads.js';
 
 export async function loadInstaller(
   adapter: AdapterName,

@@ -23,9 +23,13 @@ export interface Scene {
   own: string[];
 }
 
-export async function startWithApi(t: Test, args: string[] = []): Promise<Scene> {
+export async function startWithApi(
+  t: Test,
+  args: string[] = [],
+  env: NodeJS.ProcessEnv = {},
+): Promise<Scene> {
   const directory = t.testdir({ root: { 'index.html': 'hello' } });
-  const server = await startCli(directory, ['--root', join(directory, 'root'), ...args]);
+  const server = await startCli(directory, ['--root', join(directory, 'root'), ...args], env);
   t.teardown(() => server.child.kill('SIGKILL'));
   const stateDir = join(directory, 'state');
   const proxy = await socketOf(stateDir);

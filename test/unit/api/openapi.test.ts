@@ -44,7 +44,7 @@ t.test('real answers are as described', async (t) => {
 
   const gets = ['/status', '/metrics', '/certificates', '/certificates/requests'];
   const more = ['/certificates/authority', '/configuration', '/openapi.json'];
-  const update = ['/update'];
+  const update = ['/update', '/update/uploads'];
   for (const path of [...gets, ...more, ...update]) check('get', path, await ask(local, path));
   check('get', '/log', await ask(local, '/log?follow=false'));
   check('get', '/log', await ask(local, '/log?lines=x'));
@@ -66,6 +66,13 @@ t.test('real answers are as described', async (t) => {
     ['/update/restart', {}],
     ['/update/restart', {}],
     ['/drain', { x: 1 }],
+    ['/update/uploads', { name: 'bundle', length: 5, sha256: 'ab'.repeat(32) }],
+    ['/update/uploads', { name: 'bundle', length: 5 }],
+    ['/update/uploads', { name: 'bundle', length: '5' }],
+    ['/update/uploads', { name: 'busy', length: 5 }],
+    ['/update/uploads', { name: 'too long', length: 5 }],
+    ['/update/uploads', { name: 'no space', length: 5 }],
+    ['/update/uploads', { name: 'bad', length: 5 }],
   ] as const) {
     check('post', path, await post(local, path, body));
   }
@@ -83,6 +90,8 @@ t.test('real answers are as described', async (t) => {
     '/certificates/requests',
     '/certificates/uploaded',
     '/certificates/uploaded',
+    '/update/uploads',
+    '/update/uploads',
   ]) {
     check('delete', path, await ask(local, path, { method: 'DELETE' }));
   }

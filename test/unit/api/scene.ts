@@ -128,6 +128,19 @@ function fakeService(calls: unknown[][], own: Partial<ApiService>): ApiService {
         return { isMarked: slot !== 'none', message: `marked ${slot} as ${mark}` };
       },
     },
+    uploads: {
+      state: async () => ({ name: 'bundle', length: 5, offset: 3 }),
+      begin: async ({ name, length, sha256 }) => {
+        note('begin', name, length, sha256);
+        const refusals = ['bad', 'busy', 'too long', 'no space'];
+        if (refusals.includes(name)) throw Object.assign(new Error(`${name}.`), { kind: name });
+        return { path: '/.spliced/upload/abc', length, offset: 3 };
+      },
+      giveUp: async () => {
+        note('giveUp');
+        return calls.filter(([name]) => name === 'giveUp').length === 1;
+      },
+    },
     ...own,
   };
 }
