@@ -36,7 +36,7 @@ t.test('what is in it', async (t) => {
     [],
   );
   const expected =
-    /^(LICENSE|README\.md|package\.json|dist\/(THIRD-PARTY-NOTICES|cli\.js|package\.json|chunks\/[^/]+\.js|ui\/.*)|docs\/[^/]+\.md|(config|prebuilds|public|systemd)\/.*)$/;
+    /^(LICENSE|README\.md|package\.json|dist\/(THIRD-PARTY-NOTICES|(cli|index)\.js|package\.json|chunks\/[^/]+\.js|ui\/.*)|docs\/[^/]+\.md|(config|prebuilds|public|systemd|types)\/.*)$/;
   t.same(
     files.filter((name) => !expected.test(name)),
     [],
