@@ -60,7 +60,7 @@ install_all() {
   chmod 0755 "$destdir$library/dist/cli.js"
   install -d "$destdir$PREFIX/bin"
   ln -sf ../lib/spliced/dist/cli.js "$destdir$PREFIX/bin/spliced"
-  for unit in systemd/*.service systemd/*.socket; do
+  for unit in systemd/*.service systemd/*.socket systemd/*.path; do
     place 0644 "$unit" "$UNIT_DIR/${unit##*/}"
   done
   place 0644 config/spliced.toml "$SYSCONFDIR/spliced/spliced.toml"

@@ -40,6 +40,10 @@ const commands: Record<string, { summary: string; load: () => Promise<Command> }
     summary: 'the certificates: trust, look at, install, renew them',
     load: async () => (await operator()).certificate,
   },
+  update: {
+    summary: 'install an update, restart into it, mark its slot good',
+    load: async () => (await operator()).update,
+  },
   token: {
     summary: 'make the token for its API, or revoke it',
     load: async () => (await operator()).token,

@@ -281,7 +281,7 @@ async function announce(
   const addresses = listeners.map(({ address, port }) => ({ address, port }));
   const urls = addresses.map((listener) => `https://${formatListenAddress(listener)}/`);
   const { root, stateDir } = serving.configuration;
-  const record = new RunRecord(stateDir, log);
+  const record = new RunRecord(stateDir, addresses, log);
   log.info({ event: 'ready', version: SPLICED_VERSION, listeners: addresses, urls, root });
   const { status, onTroubles, close } = describeService(serving, engine, urls, supervisor);
   ends.push(close);

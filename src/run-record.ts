@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
-// STATE/service.json: which process serves, and afterwards how it ended. Written by the daemon at
-// READY and at its end, read by `spliced drain`. A record is of use to an operator alone: what
+// STATE/service.json: which process serves and where, and afterwards how it ended. Written by the
+// daemon at READY and at its end, read by the commands that mean the running service. A record is of use to an operator alone: what
 // cannot be written is a line in the log.
 
 import { mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import type { ListenAddress } from './config/address.js';
 import type { Log } from './log.js';
 import { reasonOf } from './start-error.js';
 
@@ -17,6 +18,8 @@ export interface RunState {
   pid: number;
   /** When the process began, in clock ticks since the boot, proc_pid_stat(5): pids are used again. */
   startTicks: string;
+  /** As bound. */
+  listeners: readonly ListenAddress[];
   ended?: RunEnd;
 }
 
@@ -65,11 +68,11 @@ export class RunRecord {
    * Writes the record of this process, also over that of another which still runs: it may be one that
    * hangs in the kernel and cannot end (failover.ts), but it may also be a mistake, so the log says it.
    */
-  constructor(stateDir: string, log: Log) {
+  constructor(stateDir: string, listeners: readonly ListenAddress[], log: Log) {
     this.#stateDir = stateDir;
     this.#log = log;
     this.#warnIfShared();
-    this.#state = { pid: process.pid, startTicks: startTicksOf(process.pid) ?? '' };
+    this.#state = { pid: process.pid, startTicks: startTicksOf(process.pid) ?? '', listeners };
     this.#write(this.#state);
   }
 

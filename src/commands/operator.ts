@@ -9,3 +9,4 @@ export * as log from './log.js';
 export * as pack from './pack.js';
 export * as status from './status.js';
 export * as token from './token.js';
+export * as update from './update.js';

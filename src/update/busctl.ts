@@ -21,6 +21,16 @@ export interface BusObject {
 /** The bus has refused, or the service: `message` is what it says. */
 export class BusError extends InstallError {}
 
+/** dbus-daemon 1.14 drops whom it does not find by NSS, where it is kept from asking PID 1. */
+const userAdvice =
+  'the system bus does not know the user of this service: it needs a permanent one ' +
+  '(docs/UPDATES.md, "The user of the service")';
+
+function reasonIn(errors: string): string {
+  const reason = errors.replace(/^Call failed: /, '');
+  return /Transport endpoint is not connected/.test(reason) ? userAdvice : reason;
+}
+
 async function ask(args: readonly string[], who: string): Promise<BusValue[]> {
   const lines: string[] = [];
   let characters = 0;
@@ -33,7 +43,7 @@ async function ask(args: readonly string[], who: string): Promise<BusValue[]> {
   const options = { onLine, timeoutMs, lineCharactersMax };
   const { code, errors, isTimedOut } = await runProgram(command, options);
   if (isTimedOut) throw new BusError(`${who} does not answer.`);
-  if (code !== 0) throw new BusError(errors.replace(/^Call failed: /, '') || `${who}: no answer`);
+  if (code !== 0) throw new BusError(reasonIn(errors) || `${who}: no answer`);
   try {
     return lines.map((line) => JSON.parse(line) as BusValue);
   } catch {

@@ -3,7 +3,7 @@
 // happened is recorded before it is said, so that the next process goes on from there: an
 // installation that the installer carries on by itself is followed again. Made by update-serving.ts.
 
-import { rmSync } from 'node:fs';
+import { existsSync, rmSync } from 'node:fs';
 import type { Log } from '../log.js';
 import { reasonOf } from '../start-error.js';
 import type { AdapterName, UpdateDocument, Upload } from './document.js';
@@ -126,11 +126,17 @@ export class UpdateManager {
     if (state === 'installed')
       return 'It is installed. Restart the device, or send another bundle.';
     if (bundle === null) return 'There is nothing to install: upload a bundle first.';
+    if (!existsSync(bundle.path)) return 'The bundle is not there any more: upload it again.';
     const { name, sha256 } = bundle;
     this.#parts.log.info({ event: 'update_started', name, sha256 });
     this.#progress = { percent: 0, message: '' };
     this.#enter('installing', { bundle });
-    void this.#follow((installer, callbacks) => installer.install(bundle.path, callbacks));
+    void this.#follow(async (installer, callbacks) => {
+      // To know after the restart whether another slot was booted.
+      this.#device = await installer.device();
+      this.#keep({ ...this.#record, bootedSlot: this.#bootedSlot() });
+      await installer.install(bundle.path, callbacks);
+    });
     return undefined;
   }
 
@@ -272,8 +278,6 @@ export class UpdateManager {
     if (this.#isClosed) return;
     this.#deviceAtMs = Number.NEGATIVE_INFINITY;
     await this.#look();
-    if (this.#record.state !== 'installed') return;
-    this.#keep({ ...this.#record, bootedSlot: this.#bootedSlot() });
   }
 
   #succeeded(): void {
@@ -349,7 +353,9 @@ export class UpdateManager {
     state: UpdateRecord['state'],
     { bundle, error = null }: { bundle: Bundle | null; error?: string | null },
   ): void {
-    this.#keep({ ...this.#fresh(state), bundle, error });
+    const { bootedSlot } = this.#record;
+    const isKept = state === 'installed' || state === 'restarting';
+    this.#keep({ ...this.#fresh(state), bundle, error, bootedSlot: isKept ? bootedSlot : null });
     this.#tell();
   }
 

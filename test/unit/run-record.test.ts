@@ -18,13 +18,13 @@ t.test('a run from its beginning to its end', async (t) => {
   const stateDir = join(t.testdir(), 'state');
   t.equal(readRunState(stateDir), undefined);
   const { log, lines } = logged();
-  const record = new RunRecord(stateDir, log);
+  const record = new RunRecord(stateDir, [], log);
   const running = readRunState(stateDir);
   t.match(running, { pid: process.pid, ended: undefined });
   t.ok(running && isRunning(running));
   record.finish({ isClean: true, figures: { requests: 1 } });
   t.match(readRunState(stateDir), { ended: { isClean: true, figures: { requests: 1 } } });
-  new RunRecord(stateDir, log);
+  new RunRecord(stateDir, [], log);
   t.same(lines, [], 'after an end, or as the same process, there is nothing to say');
 });
 
@@ -39,7 +39,7 @@ t.test('another one that runs, and one that does not', async (t) => {
   const said = (state: object): Record<string, unknown>[] => {
     write(state);
     const { log, lines } = logged();
-    new RunRecord(stateDir, log);
+    new RunRecord(stateDir, [], log);
     return lines;
   };
   const running = { pid: other.pid, startTicks };

@@ -25,6 +25,12 @@ const pollMs = 500;
 /** Of questions in a row: RAUC or the bus may be busy for a while. */
 const failuresMax = 20;
 
+/** All that Info says of a bundle that it does not accept. */
+const unexplained = 'rauc info error';
+const unexplainedInWords =
+  'RAUC does not accept this bundle: its signature is wrong, or it is damaged. Installing it all the ' +
+  'same tells the reason, and writes nothing.';
+
 type Dictionary = Record<string, { data: unknown } | undefined>;
 
 const textOf = (value: unknown): string | null =>
@@ -78,8 +84,13 @@ export class RaucInstaller implements Installer {
     } catch (error) {
       if (!isUnknownMethod(error)) throw error;
     }
-    const [compatible, version] = await call(rauc, 'Info', 's', path);
-    return { compatible: textOf(compatible), version: textOf(version), description: null };
+    try {
+      const [compatible, version] = await call(rauc, 'Info', 's', path);
+      return { compatible: textOf(compatible), version: textOf(version), description: null };
+    } catch (error) {
+      if (!(error instanceof BusError) || error.message !== unexplained) throw error;
+      throw new InstallError(unexplainedInWords);
+    }
   }
 
   async install(path: string, callbacks: InstallCallbacks): Promise<void> {

@@ -2,44 +2,23 @@
 // The events of the page: everything at the start, each change once, the newest for who is slow.
 
 import { once } from 'node:events';
-import { type IncomingMessage, request } from 'node:http';
-import t, { type Test } from 'tap';
-import { withShortPath } from '../../../src/api/private-socket.js';
+import t from 'tap';
 import { streamBounds } from '../../../src/api/server-sent.js';
 import { Events } from '../../../src/events.js';
-import { ask, prefix } from './client.js';
+import { ask } from './client.js';
+import { follow } from './follow.js';
 import { startScene } from './scene.js';
-
-function follow(t: Test, directory: string) {
-  return withShortPath(directory, 'api.sock', async (socketPath) => {
-    const outgoing = request({ socketPath, path: `${prefix}/events`, agent: false });
-    outgoing.on('error', () => {});
-    t.teardown(() => outgoing.destroy());
-    outgoing.end();
-    const [response] = (await once(outgoing, 'response')) as [IncomingMessage];
-    let text = '';
-    response.on('data', (data) => {
-      text += data;
-    });
-    response.on('error', () => {});
-    const until = async (part: string): Promise<string> => {
-      while (!text.includes(part)) await once(response, 'data');
-      return text;
-    };
-    return { response, until, end: () => outgoing.destroy() };
-  });
-}
 
 t.test('what there is, then each change', async (t) => {
   const { directory, events, server } = await startScene(t);
   events.publish('update', { state: 'idle' });
   events.publish('build', { build: 'a' });
-  const stream = await follow(t, directory);
+  const stream = await follow(t, directory, '/events');
   t.equal(stream.response.headers['content-type'], 'text/event-stream');
-  await stream.until('"a"');
+  await stream.until((text) => text.includes('"a"'));
   events.publish('build', { build: 'a' });
   events.publish('build', { build: 'b' });
-  const text = await stream.until('"b"');
+  const text = await stream.until((text) => text.includes('"b"'));
   t.equal(
     text,
     'retry: 3000\n\n' +
@@ -56,7 +35,8 @@ t.test('what there is, then each change', async (t) => {
 t.test('at most so many readers, and the log has places of its own', async (t) => {
   const { directory, local } = await startScene(t);
   const streams = [];
-  for (let i = 0; i < streamBounds.followersMax; i += 1) streams.push(await follow(t, directory));
+  for (let i = 0; i < streamBounds.followersMax; i += 1)
+    streams.push(await follow(t, directory, '/events'));
   const refused = await ask(local, '/events');
   t.match(refused, { status: 503, headers: { 'retry-after': '30' } });
   t.equal((await ask(local, '/log?follow=false')).status, 200);

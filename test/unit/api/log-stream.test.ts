@@ -7,10 +7,10 @@ import { createServer, type IncomingMessage, request, type ServerResponse } from
 import type { AddressInfo } from 'node:net';
 import t, { type Test } from 'tap';
 import { LogStreams, linesPerWrite } from '../../../src/api/log-stream.js';
-import { withShortPath } from '../../../src/api/private-socket.js';
 import { streamBounds } from '../../../src/api/server-sent.js';
 import { LogTail, tailBounds } from '../../../src/log-tail.js';
-import { ask, prefix } from './client.js';
+import { ask } from './client.js';
+import { follow } from './follow.js';
 import { startScene } from './scene.js';
 
 interface Event {
@@ -32,26 +32,6 @@ function eventsOf(text: string): Event[] {
 }
 
 const dataOf = (text: string): (string | undefined)[] => eventsOf(text).map(({ data }) => data);
-
-/** Reads until `isEnough`, then goes away. */
-function follow(t: Test, directory: string, path: string, headers = {}) {
-  return withShortPath(directory, 'api.sock', async (socketPath) => {
-    const outgoing = request({ socketPath, path: prefix + path, headers, agent: false });
-    outgoing.on('error', () => {});
-    t.teardown(() => outgoing.destroy());
-    outgoing.end();
-    const [response] = (await once(outgoing, 'response')) as [IncomingMessage];
-    let text = '';
-    response.on('data', (data) => {
-      text += data;
-    });
-    const until = async (isEnough: (text: string) => boolean): Promise<string> => {
-      while (!isEnough(text)) await once(response, 'data');
-      return text;
-    };
-    return { response, until, end: () => outgoing.destroy() };
-  });
-}
 
 t.test('the last lines, and no more', async (t) => {
   const { local, tail } = await startScene(t);

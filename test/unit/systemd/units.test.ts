@@ -10,7 +10,7 @@ import t from 'tap';
 import { schema } from '../../../src/config/schema.js';
 
 const exposureMax = 1.5;
-const units = readdirSync('systemd').filter((name) => /\.(service|socket)$/.test(name));
+const units = readdirSync('systemd').filter((name) => /\.(service|socket|path)$/.test(name));
 
 function analyze(...args: string[]): { status: number | null; text: string } {
   const { status, stdout, stderr, error } = spawnSync('systemd-analyze', args, {
@@ -41,8 +41,9 @@ t.test('systemd understands every line', async (t) => {
     const { text } = analyze('verify', ...units.map((name) => join(directory, name)));
     return text.split('\n').filter((line) => line.includes('spliced') && !isNews(line));
   };
-  const shipped = ['spliced-http.socket', 'spliced-mark-good.service', 'spliced.service'];
-  t.same(units.sort(), [...shipped, 'spliced.socket']);
+  const shipped = ['http.socket', 'mark-good.service', 'reboot.path', 'reboot.service'];
+  const all = [...shipped.map((name) => `spliced-${name}`), 'spliced.service', 'spliced.socket'];
+  t.same(units.sort(), all);
   t.same(
     verify((text) => text),
     [],

@@ -4,15 +4,7 @@
 // a network. bitbake itself judges the rest: test/yocto/parse-layer.
 
 import { spawnSync } from 'node:child_process';
-import {
-  cpSync,
-  mkdirSync,
-  mkdtempSync,
-  readdirSync,
-  readFileSync,
-  rmSync,
-  writeFileSync,
-} from 'node:fs';
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import t from 'tap';
@@ -76,12 +68,14 @@ t.test('systemd understands the drop-in for SWUpdate and the mount of the state'
   t.teardown(() => rmSync(directory, { recursive: true, force: true }));
   const verify = (change: (unit: string) => string): string => {
     const unit = 'spliced-mark-good.service';
-    for (const name of ['spliced.service', unit])
-      cpSync(join('systemd', name), join(directory, name));
-    mkdirSync(join(directory, `${unit}.d`), { recursive: true });
     // The programs of a board are not here.
+    const here = (unit: string) =>
+      unit.replaceAll(/\/usr\/bin\/(spliced|fw_setenv)/g, process.execPath);
+    for (const name of ['spliced.service', unit]) {
+      writeFileSync(join(directory, name), here(readFileSync(join('systemd', name), 'utf8')));
+    }
+    mkdirSync(join(directory, `${unit}.d`), { recursive: true });
     const dropIn = text(`${recipes}/files/mark-good-swupdate.conf`);
-    const here = (unit: string) => unit.replaceAll('/usr/bin/fw_setenv', process.execPath);
     writeFileSync(join(directory, `${unit}.d/swupdate.conf`), change(here(dropIn)));
     const mount = text('recipes-spliced/spliced-data/files/var-lib-private.mount');
     writeFileSync(

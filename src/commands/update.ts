@@ -1,0 +1,146 @@
+// SPDX-License-Identifier: Apache-2.0
+// `spliced update`: the update for operators on the device, through the running service's API; and
+// what spliced-mark-good.service does. Loaded by cli.ts for this command.
+
+import { StartError } from '../start-error.js';
+import type { UpdateDocument } from '../update/document.js';
+import { ApiRefusal, askApi } from './api-client.js';
+import { findServing, servingHelp, servingOptions } from './serving.js';
+import { waitUntilGood } from './update-good.js';
+import { updateInstall } from './update-install.js';
+import { readCommandLine } from './usage.js';
+
+const holdSDefault = 60;
+const withinSDefault = 240;
+const busyPollMs = 2_000;
+const busyMsMax = 30 * 60_000;
+
+const help = (): string => `Usage: spliced update status [--json] [OPTIONS]
+       spliced update install FILE [OPTIONS]
+       spliced update restart [OPTIONS]
+       spliced update wait-good [--hold-s N] [--within-s N] [--index PATH] [OPTIONS]
+       spliced update mark-good [OPTIONS]
+
+  status      the state of the update, and the slots
+  install     gives the file to the installer that update.adapter names, and waits for its end
+  restart     finishes what is active, then restarts the device
+  wait-good   waits until the service has been well for a while; says what is missing
+  mark-good   tells the boot loader to keep the slot that runs; waits while an update is installed
+
+  --json              everything, as JSON
+  --hold-s N          wait-good: for so long (default: ${holdSDefault})
+  --within-s N        wait-good: gives up after this (default: ${withinSDefault})
+  --index PATH        wait-good: the page that must come with its right bytes (default: /)
+${servingHelp}
+  --help              this text
+  --version           the version
+
+Exit code 0: done. 1: refused or failed; the reason is on standard error.
+`;
+
+function rowsOf(update: UpdateDocument): [string, string][] {
+  const { adapter, state, bundle, upload, progress, error, compatible, slots } = update;
+  const rows: [string, string][] = [['update', `${state} (${adapter})`]];
+  if (upload !== null) {
+    rows.push(['upload', `${upload.name}, ${upload.offset} of ${upload.length} bytes`]);
+  }
+  if (bundle !== null) {
+    const more = [bundle.version, bundle.compatible && `for ${bundle.compatible}`].filter(Boolean);
+    rows.push(['bundle', [bundle.name, ...more].join(', ')]);
+  }
+  if (progress !== null) rows.push(['progress', `${progress.percent} % ${progress.message}`]);
+  if (error !== null) rows.push(['error', error]);
+  if (update.restartNeeded) rows.push(['', 'it runs after a restart: spliced update restart']);
+  if (compatible !== null) rows.push(['device', compatible]);
+  for (const { name, bootname, state: slotState, status, version } of slots) {
+    const words = [bootname ?? '', slotState, status, version ?? ''].filter((word) => word !== '');
+    rows.push([`slot ${name}`, words.join(', ')]);
+  }
+  return rows;
+}
+
+async function showStatus(stateDir: string, isJson: boolean): Promise<number> {
+  const text = await askApi(stateDir, { path: '/update' });
+  const rows = isJson ? [] : rowsOf(JSON.parse(text) as UpdateDocument);
+  const table = rows.map(([name, value]) => `${name.padEnd(15)} ${value}\n`).join('');
+  process.stdout.write(isJson ? `${text}\n` : table);
+  return 0;
+}
+
+async function post(stateDir: string, path: string): Promise<Record<string, unknown>> {
+  return JSON.parse(await askApi(stateDir, { method: 'POST', path, body: {} }));
+}
+
+/** An installer that is busy marks nothing: until it has come to an end. */
+async function markGood(stateDir: string): Promise<number> {
+  const endMs = performance.now() + busyMsMax;
+  for (;;) {
+    try {
+      const { message } = await post(stateDir, '/update/slots/booted/good');
+      process.stdout.write(`${message}\n`);
+      return 0;
+    } catch (error) {
+      const { state } = JSON.parse(await askApi(stateDir, { path: '/update' }));
+      const isBusy = error instanceof ApiRefusal && state === 'installing';
+      if (!isBusy || performance.now() > endMs) throw error;
+    }
+    await new Promise((resolve) => setTimeout(resolve, busyPollMs));
+  }
+}
+
+function seconds(text: unknown, name: string, fallback: number): number {
+  if (text === undefined) return fallback;
+  const number = /^\d{1,5}$/.test(String(text)) ? Number(text) : 0;
+  if (number >= 1) return number;
+  throw new StartError(`--${name}: must be a whole number of seconds; it is ${text}`);
+}
+
+export async function run(args: string[]): Promise<number> {
+  const string = { type: 'string' as const };
+  const own = {
+    'hold-s': string,
+    'within-s': string,
+    index: string,
+    json: { type: 'boolean' as const },
+  };
+  const options = { ...servingOptions(), ...own };
+  const line = readCommandLine('update', args, { options, help, positionalsMax: 2 });
+  if (line === undefined) return 0;
+  const [action = 'status', file] = line.positionals;
+  if (file !== undefined && action !== 'install') {
+    throw new StartError(`unexpected argument "${file}"; see spliced update --help`);
+  }
+  const { 'hold-s': holdText, 'within-s': withinText, index = '/', json, ...place } = line.values;
+  const actions: Record<string, () => Promise<number>> = {
+    status: () => showStatus(findServing(place).stateDir, json === true),
+    install: async () => {
+      if (file === undefined) throw new StartError('give the file: spliced update install FILE');
+      return updateInstall(findServing(place).stateDir, file);
+    },
+    restart: async () => {
+      await post(findServing(place).stateDir, '/update/restart');
+      return 0;
+    },
+    'wait-good': () =>
+      waitUntilGood({
+        find: () => findServing(place),
+        holdMs: seconds(holdText, 'hold-s', holdSDefault) * 1000,
+        withinMs: seconds(withinText, 'within-s', withinSDefault) * 1000,
+        index: String(index),
+        say: (text) => process.stderr.write(`spliced: ${text}\n`),
+      }),
+    'mark-good': () => markGood(findServing(place).stateDir),
+  };
+  const chosen = Object.hasOwn(actions, action) ? actions[action] : undefined;
+  if (chosen === undefined) {
+    const names = Object.keys(actions).join(', ');
+    throw new StartError(`there is no update ${action}; there are: ${names}`);
+  }
+  try {
+    return await chosen();
+  } catch (error) {
+    if (!(error instanceof ApiRefusal)) throw error;
+    process.stderr.write(`spliced: ${error.message}\n`);
+    return 1;
+  }
+}

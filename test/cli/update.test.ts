@@ -1,0 +1,81 @@
+// SPDX-License-Identifier: Apache-2.0
+// An update as an operator does it on the device: a real service, and a program as the installer.
+
+import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import t, { type Test } from 'tap';
+import { startWithApi } from './api.js';
+import { logLines, runCli } from './server.js';
+
+const installer = `#!/bin/sh
+echo '{"percent": 50, "message": "half of it"}'
+grep -q good "$1" || { echo '{"error": "the signature is wrong"}'; exit 1; }
+cp "$1" "$0.installed"
+`;
+
+async function startUpdating(t: Test, env: NodeJS.ProcessEnv = {}) {
+  const program = join(t.testdirName, 'install');
+  const scene = await startWithApi(t, [], {
+    SPLICED_UPDATE_ADAPTER: 'command',
+    SPLICED_UPDATE_COMMAND: program,
+    SPLICED_UPDATE_RESTART: 'service',
+    ...env,
+  });
+  writeFileSync(program, installer, { mode: 0o755 });
+  const bundle = join(scene.directory, 'bundle');
+  writeFileSync(bundle, 'a good bundle');
+  const update = (...args: string[]) => runCli(['update', ...args, ...scene.own]);
+  return { ...scene, program, bundle, update };
+}
+
+t.test('installed, and restarted into', async (t) => {
+  const { update, bundle, program, stateDir, server } = await startUpdating(t);
+  t.match(await update(), { code: 0, stdout: /^update +idle \(command\)$/m });
+  const installed = await update('install', bundle);
+  t.match(installed, { code: 0, stderr: '' });
+  t.match(installed.stdout, /^50 % half of it\ninstalled; it runs after: spliced update restart$/m);
+  t.equal(readFileSync(`${program}.installed`, 'utf8'), 'a good bundle');
+  t.same(readdirSync(join(stateDir, 'update')), ['update.json'], 'no copy is left');
+  const status = JSON.parse((await update('status', '--json')).stdout);
+  t.match(status, { state: 'installed', restartNeeded: true, bundle: { length: 13 } });
+  t.match(await update('restart'), { code: 0 });
+  const { code, stdout } = await server.ended;
+  t.equal(code, 75, 'the unit starts it again');
+  const events = logLines(stdout).map(({ event }) => event);
+  t.ok(events.indexOf('stopped') > events.indexOf('update_restart'), 'it has drained');
+});
+
+t.test('refused in words', async (t) => {
+  const { update, directory, stateDir } = await startUpdating(t);
+  const bad = join(directory, 'bad');
+  writeFileSync(bad, 'another');
+  const refused = await update('install', bad);
+  t.match(refused, { code: 1, stderr: 'spliced: the signature is wrong\n' });
+  t.match(await update('status'), { stdout: /^error +the signature is wrong$/m });
+  t.same(readdirSync(join(stateDir, 'update')), ['update.json']);
+  t.match(await update('install', '/nowhere'), { code: 2, stderr: /ENOENT/ });
+  t.match(await update('install'), { code: 2, stderr: /give the file/ });
+  t.match(await update('instal', bad), { code: 2, stderr: /unexpected argument/ });
+  t.match(await update('instal'), { code: 2, stderr: /there are: status, install/ });
+  t.match(await update('mark-good'), { code: 1, stderr: /cannot mark slots/ });
+});
+
+t.test('a restart of the device needs the unit', async (t) => {
+  const { update } = await startUpdating(t, { SPLICED_UPDATE_RESTART: 'reboot' });
+  t.match(await update('restart'), { code: 1, stderr: /only as spliced\.service/ });
+});
+
+t.test('without canaries nothing is good', async (t) => {
+  const { update } = await startUpdating(t);
+  const waited = await update('wait-good', '--hold-s', '1', '--within-s', '1');
+  t.match(waited, { code: 1, stderr: /not good yet: canary: .*\n.*nothing is marked/ });
+  const nobody = await runCli([
+    'update',
+    'wait-good',
+    '--within-s',
+    '1',
+    '--state-dir',
+    '/nowhere',
+  ]);
+  t.match(nobody, { code: 1, stderr: /not good yet: ready: nothing serves/ });
+});
