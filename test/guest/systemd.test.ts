@@ -3,14 +3,12 @@
 // without a refused connection, stop with nothing truncated, credentials, a read-only root. One boot
 // for all scenarios, which inside/systemd/scenarios.mjs has; here they are judged.
 // SPLICED_GUEST_SCENARIOS ("start,drain") narrows a run; what it leaves out is reported as skipped.
-import { spawn, spawnSync } from 'node:child_process';
 import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import t, { type Test } from 'tap';
-import { prepare } from './host/prepare.js';
+import { prepareSystemd, runSystemdGuest } from './host/systemd-guest.js';
 
-const kernel = '6.12';
 const timeoutS = 480;
 const restarts = 10;
 const largeBytes = 24 << 20;
@@ -55,6 +53,11 @@ const checks: Record<string, (test: Test, result: Result) => void> = {
     test.equal(NFileDescriptorStore, '1', 'stored once');
     test.equal(kept, restarts, 'each life took it over');
   },
+  'new version': (test, { clients, versions }) => {
+    checkClients(test, clients);
+    const expected = Array.from({ length: restarts }, (_, turn) => `9.0.${turn}`);
+    test.same(versions, expected, 'each life is of the files that were put there');
+  },
   socket: (test, { isIdle, first, listeners, clients, NRestarts }) => {
     test.ok(isIdle, 'the socket alone starts nothing');
     test.equal(first.status, 200, 'the first connection starts it');
@@ -98,12 +101,6 @@ const checks: Record<string, (test: Test, result: Result) => void> = {
     test.same(missing, ['engine'], 'only then could the service still say what it lacked');
   },
   credentials: (test, { installed, served }) => test.equal(served, installed),
-  'mark good': (test, { withoutRauc, ActiveState, isMarkedAtOnce, isMarkedAfterStop }) => {
-    test.equal(withoutRauc, 'ConditionResult=no');
-    test.equal(ActiveState, 'active', 'spliced does not mind');
-    test.notOk(isMarkedAtOnce);
-    test.notOk(isMarkedAfterStop, 'spliced had not served for long enough');
-  },
   'read-only root': (test, { isReadOnly, answer, writable, state, isOnData }) => {
     test.ok(isReadOnly, 'the guest is as it should be');
     test.equal(answer.status, 200);
@@ -116,37 +113,6 @@ const checks: Record<string, (test: Test, result: Result) => void> = {
 const names = Object.keys(checks);
 const chosen = process.env.SPLICED_GUEST_SCENARIOS?.split(',') ?? names;
 
-/** A reason, or the directory of a systemd that is new enough; undefined: the machine's own. */
-function prepareSystemd(): { unable?: string; directory?: string } {
-  const unable = prepare();
-  if (unable !== undefined) return { unable };
-  const { status, stdout, stderr } = spawnSync('test/guest/lab/get-systemd', { encoding: 'utf8' });
-  if (status !== 0) return { unable: `no systemd for guests: ${stderr.trim().split('\n').pop()}` };
-  const directory = stdout.trim();
-  return directory === '' ? {} : { directory };
-}
-
-async function runGuest(report: string, systemd: string | undefined) {
-  const layer = systemd === undefined ? [] : ['-L', systemd];
-  const options = ['-k', kernel, '-S', ...layer, '-M', 'tls', '-t', String(timeoutS)];
-  const command = [process.execPath, 'test/guest/inside/systemd/main.mjs', report, ...chosen];
-  const guest = ['-w', join(report, '..'), '--', ...command];
-  const child = spawn('test/guest/lab/run-guest', [...options, ...guest], {
-    stdio: ['ignore', 'pipe', 'pipe'],
-  });
-  let output = '';
-  for (const stream of [child.stdout, child.stderr]) {
-    stream.on('data', (data) => {
-      output += data;
-    });
-  }
-  const code = await new Promise((resolve, reject) => {
-    child.on('error', reject);
-    child.on('close', resolve);
-  });
-  return { code, output };
-}
-
 const { unable, directory } = prepareSystemd();
 if (unable !== undefined) {
   t.test('systemd', { skip: unable }, () => {});
@@ -155,7 +121,13 @@ if (unable !== undefined) {
     const work = mkdtempSync(join(tmpdir(), 'spliced-systemd-'));
     test.teardown(() => rmSync(work, { recursive: true, force: true }));
     const report = join(work, 'report.json');
-    const { code, output } = await runGuest(report, directory);
+    const main = 'test/guest/inside/systemd/main.mjs';
+    const { code, output } = await runSystemdGuest({
+      layers: [directory],
+      timeoutS,
+      writable: work,
+      command: [process.execPath, main, report, ...chosen],
+    });
     test.equal(code, 0, 'the guest ran to its end') || test.comment(output);
     const read = existsSync(report) ? JSON.parse(readFileSync(report, 'utf8')) : { scenarios: {} };
     test.comment(`${read.systemd ?? 'no report'}`);

@@ -4,17 +4,7 @@
 // a plain object; a new one needs an entry here and a check there.
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import {
-  chmodSync,
-  existsSync,
-  mkdirSync,
-  readdirSync,
-  readFileSync,
-  rmSync,
-  statSync,
-  symlinkSync,
-  writeFileSync,
-} from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, readFileSync, statSync } from 'node:fs';
 import { createInterface } from 'node:readline';
 import { download, get, getPlain } from './clients.mjs';
 import * as service from './service.mjs';
@@ -24,7 +14,6 @@ const restarts = 10;
 const watchdogWaitMs = 60_000;
 const configuration = `root = "${service.www}"\n`;
 const sockets = ['spliced.socket', 'spliced-http.socket'];
-const marked = '/run/marked-good';
 
 async function atStart() {
   service.start();
@@ -51,8 +40,8 @@ async function reload() {
   return { good, bad, again, isSameProcess: service.mainPid() === pid };
 }
 
-/** Restarts under two clients that make one new connection after the other. */
-async function restartUnderClients(at) {
+/** Restarts under two clients that make one new connection after the other; `before` each of them. */
+async function restartUnderClients(at, before = () => {}) {
   const clients = [0, 1].map(() => {
     const child = spawn(process.execPath, ['test/guest/inside/systemd/clients.mjs', String(at)], {
       stdio: ['pipe', 'pipe', 'inherit'],
@@ -61,6 +50,7 @@ async function restartUnderClients(at) {
   });
   for (const { lines } of clients) await lines.next();
   for (let i = 0; i < restarts; i += 1) {
+    before(i);
     service.restart();
     await service.sleep(100);
   }
@@ -80,6 +70,18 @@ async function store() {
   const { ActiveState, NFileDescriptorStore } = service.show('ActiveState', 'NFileDescriptorStore');
   const kept = service.events(cursor).filter(({ event }) => event === 'listeners_kept');
   return { clients, ActiveState, NFileDescriptorStore, kept: kept.length };
+}
+
+/** An update of spliced itself: other files in the place of its own, then a restart, under clients. */
+async function newVersion() {
+  service.start();
+  const clients = await restartUnderClients(port, (turn) => service.replaceProgram(`9.0.${turn}`));
+  const versions = service
+    .events()
+    .filter(({ event }) => event === 'ready')
+    .map(({ version }) => version);
+  service.replaceProgram(undefined);
+  return { clients, versions: versions.slice(-restarts) };
 }
 
 async function socket() {
@@ -227,44 +229,9 @@ async function credentials() {
   return { installed, served: (await get(port)).fingerprint256 };
 }
 
-async function markGood() {
-  const name = 'spliced-mark-good.service';
-  const settings = '[Service]\nExecStartPre=\nExecStartPre=/bin/sleep 2\n';
-  mkdirSync(`/run/systemd/system/${name}.d`, { recursive: true });
-  writeFileSync(`/run/systemd/system/${name}.d/soon.conf`, settings);
-  mkdirSync(`/run/systemd/system/${service.unit}.wants`, { recursive: true });
-  symlinkSync(
-    `/usr/lib/systemd/system/${name}`,
-    `/run/systemd/system/${service.unit}.wants/${name}`,
-  );
-  service.must('systemctl', 'daemon-reload');
-  service.start();
-  const withoutRauc = service.must('systemctl', 'show', name, '--property=ConditionResult').trim();
-  const { ActiveState } = service.show('ActiveState');
-  service.stop();
-
-  writeFileSync('/usr/bin/rauc', `#!/bin/sh\necho "$@" >${marked}\n`);
-  chmodSync('/usr/bin/rauc', 0o755);
-  service.start();
-  const isMarkedAtOnce = existsSync(marked);
-  service.stop(); // Too early: it has not served for long enough.
-  await service.sleep(2_500);
-  const isMarkedAfterStop = existsSync(marked);
-  service.start();
-  await service.until('the mark', () => existsSync(marked));
-  rmSync(`/run/systemd/system/${service.unit}.wants`, { recursive: true });
-  return { withoutRauc, ActiveState, isMarkedAtOnce, isMarkedAfterStop };
-}
-
 /** As the Yocto layer's spliced-data does: /data is mounted, and its unit brings the rest. */
 function installDataPartition() {
-  const files = 'yocto-layer/recipes-spliced/spliced-data/files';
-  const unit = readFileSync(`${files}/var-lib-private.mount`, 'utf8').replaceAll('@DATA@', '/data');
-  writeFileSync('/etc/systemd/system/var-lib-private.mount', unit);
-  service.dropIn('state-on-data', readFileSync(`${files}/state-on-data.conf`, 'utf8'));
-  service.must('rm', '-rf', '/var/lib/spliced', '/var/lib/private');
-  mkdirSync('/var/lib/private', { mode: 0o700 });
-  symlinkSync('private/spliced', '/var/lib/spliced');
+  service.putStateOnData();
   mkdirSync('/data');
   service.must('mount', '-t', 'tmpfs', 'data', '/data');
   service.must('systemctl', 'daemon-reload');
@@ -339,6 +306,7 @@ export const scenarios = {
   start: atStart,
   reload,
   store,
+  'new version': newVersion,
   socket,
   'plain http': plainHttp,
   'stop under load': stopUnderLoad,
@@ -347,7 +315,6 @@ export const scenarios = {
   api,
   watchdog,
   credentials,
-  'mark good': markGood,
   'read-only root': readOnlyRoot,
 };
 

@@ -68,7 +68,7 @@ export function install() {
   // The service looks for node where packages put it.
   if (!existsSync('/usr/bin/node')) cpSync(process.execPath, '/usr/bin/node');
   for (const name of readdirSync('systemd')) {
-    if (/\.(service|socket)$/.test(name))
+    if (/\.(service|socket|path)$/.test(name))
       cpSync(`systemd/${name}`, `/usr/lib/systemd/system/${name}`);
   }
   mkdirSync(www, { recursive: true });
@@ -77,6 +77,20 @@ export function install() {
   truncateSync(`${www}/large`, largeBytes);
   must('chmod', '-R', 'a+rX', www, library);
   must('systemctl', 'daemon-reload');
+}
+
+/** As an update does: another directory by the same name; the version is what the log then says. */
+export function replaceProgram(version) {
+  const made = `${library}/dist.new`;
+  rmSync(made, { recursive: true, force: true });
+  cpSync('dist', made, { recursive: true });
+  if (version !== undefined) {
+    const own = JSON.parse(readFileSync('package.json', 'utf8')).version;
+    must('sh', '-c', `grep -rl '"${own}"' ${made} | xargs sed -i 's/"${own}"/"${version}"/g'`);
+  }
+  must('chmod', '-R', 'a+rX', made);
+  must('rm', '-rf', `${library}/dist`);
+  must('mv', made, `${library}/dist`);
 }
 
 export function configure(text) {
@@ -91,6 +105,17 @@ export function dropIn(name, text) {
   if (text === undefined) rmSync(file, { force: true });
   else writeFileSync(file, text);
   must('systemctl', 'daemon-reload');
+}
+
+/** As the Yocto layer's spliced-data does: the state of services is on /data. */
+export function putStateOnData() {
+  const files = 'yocto-layer/recipes-spliced/spliced-data/files';
+  const mount = readFileSync(`${files}/var-lib-private.mount`, 'utf8');
+  writeFileSync('/etc/systemd/system/var-lib-private.mount', mount.replaceAll('@DATA@', '/data'));
+  must('rm', '-rf', '/var/lib/spliced', '/var/lib/private');
+  mkdirSync('/var/lib/private', { mode: 0o700 });
+  symlinkSync('private/spliced', '/var/lib/spliced');
+  dropIn('state-on-data', readFileSync(`${files}/state-on-data.conf`, 'utf8'));
 }
 
 export const start = () => must('systemctl', 'start', unit);
