@@ -174,11 +174,12 @@ export async function waitUntilGood(parts: WaitParts): Promise<number> {
       const { canary } = JSON.parse(
         await askApi(parts.find().stateDir, { path: '/status' }),
       ) as StatusDocument;
-      if ((canary?.ok ?? 0) > base.canariesRight) {
+      const isNoneWrong = canary?.failed === base.canariesWrong;
+      if (isNoneWrong && canary.ok > base.canariesRight) {
         say('good: ready, the canary has passed, the index came with its right bytes');
         return 0;
       }
-      fault = 'canary: none has come back yet';
+      fault = isNoneWrong ? 'canary: none has come back yet' : 'canary: one has failed';
     }
     if (fault !== '' && fault !== said) say(`not good yet: ${fault}`);
     said = fault;

@@ -65,6 +65,15 @@ t.test('a restart of the device needs the unit', async (t) => {
   t.match(await update('restart'), { code: 1, stderr: /only as spliced\.service/ });
 });
 
+t.test('good: ready, canaries, and the index with the bytes of its file', async (t) => {
+  // Of a service manager: a canary each second.
+  const { update } = await startUpdating(t, { WATCHDOG_USEC: '4000000' });
+  const wait = ['wait-good', '--hold-s', '3', '--within-s', '12'];
+  t.match(await update(...wait), { code: 0, stderr: /good: ready, the canary has passed/ });
+  const missing = await update(...wait, '--within-s', '1', '--index', '/missing');
+  t.match(missing, { code: 1, stderr: /index: \/missing is answered with 404/ });
+});
+
 t.test('without canaries nothing is good', async (t) => {
   const { update } = await startUpdating(t);
   const waited = await update('wait-good', '--hold-s', '1', '--within-s', '1');

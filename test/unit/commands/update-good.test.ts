@@ -1,8 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0
-// Which file an index is, as `spliced update wait-good` compares it.
+// `spliced update wait-good`: which file an index is, and what keeps an update from being good, with a
+// service that answers as the test says.
 
-import t from 'tap';
-import { fileOf } from '../../../src/commands/update-good.js';
+import { X509Certificate } from 'node:crypto';
+import { once } from 'node:events';
+import { writeFileSync } from 'node:fs';
+import { createServer } from 'node:https';
+import type { AddressInfo } from 'node:net';
+import { join } from 'node:path';
+import t, { type Test } from 'tap';
+import { issueCertificate } from '../../../src/certificates/issue.js';
+import { fileOf, waitUntilGood } from '../../../src/commands/update-good.js';
+import { startScene } from '../api/scene.js';
+import { statusJson } from '../api/status.js';
 
 const route = (path: string, more = {}) => ({
   path,
@@ -32,4 +42,76 @@ t.test('by the longest route, in whole segments', async (t) => {
   t.equal(fileOf('/uix/', '/srv', routes), '/srv/uix/main.html');
   t.equal(fileOf('/api', '/srv', routes), undefined, 'no file');
   t.equal(fileOf('/x', '/srv', [route('/ui')]), undefined, 'no route');
+});
+
+/** A service whose parts can be made wrong. */
+async function startService(t: Test) {
+  const now = {
+    body: 'the page',
+    canary: { ok: 0, failed: 0, lastMs: 0, lastError: '' },
+    missing: [] as string[],
+    fingerprint: '',
+  };
+  const status = () => {
+    now.canary.ok += 1; // One has come back since the last time.
+    const { canary, missing } = now;
+    return JSON.stringify({ ...JSON.parse(statusJson), canary, watchdog: { missing } });
+  };
+  const served = () => [{ fingerprint: now.fingerprint }];
+  const certificates = { list: () => ({ served: served(), waiting: [] }) };
+  const configuration = {
+    effective: () => JSON.stringify({ files: [], settings: { root: { value: directory } } }),
+  };
+  const scene = await startScene(t, {
+    service: { status, certificates, configuration } as never,
+  });
+  const { directory } = scene;
+  writeFileSync(join(directory, 'index.html'), 'the page');
+  const pair = await issueCertificate(
+    { commonName: 'gate', dns: ['gate'], ip: [] },
+    Date.now() - 60_000,
+  );
+  now.fingerprint = new X509Certificate(pair.certificate).fingerprint256;
+  const server = createServer({ cert: pair.certificate, key: pair.privateKey }, (_, response) => {
+    response.end(now.body);
+  });
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  t.teardown(() => {
+    server.closeAllConnections();
+    server.close();
+  });
+  const { port } = server.address() as AddressInfo;
+  const listeners = [{ address: '127.0.0.1', port }];
+  const state = { pid: process.pid, startTicks: '', listeners };
+  const wait = async (withinMs: number, holdMs = 20) => {
+    const said: string[] = [];
+    const parts = { holdMs, withinMs, index: '/', say: (text: string) => said.push(text) };
+    const code = await waitUntilGood({ ...parts, find: () => ({ stateDir: directory, state }) });
+    return { code, said };
+  };
+  return { now, wait };
+}
+
+t.test('each condition, in words', async (t) => {
+  const { now, wait } = await startService(t);
+  t.match(await wait(5_000), { code: 0, said: [/^good: ready/] });
+  now.body = 'the pago';
+  t.match(await wait(1), { code: 1, said: [/not good yet: index: \/ has other bytes than/, /./] });
+  now.body = 'the page';
+  const { fingerprint } = now;
+  now.fingerprint = 'AB';
+  t.match(await wait(1), { code: 1, said: [/index: another certificate answers/, /nothing is/] });
+  now.fingerprint = fingerprint;
+  now.missing = ['engine'];
+  t.match(await wait(1), { code: 1, said: [/watchdog: it waits for engine/, /nothing is marked/] });
+  now.missing = [];
+  const failing = setInterval(() => {
+    now.canary.failed += 1;
+    now.canary.lastError = 'wrong bytes';
+  }, 5);
+  const failed = await wait(800, 500);
+  clearInterval(failing);
+  t.match(failed.said[0], /canary: wrong bytes/);
+  t.match(await wait(5_000), { code: 0 }, 'and good again');
 });
