@@ -28,22 +28,26 @@ export interface SceneOptions extends Partial<DeviceOptions> {
 
 /**
  * What the console may say: the browser itself tells of each request that fails, and those are meant
- * to fail that a test cuts off or that have no token yet.
+ * to fail that a test cuts off, that meet a service that is starting, or that have no token yet.
  */
 const meant =
-  /^Failed to load resource: (the server responded with a status of (401|409|422|507)|net::ERR_)/;
+  /^Failed to load resource: (the server responded with a status of (401|409|422|502|503|507)|net::ERR_)/;
+
+/** Removed at the end; a browser that has just ended may still be writing its profile there. */
+export function temporaryDirectory(t: Test): string {
+  const directory = mkdtempSync(join(tmpdir(), 'spliced-page-'));
+  t.teardown(() => rmSync(directory, { recursive: true, force: true, maxRetries: 10 }));
+  return directory;
+}
 
 /** The device, and its page as somebody opens it. */
 export async function open(t: Test, options: SceneOptions = {}): Promise<Scene> {
-  const directory = mkdtempSync(join(tmpdir(), 'spliced-page-'));
+  const directory = temporaryDirectory(t);
   const { isSignedIn = true, prepare, ...rest } = options;
   const device = new FakeDevice({ token, ...rest });
   prepare?.(device);
   await device.start();
-  t.teardown(async () => {
-    await device.stop();
-    rmSync(directory, { recursive: true, force: true });
-  });
+  t.teardown(() => device.stop());
   const context = await launch(t, directory, device.port);
   const tab = await Tab.open(context);
   const { page } = tab;

@@ -2,15 +2,17 @@
 // The page in Chromium by the real service alone: served by the engine, its API through the proxy
 // route. Certificates are refused in words and installed; the service is restarted under an open tab.
 
-import { writeFileSync } from 'node:fs';
+import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { connect } from 'node:tls';
+import type { Page } from 'playwright-core';
 import t, { type Test } from 'tap';
 import { issueCertificate } from '../../src/certificates/issue.js';
 import { socketOf } from '../cli/api.js';
 import { launch, Tab } from '../cli/chromium.js';
 import { runCli, type Server, startServer } from '../cli/server.js';
-import { quiet, says, until, watchPolicy } from './page.js';
+import { post } from '../unit/api/client.js';
+import { quiet, says, temporaryDirectory, until, watchPolicy } from './page.js';
 
 function shownTo(port: number): Promise<string> {
   return new Promise((resolve, reject) => {
@@ -22,10 +24,15 @@ function shownTo(port: number): Promise<string> {
   });
 }
 
-async function serve(t: Test, directory: string, port: number): Promise<Server> {
+async function serve(
+  t: Test,
+  directory: string,
+  port: number,
+  env: NodeJS.ProcessEnv = {},
+): Promise<Server> {
   const stateDir = join(directory, 'state');
   const own = ['--listen', `127.0.0.1:${port}`, '--state-dir', stateDir];
-  const server = await startServer([process.execPath, 'dist/cli.js', 'serve', ...own]);
+  const server = await startServer([process.execPath, 'dist/cli.js', 'serve', ...own], env);
   t.teardown(() => server.child.kill('SIGKILL'));
   await socketOf(stateDir);
   return server;
@@ -36,9 +43,16 @@ async function tokenOf(directory: string): Promise<string> {
   return /^[\w-]{40,}$/m.exec(stdout)?.[0] ?? '';
 }
 
-// The names of the tests are part of the path of a socket, which has at most 107 bytes.
-t.test('page', async (t) => {
-  const directory = t.testdir();
+async function signIn(page: Page, directory: string): Promise<void> {
+  await says(page, '#verdict', /All is well|to look at/);
+  await page.click('#session');
+  await page.fill('#token', await tokenOf(directory));
+  await page.keyboard.press('Enter');
+  await page.locator('#install').waitFor();
+}
+
+t.test('figures, certificates, and a restart under the open tab', async (t) => {
+  const directory = temporaryDirectory(t);
   const { child, port, ended } = await serve(t, directory, 0);
   const names = { commonName: 'customer', dns: ['customer'], ip: [] };
   const pair = await issueCertificate(names, Date.now());
@@ -50,11 +64,7 @@ t.test('page', async (t) => {
   await says(page, '#served', /The device’s own, by its own authority/);
   await says(page, '#log-locked', /Sign in to read the log/);
 
-  const token = await tokenOf(directory);
-  await page.click('#session');
-  await page.fill('#token', token);
-  await page.keyboard.press('Enter');
-  await page.locator('#install').waitFor();
+  await signIn(page, directory);
   await says(page, '#line-list', /ready/);
   await says(page, '#update-panel', /takes no updates through this page/);
   const sent = await page.textContent('#sent');
@@ -93,5 +103,44 @@ t.test('page', async (t) => {
   await page.getByRole('button', { name: 'Remove' }).click();
   await says(page, '#install-result', /is forgotten/);
   t.equal(await shownTo(port), device);
+  quiet(t, tab);
+});
+
+/** Says how far it is, then waits for a file that says how it is to end. */
+const installer = `
+echo '{"percent": 30, "message": "writing the root file system"}'
+while [ ! -e "$1/end" ]; do sleep 0.05; done
+exit "$(cat "$1/end")"
+`;
+
+t.test('an update by a program of the product', async (t) => {
+  const directory = temporaryDirectory(t);
+  writeFileSync(join(directory, 'install.sh'), installer);
+  const { port } = await serve(t, directory, 0, {
+    SPLICED_UPDATE_ADAPTER: 'command',
+    SPLICED_UPDATE_COMMAND: `/bin/sh;${join(directory, 'install.sh')};${directory}`,
+    SPLICED_UPDATE_RESTART: 'none',
+  });
+  const stateDir = join(directory, 'state');
+  mkdirSync(join(stateDir, 'update'), { recursive: true });
+  writeFileSync(join(stateDir, 'update/gateway.bin'), 'a bundle');
+  const tab = await Tab.open(await launch(t, directory, port));
+  const { page } = tab;
+  await watchPolicy(page);
+  await page.goto(`https://127.0.0.1:${port}/.spliced/ui/`);
+  await signIn(page, directory);
+  await page.locator('#drop').waitFor();
+
+  const install = () =>
+    post(join(stateDir, 'api.sock'), '/update/install', { file: 'gateway.bin' });
+  t.equal((await install()).status, 202);
+  await says(page, '#update-panel', /Installing gateway\.bin/);
+  await says(page, '#installing-text', /30 %: writing the root file system/);
+  writeFileSync(join(directory, 'end'), '3');
+  await says(page, '#update-panel [role=alert]', /3/);
+  await says(page, '#update-panel', /The update has failed\. The device goes on/);
+  writeFileSync(join(directory, 'end'), '0');
+  t.equal((await install()).status, 202);
+  await says(page, '#update-panel', /Installed\./);
   quiet(t, tab);
 });
