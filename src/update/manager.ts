@@ -6,9 +6,9 @@
 import { existsSync, rmSync } from 'node:fs';
 import type { Log } from '../log.js';
 import { reasonOf } from '../start-error.js';
+import { DeviceView } from './device-view.js';
 import type { AdapterName, UpdateDocument, Upload } from './document.js';
 import {
-  type Device,
   type InstallCallbacks,
   InstallError,
   type Installer,
@@ -42,10 +42,6 @@ export interface UpdateParts {
   restartPatienceMs?: number;
 }
 
-/** Slots are asked for again when they are older than this. */
-const deviceAgeMsMax = 5_000;
-
-const emptyDevice: Device = { compatible: null, slots: [] };
 const noAdapter =
   'No installer is configured: set update.adapter to "rauc", "swupdate" or "command".';
 
@@ -54,9 +50,7 @@ export class UpdateManager {
   #record: UpdateRecord;
   #upload: Upload | null = null;
   #progress: Progress | null = null;
-  #device: Device = emptyDevice;
-  #deviceAtMs = Number.NEGATIVE_INFINITY;
-  #looking: Promise<void> | undefined;
+  readonly #device: DeviceView;
   #installer: Promise<Installer> | undefined;
   #patience: NodeJS.Timeout | undefined;
   #isTaking = false;
@@ -66,6 +60,7 @@ export class UpdateManager {
   constructor(parts: UpdateParts) {
     this.#parts = parts;
     this.#record = this.#fresh('idle');
+    this.#device = new DeviceView(() => this.#load(), parts.log);
   }
 
   /** Goes on where an earlier process ended. Never throws. */
@@ -133,7 +128,7 @@ export class UpdateManager {
     this.#enter('installing', { bundle });
     void this.#follow(async (installer, callbacks) => {
       // To know after the restart whether another slot was booted.
-      this.#device = await installer.device();
+      await this.#device.refresh();
       this.#keep({ ...this.#record, bootedSlot: this.#bootedSlot() });
       await installer.install(bundle.path, callbacks);
     });
@@ -184,7 +179,7 @@ export class UpdateManager {
     }
     const message = await installer.mark(slot, mark);
     log.info({ event: 'slot_marked', slot, mark, message });
-    this.#deviceAtMs = Number.NEGATIVE_INFINITY;
+    this.#device.expire();
     await this.#look();
     this.#tell();
     return message;
@@ -246,7 +241,7 @@ export class UpdateManager {
   }
 
   #bootedSlot(): string | null {
-    return this.#device.slots.find(({ state }) => state === 'booted')?.name ?? null;
+    return this.#device.current.slots.find(({ state }) => state === 'booted')?.name ?? null;
   }
 
   #resume(token: string): void {
@@ -276,7 +271,7 @@ export class UpdateManager {
       this.#failed(reasonOf(error));
     }
     if (this.#isClosed) return;
-    this.#deviceAtMs = Number.NEGATIVE_INFINITY;
+    this.#device.expire();
     await this.#look();
   }
 
@@ -328,25 +323,11 @@ export class UpdateManager {
     return this.#installer;
   }
 
-  /** Looks at the slots, one look at a time. An installer that is busy answers nothing. */
-  #look(): Promise<void> {
-    const isFresh = performance.now() - this.#deviceAtMs < deviceAgeMsMax;
+  /** Looks at the slots. An installer that is busy answers nothing. */
+  async #look(): Promise<void> {
     const isBusy = this.#record.state === 'installing';
-    if (this.#parts.adapter === 'none' || isFresh || isBusy) return Promise.resolve();
-    this.#looking ??= this.#lookNow().finally(() => {
-      this.#looking = undefined;
-    });
-    return this.#looking;
-  }
-
-  async #lookNow(): Promise<void> {
-    try {
-      this.#device = await (await this.#load()).device();
-    } catch (error) {
-      this.#parts.log.warn({ event: 'update_installer_unavailable', reason: reasonOf(error) });
-    }
-    this.#deviceAtMs = performance.now();
-    this.#tell();
+    if (this.#parts.adapter === 'none' || isBusy) return;
+    if (await this.#device.look()) this.#tell();
   }
 
   #enter(
@@ -388,8 +369,8 @@ export class UpdateManager {
       bundle: shown,
       progress: this.#progress,
       error,
-      compatible: this.#device.compatible,
-      slots: this.#device.slots,
+      compatible: this.#device.current.compatible,
+      slots: this.#device.current.slots,
       restartNeeded: state === 'installed' && restart.kind !== 'none',
       bootId,
       build: build(),
