@@ -32,6 +32,16 @@ export interface Progress {
   waiting: string;
 }
 
+/** What a new announcement of the same file puts right (docs/UPLOAD.md). */
+const passing: Readonly<Record<number, string>> = {
+  404: 'The service was restarted.',
+  408: 'The line was too slow.',
+  409: 'The device has another part of it.',
+  502: 'The service is being restarted.',
+  503: 'The service is being restarted.',
+  504: 'The service is too busy.',
+};
+
 type Piece = { isDone: true; offset: number | undefined } | { isDone: false; reason: string };
 
 async function digestOf(file: File): Promise<string | undefined> {
@@ -129,7 +139,7 @@ export class Upload {
     return new Promise((resolve, reject) => {
       const request = new XMLHttpRequest();
       let timer = 0;
-      const end_ = (piece: Piece): void => {
+      const settle = (piece: Piece): void => {
         clearTimeout(timer);
         signal.removeEventListener('abort', abort);
         resolve(piece);
@@ -146,18 +156,16 @@ export class Upload {
       };
       request.onload = () => {
         const { status } = request;
-        if (status >= 200 && status < 300) end_({ isDone: true, offset: offsetOf(request) });
-        else if (status === 409)
-          end_({ isDone: false, reason: 'The device has another part of it.' });
-        else if (status === 404 || status === 410 || status === 408 || status >= 502)
-          end_({ isDone: false, reason: 'The service was restarted, or is too busy.' });
+        if (status >= 200 && status < 300) settle({ isDone: true, offset: offsetOf(request) });
+        else if (passing[status] !== undefined) settle({ isDone: false, reason: passing[status] });
         else {
           clearTimeout(timer);
           reject(refusalOf(request));
         }
       };
-      request.onerror = () => end_({ isDone: false, reason: 'The connection was cut off.' });
-      request.onabort = () => end_({ isDone: false, reason: 'The device took nothing any more.' });
+      request.onerror = () => settle({ isDone: false, reason: 'The connection was cut off.' });
+      request.onabort = () =>
+        settle({ isDone: false, reason: 'The device took nothing any more.' });
       signal.addEventListener('abort', abort);
       request.open('PUT', url);
       request.setRequestHeader('Content-Type', 'application/octet-stream');

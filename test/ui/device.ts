@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // A device for the page alone: serves dist/ui over HTTPS with the fields of the real route, and plays
-// what is hard to have here, by the contract of docs/API.md: uploads that are cut off, bundles that are
+// what is hard to have here, by docs/UPLOAD.md and docs/API.md: uploads that are cut off, bundles that are
 // refused, installation, restart, boot. service.test.ts has a real one.
 
 import { createHash, type Hash, randomBytes } from 'node:crypto';
@@ -280,8 +280,9 @@ export class FakeDevice {
     } catch {
       return; // Cut off: what came stays.
     }
-    if (part.offset === part.length) this.#complete(part);
-    outgoing.writeHead(204, { 'Upload-Offset': part.offset }).end();
+    const isWhole = part.offset === part.length;
+    if (isWhole) this.#complete(part);
+    outgoing.writeHead(isWhole ? 200 : 202, { 'Upload-Offset': part.offset }).end();
   }
 
   #complete({ name, length, hash }: Part): void {

@@ -2,7 +2,8 @@
 // The page in Chromium by the real service alone: served by the engine, its API through the proxy
 // route. Certificates are refused in words and installed; the service is restarted under an open tab.
 
-import { mkdirSync, writeFileSync } from 'node:fs';
+import { createHash } from 'node:crypto';
+import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { connect } from 'node:tls';
 import type { Page } from 'playwright-core';
@@ -11,8 +12,7 @@ import { issueCertificate } from '../../src/certificates/issue.js';
 import { socketOf } from '../cli/api.js';
 import { launch, Tab } from '../cli/chromium.js';
 import { runCli, type Server, startServer } from '../cli/server.js';
-import { post } from '../unit/api/client.js';
-import { quiet, says, temporaryDirectory, until, watchPolicy } from './page.js';
+import { drop, quiet, says, temporaryDirectory, until, watchPolicy } from './page.js';
 
 function shownTo(port: number): Promise<string> {
   return new Promise((resolve, reject) => {
@@ -112,35 +112,57 @@ echo '{"percent": 30, "message": "writing the root file system"}'
 while [ ! -e "$1/end" ]; do sleep 0.05; done
 exit "$(cat "$1/end")"
 `;
+const bundleBytes = 20 << 20;
 
-t.test('an update by a program of the product', async (t) => {
+t.test('an update: uploaded through a restart, refused, installed', async (t) => {
   const directory = temporaryDirectory(t);
   writeFileSync(join(directory, 'install.sh'), installer);
-  const { port } = await serve(t, directory, 0, {
+  const env = {
     SPLICED_UPDATE_ADAPTER: 'command',
     SPLICED_UPDATE_COMMAND: `/bin/sh;${join(directory, 'install.sh')};${directory}`,
     SPLICED_UPDATE_RESTART: 'none',
-  });
-  const stateDir = join(directory, 'state');
-  mkdirSync(join(stateDir, 'update'), { recursive: true });
-  writeFileSync(join(stateDir, 'update/gateway.bin'), 'a bundle');
-  const tab = await Tab.open(await launch(t, directory, port));
+    SPLICED_STOP_TIMEOUT_MS: '100',
+  };
+  const { child, port, ended } = await serve(t, directory, 0, env);
+  const context = await launch(t, directory, port);
+  const tab = await Tab.open(context);
   const { page } = tab;
   await watchPolicy(page);
   await page.goto(`https://127.0.0.1:${port}/.spliced/ui/`);
   await signIn(page, directory);
   await page.locator('#drop').waitFor();
 
-  const install = () =>
-    post(join(stateDir, 'api.sock'), '/update/install', { file: 'gateway.bin' });
-  t.equal((await install()).status, 202);
+  const session = await context.newCDPSession(page);
+  const throttle = (uploadThroughput: number) =>
+    session.send('Network.emulateNetworkConditions', {
+      offline: false,
+      latency: 0,
+      downloadThroughput: -1,
+      uploadThroughput,
+    });
+  await session.send('Network.enable');
+  await throttle(2 << 20);
+  await drop(page, 'gateway.bin', bundleBytes);
+  await until(page, "document.getElementById('sending').value > 10");
+  child.kill('SIGTERM');
+  await ended;
+  await says(page, '#sending-text', /Going on as soon as it is possible/);
+  await throttle(-1);
+  await serve(t, directory, port, env);
+  await says(page, '#update-panel', /The bundle is on the device, whole\./);
+  const sha256 = createHash('sha256').update(Buffer.alloc(bundleBytes, 7)).digest('hex');
+  t.match(await page.textContent('#update-panel .facts'), sha256, 'as it was sent');
+
+  const install = page.getByRole('button', { name: 'Install', exact: true });
+  await install.click();
   await says(page, '#update-panel', /Installing gateway\.bin/);
   await says(page, '#installing-text', /30 %: writing the root file system/);
   writeFileSync(join(directory, 'end'), '3');
-  await says(page, '#update-panel [role=alert]', /3/);
   await says(page, '#update-panel', /The update has failed\. The device goes on/);
+  t.match(await page.textContent('#update-panel [role=alert]'), /3/);
   writeFileSync(join(directory, 'end'), '0');
-  t.equal((await install()).status, 202);
+  await drop(page, 'gateway.bin', bundleBytes);
+  await install.click();
   await says(page, '#update-panel', /Installed\./);
   quiet(t, tab);
 });
