@@ -20,7 +20,7 @@ const fallbackWords: Record<string, string> = {
 const stateGroups: [string, string[]][] = [
   ['Handshake', ['handshake']],
   ['Waiting for a request', ['read_head']],
-  ['Receiving', ['read_body']],
+  ['Receiving', ['read_body', 'receive']],
   ['Opening a file', ['open_file']],
   ['At a backend', ['connect', 'exchange', 'tunnel']],
   ['Sending', ['respond', 'splice']],

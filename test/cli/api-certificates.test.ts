@@ -3,24 +3,12 @@
 
 import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { connect } from 'node:tls';
 import t from 'tap';
 import { issueCertificate } from '../../src/certificates/issue.js';
 import { ask, from, json, post } from '../unit/api/client.js';
 import { signRequest } from '../unit/certificates/sign-request.js';
 import { socketOf, startWithApi } from './api.js';
-import { logLines, runCli, startCli } from './server.js';
-
-/** The subject that new clients are shown. */
-function shownTo(port: number): Promise<string> {
-  return new Promise((resolve, reject) => {
-    const socket = connect({ host: '127.0.0.1', port, rejectUnauthorized: false }, () => {
-      resolve(socket.getPeerX509Certificate()?.subject ?? '');
-      socket.destroy();
-    });
-    socket.on('error', reject);
-  });
-}
+import { logLines, runCli, shownTo, startCli } from './server.js';
 
 const pairOf = (name: string) =>
   issueCertificate({ commonName: name, dns: [name], ip: [] }, Date.now());

@@ -4,6 +4,7 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { request } from 'node:https';
 import { createInterface } from 'node:readline';
+import { connect } from 'node:tls';
 
 export interface Ended {
   code: number | null;
@@ -124,5 +125,16 @@ export function beginDownload(port: number, path: string): Promise<Download> {
     });
     outgoing.on('error', reject);
     outgoing.end();
+  });
+}
+
+/** The subject of the certificate that new clients are shown. */
+export function shownTo(port: number): Promise<string> {
+  return new Promise((resolve, reject) => {
+    const socket = connect({ host: '127.0.0.1', port, rejectUnauthorized: false }, () => {
+      resolve(socket.getPeerX509Certificate()?.subject ?? '');
+      socket.destroy();
+    });
+    socket.on('error', reject);
   });
 }

@@ -37,7 +37,7 @@ const profile = mkdtempSync(join(tmpdir(), 'spliced-pictures-'));
 try {
   for (const colorScheme of ['light', 'dark'] as const) {
     for (const [width, height] of [
-      [1280, 1060],
+      [1280, 1090],
       [390, 844],
     ] as const) {
       device.second = 0;

@@ -5,24 +5,13 @@
 import { createHash } from 'node:crypto';
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { connect } from 'node:tls';
 import type { Page } from 'playwright-core';
 import t, { type Test } from 'tap';
 import { issueCertificate } from '../../src/certificates/issue.js';
 import { socketOf } from '../cli/api.js';
 import { launch, Tab } from '../cli/chromium.js';
-import { runCli, type Server, startServer } from '../cli/server.js';
+import { runCli, type Server, shownTo, startServer } from '../cli/server.js';
 import { drop, quiet, says, temporaryDirectory, until, watchPolicy } from './page.js';
-
-function shownTo(port: number): Promise<string> {
-  return new Promise((resolve, reject) => {
-    const socket = connect({ host: '127.0.0.1', port, rejectUnauthorized: false }, () => {
-      resolve(socket.getPeerX509Certificate()?.subject ?? '');
-      socket.destroy();
-    });
-    socket.on('error', reject);
-  });
-}
 
 async function serve(
   t: Test,
