@@ -7,11 +7,12 @@ import { createPrivateKey, X509Certificate } from 'node:crypto';
 import { existsSync, lstatSync, readFileSync, realpathSync } from 'node:fs';
 import { readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
+import { makeDirectory } from '../durable.js';
 import { reasonOf, StartError } from '../start-error.js';
 import { ensureAuthority, readAuthorityCertificate } from './authority.js';
 import { dayMs, isClockSet, referenceMs } from './clock.js';
 import { type DeviceNames, deviceNames } from './names.js';
-import { GenerationStore, makeDirectory } from './store.js';
+import { GenerationStore } from './store.js';
 
 export interface DeviceCertificate {
   /** PEM: the certificate alone. A client that trusts the authority needs nothing else. */

@@ -8,7 +8,8 @@
 import { createHash } from 'node:crypto';
 import { chmodSync, readdirSync, readFileSync, readlinkSync } from 'node:fs';
 import { mkdir, open, rename, rm, symlink } from 'node:fs/promises';
-import { basename, dirname, join } from 'node:path';
+import { basename, join } from 'node:path';
+import { fsyncDirectory, makeDirectory } from '../durable.js';
 import { reasonOf } from '../start-error.js';
 
 export interface Stored {
@@ -37,15 +38,6 @@ const sha256 = (text: string): string => createHash('sha256').update(text).diges
 
 const isMissing = (error: unknown): boolean => (error as NodeJS.ErrnoException).code === 'ENOENT';
 
-async function fsyncDirectory(path: string): Promise<void> {
-  const handle = await open(path, 'r');
-  try {
-    await handle.sync();
-  } finally {
-    await handle.close();
-  }
-}
-
 /** A new file for its owner alone, its content on the medium when this returns. */
 async function writeSecret(path: string, text: string): Promise<void> {
   const handle = await open(path, 'wx', 0o600);
@@ -54,15 +46,6 @@ async function writeSecret(path: string, text: string): Promise<void> {
     await handle.sync();
   } finally {
     await handle.close();
-  }
-}
-
-/** Makes the directory (0700) and those above it; each new entry is on the medium afterwards. */
-export async function makeDirectory(path: string): Promise<void> {
-  const first = await mkdir(path, { recursive: true, mode: 0o700 });
-  if (first === undefined) return;
-  for (let made = path; made.length >= first.length; made = dirname(made)) {
-    await fsyncDirectory(dirname(made));
   }
 }
 

@@ -5,6 +5,7 @@
 
 import { open, readFile, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
+import { fsyncDirectory } from '../durable.js';
 
 export interface UploadRecord {
   /** `complete`: all is there and right, and `file` is, or is about to be, its name. */
@@ -36,15 +37,6 @@ function isRecord(value: Partial<UploadRecord> | null): value is UploadRecord {
   return isState && isText && isSane && typeof value.file === 'string';
 }
 
-export async function syncDirectory(path: string): Promise<void> {
-  const handle = await open(path, 'r');
-  try {
-    await handle.sync();
-  } finally {
-    await handle.close();
-  }
-}
-
 /** Undefined: there is none, or it cannot be understood. */
 export async function readRecord(directory: string): Promise<UploadRecord | undefined> {
   try {
@@ -67,7 +59,7 @@ export async function writeRecord(directory: string, record: UploadRecord): Prom
     await handle.close();
   }
   await rename(`${path}.new`, path);
-  await syncDirectory(directory);
+  await fsyncDirectory(directory);
 }
 
 /** The record first: a part without one is nothing. */
@@ -75,12 +67,12 @@ export async function removeUpload(directory: string): Promise<void> {
   for (const name of [recordName, `${recordName}.new`]) {
     await rm(join(directory, name), { force: true });
   }
-  await syncDirectory(directory);
+  await fsyncDirectory(directory);
   await rm(join(directory, partName), { force: true });
 }
 
 /** The whole bundle has its name from now on. */
 export async function nameBundle(directory: string, file: string): Promise<void> {
   await rename(join(directory, partName), join(directory, file));
-  await syncDirectory(directory);
+  await fsyncDirectory(directory);
 }

@@ -5,8 +5,9 @@
 // the same bundle again goes on from there. Made by upload-serving.ts.
 
 import { randomBytes } from 'node:crypto';
-import { mkdir, open, rm, stat, statfs, truncate } from 'node:fs/promises';
+import { open, rm, stat, statfs, truncate } from 'node:fs/promises';
 import { extname, join } from 'node:path';
+import { fsyncDirectory, makeDirectory } from '../durable.js';
 import type { Log } from '../log.js';
 import { reasonOf } from '../start-error.js';
 import type { Upload } from './document.js';
@@ -16,7 +17,6 @@ import {
   partName,
   readRecord,
   removeUpload,
-  syncDirectory,
   type UploadRecord,
   writeRecord,
 } from './upload-record.js';
@@ -142,6 +142,11 @@ export class Uploads<R extends Receiver = Receiver> {
     });
   }
 
+  /** When all that was told until now has been dealt with. */
+  async settled(): Promise<void> {
+    await this.#last;
+  }
+
   #inTurn<T>(work: () => Promise<T>): Promise<T> {
     const turn = this.#last.then(work);
     this.#last = turn.catch(() => {});
@@ -150,7 +155,7 @@ export class Uploads<R extends Receiver = Receiver> {
 
   async #recover(): Promise<void> {
     const { directory, log } = this.#parts;
-    await mkdir(directory, { recursive: true, mode: 0o700 });
+    await makeDirectory(directory);
     const record = await readRecord(directory);
     if (record === undefined) return removeUpload(directory);
     if (record.state === 'complete') return this.#takeComplete(record);
@@ -205,12 +210,12 @@ export class Uploads<R extends Receiver = Receiver> {
     const before = this.#record;
     const offset = before?.offset ?? 0;
     try {
-      await mkdir(directory, { recursive: true, mode: 0o700 });
+      await makeDirectory(directory);
       await this.#refuseWithoutSpace(length - offset);
       if (before === undefined) {
         const handle = await open(path, 'w', 0o600);
         await handle.close();
-        await syncDirectory(directory);
+        await fsyncDirectory(directory);
       }
       await this.#parts.reserveFile(path, length);
       const sha256 = wish.sha256 ?? before?.sha256 ?? '';

@@ -83,7 +83,7 @@ async function testAll(): Promise<void> {
   const { default: t } = await import('tap');
   const directory = t.testdir();
   const shim = join(directory, 'power-cut.so');
-  const source = join(process.cwd(), 'test/unit/certificates/power-cut.c');
+  const source = join(process.cwd(), 'test/unit/power-cut.c');
   const compiled = spawnSync('gcc', ['-shared', '-fPIC', '-O1', '-o', shim, source, '-ldl']);
   if (compiled.status !== 0) throw new Error(String(compiled.stderr));
   let runs = 0;

@@ -3,7 +3,9 @@
 // that changes anything beneath a directory the process is killed. What was not synchronised can be
 // lost at that moment: the content of files (CUT_LOSE=data), and the entries of directories as well
 // (CUT_LOSE=all). Environment: CUT_DIR, CUT_AT (0: never, only count), CUT_LOSE, CUT_LOG (a file
-// that gets one line a call). Compiled and used by power-cut.test.ts.
+// that gets one line a call). Of a file that was synchronised and written to again, what was
+// synchronised stays. Compiled and used by certificates/power-cut.test.ts and
+// update/power-cut.test.ts.
 
 #define _GNU_SOURCE
 #include <dlfcn.h>
@@ -27,11 +29,14 @@ struct Entry {
   enum Kind kind;
   char path[PATH_MAX];
   char former[PATH_MAX];  // What a renamed link replaced; empty: nothing.
+  char from[PATH_MAX];    // kRenamed: what it was before.
+  char backup[PATH_MAX];  // kRenamed: the ordinary file that was replaced, beside CUT_DIR; or empty.
 };
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static char *fd_paths[kFdsMax];
 static char *dirty[kEntriesMax];  // Written and not synchronised.
+static long long safe_bytes[kEntriesMax];  // Of that file, from its begin, synchronised before.
 static int dirty_count;
 static struct Entry *entries[kEntriesMax];  // Not synchronised, oldest first.
 static int entry_count;
@@ -65,8 +70,9 @@ static void undo(const struct Entry *entry, int number) {
       syscall(SYS_rename, entry->path, away);
       break;
     case kRenamed:
-      syscall(SYS_unlink, entry->path);
+      syscall(SYS_rename, entry->path, entry->from);
       if (entry->former[0]) syscall(SYS_symlink, entry->former, entry->path);
+      if (entry->backup[0]) syscall(SYS_rename, entry->backup, entry->path);
       break;
   }
 }
@@ -74,7 +80,7 @@ static void undo(const struct Entry *entry, int number) {
 static void cut(void) {
   const char *lose = setting("CUT_LOSE");
   if (strcmp(lose, "data") == 0 || strcmp(lose, "all") == 0) {
-    for (int i = 0; i < dirty_count; i++) syscall(SYS_truncate, dirty[i], 0);
+    for (int i = 0; i < dirty_count; i++) syscall(SYS_truncate, dirty[i], safe_bytes[i]);
   }
   if (strcmp(lose, "all") == 0) {
     for (int i = entry_count - 1; i >= 0; i--) undo(entries[i], i);
@@ -96,7 +102,7 @@ static void step(const char *what, const char *path) {
   if (calls == atoi(setting("CUT_AT"))) cut();
 }
 
-static void remember(enum Kind kind, const char *path, const char *former) {
+static struct Entry *remember(enum Kind kind, const char *path, const char *former) {
   if (entry_count == kEntriesMax) abort();
   struct Entry *entry = calloc(1, sizeof *entry);
   if (!entry) abort();
@@ -104,6 +110,26 @@ static void remember(enum Kind kind, const char *path, const char *former) {
   snprintf(entry->path, sizeof entry->path, "%s", path);
   snprintf(entry->former, sizeof entry->former, "%s", former);
   entries[entry_count++] = entry;
+  return entry;
+}
+
+static char *synchronised[kEntriesMax];  // Files, and how long they were then.
+static long long synchronised_bytes[kEntriesMax];
+static int synchronised_count;
+
+static long long bytes_synchronised(const char *path) {
+  for (int i = 0; i < synchronised_count; i++) {
+    if (strcmp(synchronised[i], path) == 0) return synchronised_bytes[i];
+  }
+  return 0;
+}
+
+static void set_synchronised(const char *path, long long bytes) {
+  int i = 0;
+  while (i < synchronised_count && strcmp(synchronised[i], path) != 0) i++;
+  if (i == kEntriesMax) abort();
+  if (i == synchronised_count) synchronised[synchronised_count++] = strdup(path);
+  synchronised_bytes[i] = bytes;
 }
 
 static void mark_dirty(const char *path) {
@@ -111,6 +137,7 @@ static void mark_dirty(const char *path) {
     if (strcmp(dirty[i], path) == 0) return;
   }
   if (dirty_count == kEntriesMax) abort();
+  safe_bytes[dirty_count] = bytes_synchronised(path);
   dirty[dirty_count++] = strdup(path);
 }
 
@@ -123,9 +150,13 @@ static int is_parent(const char *directory, const char *path) {
 static void mark_synchronised(const char *path) {
   int kept = 0;
   for (int i = 0; i < dirty_count; i++) {
-    if (strcmp(dirty[i], path) != 0) dirty[kept++] = dirty[i];
+    if (strcmp(dirty[i], path) == 0) continue;
+    safe_bytes[kept] = safe_bytes[i];
+    dirty[kept++] = dirty[i];
   }
   dirty_count = kept;
+  struct stat found;
+  if (stat(path, &found) == 0 && S_ISREG(found.st_mode)) set_synchronised(path, found.st_size);
   kept = 0;
   for (int i = 0; i < entry_count; i++) {
     if (!is_parent(path, entries[i]->path)) entries[kept++] = entries[i];
@@ -138,7 +169,10 @@ static int opened(int fd, const char *path, int flags, int existed) {
   free(fd_paths[fd]);
   fd_paths[fd] = strdup(path);
   if ((flags & O_CREAT) && !existed) remember(kCreated, path, "");
-  if (flags & O_TRUNC) mark_dirty(path);
+  if (flags & O_TRUNC) {
+    set_synchronised(path, 0);
+    mark_dirty(path);
+  }
   return fd;
 }
 
@@ -223,14 +257,24 @@ ON_PATH(rmdir, (const char *path), (path), path, (void)0)
 
 int rename(const char *from, const char *to) {
   pthread_mutex_lock(&lock);
-  char former[PATH_MAX] = "";
+  char former[PATH_MAX] = "", backup[PATH_MAX] = "";
+  struct stat found;
   if (is_ours(to)) {
     step("rename", to);
     ssize_t length = readlink(to, former, sizeof former - 1);
     former[length > 0 ? length : 0] = 0;
+    if (lstat(to, &found) == 0 && S_ISREG(found.st_mode)) {
+      snprintf(backup, sizeof backup, "%s.was-%d-%d", setting("CUT_DIR"), (int)getpid(), calls);
+      if (syscall(SYS_linkat, AT_FDCWD, to, AT_FDCWD, backup, 0) != 0) backup[0] = 0;
+    }
   }
   int result = REAL(rename)(from, to);
-  if (result == 0 && is_ours(to)) remember(kRenamed, to, former);
+  if (result == 0 && is_ours(to)) {
+    struct Entry *entry = remember(kRenamed, to, former);
+    snprintf(entry->from, sizeof entry->from, "%s", from);
+    snprintf(entry->backup, sizeof entry->backup, "%s", backup);
+    set_synchronised(to, bytes_synchronised(from));
+  }
   pthread_mutex_unlock(&lock);
   return result;
 }
