@@ -27,6 +27,16 @@ export interface StatusDocument {
     recordLimitCloses: number;
   };
   clientCertificates: { verified: number; missing: number; refused: Counts };
+  upstreams: {
+    open: number;
+    idle: number;
+    opened: number;
+    reused: number;
+    retries: number;
+    webSockets: number;
+    webSocketsEver: number;
+    failures: Counts;
+  };
   pending: {
     bytes: number;
     bytesMax: number;

@@ -97,6 +97,27 @@ function writeTraffic(
   to.counter('spliced_file_cold_fills_total', 'Reads that waited for storage.', files.coldFills);
 }
 
+function writeUpstreams(to: Exposition, { upstreams }: StatusDocument): void {
+  to.gauge('spliced_upstream_connections', 'Connections to applications behind proxy routes.', [
+    [{ state: 'busy' }, upstreams.open - upstreams.idle],
+    [{ state: 'idle' }, upstreams.idle],
+  ]);
+  to.counter('spliced_upstream_connections_opened_total', 'Opened.', upstreams.opened);
+  to.counter('spliced_upstream_connections_reused_total', 'Used again.', upstreams.reused);
+  to.counter(
+    'spliced_upstream_retries_total',
+    'Requests that were sent once more, over another connection.',
+    upstreams.retries,
+  );
+  to.counter(
+    'spliced_upstream_failures_total',
+    'Requests that the application did not answer as it should.',
+    by('reason', upstreams.failures),
+  );
+  to.gauge('spliced_websockets', 'WebSockets now.', upstreams.webSockets);
+  to.counter('spliced_websockets_opened_total', 'WebSockets ever.', upstreams.webSocketsEver);
+}
+
 function writeDrains(to: Exposition, { pending, drains }: StatusDocument): void {
   to.gauge(
     'spliced_pending_bytes',
@@ -197,6 +218,7 @@ export function metricsOf(
   to.gauge('spliced_uptime_seconds', 'Since the engine started.', seconds(status.uptimeMs));
   writeOffload(to, status);
   writeTraffic(to, status);
+  writeUpstreams(to, status);
   writeDrains(to, status);
   writeHealth(to, status);
   writeCertificates(to, certificates);

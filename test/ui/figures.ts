@@ -88,6 +88,16 @@ export function statusOf(second: number): Status {
       recordLimitCloses: 0,
     },
     clientCertificates: { verified: 0, missing: 0, refused: {} },
+    upstreams: {
+      open: 4,
+      idle: 3,
+      opened: 61,
+      reused: 5_204,
+      retries: 0,
+      webSockets: 1,
+      webSocketsEver: 17,
+      failures: {},
+    },
     pending: {
       bytes: Math.max(pending, 0),
       bytesMax: 252_104,

@@ -67,6 +67,9 @@ t.test('the figures are those of the status', async (t) => {
   t.equal(figureOf('spliced_responses_total', { code: '404' }), 1);
   t.equal(figureOf('spliced_connections', { state: 'splice' }), 2);
   t.equal(figureOf('spliced_sent_bytes_total'), 1000);
+  t.equal(figureOf('spliced_upstream_connections', { state: 'busy' }), 3);
+  t.equal(figureOf('spliced_upstream_failures_total', { reason: 'truncated' }), 1);
+  t.equal(figureOf('spliced_websockets'), 3);
   t.equal(figureOf('spliced_drain_duration_max_seconds'), 1.5);
   t.equal(figureOf('spliced_canary_requests_total', { result: 'failed' }), 1);
   t.equal(figureOf('spliced_watchdog_healthy'), 1);

@@ -25,6 +25,16 @@ export const statusJson = JSON.stringify({
     recordLimitCloses: 0,
   },
   clientCertificates: { verified: 1, missing: 2, refused: { expired: 1 } },
+  upstreams: {
+    open: 5,
+    idle: 2,
+    opened: 11,
+    reused: 40,
+    retries: 1,
+    webSockets: 3,
+    webSocketsEver: 8,
+    failures: { refused: 2, truncated: 1 },
+  },
   pending: {
     bytes: 10,
     bytesMax: 20,
