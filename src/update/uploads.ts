@@ -128,13 +128,17 @@ export class Uploads<R extends Receiver = Receiver> {
     });
   }
 
-  /** The service stops, and nobody sends any more: what came is put on the medium. */
+  /** The service stops, and nobody sends any more: what came is put on the medium. Never throws. */
   async close(): Promise<void> {
     await this.#inTurn(async () => {
       const receiver = this.#open?.receiver;
       if (receiver === undefined) return;
-      await this.#synced(receiver);
-      await this.#keepOffset();
+      try {
+        await this.#synced(receiver);
+        await this.#keepOffset();
+      } catch (error) {
+        this.#parts.log.warn({ event: 'upload_failed', reason: reasonOf(error) });
+      }
       const { offset, error } = receiver.snapshot();
       this.#paused(offset, error);
       receiver.close(); // The engine has ended, and asks for it no more.
@@ -211,12 +215,14 @@ export class Uploads<R extends Receiver = Receiver> {
     const offset = before?.offset ?? 0;
     try {
       await makeDirectory(directory);
-      await this.#refuseWithoutSpace(length - offset);
+      // Its own blocks are the part's already.
+      const { blocks } = before === undefined ? { blocks: 0 } : await stat(path);
+      await this.#refuseWithoutSpace(length - Math.max(offset, blocks * 512));
       if (before === undefined) {
         const handle = await open(path, 'w', 0o600);
         await handle.close();
         await fsyncDirectory(directory);
-      }
+      } else await truncate(path, offset);
       await this.#parts.reserveFile(path, length);
       const sha256 = wish.sha256 ?? before?.sha256 ?? '';
       const record: UploadRecord = { state: 'receiving', name, length, sha256, offset, file: '' };
@@ -265,7 +271,8 @@ export class Uploads<R extends Receiver = Receiver> {
       }
     } catch (failure) {
       log.error({ event: 'upload_failed', name, reason: reasonOf(failure) });
-      receiver.conclude(500, 'the storage refuses; the log says why');
+      receiver.conclude(500, 'the storage refuses; make room, and announce it again');
+      this.#isEnding = true; // Announced again, it goes on from what was recorded.
     }
     if (!isReceiving && offset < length) this.#paused(offset, error);
   }
