@@ -14,7 +14,7 @@ export default {
     machine: 'AArch64',
     // The stack protector's guard is the loader's on this architecture.
     needed: ['ld-linux-aarch64.so.1', 'libc.so.6', 'libgcc_s.so.1', 'libstdc++.so.6'],
-    kibMax: 640,
+    kibMax: 704,
   },
   emulator: {
     program: 'qemu-aarch64-static',

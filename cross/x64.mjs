@@ -13,6 +13,6 @@ export default {
     class: 'ELF64',
     machine: 'Advanced Micro Devices X86-64',
     needed: ['libc.so.6', 'libgcc_s.so.1', 'libstdc++.so.6'],
-    kibMax: 640,
+    kibMax: 704,
   },
 };

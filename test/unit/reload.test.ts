@@ -175,6 +175,7 @@ t.test('which settings are live', async (t) => {
     'client_certificates.crl',
     'client_certificates.require',
     'api.client_certificates',
+    'ui.enabled',
     'timeouts.stop_ms',
     'log.level',
   ]);
