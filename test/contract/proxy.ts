@@ -11,6 +11,7 @@ import { join } from 'node:path';
 import type { Readable } from 'node:stream';
 import type { Test } from 'tap';
 import type { RouteOptions, SiteOptions } from '../../src/engine/native.js';
+import type { StatusDocument } from '../../src/status-document.js';
 import type { Running } from './engine.js';
 
 export function proxyRoute(upstream: string, change: Partial<RouteOptions> = {}): RouteOptions {
@@ -132,16 +133,7 @@ export function ask(running: Running, { send, ...options }: Asked = {}): Promise
   });
 }
 
-export interface UpstreamFigures {
-  open: number;
-  idle: number;
-  opened: number;
-  reused: number;
-  retries: number;
-  webSockets: number;
-  webSocketsEver: number;
-  failures: Record<string, number>;
-}
+export type UpstreamFigures = StatusDocument['upstreams'];
 
 export const upstreamsOf = ({ engine }: Running): UpstreamFigures =>
   JSON.parse(engine.stats()).upstreams;
