@@ -100,20 +100,18 @@ void FakeRing::open_file(int root, const char* path, Token token) {
 }
 
 void FakeRing::fill_pipe(int file, uint64_t offset, int pipe_write_end, size_t bytes, Token token) {
-  Operation operation;
-  operation.token = token;
-  operation.file = remember(file);
-  operation.pipe = remember(pipe_write_end);
-  operation.offset = offset;
-  operation.bytes = bytes;
-  begin(operation);
+  begin_move(file, pipe_write_end, offset, bytes, token);
 }
 
 void FakeRing::drain_pipe(int pipe_read_end, int file, uint64_t offset, size_t bytes, Token token) {
+  begin_move(file, pipe_read_end, offset, bytes, token);
+}
+
+void FakeRing::begin_move(int file, int pipe, uint64_t offset, size_t bytes, Token token) {
   Operation operation;
   operation.token = token;
   operation.file = remember(file);
-  operation.pipe = remember(pipe_read_end);
+  operation.pipe = remember(pipe);
   operation.offset = offset;
   operation.bytes = bytes;
   begin(operation);

@@ -69,6 +69,7 @@ class FakeRing final : public ring::Ring {
   };
 
   void begin(Operation operation);
+  void begin_move(int file, int pipe, uint64_t offset, size_t bytes, ring::Token token);
   bool ends_already(uint64_t key) const;
   void on_event(int fd, int events);
   void on_close(int fd);
