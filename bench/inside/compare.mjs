@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Compares the servers in one guest: each round measures every server in turn, medians at the end.
-//   node bench/inside/compare.mjs PEERS ROUNDS CIPHER-NAME     prints Markdown
+//   node bench/inside/compare.mjs PEERS ROUNDS CIPHER-NAME [PATTERN [OTHER]]     prints Markdown
 // Started by bench/run through run-guest, in the project's directory.
 import { randomBytes } from 'node:crypto';
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
@@ -8,9 +8,11 @@ import { release } from 'node:os';
 import { memoryPerStalledClient, speeds } from './measure.mjs';
 import { makeCertificate, start } from './servers.mjs';
 
-const [peers, roundsText, cipher] = process.argv.slice(2);
+const [peers, roundsText, cipher, pattern = '', other = ''] = process.argv.slice(2);
 const rounds = Number(roundsText);
-const names = ['spliced', 'nginx', 'lighttpd'];
+const peerNames = ['nginx', 'lighttpd'];
+const names = ['spliced', ...(other ? ['other'] : []), ...peerNames];
+const wanted = speeds.filter(({ name }) => new RegExp(pattern).test(name));
 const base = '/dev/shm/spliced-bench';
 const files = { root: `${base}/www`, certificate: `${base}/cert.pem`, key: `${base}/key.pem` };
 const opensslConf = `${base}/openssl.cnf`;
@@ -32,7 +34,8 @@ function prepare() {
 let port = 20_000;
 function startServer(name) {
   port += 1; // a new one each time: nothing of the last server's connections is in the way
-  return start(name, { ...files, peers, port, directory: `${base}/${name}` });
+  const tree = name === 'other' ? other : '.';
+  return start(name, { ...files, peers, tree, port, directory: `${base}/${name}` });
 }
 
 const median = (values) => values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)];
@@ -59,7 +62,7 @@ async function measureSpeeds() {
   for (const name of names) servers.push({ name, ...(await startServer(name)) });
   for (let round = 0; round < rounds; round += 1) {
     console.error(`${new Date().toISOString()} round ${round + 1} of ${rounds}`);
-    for (const { name: speed, unit, measure } of speeds) {
+    for (const { name: speed, unit, measure } of wanted) {
       for (const { name, port } of servers)
         add(`${speed} (${unit})`, name, measure(port, { opensslConf }));
     }
@@ -89,16 +92,23 @@ const digits = (value) => (value >= 100 ? value.toFixed(0) : value.toFixed(1));
 
 prepare();
 await measureSpeeds();
-await measureMemory();
+if (!pattern) await measureMemory();
 console.log(
-  `\n### ${release()}, ${cipher} (medians of ${rounds} rounds, of memory ${memoryRounds})\n`,
+  `\n### ${release()}, ${cipher} (medians of ${rounds} rounds${pattern ? '' : `, of memory ${memoryRounds}`})\n`,
 );
-console.log('| | spliced | nginx | lighttpd | spliced / better peer |');
-console.log('|---|---:|---:|---:|---:|');
+const columns = ['', ...names, 'spliced / better peer', ...(other ? ['spliced / other'] : [])];
+console.log(`| ${columns.join(' | ')} |`);
+console.log(`|---|${'---:|'.repeat(columns.length - 1)}`);
 for (const [measurement, row] of samples) {
-  const [ours, ...others] = names.map((name) => median(row.get(name)));
+  const cells = names.map((name) => digits(median(row.get(name))));
+  const ours = median(row.get('spliced'));
+  const theirs = peerNames.map((name) => median(row.get(name)));
   const isLessBetter = measurement.includes('KiB of');
-  const best = isLessBetter ? Math.min(...others) : Math.max(...others);
-  const ratio = best > 0 ? (ours / best).toFixed(2) : '-';
-  console.log(`| ${measurement} | ${[ours, ...others].map(digits).join(' | ')} | ${ratio} |`);
+  const best = isLessBetter ? Math.min(...theirs) : Math.max(...theirs);
+  cells.push(best > 0 ? (ours / best).toFixed(2) : '-');
+  if (other) {
+    const rounds = row.get('spliced').map((value, round) => value / row.get('other')[round]);
+    cells.push(median(rounds).toFixed(3));
+  }
+  console.log(`| ${measurement} | ${cells.join(' | ')} |`);
 }

@@ -48,7 +48,7 @@ ssl.openssl.ssl-conf-cmd = ("MinProtocol" => "TLSv1.2", "Options" => "KTLS",
 
 /** The command line of each server, given what it shall serve. */
 function commandOf(name, options) {
-  const { peers = '', port, root, certificate, key, directory } = options;
+  const { peers = '', tree = '.', port, root, certificate, key, directory } = options;
   const libraries = join(peers, 'usr/lib/x86_64-linux-gnu');
   const loader = [join(libraries, 'ld-linux-x86-64.so.2'), '--library-path', libraries];
   const file = join(directory, `${name}.conf`);
@@ -63,7 +63,15 @@ function commandOf(name, options) {
   }
   const listen = ['--listen', `127.0.0.1:${port}`, '--state-dir', join(directory, 'state')];
   const identity = ['--certificate', certificate, '--private-key', key];
-  return [process.execPath, 'dist/cli.js', 'serve', '--root', root, ...listen, ...identity];
+  return [
+    process.execPath,
+    join(tree, 'dist/cli.js'),
+    'serve',
+    '--root',
+    root,
+    ...listen,
+    ...identity,
+  ];
 }
 
 /** A self-signed certificate for localhost, at the paths that `start` takes. */

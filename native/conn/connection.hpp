@@ -52,6 +52,7 @@ struct Connection {
   // Edge-triggered hints: "try", cleared by WouldBlock.
   bool readable = true;
   bool writable = true;
+  bool half_closed = false;   // POLLRDHUP was seen
   bool peer_hung_up = false;  // POLLHUP was seen
   bool socket_error = false;  // POLLERR was seen: the next send says what it is
   bool peer_done = false;     // it said goodbye between two requests
@@ -62,6 +63,13 @@ struct Connection {
   bool counted = false;  // in Services::addresses, for `client_key`
   os::ClientKey client_key;
   bool canary = false;  // the daemon's own: may use the reserved slot, and alone gets its body
+
+  // Whether to look for the next request as soon as a response is out, or to wait for its edge: a
+  // look in vain is a system call for each request. See finish_response().
+  bool read_short = false;  // the last read left room, and no edge came since: nothing can be there
+                            // but a control record behind the data (KERNEL.md); a tick looks
+  bool prompt = false;      // the last request was there by the turn after the response before it
+  uint64_t responded_turn = 0;  // Services::turn
 
   // TLS. Either `session` or, after promotion, the kernel (`cipher`, `ledger`).
   std::unique_ptr<tls::Session> session;
@@ -84,7 +92,7 @@ struct Connection {
   std::shared_ptr<Site> site;
   const http::Route* route = nullptr;  // of `site`; null: none is known yet
 
-  ExchangePtr exchange;  // Connect, Exchange, Tunnel; null otherwise
+  ExchangePtr exchange;            // Connect, Exchange, Tunnel; null otherwise
   std::unique_ptr<Upload> upload;  // Receive: where the body goes
 
   // The response being sent.

@@ -126,7 +126,12 @@ void on_watch(Services& s, Connection& c, const ring::Completion& completion) {
     return;
   }
   const int events = completion.result;
-  if (events & (POLLIN | POLLRDHUP | POLLHUP | POLLERR)) c.readable = true;
+  if (events & (POLLIN | POLLRDHUP | POLLHUP | POLLERR)) {
+    if (c.state == State::ReadHead && !c.readable) c.prompt = s.turn - c.responded_turn <= 1;
+    c.readable = true;
+    c.read_short = false;
+  }
+  if (events & (POLLRDHUP | POLLHUP)) c.half_closed = true;
   if (events & (POLLOUT | POLLHUP | POLLERR)) c.writable = true;
   // A reset raises both; POLLERR alone is the TLS layer's (net/tls/tls_sw.c: tls_err_abort), and
   // the peer may be as well as ever.
@@ -239,6 +244,7 @@ void run_ticks(Services& s) {
       c.ticking = false;
       c.tick_due_ms = 0;
       c.writable = true;  // POLLOUT is TCP's alone, and a hint
+      if (c.read_short) c.readable = true;
       if (c.offloaded) observe(s, c);
       run(s, c);
     }

@@ -86,6 +86,9 @@ void observe(Services& s, Connection& c) {
 bool over_window(Services& s, Connection& c, size_t more_bytes) {
   const uint64_t window = s.options.pending_window_bytes;
   if (c.ledger.pending_at_most() + more_bytes <= window) return false;
+  // One call instead of three, if it shows room worth having: what is in flight is missing in it.
+  c.ledger.bound(os::tcp_accepted_at_least(c.socket));
+  if (c.ledger.pending_at_most() + more_bytes <= window / 2) return false;
   observe(s, c);
   // Nothing of a peer that is gone will ever be less pending: the send that follows says why.
   if (c.peer_hung_up || std::exchange(c.socket_error, false)) return false;
@@ -102,6 +105,7 @@ void report_pending(Services& s, Connection& c, uint64_t bytes) {
 }
 
 void begin_close(Services& s, Connection& c) {
+  if (c.read_short) c.readable = true;
   c.drain_began_ms = s.now_ms;
   enter(s, c, State::CloseNotify);
 }

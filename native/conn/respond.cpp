@@ -35,7 +35,8 @@ Turn finish_response(Services& s, Connection& c) {
     begin_close(s, c);
   } else {
     enter(s, c, State::ReadHead);
-    c.readable = true;
+    c.readable = c.prompt || !c.read_short;
+    c.responded_turn = s.turn;
     if (!c.input.empty()) begin_head(s, c);
   }
   return Turn::Again;
