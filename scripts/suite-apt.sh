@@ -3,6 +3,15 @@
 # come from the mirror that this machine's own apt uses, and the machine's apt configuration and its
 # package lists stay as they are.
 
+# one_at_a_time: waits for whoever lays out the same at the moment, as tests side by side may; ends
+# with the script.
+one_at_a_time() {
+  local cache=${SPLICED_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/spliced}
+  mkdir -p "$cache"
+  exec {one_at_a_time}>"$cache/$(basename "$0").lock"
+  flock "$one_at_a_time"
+}
+
 suite_mirror() {
   local found
   found=$({ grep -hsE '^URIs:|^deb ' /etc/apt/sources.list.d/*.sources /etc/apt/sources.list.d/*.list \

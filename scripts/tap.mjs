@@ -3,6 +3,7 @@
 // a file is started by node), and counts their test points. A file that dies, that runs into its
 // time-out or that has no test point is a failure: silence never passes. Called by test.mjs.
 import { spawn } from 'node:child_process';
+import { basename } from 'node:path';
 
 /** One tally for every suite; `skipped` holds { name, reason }, `failures` holds texts. */
 export function newTally() {
@@ -108,14 +109,16 @@ function runFile(path, { cwd, timeoutS, onLine }) {
   });
 }
 
-/** Runs the files, `jobs` at a time, and adds their tallies up. */
-export async function runTapFiles(paths, { cwd, jobs, timeoutS, onLine }) {
+/** Runs the files, `jobs` at a time, and adds their tallies up; `onFile` hears of each as it ends. */
+export async function runTapFiles(paths, { cwd, jobs, timeoutS, onLine, onFile }) {
   const total = newTally();
   const outputs = [];
   const queue = [...paths];
   const worker = async () => {
     for (let path = queue.shift(); path !== undefined; path = queue.shift()) {
+      const startedMs = Date.now();
       const tally = await runFile(path, { cwd, timeoutS, onLine });
+      onFile?.(basename(path, '.js'), tally, ((Date.now() - startedMs) / 1000).toFixed(0));
       total.passed += tally.passed;
       total.failures.push(...tally.failures);
       total.skipped.push(...tally.skipped);

@@ -7,6 +7,7 @@
 // `npm run test:caam`).
 import { spawnSync } from 'node:child_process';
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs, stripVTControlCharacters } from 'node:util';
 import { targets } from '../cross/targets.mjs';
@@ -121,20 +122,24 @@ function testSources(directories, wanted) {
   );
 }
 
-async function tapSuite(directories, { jobs, timeoutS, onLine, wanted }) {
+async function tapSuite(directories, { jobs, timeoutS, onLine, onFile, wanted }) {
   const sources = testSources(directories, wanted);
   if (sources.length === 0) {
     const failures = wanted.length === 0 ? [`${directories.join(', ')}: no test files`] : [];
     return { ...newTally(), failures };
   }
   const compiled = await compileTests(projectDir, sources);
-  return runTapFiles(compiled, { cwd: projectDir, jobs, timeoutS, onLine });
+  return runTapFiles(compiled, { cwd: projectDir, jobs, timeoutS, onLine, onFile });
 }
 
-/** Real kernels take minutes in all: each test is shown as it ends. */
-async function kernelSuite(directories, { timeoutS, mustNotSkip, wanted }) {
+/** Real kernels take minutes in all: each file is shown as it ends, and on a terminal each test. */
+async function kernelSuite(directories, { jobs = 1, timeoutS, mustNotSkip, wanted }) {
   const onLine = process.stderr.isTTY ? (text) => process.stderr.write(text) : undefined;
-  const tally = await tapSuite(directories, { jobs: 1, timeoutS, onLine, wanted });
+  const onFile = (name, { passed, failures, skipped }, seconds) =>
+    console.log(
+      `  ${name}: ${passed} passed, ${failures.length} failed, ${skipped.length} skipped (${seconds} s)`,
+    );
+  const tally = await tapSuite(directories, { jobs, timeoutS, onLine, onFile, wanted });
   return mustNotSkip ? withoutSkips(tally) : tally;
 }
 
@@ -233,7 +238,14 @@ await runScript(async () => {
         wanted,
       }),
     cross: () => crossSuite(mustNotSkip, wanted),
-    guest: () => kernelSuite(['test/guest'], { timeoutS: 1500, mustNotSkip, wanted }),
+    // A guest has a CPU of its own (test/guest/lab/run-guest).
+    guest: () =>
+      kernelSuite(['test/guest'], {
+        jobs: Math.min(2, availableParallelism()),
+        timeoutS: 1500,
+        mustNotSkip,
+        wanted,
+      }),
     // The quickest of the boards, and all of them.
     board: () => boardSuite(['test/board/virt-arm64.test.ts'], board),
     boards: () => boardSuite(['test/board'], board),

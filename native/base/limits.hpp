@@ -128,6 +128,7 @@ inline constexpr int kUnsentBytesMax = 64 * 1024;
 
 // Bytes that may be pending in the TLS layer of one connection before its transfer pauses.
 inline constexpr uint64_t kPendingWindowBytesDefault = 256 * 1024;
+inline constexpr uint8_t kBoundsSkipped = 3;  // looks at them that are exact, after a bound in vain
 // A piece must fit beside an open record, which stays pending until it is closed.
 inline constexpr uint64_t kPendingWindowBytesMin = 2 * kPieceBytes;
 

@@ -48,6 +48,7 @@ struct Connection {
   uint32_t inflight = 0;
   bool watching = false;
   bool filling = false;
+  bool sending = false;  // `output`: neither changed nor counted until the completion
 
   // Edge-triggered hints: "try", cleared by WouldBlock.
   bool readable = true;
@@ -77,6 +78,7 @@ struct Connection {
   bool offloaded = false;
   const tls::CipherSpec* cipher = nullptr;
   Ledger ledger;
+  uint8_t bounds_to_skip = 0;    // see over_window()
   size_t open_record_bytes = 0;  // plaintext of the last record, which MSG_MORE left open
   uint64_t receive_sequence_at_most = 0;
   uint8_t farewell = 0;  // AlertDescription of the last record: close_notify, or why we end it

@@ -127,7 +127,8 @@ void on_watch(Services& s, Connection& c, const ring::Completion& completion) {
   }
   const int events = completion.result;
   if (events & (POLLIN | POLLRDHUP | POLLHUP | POLLERR)) {
-    if (c.state == State::ReadHead && !c.readable) c.prompt = s.turn - c.responded_turn <= 1;
+    if (c.state == State::ReadHead && !c.readable)
+      c.prompt = s.turn - c.responded_turn <= 1 && s.now_ms - c.waiting_since_ms <= 1;
     c.readable = true;
     c.read_short = false;
   }
@@ -214,6 +215,7 @@ void on_completion(Services& s, const ring::Completion& completion) {
     upload_written(*c, completion.result);
   } else {
     if (token.kind == ring::Kind::FillPipe) c->filling = false;
+    if (token.kind == ring::Kind::Send) c->sending = false;
     if (token.kind == ring::Kind::OpenFile && c->state != State::OpenFile && completion.result >= 0)
       os::close_fd(completion.result);  // the connection was given up meanwhile
     c->async_result = completion.result;

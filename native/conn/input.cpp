@@ -173,6 +173,7 @@ bool take_received(Services& s, Connection& c, const os::Received& got, Turn& tu
 
 void watch_last_response(Services& s, Connection& c) {
   if (!c.offloaded || (c.ledger.pending_at_most() == 0 && !c.read_short)) return;
+  if (c.tick_due_ms != 0) return;
   if (c.tick_interval_ms == 0) c.tick_interval_ms = limits::kIdleTickMs;
   s.tick(c);
 }

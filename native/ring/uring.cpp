@@ -7,6 +7,7 @@
 #include <poll.h>
 #include <string.h>
 #include <sys/eventfd.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -90,6 +91,15 @@ class Uring final : public Ring {
     ::io_uring_prep_splice(sqe, pipe_read_end, -1, file, static_cast<int64_t>(offset),
                            static_cast<unsigned>(bytes), 0);
     sqe->user_data = token.pack();
+  }
+
+  // MSG_DONTWAIT: done while it is submitted, never by a worker or a poll (io_uring/net.c: io_send;
+  // REQ_F_NOWAIT).
+  std::optional<int32_t> send(int socket, const char* data, size_t bytes, Token token) override {
+    io_uring_sqe* sqe = next();
+    ::io_uring_prep_send(sqe, socket, data, bytes, MSG_DONTWAIT | MSG_NOSIGNAL);
+    sqe->user_data = token.pack();
+    return std::nullopt;
   }
 
   size_t wait(int timeout_ms, Completion* out, size_t capacity) override;

@@ -19,10 +19,13 @@ namespace {
 using Alerts = std::vector<uint8_t>;
 
 struct Client {
-  World world;
-  Peer peer = connect();
+  explicit Client(bool sends_at_once = false) : peer(connect(sends_at_once)) {}
 
-  Peer connect() {
+  World world;
+  Peer peer;
+
+  Peer connect(bool sends_at_once) {
+    world.ring->sends_at_once = sends_at_once;
     world.site.write("ten", 10);
     const Peer made = world.connect();
     world.turns();
@@ -30,56 +33,81 @@ struct Client {
     return made;
   }
   size_t receives() const { return peer.socket().receives(); }
-  // A request, its response, and the turns of others until the next one.
-  void ask(int turns_between) {
+  // A request and its response: a turn, and one more where the ring sends.
+  void ask() {
     peer.get("/ten");
     world.turn();
+    if (!world.ring->sends_at_once) world.turn();
     peer.socket().peer_takes();
-    world.turns(turns_between);
   }
 };
 
 }  // namespace
 
 TEST_CASE("a client that takes its time is read once for each request") {
-  Client client;
-  client.ask(2);
-  const size_t before = client.receives();
-  for (int i = 0; i < 10; i++) {
-    client.ask(1);
-    client.world.turn();
+  for (const bool at_once : {false, true}) {
+    for (const bool alone : {false, true}) {  // no turn of others, but time
+      CAPTURE(at_once);
+      CAPTURE(alone);
+      Client client(at_once);
+      client.ask();
+      const size_t before = client.receives();
+      for (int i = 0; i < 10; i++) {
+        if (alone) {
+          client.world.services->now_ms += 5;
+        } else {
+          client.world.turns(2);
+          client.world.turn();
+        }
+        client.ask();
+      }
+      CHECK(client.receives() - before == 10);
+      CHECK(client.peer.responses().size() == 11);
+      CHECK(client.world.settle_accounts() == "");
+    }
   }
-  CHECK(client.receives() - before == 10);
-  CHECK(client.peer.responses().size() == 11);
-  CHECK(client.world.settle_accounts() == "");
 }
 
 TEST_CASE("the first look after a pause finds what has no edge, and is the last one") {
   Client client;
-  client.ask(2);
+  client.ask();
   const size_t before = client.receives();
   client.world.advance(10 * limits::kIdleTickMs);
   CHECK(client.receives() - before == 1);
   CHECK(client.world.settle_accounts() == "");
 }
 
-TEST_CASE(
-    "a client whose next request is there by the next turn is looked at when it is answered") {
-  Client client;
-  for (int i = 0; i < 3; i++) {
-    client.peer.get("/ten");
+TEST_CASE("a client whose next request is there by the next turn is looked at once answered") {
+  for (const bool at_once : {false, true}) {
+    CAPTURE(at_once);
+    Client client(at_once);
+    for (int i = 0; i < 3; i++) client.ask();
+    const size_t before = client.receives();
+    client.ask();
+    CHECK(client.receives() - before == 2);  // the second in vain
+    client.world.turns(2);
     client.world.turn();
+    client.ask();  // it was not that prompt: from now on its edge is waited for
+    CHECK(client.receives() - before == 3);
+    CHECK(client.peer.responses().size() == 5);
+    CHECK(client.world.settle_accounts() == "");
   }
-  const size_t before = client.receives();
+}
+
+TEST_CASE("a request that came while the ring sends is answered by a stop, without its edge") {
+  Client client;
+  client.ask();
+  client.world.turns(3);
+  client.peer.get("/ten");
+  client.world.turn();  // the ring has the response
+  conn::begin_stop(*client.world.services);
+  client.world.ring->drop_edges = true;
   client.peer.get("/ten");
   client.world.turn();
-  CHECK(client.receives() - before == 2);  // the second in vain
-  client.world.turns(5);
-  client.peer.get("/ten");  // it was not that prompt: from now on its edge is waited for
-  client.world.turn();
-  CHECK(client.receives() - before == 3);
-  client.peer.socket().peer_takes();
-  CHECK(client.peer.responses().size() == 5);
+  client.world.ring->drop_edges = false;
+  client.world.run_to_end(client.peer);
+  CHECK(client.peer.responses().size() == 3);
+  CHECK(client.world.ending(client.peer) == Ending::Drained);
   CHECK(client.world.settle_accounts() == "");
 }
 

@@ -10,7 +10,10 @@ export function prepare(): string | undefined {
   for (const path of ['dist/cli.js', 'build/Release/spliced.node']) {
     if (!existsSync(path)) throw new Error(`${path} is missing: run node scripts/setup.mjs`);
   }
-  const built = spawnSync('make', ['-s', '-C', 'test/guest'], { encoding: 'utf8' });
+  // Files that run side by side build it once.
+  const built = spawnSync('flock', ['build', 'make', '-s', '-C', 'test/guest'], {
+    encoding: 'utf8',
+  });
   if (built.status !== 0) throw new Error(`make -C test/guest: ${built.stderr || built.error}`);
   const kernels = spawnSync('test/guest/lab/get-kernels', { encoding: 'utf8' });
   if (kernels.status !== 0) {
