@@ -40,7 +40,13 @@ t.test('files that die, that hang, that say nothing', async (t) => {
   };
   const ok = "console.log('ok 1 - one\\n1..1')";
   const run = async (path: string, timeoutS: number) =>
-    runTapFiles([path], { cwd: directory, jobs: 1, timeoutS, onLine: undefined, onFile: undefined });
+    runTapFiles([path], {
+      cwd: directory,
+      jobs: 1,
+      timeoutS,
+      onLine: undefined,
+      onFile: undefined,
+    });
   t.equal((await run(file('good.mjs', ok), 5)).failures.length, 0);
   t.match((await run(file('exit.mjs', `${ok}; process.exit(3)`), 5)).failures, [/exit code 3/]);
   const killed = `${ok}; process.kill(process.pid, 'SIGSEGV'); setInterval(() => {}, 1e6)`;
