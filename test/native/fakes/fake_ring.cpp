@@ -229,6 +229,11 @@ void FakeRing::submit_sends() {
   for (const Unsent& send : unsent_) {
     if (send.data_then.compare(0, std::string::npos, send.data, send.data_then.size()) != 0)
       kernel_.violations.add("what the ring shall send was changed");
+    if (interrupted_sends > 0) {
+      interrupted_sends--;
+      queue_.push_back({send.token, -EINTR, false});
+      continue;
+    }
     const int32_t result =
         result_of(os::send_bytes(send.socket, send.data, send.data_then.size(), /*more=*/false));
     queue_.push_back({send.token, result, false});

@@ -23,6 +23,7 @@ class FakeRing final : public ring::Ring {
   // ---- For the test. ----
   bool hold_file_operations = false;  // otherwise they complete at once, in order
   bool sends_at_once = false;  // as epoll does; otherwise before the next completion is taken
+  int interrupted_sends = 0;   // so many of the next ones
   bool drop_edges = false;     // as if they came after the turn's wait
   bool hold_cancels = false;   // the last completion of a cancelled watch waits for release
   // Takes the next completion for the product; false when there is none.
