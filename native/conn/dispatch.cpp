@@ -163,6 +163,8 @@ ring::Token token_of(const Connection& c, ring::Kind kind) {
 
 // A client that pipelines without end holds up nobody.
 void run(Services& s, Connection& c) {
+  // Others' responses do not wait for a signature, or for the cipher of a window.
+  if (c.state == State::Handshake || c.state == State::Splice) s.ring.submit_sends();
   Turn turn = Turn::Again;
   for (int i = 0; turn == Turn::Again && i < limits::kStepsPerTurn; i++) turn = step(s, c);
   if (turn == Turn::Wait || c.ready) return;
@@ -220,6 +222,7 @@ void on_completion(Services& s, const ring::Completion& completion) {
       os::close_fd(completion.result);  // the connection was given up meanwhile
     c->async_result = completion.result;
     c->async_done = true;
+    if (token.kind == ring::Kind::Send && c->state == State::Join) (void)stream_sent(s, *c);
   }
   run(s, *c);
 }

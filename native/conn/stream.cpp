@@ -68,7 +68,7 @@ os::Moved stream_sent(Services& s, Connection& c) {
   // Without DEFER_TASKRUN the ring's own task work interrupts the wait for the TLS layer's tx_lock
   // (net/tls/tls_sw.c: tls_sw_sendmsg): nothing is taken, and the state sends again.
   if (c.async_result == -EINTR) return {};
-  if (c.async_result < 0) return {os::Io::Failed, 0, -c.async_result};
+  if (c.async_result <= 0) return {os::Io::Failed, 0, -c.async_result};
   const size_t bytes = static_cast<size_t>(c.async_result);
   c.output.begin += bytes;
   count_handed(s, c, bytes, /*open=*/!c.output.empty());

@@ -67,6 +67,7 @@ class Epoll final : public Ring {
     const ssize_t sent = ::send(socket, data, bytes, MSG_DONTWAIT | MSG_NOSIGNAL);
     return sent < 0 ? -errno : static_cast<int32_t>(sent);
   }
+  void submit_sends() override {}
 
   size_t wait(int timeout_ms, Completion* out, size_t capacity) override;
 

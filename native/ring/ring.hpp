@@ -82,6 +82,9 @@ class Ring {
   // and returns the result; no completion comes then.
   virtual std::optional<int32_t> send(int socket, const char* data, size_t bytes, Token token) = 0;
 
+  // What send() has queued goes out now: called before work that takes its time.
+  virtual void submit_sends() = 0;
+
   // Submits what is due and waits for completions; `timeout_ms` < 0 waits for ever. Returns how
   // many were written to `out`; 0 after a time-out or a wake().
   virtual size_t wait(int timeout_ms, Completion* out, size_t capacity) = 0;

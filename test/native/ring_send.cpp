@@ -85,3 +85,50 @@ TEST_CASE("ring: all that a turn sends is out when the wait returns") {
     for (size_t i = 0; i < pairs.size(); i++) CHECK(received(pairs[i].theirs) == texts[i]);
   });
 }
+
+TEST_CASE("ring: what is queued can go out before the wait") {
+  each_backend([](Ring& ring) {
+    const Pair sockets = pair();
+    const std::string text = "now";
+    const bool at_once =
+        ring.send(sockets.ours.get(), text.data(), text.size(), kToken).has_value();
+    ring.submit_sends();
+    CHECK(received(sockets.theirs) == "now");
+    if (!at_once) CHECK(is(next(ring), kToken));
+    quiet(ring);
+  });
+}
+
+// More sends than one wait's completions, each followed by another: their completions are there as
+// soon as they are submitted, and must not keep an event out for ever.
+TEST_CASE("ring: sends without end do not hide what else happens") {
+  each_backend([](Ring& ring) {
+    constexpr size_t kSenders = 30, kCapacity = 8;
+    std::vector<Pair> senders(kSenders);
+    const std::string text = "x";
+    const auto again = [&](size_t i) {
+      const Token token{Kind::Send, static_cast<uint32_t>(i), 1};
+      (void)ring.send(senders[i].ours.get(), text.data(), text.size(), token);
+    };
+    for (size_t i = 0; i < kSenders; i++) {
+      senders[i] = pair();
+      again(i);
+    }
+    const Pair watched = pair();
+    ring.watch(watched.ours.get(), {Kind::Watch, 7, 1});
+    int told = 0, waits = 0;
+    for (; told < 2 && waits < 200; waits++) {
+      Completion out[kCapacity];
+      const size_t count = ring.wait(100, out, kCapacity);
+      for (size_t i = 0; i < count; i++) {
+        if (out[i].token.kind == Kind::Send) {
+          (void)received(senders[out[i].token.slot].theirs);
+          again(out[i].token.slot);
+        } else if (++told == 1) {  // there is room; the rest comes now
+          REQUIRE(::send(watched.theirs.get(), "?", 1, 0) == 1);
+        }
+      }
+    }
+    CHECK(told == 2);
+  });
+}

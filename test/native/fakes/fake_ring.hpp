@@ -54,6 +54,7 @@ class FakeRing final : public ring::Ring {
                   ring::Token token) override;
   std::optional<int32_t> send(int socket, const char* data, size_t bytes,
                               ring::Token token) override;
+  void submit_sends() override;
   size_t wait(int timeout_ms, ring::Completion* out, size_t capacity) override;
   void wake() override {}
 
@@ -83,7 +84,6 @@ class FakeRing final : public ring::Ring {
   void begin(Operation operation);
   void begin_move(int file, int pipe, uint64_t offset, size_t bytes, ring::Token token);
   bool ends_already(uint64_t key) const;
-  void submit_sends();
   void on_event(int fd, int events);
   void on_close(int fd);
   void complete(const Operation& operation, int32_t result, bool more);
