@@ -15,12 +15,13 @@ const directive = /\s#\s*(SKIP|TODO)\b[:\s]*(.*?)\s*\{?$/i;
 
 /**
  * Counts TAP text. The top-level points are the tests; a point skipped deeper inside is counted as
- * well, so that nothing skipped hides in a passing parent.
+ * well, so that nothing skipped hides in a passing parent, and one that failed there is named.
  */
 export function countTap(text, fileName) {
   const tally = newTally();
   let planned;
   let topLevel = 0;
+  let deeper = [];
   for (const line of text.split('\n')) {
     const plan = /^1\.\.(\d+)/.exec(line);
     if (plan) planned = Number(plan[1]);
@@ -35,9 +36,10 @@ export function countTap(text, fileName) {
       const reason = mark[2] || (mark[1].toUpperCase() === 'TODO' ? 'marked as to do' : '');
       tally.skipped.push({ name: `${fileName}: ${name}`, reason: reason || 'no reason given' });
     } else if (indent === '') {
-      if (not) tally.failures.push(`${fileName}: ${name}`);
+      if (not) tally.failures.push(`${fileName}: ${[name, ...deeper].join(': ')}`);
       else tally.passed += 1;
-    }
+      deeper = [];
+    } else if (not) deeper.push(name);
   }
   if (planned === undefined) tally.failures.push(`${fileName}: ended before its plan`);
   else if (planned !== topLevel) tally.failures.push(`${fileName}: ${topLevel} of ${planned} ran`);
