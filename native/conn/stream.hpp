@@ -10,11 +10,6 @@ namespace spliced::conn {
 os::Received stream_read(Connection& c, char* out, size_t capacity);
 
 // Sends c.output. Done when it is empty; otherwise WouldBlock or Failed. `more`: a body follows.
-// Kernel TLS, a complete record or more of them: `output` through the ring. Then c.sending, and
-// c.async_done when the result is there for stream_sent() (at once, if the ring does not queue).
-void stream_queue_output(Services& s, Connection& c);
-// Done: taken, in part or whole.
-os::Moved stream_sent(Services& s, Connection& c);
 os::Moved stream_send_output(Services& s, Connection& c, bool more);
 
 // The pipe's first bytes to the kernel's socket, counted in the ledger. The record may stay open:
