@@ -11,6 +11,7 @@ export function newTally() {
 }
 
 const pointLine = /^( *)(not )?ok\b(?: (\d+))?(?: - )?(.*)$/;
+const deeperNamesMax = 10;
 const directive = /\s#\s*(SKIP|TODO)\b[:\s]*(.*?)\s*\{?$/i;
 
 /**
@@ -39,7 +40,7 @@ export function countTap(text, fileName) {
       if (not) tally.failures.push(`${fileName}: ${[name, ...deeper].join(': ')}`);
       else tally.passed += 1;
       deeper = [];
-    } else if (not) deeper.push(name);
+    } else if (not && deeper.length < deeperNamesMax) deeper.push(name);
   }
   if (planned === undefined) tally.failures.push(`${fileName}: ended before its plan`);
   else if (planned !== topLevel) tally.failures.push(`${fileName}: ${topLevel} of ${planned} ran`);

@@ -27,6 +27,17 @@ t.test('counting TAP', async (t) => {
   t.equal(deep.passed, 1);
 });
 
+t.test('a failure names what failed deeper, and only what is its own', async (t) => {
+  const lines = [
+    '    not ok 1 - inner',
+    'not ok 1 - one',
+    '    ok 1 - fine',
+    'not ok 2 - two',
+    '1..2',
+  ];
+  t.same(countTap(tap(...lines), 'f').failures, ['f: one: inner', 'f: two']);
+});
+
 t.test('silence never passes', async (t) => {
   const cases = ['', tap('ok 1 - one'), tap('1..0'), tap('ok 1 - one', '1..2'), 'Bail out! x\n'];
   for (const text of cases) t.ok(countTap(text, 'f').failures.length > 0, JSON.stringify(text));
