@@ -48,10 +48,14 @@ export interface Suite {
 export async function runInGuest(t: Test, suite: Suite): Promise<void> {
   const { contract, ofBothModes = [], promotedMin } = suite;
   const shared = mkdtempSync(join(tmpdir(), 'spliced-contract-'));
-  t.teardown(() => rmSync(shared, { recursive: true }));
+  // A directory of its own: files that run side by side would remove each other's.
+  const directory = join('build', basename(shared));
+  t.teardown(() => {
+    for (const made of [shared, directory]) rmSync(made, { recursive: true });
+  });
   const names = [...contract, ...ofBothModes];
   const sources = names.map((name) => `test/${name}.test.ts`);
-  const compiled = await compileTests(process.cwd(), sources, 'build/guest/tests');
+  const compiled = await compileTests(process.cwd(), sources, directory);
   const runs: Run[] = compiled.flatMap((file: string, index: number): Run[] => {
     const isOfBoth = index >= contract.length;
     const name = basename(file, '.test.js');
