@@ -66,10 +66,10 @@ inline constexpr uint32_t kUpstreamsIdleMax = 32;
 inline constexpr uint64_t kUpstreamIdleMs = 15'000;
 inline constexpr size_t kUpstreamHeadBytesMax = 12 * 1024;
 inline constexpr size_t kUpstreamFieldsMax = 128;
-inline constexpr size_t kForwardedHostBytesMax = 512;    // goes into three fields
-inline constexpr uint32_t kInterimResponsesMax = 16;     // 1xx before one response
-inline constexpr uint32_t kRetryAfterS = 2;              // a backend that is down
-inline constexpr int kPumpsPerTurn = 8;                  // of a proxied request, in each direction
+inline constexpr size_t kForwardedHostBytesMax = 512;  // goes into three fields
+inline constexpr uint32_t kInterimResponsesMax = 16;   // 1xx before one response
+inline constexpr uint32_t kRetryAfterS = 2;            // a backend that is down
+inline constexpr int kPumpsPerTurn = 8;                // of a proxied request, in each direction
 // What is at least left of a body for it to go through a pipe: less is not worth the calls.
 inline constexpr uint64_t kProxySpliceBytesMin = 32 * 1024;
 inline constexpr uint32_t kConnectTimeoutMsDefault = 5'000;
@@ -103,8 +103,8 @@ inline constexpr int kStepsPerTurn = 24;  // of a connection's states; about eig
 inline constexpr uint64_t kBytesPerTurn = 256 * 1024;
 inline constexpr int kDiscardsPerTurn = 4;
 
-// Uploads. A pipe is filled while the one before it is written to the file; their pages are all that
-// is held of a body.
+// Uploads. A pipe is filled while the one before it is written to the file; their pages are all
+// that is held of a body.
 inline constexpr size_t kUploadsMax = 4;  // tickets at a time
 inline constexpr size_t kUploadIdBytesMax = 64;
 inline constexpr size_t kUploadPipeBytes = 256 * 1024;
@@ -128,6 +128,7 @@ inline constexpr int kUnsentBytesMax = 64 * 1024;
 
 // Bytes that may be pending in the TLS layer of one connection before its transfer pauses.
 inline constexpr uint64_t kPendingWindowBytesDefault = 256 * 1024;
+inline constexpr uint8_t kBoundsSkipped = 3;  // looks at them that are exact, after a bound in vain
 // A piece must fit beside an open record, which stays pending until it is closed.
 inline constexpr uint64_t kPendingWindowBytesMin = 2 * kPieceBytes;
 
@@ -162,6 +163,8 @@ inline constexpr uint32_t kTickMs = 10;
 inline constexpr uint32_t kTickMsMax = 160;
 inline constexpr uint32_t kIdleTickMs =
     40;  // after a response: the next request is the better sign
+// Between two looks at the wall clock, of which its seconds are used.
+inline constexpr uint64_t kWallClockMs = 100;
 // A stop leaves a connection that has not yet had a response so long for its first request: its
 // client came before us and has nobody else to ask.
 inline constexpr uint64_t kFirstRequestMs = 2'000;

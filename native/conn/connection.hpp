@@ -48,10 +48,12 @@ struct Connection {
   uint32_t inflight = 0;
   bool watching = false;
   bool filling = false;
+  bool sending = false;  // `output`: neither changed nor counted until the completion
 
   // Edge-triggered hints: "try", cleared by WouldBlock.
   bool readable = true;
   bool writable = true;
+  bool half_closed = false;   // POLLRDHUP was seen
   bool peer_hung_up = false;  // POLLHUP was seen
   bool socket_error = false;  // POLLERR was seen: the next send says what it is
   bool peer_done = false;     // it said goodbye between two requests
@@ -63,12 +65,20 @@ struct Connection {
   os::ClientKey client_key;
   bool canary = false;  // the daemon's own: may use the reserved slot, and alone gets its body
 
+  // Whether to look for the next request as soon as a response is out, or to wait for its edge: a
+  // look in vain is a system call for each request. See finish_response().
+  bool read_short = false;  // the last read left room, and no edge came since: nothing can be there
+                            // but a control record behind the data (KERNEL.md); a tick looks
+  bool prompt = false;      // the last request was there by the turn after the response before it
+  uint64_t responded_turn = 0;  // Services::turn
+
   // TLS. Either `session` or, after promotion, the kernel (`cipher`, `ledger`).
   std::unique_ptr<tls::Session> session;
   std::unique_ptr<const tls::ClientIdentity> client;  // verified; outlives `session`
   bool offloaded = false;
   const tls::CipherSpec* cipher = nullptr;
   Ledger ledger;
+  uint8_t bounds_to_skip = 0;    // see over_window()
   size_t open_record_bytes = 0;  // plaintext of the last record, which MSG_MORE left open
   uint64_t receive_sequence_at_most = 0;
   uint8_t farewell = 0;  // AlertDescription of the last record: close_notify, or why we end it
@@ -84,7 +94,7 @@ struct Connection {
   std::shared_ptr<Site> site;
   const http::Route* route = nullptr;  // of `site`; null: none is known yet
 
-  ExchangePtr exchange;  // Connect, Exchange, Tunnel; null otherwise
+  ExchangePtr exchange;            // Connect, Exchange, Tunnel; null otherwise
   std::unique_ptr<Upload> upload;  // Receive: where the body goes
 
   // The response being sent.

@@ -126,7 +126,13 @@ void on_watch(Services& s, Connection& c, const ring::Completion& completion) {
     return;
   }
   const int events = completion.result;
-  if (events & (POLLIN | POLLRDHUP | POLLHUP | POLLERR)) c.readable = true;
+  if (events & (POLLIN | POLLRDHUP | POLLHUP | POLLERR)) {
+    if (c.state == State::ReadHead && !c.readable)
+      c.prompt = s.turn - c.responded_turn <= 1 && s.now_ms - c.waiting_since_ms <= 1;
+    c.readable = true;
+    c.read_short = false;
+  }
+  if (events & (POLLRDHUP | POLLHUP)) c.half_closed = true;
   if (events & (POLLOUT | POLLHUP | POLLERR)) c.writable = true;
   // A reset raises both; POLLERR alone is the TLS layer's (net/tls/tls_sw.c: tls_err_abort), and
   // the peer may be as well as ever.
@@ -157,6 +163,8 @@ ring::Token token_of(const Connection& c, ring::Kind kind) {
 
 // A client that pipelines without end holds up nobody.
 void run(Services& s, Connection& c) {
+  // Others' responses do not wait for a signature, or for the cipher of a window.
+  if (c.state == State::Handshake || c.state == State::Splice) s.ring.submit_sends();
   Turn turn = Turn::Again;
   for (int i = 0; turn == Turn::Again && i < limits::kStepsPerTurn; i++) turn = step(s, c);
   if (turn == Turn::Wait || c.ready) return;
@@ -209,10 +217,12 @@ void on_completion(Services& s, const ring::Completion& completion) {
     upload_written(*c, completion.result);
   } else {
     if (token.kind == ring::Kind::FillPipe) c->filling = false;
+    if (token.kind == ring::Kind::Send) c->sending = false;
     if (token.kind == ring::Kind::OpenFile && c->state != State::OpenFile && completion.result >= 0)
       os::close_fd(completion.result);  // the connection was given up meanwhile
     c->async_result = completion.result;
     c->async_done = true;
+    if (token.kind == ring::Kind::Send && c->state == State::Join) (void)stream_sent(s, *c);
   }
   run(s, *c);
 }
@@ -239,6 +249,7 @@ void run_ticks(Services& s) {
       c.ticking = false;
       c.tick_due_ms = 0;
       c.writable = true;  // POLLOUT is TCP's alone, and a hint
+      if (c.read_short) c.readable = true;
       if (c.offloaded) observe(s, c);
       run(s, c);
     }

@@ -58,9 +58,25 @@ os::Io discard_input(Services& s, Connection& c) {
   return os::Io::Done;
 }
 
+// One call instead of three, while that shows room worth having: what is in flight is missing in
+// it. After one in vain the next few are left out.
+bool bound_shows_room(Services& s, Connection& c, size_t more_bytes) {
+  if (c.bounds_to_skip > 0) {
+    c.bounds_to_skip--;
+    return false;
+  }
+  c.ledger.bound(os::tcp_accepted_at_least(c.socket));
+  const uint64_t at_most = c.ledger.pending_at_most();
+  if (at_most < c.reported_pending) report_pending(s, c, at_most);
+  if (at_most + more_bytes <= s.options.pending_window_bytes / 2) return true;
+  c.bounds_to_skip = limits::kBoundsSkipped;
+  return false;
+}
+
 }  // namespace
 
 void observe(Services& s, Connection& c) {
+  if (c.sending) return;  // what the ring has sent by now is not in the ledger yet
   uint64_t sequence = 0;
   os::TcpCounters tcp;
   // The sequence first: see Ledger::observe.
@@ -86,6 +102,7 @@ void observe(Services& s, Connection& c) {
 bool over_window(Services& s, Connection& c, size_t more_bytes) {
   const uint64_t window = s.options.pending_window_bytes;
   if (c.ledger.pending_at_most() + more_bytes <= window) return false;
+  if (bound_shows_room(s, c, more_bytes)) return false;
   observe(s, c);
   // Nothing of a peer that is gone will ever be less pending: the send that follows says why.
   if (c.peer_hung_up || std::exchange(c.socket_error, false)) return false;
@@ -102,6 +119,7 @@ void report_pending(Services& s, Connection& c, uint64_t bytes) {
 }
 
 void begin_close(Services& s, Connection& c) {
+  if (c.read_short) c.readable = true;
   c.drain_began_ms = s.now_ms;
   enter(s, c, State::CloseNotify);
 }

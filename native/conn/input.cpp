@@ -135,7 +135,10 @@ bool count_received(Services& s, Connection& c, size_t bytes) {
 bool receive(Services& s, Connection& c, Turn& turn) {
   c.input.hold(s.buffers);
   make_room(c);
-  return take_received(s, c, stream_read(c, c.input.tail(), c.input.room()), turn);
+  const size_t room = c.input.room();
+  const os::Received got = stream_read(c, c.input.tail(), room);
+  c.read_short = c.offloaded && !c.half_closed && got.io == os::Io::Done && got.bytes < room;
+  return take_received(s, c, got, turn);
 }
 
 bool take_received(Services& s, Connection& c, const os::Received& got, Turn& turn) {
@@ -169,7 +172,8 @@ bool take_received(Services& s, Connection& c, const os::Received& got, Turn& tu
 }
 
 void watch_last_response(Services& s, Connection& c) {
-  if (!c.offloaded || c.ledger.pending_at_most() == 0) return;
+  if (!c.offloaded || (c.ledger.pending_at_most() == 0 && !c.read_short)) return;
+  if (c.tick_due_ms != 0) return;
   if (c.tick_interval_ms == 0) c.tick_interval_ms = limits::kIdleTickMs;
   s.tick(c);
 }

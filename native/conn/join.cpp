@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// The end of every connection: nothing is submitted any more, what the ring holds comes back, and
-// only then is the socket handed to the closer and the slot freed.
+// The end of every connection: nothing is given to the ring any more, what it holds comes back (a
+// send that it was given before fails at the severed socket), and only then is the socket handed to
+// the closer and the slot freed.
 #include "base/assert.hpp"
 #include "conn/dispatch.hpp"
 #include "conn/exchange.hpp"

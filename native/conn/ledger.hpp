@@ -8,6 +8,7 @@
 // asynchronous cipher this counts what the engine still works on, which nothing else shows. The
 // plaintext of an open (MSG_MORE) record counts as pending until it is closed and sent.
 #pragma once
+#include <algorithm>
 #include <cstdint>
 
 namespace spliced::conn {
@@ -27,9 +28,14 @@ class Ledger {
   // Plaintext that a successful call took, payloads of control records included.
   void handed(uint64_t bytes) {
     plaintext_ += bytes;
-    unobserved_ += bytes;
     // Each call closes at most one record beyond the full ones.
     records_at_most_ += bytes / kRecordBytes + 1;
+  }
+
+  // TCP has so much at the least; what else it has, nobody asked. Lowers pending_at_most() alone.
+  void bound(uint64_t tcp_accepted_at_least) {
+    if (tcp_accepted_at_least > base_.tcp_accepted)
+      in_tcp_at_least_ = std::max(in_tcp_at_least_, tcp_accepted_at_least - base_.tcp_accepted);
   }
 
   // The sequence must have been read before the TCP figures, on the thread that sends: then it
@@ -38,12 +44,12 @@ class Ledger {
   bool observe(uint64_t next_sequence, uint64_t tcp_accepted, uint64_t tcp_acked) {
     sequence_ = next_sequence;
     records_at_most_ = 0;
-    unobserved_ = 0;
     acked_ = tcp_acked > base_.tcp_acked ? tcp_acked - base_.tcp_acked : 0;
     const uint64_t expected = plaintext_ + base_.record_overhead_bytes * records();
     const uint64_t in_tcp = tcp_accepted - base_.tcp_accepted;
     consistent_ = expected >= in_tcp;
     pending_ = consistent_ ? expected - in_tcp : 0;
+    in_tcp_at_least_ = expected - pending_;
     return consistent_;
   }
 
@@ -53,7 +59,9 @@ class Ledger {
   uint64_t pending() const { return pending_; }  // at the last observation
   // No more than this is pending now; worth a system call only when it exceeds the window.
   uint64_t pending_at_most() const {
-    return pending_ + unobserved_ + records_at_most_ * base_.record_overhead_bytes;
+    const uint64_t expected =
+        plaintext_ + base_.record_overhead_bytes * (records() + records_at_most_);
+    return expected > in_tcp_at_least_ ? expected - in_tcp_at_least_ : 0;
   }
   uint64_t records() const { return sequence_ - base_.sequence; }  // at the last observation
   uint64_t sequence_at_most() const { return sequence_ + records_at_most_; }
@@ -70,10 +78,10 @@ class Ledger {
 
   Base base_;
   uint64_t plaintext_ = 0;
-  uint64_t unobserved_ = 0;
   uint64_t records_at_most_ = 0;
   uint64_t sequence_ = 0;
   uint64_t pending_ = 0;
+  uint64_t in_tcp_at_least_ = 0;
   uint64_t acked_ = 0;
   bool consistent_ = true;
 };

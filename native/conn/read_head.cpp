@@ -52,7 +52,11 @@ Turn read_head(Services& s, Connection& c) {
   while (c.readable) {
     const bool first = c.input.empty();
     Turn turn;
-    if (!receive(s, c, turn)) return turn == Turn::Wait ? rest(s, c) : turn;
+    if (!receive(s, c, turn)) {
+      if (turn != Turn::Wait) return turn;
+      c.prompt = false;
+      return rest(s, c);
+    }
     if (first) begin_head(s, c);
     if (parse(s, c) == Turn::Again) return Turn::Again;
   }

@@ -8,21 +8,34 @@
 #include "conn/stream.hpp"
 
 namespace spliced::conn {
+namespace {
 
-Turn respond(Services& s, Connection& c) {
-  if (!c.writable) return Turn::Wait;
-  if (c.offloaded && over_window(s, c, c.output.size())) {
-    s.tick(c);
-    return Turn::Wait;
-  }
-  const os::Moved moved = stream_send_output(s, c, /*more=*/c.body_remaining > 0);
+// What became of a piece of the output. Done: the state goes on.
+Turn after_send(Services& s, Connection& c, const os::Moved& moved) {
   if (moved.io == os::Io::WouldBlock) {
     s.tick(c);
     return Turn::Wait;
   }
   if (moved.io != os::Io::Done) return give_up_sending(s, c, moved.error);
+  if (!c.output.empty()) return Turn::Again;
   if (c.body_remaining == 0) return finish_response(s, c);
   enter(s, c, State::Splice);
+  return Turn::Again;
+}
+
+}  // namespace
+
+Turn respond(Services& s, Connection& c) {
+  if (c.sending) return Turn::Wait;
+  if (c.async_done) return after_send(s, c, stream_sent(s, c));
+  if (!c.writable) return Turn::Wait;
+  if (c.offloaded && over_window(s, c, c.output.size())) {
+    s.tick(c);
+    return Turn::Wait;
+  }
+  const bool more = c.body_remaining > 0;
+  if (!c.offloaded || more) return after_send(s, c, stream_send_output(s, c, more));
+  stream_queue_output(s, c);
   return Turn::Again;
 }
 
@@ -35,7 +48,8 @@ Turn finish_response(Services& s, Connection& c) {
     begin_close(s, c);
   } else {
     enter(s, c, State::ReadHead);
-    c.readable = true;
+    c.readable = c.prompt || !c.read_short || !c.input.empty() || s.stopping;
+    c.responded_turn = s.turn;
     if (!c.input.empty()) begin_head(s, c);
   }
   return Turn::Again;

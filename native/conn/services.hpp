@@ -96,6 +96,7 @@ struct Services {
   std::vector<uint32_t> ready;             // Turn::Yield: to be run again in the next turn
   std::vector<uint32_t> ticking;           // waiting for tick_due_ms
   uint64_t next_deadline_ms = UINT64_MAX;  // no deadline is earlier
+  uint64_t turn = 0;                       // of the loop
   uint64_t now_ms = 0;                     // base::now_ms() of this turn
   int64_t wall_s = 0;                      // base::wall_s() of this turn, for HTTP dates alone
   bool stopping = false;

@@ -2,7 +2,10 @@
 // See stream.hpp.
 #include "conn/stream.hpp"
 
+#include <errno.h>
+
 #include "conn/alert.hpp"
+#include "conn/dispatch.hpp"
 
 namespace spliced::conn {
 namespace {
@@ -45,6 +48,32 @@ os::Moved stream_send_output(Services& s, Connection& c, bool more) {
   const os::Moved flushed = c.session->flush();
   if (flushed.io == os::Io::WouldBlock) no_room(c);
   return flushed;
+}
+
+void stream_queue_output(Services& s, Connection& c) {
+  const std::optional<int32_t> result =
+      s.ring.send(c.socket, c.output.data(), c.output.size(), token_of(c, ring::Kind::Send));
+  c.async_done = result.has_value();
+  c.sending = !c.async_done;
+  if (c.async_done) c.async_result = *result;
+  if (c.sending) c.inflight++;
+}
+
+os::Moved stream_sent(Services& s, Connection& c) {
+  c.async_done = false;
+  if (c.async_result == -EAGAIN) {
+    no_room(c);
+    return {os::Io::WouldBlock, 0, 0};
+  }
+  // Without DEFER_TASKRUN the ring's own task work interrupts the wait for the TLS layer's tx_lock
+  // (net/tls/tls_sw.c: tls_sw_sendmsg): nothing is taken, and the state sends again.
+  if (c.async_result == -EINTR) return {};
+  if (c.async_result <= 0) return {os::Io::Failed, 0, -c.async_result};
+  const size_t bytes = static_cast<size_t>(c.async_result);
+  c.output.begin += bytes;
+  count_handed(s, c, bytes, /*open=*/!c.output.empty());
+  if (c.output.empty()) c.output.release(s.buffers);
+  return {os::Io::Done, bytes, 0};
 }
 
 os::Moved stream_splice(Services& s, Connection& c, size_t bytes) {

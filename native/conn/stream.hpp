@@ -12,6 +12,12 @@ os::Received stream_read(Connection& c, char* out, size_t capacity);
 // Sends c.output. Done when it is empty; otherwise WouldBlock or Failed. `more`: a body follows.
 os::Moved stream_send_output(Services& s, Connection& c, bool more);
 
+// Kernel TLS, one complete record or more: gives `output` to the ring. Either c.sending until the
+// completion, or, where the ring does not queue, c.async_done at once.
+void stream_queue_output(Services& s, Connection& c);
+// What became of it, once c.async_done. Done: taken, in part or whole.
+os::Moved stream_sent(Services& s, Connection& c);
+
 // The pipe's first bytes to the kernel's socket, counted in the ledger. The record may stay open:
 // a body's end never goes this way (splice.cpp).
 os::Moved stream_splice(Services& s, Connection& c, size_t bytes);

@@ -124,6 +124,7 @@ class Engine {
   Shown shown() const;
   void run();
   void serve(ring::Ring& ring, conn::Services& s);
+  void begin_turn(conn::Services& s);
   void take_mail(conn::Services& s);
   void begin_stop(conn::Services& s);
   void on_accept(conn::Services& s, const ring::Completion& completion);
@@ -162,6 +163,7 @@ class Engine {
   // Of the stop, on the engine thread.
   std::optional<uint64_t> stop_by_ms_;
   uint64_t stop_began_ms_ = 0;
+  uint64_t wall_due_ms_ = 0;  // when the wall clock is looked at again
   uint64_t drained_before_ = 0, aborted_before_ = 0;
   bool aborted_all_ = false;
 

@@ -41,7 +41,7 @@ void Engine::run() {
   s.connection_log = &connection_log_;
   s.refusal_log = &refusal_log_;
   s.status_json = [this] { return status_json(); };
-  s.now_ms = base::now_ms();
+  begin_turn(s);
   conn::prepare_slots(s);
   {
     std::lock_guard<std::mutex> lock(mailbox_.mutex);
@@ -72,8 +72,7 @@ void Engine::serve(ring::Ring& ring, conn::Services& s) {
   while (!finished(s)) {
     const size_t count = ring.wait(timeout_ms(s), completions, kCompletionsPerTurn);
     heartbeat_.add();
-    s.now_ms = base::now_ms();
-    s.wall_s = base::wall_s();
+    begin_turn(s);
     take_mail(s);
     for (const auto& directory : s.site->directories) directory->files.begin_turn();
     for (size_t i = 0; i < count; i++) {
@@ -92,6 +91,14 @@ void Engine::serve(ring::Ring& ring, conn::Services& s) {
       conn::abort_all(s);
     }
   }
+}
+
+void Engine::begin_turn(conn::Services& s) {
+  s.turn++;
+  s.now_ms = base::now_ms();
+  if (s.now_ms < wall_due_ms_) return;
+  s.wall_s = base::wall_s();
+  wall_due_ms_ = s.now_ms + limits::kWallClockMs;
 }
 
 void Engine::take_mail(conn::Services& s) {
@@ -191,8 +198,7 @@ int Engine::timeout_ms(const conn::Services& s) const {
 }
 
 bool Engine::finished(const conn::Services& s) const {
-  if (!stop_by_ms_ || s.free_slots.size() != s.slots.size() ||
-      !s.upstreams.all_free())
+  if (!stop_by_ms_ || s.free_slots.size() != s.slots.size() || !s.upstreams.all_free())
     return false;
   for (const ListenerState& state : listeners_)
     if (state.accepting) return false;

@@ -55,6 +55,11 @@ bool endpoint(int socket, NameCall name, Endpoint& out) {
   return true;
 }
 
+bool read_tcp_info(int socket, tcp_info& out) {
+  socklen_t length = sizeof out;
+  return ::getsockopt(socket, IPPROTO_TCP, TCP_INFO, &out, &length) == 0;
+}
+
 Moved verdict(ssize_t result) {
   if (result > 0) return {Io::Done, static_cast<size_t>(result), 0};
   if (result == 0) return {Io::Eof, 0, 0};
@@ -167,8 +172,7 @@ bool is_in_memory(int file) {
 
 bool tcp_counters(int socket, TcpCounters& out) {
   tcp_info info{};
-  socklen_t length = sizeof info;
-  if (::getsockopt(socket, IPPROTO_TCP, TCP_INFO, &info, &length) != 0) return false;
+  if (!read_tcp_info(socket, info)) return false;
   const int queued = unacknowledged_bytes(socket);
   if (queued < 0) return false;
   out.accepted = info.tcpi_bytes_acked + static_cast<uint64_t>(queued);
@@ -177,6 +181,12 @@ bool tcp_counters(int socket, TcpCounters& out) {
   out.idle = info.tcpi_unacked == 0;
   out.unpushed = out.idle && info.tcpi_notsent_bytes > 0;
   return true;
+}
+
+uint64_t tcp_accepted_at_least(int socket) {
+  tcp_info info{};
+  if (!read_tcp_info(socket, info)) return 0;
+  return info.tcpi_bytes_acked + info.tcpi_notsent_bytes;
 }
 
 void push_pending(int socket) {

@@ -82,6 +82,9 @@ struct TcpCounters {
   bool unpushed = false;  // ... and yet bytes wait to be sent
 };
 bool tcp_counters(int socket, TcpCounters& out);
+// What one call can tell of `accepted`: what is acknowledged and what waits to be sent (TCP_INFO).
+// Less than the truth by what is in flight. 0 on error.
+uint64_t tcp_accepted_at_least(int socket);
 
 // Makes TCP send what the window allows (setting TCP_NODELAY calls tcp_push_pending_frames) and the
 // TLS layer hand it what is ready (setting TCP_NOTSENT_LOWAT calls sk_write_space, which schedules

@@ -6,6 +6,7 @@
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include <vector>
@@ -61,6 +62,12 @@ class Epoll final : public Ring {
     }
     writer_.submit({token, file, nullptr, offset, pipe, bytes});
   }
+
+  std::optional<int32_t> send(int socket, const char* data, size_t bytes, Token) override {
+    const ssize_t sent = ::send(socket, data, bytes, MSG_DONTWAIT | MSG_NOSIGNAL);
+    return sent < 0 ? -errno : static_cast<int32_t>(sent);
+  }
+  void submit_sends() override {}
 
   size_t wait(int timeout_ms, Completion* out, size_t capacity) override;
 

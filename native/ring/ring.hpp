@@ -9,11 +9,21 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 
 namespace spliced::ring {
 
-enum class Kind : uint8_t { Accept = 1, Watch, OpenFile, FillPipe, DrainPipe, Upstream, Internal };
+enum class Kind : uint8_t {
+  Accept = 1,
+  Watch,
+  OpenFile,
+  FillPipe,
+  DrainPipe,
+  Upstream,
+  Send,
+  Internal
+};
 
 // A watch, of a client's socket or of a backend's.
 constexpr bool is_watch(Kind kind) {
@@ -38,8 +48,8 @@ struct Token {
 
 struct Completion {
   Token token;
-  // Accept, OpenFile: a descriptor that now belongs to the receiver. Watch, Upstream: poll(2) event bits.
-  // FillPipe: bytes, 0 at the end of the file. DrainPipe: bytes. All: a negative errno.
+  // Accept, OpenFile: a descriptor that now belongs to the receiver. Watch, Upstream: poll(2) event
+  // bits. FillPipe: bytes, 0 at the end of the file. DrainPipe, Send: bytes. All: a negative errno.
   int32_t result = 0;
   bool more = false;  // further completions of the same operation follow
 };
@@ -65,6 +75,15 @@ class Ring {
   // The pipe has at least `bytes`, and nobody else touches it before the completion.
   virtual void drain_pipe(int pipe_read_end, int file, uint64_t offset, size_t bytes,
                           Token token) = 0;
+
+  // Bytes to a socket, without waiting for room in it (-EAGAIN then). io_uring sends all of a turn
+  // with the one system call that waits for the next, and returns nothing: the result comes as a
+  // completion, until which `data` lives and nobody else sends on the socket. epoll sends at once
+  // and returns the result; no completion comes then.
+  virtual std::optional<int32_t> send(int socket, const char* data, size_t bytes, Token token) = 0;
+
+  // What send() has queued goes out now: called before work that takes its time.
+  virtual void submit_sends() = 0;
 
   // Submits what is due and waits for completions; `timeout_ms` < 0 waits for ever. Returns how
   // many were written to `out`; 0 after a time-out or a wake().

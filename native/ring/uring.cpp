@@ -7,10 +7,12 @@
 #include <poll.h>
 #include <string.h>
 #include <sys/eventfd.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <deque>
+#include <utility>
 #include <vector>
 
 #include "base/assert.hpp"
@@ -92,6 +94,20 @@ class Uring final : public Ring {
     sqe->user_data = token.pack();
   }
 
+  // MSG_DONTWAIT: done while it is submitted, never by a worker or a poll (io_uring/net.c: io_send;
+  // REQ_F_NOWAIT).
+  std::optional<int32_t> send(int socket, const char* data, size_t bytes, Token token) override {
+    io_uring_sqe* sqe = next();
+    ::io_uring_prep_send(sqe, socket, data, bytes, MSG_DONTWAIT | MSG_NOSIGNAL);
+    sqe->user_data = token.pack();
+    sends_queued_ = true;
+    return std::nullopt;
+  }
+
+  void submit_sends() override {
+    if (std::exchange(sends_queued_, false)) ::io_uring_submit(&ring_);
+  }
+
   size_t wait(int timeout_ms, Completion* out, size_t capacity) override;
 
   void wake() override {
@@ -110,6 +126,7 @@ class Uring final : public Ring {
 
   io_uring ring_{};
   bool initialised_ = false;
+  bool sends_queued_ = false;
   Accepting accepting_;
   std::vector<Completion> accepted_;  // less than one wait's
   unsigned failures_ = 0;
@@ -241,14 +258,19 @@ bool Uring::translate(const io_uring_cqe& cqe, Completion& out) {
 }
 
 size_t Uring::wait(int timeout_ms, Completion* out, size_t capacity) {
-  if (!accepted_.empty()) timeout_ms = 0;
+  // What is there already has not been asked for events: liburing asks only for more than there is,
+  // and the kernel runs what is deferred only then (DEFER_TASKRUN). Else sends, whose completions
+  // come at once, could keep every other event out.
+  const unsigned there = ::io_uring_cq_ready(&ring_);
+  if (!accepted_.empty() || there > 0) timeout_ms = 0;
+  sends_queued_ = false;
   __kernel_timespec timeout{};
   timeout.tv_sec = timeout_ms / 1000;
   timeout.tv_nsec = (timeout_ms % 1000) * 1'000'000ll;
   io_uring_cqe* first = nullptr;
   submit_waiting();
   const int waited = ::io_uring_submit_and_wait_timeout(
-      &ring_, &first, 1, timeout_ms < 0 ? nullptr : &timeout, nullptr);
+      &ring_, &first, there + 1, timeout_ms < 0 ? nullptr : &timeout, nullptr);
   const bool passing =
       waited >= 0 || waited == -ETIME || waited == -EINTR || waited == -EAGAIN || waited == -EBUSY;
   failures_ = passing ? 0 : failures_ + 1;

@@ -303,3 +303,30 @@ TEST_CASE("a peer that resets once it has everything but the farewell is drained
   CHECK(world.ending(peer) == Ending::Drained);
   CHECK(world.settle_accounts() == "");
 }
+
+TEST_CASE("what the ring has sent, and not yet told, contradicts nothing") {
+  World world;
+  world.site.write("small", 10'000);
+  const Peer peer =
+      world.connect([](Socket& socket, TlsScript&) { socket.send_buffer_bytes = 16'384; });
+  const Peer other = world.connect();
+  world.turns();
+  peer.get("/small");
+  peer.get("/small");
+  peer.get("/small");
+  world.turns();
+  REQUIRE(world.state(peer) == State::Respond);
+  REQUIRE(!world.services->ticking.empty());
+  peer.socket().peer_takes();
+  other.get("/small");
+  const size_t before = peer.socket().accepted_wire().size();
+  world.deliver_one();  // there is room: the next piece is the ring's
+  world.deliver_one();  // another connection's event, by which time the piece is out
+  REQUIRE(peer.socket().accepted_wire().size() > before);
+  world.services->now_ms += limits::kTickMsMax;
+  conn::run_ticks(*world.services);
+  CHECK(world.figures.ledger_contradictions.get() == 0);
+  world.pump(peer, 10);
+  CHECK(peer.responses().size() == 3);
+  CHECK(world.settle_accounts() == "");
+}

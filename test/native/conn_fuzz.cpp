@@ -35,6 +35,7 @@ class Simulation {
     world_.site.write_sibling("small.gz", "small", 2000);
     world_.ring->hold_file_operations = random_.one_in(2);
     world_.ring->hold_cancels = random_.one_in(2);
+    world_.ring->sends_at_once = random_.one_in(4);
     if (random_.one_in(2)) world_.services->wall_s -= 3600;
     kernel().residency = static_cast<Kernel::Residency>(random_.below(4));
     world_.support.sendfile_waits = random_.one_in(2);

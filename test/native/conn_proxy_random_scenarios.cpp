@@ -21,7 +21,10 @@ constexpr int kSeeds = 400;
 
 class Chaos {
  public:
-  explicit Chaos(uint64_t seed) : random_(seed) { world_.ring->hold_cancels = random_.one_in(2); }
+  explicit Chaos(uint64_t seed) : random_(seed) {
+    world_.ring->hold_cancels = random_.one_in(2);
+    world_.ring->sends_at_once = random_.one_in(4);
+  }
 
   std::string run() {
     for (uint64_t steps = 50 + random_.below(300); steps > 0; steps--) step();

@@ -265,3 +265,18 @@ TEST_CASE("small socket buffers and short writes change nothing but the time") {
     }
   }
 }
+
+TEST_CASE("a send of the ring that was interrupted is made again") {
+  World world;
+  const std::string content = world.site.write("small", 10'000);
+  const Peer peer = world.connect();
+  world.turns();
+  world.ring->interrupted_sends = 3;
+  peer.get("/small");
+  world.turns();
+  peer.socket().peer_takes();
+  REQUIRE(peer.responses().size() == 1);
+  CHECK(peer.responses()[0].body == content);
+  CHECK(world.ring->interrupted_sends == 0);
+  CHECK(world.settle_accounts() == "");
+}

@@ -132,6 +132,36 @@ TEST_CASE("ledger: pending_at_most bounds what the kernel can make of the calls"
   }
 }
 
+TEST_CASE("ledger: what TCP has at the least lowers the bound, and no figure else") {
+  Ledger ledger = based(22, 1, 1000, 1000);
+  ledger.handed(100'000);  // 7 records at most
+  ledger.bound(900);       // of the handshake
+  CHECK(ledger.pending_at_most() == 100'000 + 7 * 22);
+  ledger.bound(1000 + 60'000);
+  CHECK(ledger.pending_at_most() == 40'000 + 7 * 22);
+  ledger.bound(1000 + 50'000);  // less than what is known
+  CHECK(ledger.pending_at_most() == 40'000 + 7 * 22);
+  CHECK(ledger.pending() == 0);
+  CHECK(ledger.sequence_at_most() == 8);
+  CHECK_FALSE(ledger.settled());
+  ledger.handed(16'384);
+  CHECK(ledger.pending_at_most() == 40'000 + 16'384 + 9 * 22);
+  CHECK(ledger.observe(9, 1000 + 70'000, 1000));
+  CHECK(ledger.pending() == 116'384 + 8 * 22 - 70'000);
+  CHECK(ledger.pending_at_most() == ledger.pending());
+}
+
+TEST_CASE("ledger: a bound is of no use after a contradiction, and does no harm") {
+  Ledger ledger = based(22, 1, 0, 0);
+  ledger.handed(10);
+  CHECK_FALSE(ledger.observe(2, 40, 0));
+  ledger.bound(50);
+  CHECK(ledger.pending_at_most() == 0);
+  CHECK_FALSE(ledger.settled());
+  ledger.handed(1000);
+  CHECK(ledger.pending_at_most() > 900);
+}
+
 TEST_CASE("ledger: what the peer has not acknowledged") {
   Ledger ledger = based(22, 1, 100, 100);
   ledger.handed(1000);

@@ -19,6 +19,7 @@
 #include <vector>
 
 #include "doctest/doctest.h"
+#include "fakes/each_backend.hpp"
 #include "fakes/site.hpp"
 #include "os/closer.hpp"
 #include "os/fd.hpp"
@@ -26,68 +27,8 @@
 
 using namespace spliced;
 using namespace spliced::ring;
+using namespace spliced::fakes;
 using os::Fd;
-
-namespace {
-
-constexpr int kWaitMs = 5000;  // far more than anything here takes
-
-// Runs the check on both backends, or says visibly that one is not to be had.
-void each_backend(const std::function<void(Ring&)>& check) {
-  for (const char* name : {"io_uring", "epoll"}) {
-    CAPTURE(name);
-    std::string detail;
-    const std::unique_ptr<Ring> ring = name[0] == 'i' ? open_uring(detail) : open_epoll(detail);
-    if (!ring) {
-      REQUIRE(name[0] == 'i');  // epoll is everywhere
-      MESSAGE("SKIPPED on io_uring: " << detail);
-      continue;
-    }
-    check(*ring);
-  }
-}
-
-// Completions until `enough` says so; the test fails when nothing comes.
-std::vector<Completion> collect(Ring& ring,
-                                const std::function<bool(const std::vector<Completion>&)>& enough) {
-  std::vector<Completion> all;
-  const auto until = std::chrono::steady_clock::now() + std::chrono::milliseconds(kWaitMs);
-  while (!enough(all) && std::chrono::steady_clock::now() < until) {
-    Completion out[8];
-    const size_t count = ring.wait(100, out, 8);
-    all.insert(all.end(), out, out + count);
-  }
-  CHECK(enough(all));
-  return all;
-}
-
-Completion next(Ring& ring) {
-  const auto all = collect(ring, [](const auto& seen) { return !seen.empty(); });
-  REQUIRE(all.size() == 1);
-  return all[0];
-}
-
-// Nothing more comes within a while.
-void quiet(Ring& ring) {
-  Completion out[8];
-  for (int i = 0; i < 3; i++) CHECK(ring.wait(20, out, 8) == 0);
-}
-
-struct Pair {
-  Fd ours, theirs;
-};
-
-Pair pair() {
-  int ends[2];
-  REQUIRE(::socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, ends) == 0);
-  return {Fd(ends[0]), Fd(ends[1])};
-}
-
-bool is(const Completion& completion, Token token) {
-  return completion.token.pack() == token.pack();
-}
-
-}  // namespace
 
 TEST_CASE("token: packs and unpacks") {
   for (const Token token : {Token{Kind::Watch, 0, 0}, Token{Kind::FillPipe, 0xffffff, 0xffffffff},
@@ -247,7 +188,8 @@ TEST_CASE("ring: accepts until cancelled, with the flags that the sockets must h
   });
 }
 
-// An engine whose thread hangs in the kernel keeps its ring armed; so does a process that cannot die.
+// An engine whose thread hangs in the kernel keeps its ring armed; so does a process that cannot
+// die.
 TEST_CASE("ring: one that is not waited on takes no connection from another on the same socket") {
   each_backend([](Ring& ring) {
     const Listening listening;
@@ -359,7 +301,8 @@ TEST_CASE("open_ring: says which backend it is, and why") {
 }
 
 // test/guest/standin.test.ts has threads that really hang in the kernel.
-TEST_CASE("thread: one that does not end is waited for no longer than told, and its state is known") {
+TEST_CASE(
+    "thread: one that does not end is waited for no longer than told, and its state is known") {
   int ends[2];
   REQUIRE(::pipe2(ends, O_CLOEXEC) == 0);
   const Fd out(ends[0]);

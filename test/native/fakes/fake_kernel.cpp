@@ -208,6 +208,11 @@ bool tcp_counters(int socket, TcpCounters& out) {
   return s != nullptr && s->counters(out);
 }
 
+uint64_t tcp_accepted_at_least(int socket) {
+  fakes::Socket* s = kernel().use(socket, "tcp_accepted_at_least");
+  return s != nullptr ? s->accepted_at_least() : 0;
+}
+
 int unacknowledged_bytes(int socket) {
   fakes::Socket* s = kernel().use(socket, "unacknowledged_bytes");
   return s != nullptr ? s->unacknowledged() : -1;

@@ -9,12 +9,22 @@
 #include <algorithm>
 
 #include "files/open_beneath.hpp"
+#include "os/socket_io.hpp"
 
 namespace spliced::fakes {
 
 using ring::Completion;
 using ring::Kind;
 using ring::Token;
+
+namespace {
+
+int32_t result_of(const os::Moved& moved) {
+  if (moved.io == os::Io::WouldBlock) return -EAGAIN;
+  return moved.io == os::Io::Done ? static_cast<int32_t>(moved.bytes) : -moved.error;
+}
+
+}  // namespace
 
 FakeRing::FakeRing(Kernel& kernel) : kernel_(kernel) {
   kernel_.on_edge = [this](int fd, int events) { on_event(fd, events); };
@@ -173,6 +183,7 @@ void FakeRing::end_watch(int fd, int result) {
 }
 
 void FakeRing::on_event(int fd, int events) {
+  if (drop_edges) return;
   for (const auto& [key, operation] : active_) {
     if (operation.socket != fd || operation.cancelled || !ring::is_watch(operation.token.kind))
       continue;
@@ -194,6 +205,7 @@ void FakeRing::on_close(int fd) {
 }
 
 void FakeRing::promote_in_queue(size_t index) {
+  submit_sends();
   const uint64_t key = queue_.at(index).token.pack();
   for (size_t i = 0; i < index; i++)
     if (queue_[i].token.pack() == key) index = i;
@@ -202,7 +214,35 @@ void FakeRing::promote_in_queue(size_t index) {
   queue_.push_front(chosen);
 }
 
+std::optional<int32_t> FakeRing::send(int socket, const char* data, size_t bytes, Token token) {
+  if (sends_at_once) return result_of(os::send_bytes(socket, data, bytes, /*more=*/false));
+  Operation operation;
+  operation.token = token;
+  operation.socket = socket;
+  begin(operation);
+  unsent_.push_back({token, socket, data, std::string(data, bytes)});
+  return std::nullopt;
+}
+
+// The kernel reads the memory only now, and may take less than it was given.
+void FakeRing::submit_sends() {
+  for (const Unsent& send : unsent_) {
+    if (send.data_then.compare(0, std::string::npos, send.data, send.data_then.size()) != 0)
+      kernel_.violations.add("what the ring shall send was changed");
+    if (interrupted_sends > 0) {
+      interrupted_sends--;
+      queue_.push_back({send.token, -EINTR, false});
+      continue;
+    }
+    const int32_t result =
+        result_of(os::send_bytes(send.socket, send.data, send.data_then.size(), /*more=*/false));
+    queue_.push_back({send.token, result, false});
+  }
+  unsent_.clear();
+}
+
 bool FakeRing::take(Completion& out) {
+  submit_sends();
   if (queue_.empty()) return false;
   out = queue_.front();
   queue_.pop_front();

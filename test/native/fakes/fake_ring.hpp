@@ -7,6 +7,7 @@
 
 #include <deque>
 #include <map>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -21,10 +22,13 @@ class FakeRing final : public ring::Ring {
 
   // ---- For the test. ----
   bool hold_file_operations = false;  // otherwise they complete at once, in order
-  bool hold_cancels = false;          // the last completion of a cancelled watch waits for release
+  bool sends_at_once = false;  // as epoll does; otherwise before the next completion is taken
+  int interrupted_sends = 0;   // so many of the next ones
+  bool drop_edges = false;     // as if they came after the turn's wait
+  bool hold_cancels = false;   // the last completion of a cancelled watch waits for release
   // Takes the next completion for the product; false when there is none.
   bool take(ring::Completion& out);
-  size_t queued() const { return queue_.size(); }
+  size_t queued() const { return queue_.size() + unsent_.size(); }
   // Lets the completion at `index` go before those queued ahead of it. One of the same operation
   // never overtakes another, nor does the kernel let it.
   void promote_in_queue(size_t index);
@@ -48,6 +52,9 @@ class FakeRing final : public ring::Ring {
                  ring::Token token) override;
   void drain_pipe(int pipe_read_end, int file, uint64_t offset, size_t bytes,
                   ring::Token token) override;
+  std::optional<int32_t> send(int socket, const char* data, size_t bytes,
+                              ring::Token token) override;
+  void submit_sends() override;
   size_t wait(int timeout_ms, ring::Completion* out, size_t capacity) override;
   void wake() override {}
 
@@ -56,6 +63,12 @@ class FakeRing final : public ring::Ring {
     int fd = -1;
     dev_t device = 0;
     ino_t inode = 0;
+  };
+  struct Unsent {
+    ring::Token token;
+    int socket;
+    const char* data;
+    std::string data_then;
   };
   struct Operation {
     ring::Token token;
@@ -83,6 +96,7 @@ class FakeRing final : public ring::Ring {
   std::map<uint64_t, Operation> active_;  // until the final completion was taken
   std::deque<ring::Completion> queue_;
   std::deque<Operation> held_;
+  std::deque<Unsent> unsent_;
   std::vector<uint64_t> held_cancels_;
   size_t accepts_ = 0;
 };

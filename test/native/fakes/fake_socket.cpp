@@ -203,6 +203,7 @@ os::Moved Socket::send_control(os::RecordType type, const std::string& payload) 
 // ---- Receiving, figures, the end. ----
 
 os::Received Socket::receive(char* out, size_t capacity) {
+  receives_++;
   if (incoming_.empty()) {
     if (reset_by_peer_ && !reset_told_) {
       reset_told_ = true;

@@ -63,6 +63,7 @@ class Socket {
   bool closed() const { return closed_; }
   bool peer_left() const { return reset_by_peer_; }
   bool cipher_failed() const { return cipher_failed_; }
+  size_t receives() const { return receives_; }  // calls, those in vain included
   uint64_t records_sent() const { return sequence_ - first_sequence_; }
   void records_are_at(uint64_t sequence) { sequence_ = first_sequence_ = sequence; }
   void records_received_are_at(uint64_t sequence) { receive_sequence_ = sequence; }
@@ -84,6 +85,7 @@ class Socket {
   }
   bool counters(os::TcpCounters& out) const;
   bool sequence(bool transmit, uint64_t& out) const;
+  uint64_t accepted_at_least() const { return acked_ + (unpushed_ ? queued_in_tcp() : 0); }
   int unacknowledged() const;
   void clear_error() {
     if (!reset_) error_ = 0;
@@ -126,6 +128,7 @@ class Socket {
   bool unpushed_ = false;
   bool no_space_seen_ = false;  // SOCK_NOSPACE: somebody waits for POLLOUT
 
+  size_t receives_ = 0;
   std::deque<Incoming> incoming_;
   bool peer_fin_ = false, reset_ = false, reset_by_peer_ = false, reset_told_ = false;
   int error_ = 0;  // sk_err: every send fails until somebody has been told

@@ -93,6 +93,7 @@ void World::deliver_one() {
 }
 
 void World::turn() {
+  services->turn++;
   for (const auto& directory : services->site->directories) directory->files.begin_turn();
   for (size_t left = ring->queued(); left > 0; left--) deliver_one();
   conn::run_ready(*services);
