@@ -39,14 +39,16 @@ class Ledger {
   }
 
   // The sequence must have been read before the TCP figures, on the thread that sends: then it
-  // cannot move in between, and TCP's figures can only grow. False when the kernel's figures
+  // cannot move in between, and TCP's figures can only grow. What TCP has may be read too small by
+  // what was acknowledged between its two figures (os::TcpCounters), even below the base while the
+  // handshake's last flight is acknowledged: that delays, no more. False when the kernel's figures
   // contradict ours (pending would be negative): then nothing is known, and settled() is false.
   bool observe(uint64_t next_sequence, uint64_t tcp_accepted, uint64_t tcp_acked) {
     sequence_ = next_sequence;
     records_at_most_ = 0;
     acked_ = tcp_acked > base_.tcp_acked ? tcp_acked - base_.tcp_acked : 0;
     const uint64_t expected = plaintext_ + base_.record_overhead_bytes * records();
-    const uint64_t in_tcp = tcp_accepted - base_.tcp_accepted;
+    const uint64_t in_tcp = tcp_accepted - std::min(tcp_accepted, base_.tcp_accepted);
     consistent_ = expected >= in_tcp;
     pending_ = consistent_ ? expected - in_tcp : 0;
     in_tcp_at_least_ = expected - pending_;

@@ -50,6 +50,19 @@ TEST_CASE("ledger: the handshake's bytes that were not acknowledged at the base 
   CHECK(ledger.pending() == 0);
 }
 
+TEST_CASE("ledger: a reading below the base, with an acknowledgement in its middle, delays alone") {
+  // Seen on 6.1: 239 bytes of tickets are in flight at the base and while TCP_INFO is read; by
+  // SIOCOUTQ they and the response are acknowledged.
+  Ledger ledger = based(22, 2, 1076, 1076);
+  ledger.handed(647);
+  CHECK(ledger.observe(4, 837, 837));
+  CHECK(ledger.pending() == 647 + 44);
+  CHECK_FALSE(ledger.settled());
+  CHECK(ledger.pending_at_most() == ledger.pending());
+  CHECK(ledger.observe(4, 1076 + 647 + 44, 1076 + 647 + 44));
+  CHECK(ledger.settled());
+}
+
 TEST_CASE("ledger: pending falls as TCP takes, for every overhead") {
   struct Row {
     uint32_t overhead;
