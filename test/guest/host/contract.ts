@@ -51,7 +51,7 @@ export async function runInGuest(t: Test, suite: Suite): Promise<void> {
   // A directory of its own: files that run side by side would remove each other's.
   const directory = join('build', basename(shared));
   t.teardown(() => {
-    for (const made of [shared, directory]) rmSync(made, { recursive: true });
+    for (const made of [shared, directory]) rmSync(made, { recursive: true, force: true });
   });
   const names = [...contract, ...ofBothModes];
   const sources = names.map((name) => `test/${name}.test.ts`);
