@@ -107,6 +107,7 @@ bool over_window(Services& s, Connection& c, size_t more_bytes) {
   // Nothing of a peer that is gone will ever be less pending: the send that follows says why.
   if (c.peer_hung_up || std::exchange(c.socket_error, false)) return false;
   if (c.ledger.pending() + more_bytes <= window) return false;
+  s.asynchronous.set(tls::index_of(*c.cipher));
   s.figures.pauses.add();
   c.lags = true;
   return true;

@@ -3,6 +3,7 @@
 // engine, made by engine/, used on the engine thread alone.
 #pragma once
 #include <algorithm>
+#include <bitset>
 #include <cinttypes>
 #include <cstdint>
 #include <cstdio>
@@ -85,6 +86,9 @@ struct Services {
   ConnectionLog* connection_log = nullptr;  // null: nobody can ask for one
   RefusalLog* refusal_log = nullptr;        // likewise
   bool offload_suspended = false;           // new connections stay in user space
+  // By their place in tls::kCiphers, those that were seen to owe more than a window: the kernel's
+  // driver returns before it has encrypted. A synchronous one never owes more than two records.
+  std::bitset<tls::kCipherSpecs> asynchronous;
   Canary canary;
 
   std::vector<Connection> slots;  // never resized: the kernel points into them

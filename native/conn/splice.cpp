@@ -115,12 +115,12 @@ struct Piece {
 
 // What is sent from memory waits for the cipher to finish all that this socket gave it
 // (tls_encrypt_async_wait); since 6.5 what is sent from a file does too.
-// - The last record that fits the window goes so. That leaves pending only what TCP does not take,
-// and
-//   for that there is POLLOUT; for the cipher there would be a timer alone.
+// - With an asynchronous cipher the last record that fits the window goes so. That leaves pending
+//   only what TCP does not take, and for that there is POLLOUT; for the cipher there would be a
+//   timer alone. A cipher counts as synchronous until a pause has shown that it is not: one pause
+//   of 10 ms, once for each cipher.
 // - The last record of a body goes from memory: by then all its pages have been through the cipher,
-// and
-//   whether they were still the file's is known before the body is complete (fill_output).
+//   and whether they were still the file's is known before the body is complete (fill_output).
 //   Before 6.5 it would also wait for a timer: tls_encrypt_done schedules the tx work a tick later,
 //   and nothing else pushes it.
 // - In between, no record is closed short.
@@ -132,7 +132,9 @@ Piece plan(const Services& s, const Connection& c) {
   Piece piece{bytes, 0};
   const bool fills = room - bytes < limits::kPieceBytes;
   const bool waits = s.kernel.sendfile_waits && c.pipe_bytes == 0;
-  if (ends || (fills && !waits)) piece.tail = std::min(bytes, limits::kRecordPlaintextBytes);
+  const bool asynchronous = s.asynchronous.test(tls::index_of(*c.cipher));
+  if (ends || (fills && asynchronous && !waits))
+    piece.tail = std::min(bytes, limits::kRecordPlaintextBytes);
   piece.direct -= piece.tail;
   const size_t over = (c.open_record_bytes + piece.direct) % limits::kRecordPlaintextBytes;
   if (!ends && piece.direct > over) piece.direct -= over;

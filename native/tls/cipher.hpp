@@ -28,6 +28,10 @@ struct CipherSpec {
 inline constexpr size_t kCipherSpecs = 9;
 extern const CipherSpec kCiphers[kCipherSpecs];
 
+constexpr size_t index_of(const CipherSpec& spec) {
+  return static_cast<size_t>(&spec - kCiphers);
+}
+
 const CipherSpec* find_cipher(uint16_t suite);
 const char* version_name(Version version);
 

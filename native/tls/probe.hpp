@@ -24,7 +24,7 @@ struct KernelSupport {
   // own buffers, in any number of pieces, and what does not fit into one call is lost.
   bool splices_received = false;
 
-  const CipherSupport& of(const CipherSpec& spec) const { return by_cipher[&spec - kCiphers]; }
+  const CipherSupport& of(const CipherSpec& spec) const { return by_cipher[index_of(spec)]; }
 };
 
 KernelSupport probe_kernel();

@@ -43,6 +43,30 @@ TEST_CASE("brake: with a cipher that stands still, no more than the window is pe
   CHECK(world.settle_accounts() == "");
 }
 
+TEST_CASE("brake: windows end from memory only with a cipher that was seen to be asynchronous") {
+  World world;
+  world.support.sendfile_waits = false;
+  world.site.write("huge", 3'000'000);
+  const auto from_memory = [&] {
+    return world.figures.plaintext_sent_bytes.get() - world.figures.spliced_bytes.get();
+  };
+  // A response's head and its last record always do.
+  constexpr uint64_t kHeadAndEnd = 1024 + limits::kRecordPlaintextBytes;
+  const Peer before =
+      world.connect([](Socket& socket, TlsScript&) { socket.send_buffer_bytes = 1 << 20; });
+  before.get("/huge");
+  world.run_to_end(before, 100'000);
+  CHECK(from_memory() <= kHeadAndEnd);
+  CHECK(world.services->asynchronous.none());
+
+  const Peer peer = asynchronous(world, 1 << 20);
+  peer.get("/huge");
+  world.run_to_end(peer, 100'000);
+  CHECK(world.services->asynchronous.count() == 1);
+  CHECK(from_memory() > 10 * kHeadAndEnd);
+  CHECK(world.settle_accounts() == "");
+}
+
 TEST_CASE("brake: pipelined small responses are held back too") {
   World world;
   world.site.write("small", 15'000);

@@ -39,6 +39,7 @@ class Simulation {
     if (random_.one_in(2)) world_.services->wall_s -= 3600;
     kernel().residency = static_cast<Kernel::Residency>(random_.below(4));
     world_.support.sendfile_waits = random_.one_in(2);
+    if (random_.one_in(2)) world_.services->asynchronous.set();
   }
 
   // Empty, or what was wrong.
