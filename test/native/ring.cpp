@@ -73,6 +73,23 @@ TEST_CASE("ring: a watch tells what is ready once, then every change") {
   });
 }
 
+TEST_CASE("ring: a poll gives what is ready, in one call") {
+  each_backend([](Ring& ring) {
+    const Pair sockets = pair();
+    const Token token{Kind::Watch, 5, 2};
+    ring.watch(sockets.ours.get(), token);
+    next(ring);
+    Completion out[8];
+    CHECK(ring.wait(0, out, 8) == 0);
+    REQUIRE(::write(sockets.theirs.get(), "a", 1) == 1);
+    REQUIRE(ring.wait(0, out, 8) == 1);
+    CHECK(is(out[0], token));
+    CHECK((out[0].result & POLLIN) != 0);
+    ring.cancel(sockets.ours.get(), token);
+    collect(ring, [](const auto& seen) { return !seen.empty() && !seen.back().more; });
+  });
+}
+
 TEST_CASE("ring: room in a full socket is an event") {
   each_backend([](Ring& ring) {
     const Pair sockets = pair();
