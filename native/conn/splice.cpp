@@ -118,7 +118,7 @@ struct Piece {
 // - With an asynchronous cipher the last record that fits the window goes so. That leaves pending
 //   only what TCP does not take, and for that there is POLLOUT; for the cipher there would be a
 //   timer alone. A cipher counts as synchronous until a pause has shown that it is not: one pause
-//   of 10 ms, once for each cipher.
+//   of 10 ms, once for each suite.
 // - The last record of a body goes from memory: by then all its pages have been through the cipher,
 //   and whether they were still the file's is known before the body is complete (fill_output).
 //   Before 6.5 it would also wait for a timer: tls_encrypt_done schedules the tx work a tick later,
