@@ -9,12 +9,14 @@ import { checkSystem } from './checks.js';
 import { ClientAccess } from './client-certificates.js';
 import { formatListenAddress } from './config/address.js';
 import type { Configuration, LoadedConfiguration } from './config/configuration.js';
-import { FailoverEngine } from './engine/failover.js';
+import { engineCount } from './engine/count.js';
+import { Failover } from './engine/failover.js';
 import { aborted, EngineEvents, figures, statsOf, stopEngine } from './engine/lifecycle.js';
 import {
   type BoundListener,
   type CertificatePair,
   type ClientCertificates,
+  type Engine,
   engineErrorCodes,
   loadNative,
   type NativeModule,
@@ -103,19 +105,21 @@ interface EngineParts {
   certificates: CertificatePair[];
   clientCertificates: ClientCertificates | undefined;
   site: SiteOptions;
-  watchdogMs: number | undefined;
-  log: Log;
 }
 
-function createEngine(parts: EngineParts): FailoverEngine {
-  const { native, configuration, plan, watchdogMs, log } = parts;
+function createEngine(parts: EngineParts): Engine {
+  const { native, configuration, plan } = parts;
   const { certificates, clientCertificates, site } = parts;
-  // Before the watchdog's patience is over: it cannot end a process that hangs so.
-  const hangMs = Math.min(hangMsMax, (watchdogMs ?? Number.POSITIVE_INFINITY) / 4);
   try {
     const { listeners } = plan;
-    const options = { ...configuration, listeners, certificates, clientCertificates, site };
-    return new FailoverEngine({ native, options, hangMs, log });
+    return new native.Engine({
+      ...configuration,
+      engines: engineCount(configuration.engines),
+      listeners,
+      certificates,
+      clientCertificates,
+      site,
+    });
   } catch (error) {
     const code = (error as NodeJS.ErrnoException).code ?? '';
     if (!(engineErrorCodes as readonly string[]).includes(code)) throw error;
@@ -138,12 +142,7 @@ async function answerOurselves(
 }
 
 /** What `systemctl status` shows; kept fresh until `close`. */
-function describeService(
-  serving: Serving,
-  engine: FailoverEngine,
-  urls: string[],
-  supervisor: Supervisor,
-) {
+function describeService(serving: Serving, engine: Engine, urls: string[], supervisor: Supervisor) {
   let refusedErrors = 0;
   let troubles = '';
   const words = (): string => {
@@ -183,7 +182,7 @@ const hangs =
 
 /** The end that loses nothing. True when every response that was begun was also delivered. */
 async function stopGracefully(
-  engine: FailoverEngine,
+  engine: Engine,
   events: EngineEvents,
   supervisor: Supervisor,
   { stopTimeoutMs, stopNow, log, reporter, plan }: StopParts,
@@ -250,22 +249,25 @@ async function startEngine(
     plan,
     certificates: certificates.current(),
     clientCertificates: clients.settings,
-    watchdogMs,
-    log,
   });
+  // Before the watchdog's patience is over: it cannot end a process that hangs so.
+  const hangMs = Math.min(hangMsMax, (watchdogMs ?? Number.POSITIVE_INFINITY) / 4);
+  const failover = new Failover({ engine, tlsOffload: configuration.tlsOffload, hangMs, log });
   const siteServing = new SiteServing({ engine, site, log });
   const onTrust = (isTrusted: boolean): void => siteServing.trustChanged(isTrusted);
   ends.push(() => void engine.close(), certificates.serveBy(engine, onTrust));
-  const events = new EngineEvents(log);
+  const events = new EngineEvents(log, (event) => failover.released(event));
   engine.start((batch) => events.take(batch));
   const refusal = await Promise.race([events.started, events.failed]);
   if (refusal !== undefined) throw new StartError(`the engine does not start: ${refusal}`);
+  failover.start();
+  ends.push(() => failover.close());
   ends.push(clients.serve(engine), siteServing.start());
   const reporter = new ConnectionReporter({ engine, log, asksClients: () => clients.isAsking });
   ends.push(() => reporter.close());
   const listeners = engine.listeners();
   plan.store(listeners);
-  return { engine, events, clients, siteServing, reporter, listeners };
+  return { engine, failover, events, clients, siteServing, reporter, listeners };
 }
 
 type Running = Awaited<ReturnType<typeof startEngine>>;
@@ -274,7 +276,7 @@ type Running = Awaited<ReturnType<typeof startEngine>>;
 async function announce(
   { supervisor, watchdogMs, notifySystemd: notify }: Surroundings,
   serving: Serving,
-  { engine, listeners }: Running,
+  { engine, failover, listeners }: Running,
   log: Log,
   ends: Ends,
 ) {
@@ -289,10 +291,11 @@ async function announce(
   const watched = { engine, watchdogMs, notify, onTroubles, log };
   const health = isHealthWatched(watchdogMs, engine.stats()) ? new Health(watched) : undefined;
   health?.start();
-  engine.onReplaced((reason) => health?.engineWasReplaced(reason));
+  failover.onReplaced((reason) => health?.engineWasReplaced(reason));
   ends.push(() => health?.close());
   const beginStop = (): void => {
     close();
+    failover.close();
     health?.beginStop();
   };
   return { status, record, beginStop };

@@ -14,9 +14,10 @@ import type {
 } from '../types/index.js';
 import { readClientCertificates } from './client-certificates.js';
 import { type Configuration, loadText } from './config/configuration.js';
-import { FailoverEngine } from './engine/failover.js';
+import { engineCount } from './engine/count.js';
+import { Failover } from './engine/failover.js';
 import { EngineEvents, stopEngine } from './engine/lifecycle.js';
-import { type CertificatePair, loadNative } from './engine/native.js';
+import { type CertificatePair, type Engine, loadNative } from './engine/native.js';
 import { Backend } from './library/backend.js';
 import { tomlOf } from './library/settings.js';
 import type { Log } from './log.js';
@@ -37,7 +38,8 @@ class LibraryServer extends EventEmitter implements Server {
   readonly #configuration: Configuration;
   readonly #backend: Backend;
   readonly #log: Log;
-  #engine: FailoverEngine | undefined;
+  #engine: Engine | undefined;
+  #failover: Failover | undefined;
   #events: EngineEvents | undefined;
   #endSite: () => void = () => {};
   #address: AddressInfo | null = null;
@@ -106,19 +108,24 @@ class LibraryServer extends EventEmitter implements Server {
     const native = loadNative();
     const options = {
       ...configuration,
+      engines: engineCount(configuration.engines),
       root,
       site: siteOf(site),
       listeners: [{ address, port }],
       certificates: [pairOf(this.#options)],
       clientCertificates: readClientCertificates(configuration.clientCertificates)?.settings,
     };
-    const engine = new FailoverEngine({ native, options, hangMs, log: this.#log });
+    const engine = new native.Engine(options);
     this.#engine = engine;
-    const events = new EngineEvents(this.#log);
+    const { tlsOffload } = configuration;
+    const failover = new Failover({ engine, tlsOffload, hangMs, log: this.#log });
+    this.#failover = failover;
+    const events = new EngineEvents(this.#log, (event) => failover.released(event));
     this.#events = events;
     engine.start((batch) => events.take(batch));
     const refusal = await Promise.race([events.started, events.failed]);
     if (refusal !== undefined) throw new Error(`the engine does not start: ${refusal}`);
+    failover.start();
     void events.failed.then((reason) => this.emit('error', new Error(reason)));
     this.#endSite = new SiteServing({ engine, site, log: this.#log }).start();
     const [bound] = engine.listeners();
@@ -148,6 +155,7 @@ class LibraryServer extends EventEmitter implements Server {
 
   #release(): void {
     this.#endSite();
+    this.#failover?.close();
     this.#engine?.close();
     this.#engine = undefined;
     this.#address = null;

@@ -31,6 +31,8 @@ export interface ServerOptions {
   routes?: Route[];
   tls?: { offload?: 'auto' | 'off' };
   ring?: 'auto' | 'epoll';
+  /** Threads that serve: one for each CPU, or a number from 1 to 8. */
+  engines?: 'auto' | number;
   limits?: Record<string, number>;
   timeouts?: Record<string, number>;
   client_certificates?: { ca: string; crl?: string; require?: string[] };

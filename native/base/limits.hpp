@@ -27,6 +27,11 @@ inline constexpr size_t kRoomLooksMax = 512;  // connections looked at to find o
 inline constexpr size_t kRefusalsPerPause =
     64;  // of waiting clients, when there are no descriptors
 inline constexpr uint32_t kListenersMax = 8;
+// Threads that serve. One that has worked for so long without having waited gets no new client
+// while another has less to do; sockets that are on their way from one to another.
+inline constexpr size_t kEnginesMax = 8;
+inline constexpr uint64_t kBusyEngineMs = 5;
+inline constexpr size_t kHandedMax = 256;
 inline constexpr int kListenBacklog = 511;
 
 // One request head (request line and header fields), RFC 9112 3 and 5. These are the defaults and

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// How many connections each client address has (os::ClientKey) has. Pure; bounded by the number
-// of connections.
+// How many connections, and how many handshakes among them, each client address (os::ClientKey)
+// has. Pure; bounded by the number of connections.
 #pragma once
 #include <cstddef>
 #include <cstdint>
@@ -26,19 +26,32 @@ struct ClientKeyHash {
 
 class AddressTable {
  public:
-  uint32_t count(const os::ClientKey& key) const {
+  struct Count {
+    uint32_t connections = 0, handshakes = 0;
+  };
+
+  Count count(const os::ClientKey& key) const {
     const auto found = counts_.find(key);
-    return found == counts_.end() ? 0 : found->second;
+    return found == counts_.end() ? Count{} : found->second;
   }
-  void add(const os::ClientKey& key) { counts_[key]++; }
+  // A connection that begins with its handshake.
+  void add(const os::ClientKey& key) {
+    Count& count = counts_[key];
+    count.connections++;
+    count.handshakes++;
+  }
+  void end_handshake(const os::ClientKey& key) {
+    const auto found = counts_.find(key);
+    if (found != counts_.end()) found->second.handshakes--;
+  }
   void remove(const os::ClientKey& key) {
     const auto found = counts_.find(key);
-    if (found != counts_.end() && --found->second == 0) counts_.erase(found);
+    if (found != counts_.end() && --found->second.connections == 0) counts_.erase(found);
   }
   size_t size() const { return counts_.size(); }
 
  private:
-  std::unordered_map<os::ClientKey, uint32_t, ClientKeyHash> counts_;
+  std::unordered_map<os::ClientKey, Count, ClientKeyHash> counts_;
 };
 
 }  // namespace spliced::conn

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 // Who gets a slot. A new connection is refused when its address has too many, when the table is
-// full or when too many handshakes are in flight; but before that, whoever only occupies a place
-// makes room: the longest idle keep-alive connection, else the one that has longest failed to say
-// what it wants. Nobody is cut off in the middle of a response.
-#include <algorithm>
+// full or when too many handshakes are in flight, over all engines (occupancy.hpp); but before
+// that, whoever only occupies a place makes room: the longest idle keep-alive connection, else the
+// one that has longest failed to say what it wants, else a handshake of an address that has more of
+// them than the new client's. Nobody is cut off in the middle of a response. Where this engine has
+// nobody who could make room, another one is asked.
 #include <optional>
 #include <utility>
 
@@ -19,53 +20,72 @@ void shed(Services& s, int socket, Shed reason) {
   s.figures.shed_by[static_cast<size_t>(reason)].add();
   os::sever(socket);
   s.closer.close(socket);
-}
-
-// For clients: the slot beyond their number is the canary's. Those that make room have left, and
-// so has who waits for the closer's thread, up to kLeavingMax in all; the closer's further backlog
-// counts, since its descriptors are not free.
-bool table_is_full(const Services& s) {
-  const size_t clients = s.slots.size() - s.free_slots.size() - s.canary.open;
-  const size_t backlog = s.closer.backlog();
-  const size_t left = std::min<size_t>(s.leaving + backlog, limits::kLeavingMax);
-  return s.free_slots.empty() || clients + backlog - left >= s.options.connections_max;
-}
-
-bool handshakes_are_many(const Services& s) {
-  return s.figures.by_state[static_cast<size_t>(State::Handshake)].get() >=
-         s.options.handshakes_max;
+  s.occupancy.socket_gone(s.share);
 }
 
 bool is_idle(const Connection& c) {
   return c.state == State::ReadHead && c.served && c.input.empty();
 }
 
-// Who shall make room: anybody, somebody of one address, or a handshake.
+// For whom room is made, and who comes into question: anybody, those of the client's own address,
+// or handshakes alone.
 struct Wanted {
-  const os::ClientKey* client = nullptr;
+  const os::ClientKey* client = nullptr;  // null: nobody in particular
+  bool own_address = false;
   bool handshake = false;
+
+  static Wanted for_reason(Shed reason, const os::ClientKey& client) {
+    return {&client, reason == Shed::Address, reason == Shed::Handshakes};
+  }
+};
+
+// The oldest handshake of the address that has most of them, if that are more than the new client's
+// address would have.
+class Crowd {
+ public:
+  Crowd(Services& s, const Wanted& wanted) : s_(s) {
+    if (wanted.client == nullptr || wanted.own_address) return;
+    most_ = s.occupancy.count(*wanted.client).handshakes + 1;
+    looks_ = true;
+  }
+  void consider(Connection& c) {
+    if (!looks_ || c.state != State::Handshake) return;
+    const uint32_t has = s_.occupancy.count(c.client_key).handshakes;
+    if (has <= most_) return;
+    most_ = has;
+    oldest_ = &c;
+  }
+  Connection* oldest() const { return oldest_; }
+
+ private:
+  Services& s_;
+  bool looks_ = false;
+  uint32_t most_ = 0;
+  Connection* oldest_ = nullptr;
 };
 
 Connection* choose(Services& s, const Wanted& wanted) {
   Connection* hesitant = nullptr;
+  Crowd crowd(s, wanted);
   Connection* c = s.waiting.first();
   for (size_t i = 0; c != nullptr && i < limits::kRoomLooksMax; i++, c = s.waiting.after(*c)) {
-    if (c->canary || (wanted.client != nullptr && !(c->client_key == *wanted.client))) continue;
+    if (c->canary || (wanted.own_address && !(c->client_key == *wanted.client))) continue;
     if (wanted.handshake && c->state != State::Handshake) continue;
     if (is_idle(*c)) return c;
     if (hesitant == nullptr && s.now_ms - c->waiting_since_ms >= limits::kHesitationMs)
       hesitant = c;
+    if (hesitant == nullptr) crowd.consider(*c);
   }
-  return hesitant;
+  return hesitant != nullptr ? hesitant : crowd.oldest();
 }
 
 bool make_room(Services& s, const Wanted& wanted) {
-  Connection* c = s.leaving < limits::kLeavingMax ? choose(s, wanted) : nullptr;
+  Connection* c = choose(s, wanted);
   if (c == nullptr) return false;
+  if (!s.occupancy.begin_leaving(s.share, c->client_key, c->state == State::Handshake))
+    return false;
   s.figures.evicted.add();
   c->leaving = true;
-  s.leaving++;
-  forget_client(s, *c);
   if (c->state == State::Handshake) {
     abort(s, *c, Ending::NotServed);
   } else {
@@ -75,51 +95,52 @@ bool make_room(Services& s, const Wanted& wanted) {
   return true;
 }
 
-// Nothing if the connection may come in.
+// Nothing if the connection may come in, and then it has its place. Each table may be full in turn.
 std::optional<Shed> refusal(Services& s, const os::ClientKey& client) {
-  const uint32_t per_address = s.options.connections_per_address_max;
-  if (s.addresses.count(client) >= per_address && !make_room(s, {&client, false}))
-    return Shed::Address;
-  if (table_is_full(s) && (!make_room(s, {}) || table_is_full(s))) return Shed::Slots;
-  if (handshakes_are_many(s) && !make_room(s, {nullptr, true})) return Shed::Handshakes;
-  return std::nullopt;
+  for (size_t i = 0; i < kSheds; i++) {
+    const std::optional<Shed> reason = s.occupancy.enter(s.share, client);
+    if (!reason) return std::nullopt;
+    if (!make_room(s, Wanted::for_reason(*reason, client))) return reason;
+  }
+  return Shed::Slots;
 }
 
 }  // namespace
 
 const char* const kShedNames[kSheds] = {"slots", "address", "handshakes", "memory", "descriptors"};
 
-void forget_client(Services& s, Connection& c) {
-  if (std::exchange(c.counted, false)) s.addresses.remove(c.client_key);
-}
-
 bool make_room(Services& s) {
   return make_room(s, Wanted{});
 }
 
-void admit(Services& s, int socket) {
-  s.figures.accepted.add();
+void admit(Services& s, const Arrival& arrival) {
+  const int socket = arrival.socket;
   const bool canary = s.canary.port != 0 && os::peer_is_own_port(socket, s.canary.port);
   const os::ClientKey client = os::client_key(socket);
-  if (canary) {
-    if (s.free_slots.empty()) return shed(s, socket, Shed::Slots);
-  } else if (const std::optional<Shed> reason = refusal(s, client)) {
-    return shed(s, socket, *reason);
+  if (!canary) {
+    if (const std::optional<Shed> reason = refusal(s, client)) {
+      if (s.pass_on && s.pass_on({socket, arrival.refusals + 1}, client)) return;
+      s.figures.accepted.add();
+      return shed(s, socket, *reason);
+    }
   }
-  auto session = tls::Session::start(s.generation, socket);
-  if (!session) return shed(s, socket, Shed::Memory);
-  Connection& c = s.slots[s.free_slots.back()];
-  s.free_slots.pop_back();
+  s.figures.accepted.add();
+  auto session = s.slots.has_room() ? tls::Session::start(s.generation, socket) : nullptr;
+  if (!session) {
+    const Shed reason = s.slots.has_room() ? Shed::Memory : Shed::Slots;
+    if (!canary) s.occupancy.give_back(s.share, client);
+    return shed(s, socket, reason);
+  }
+  Connection& c = s.take_slot();
   c.socket = socket;
   c.session = std::move(session);
   c.canary = canary;
+  c.placed = !canary;
   if (canary) {
     s.canary.open++;
     s.figures.canaries.add();
   } else {
     c.client_key = client;
-    c.counted = true;
-    s.addresses.add(client);
   }
   if (s.connection_log != nullptr) c.record = s.connection_log->begin(socket, s.now_ms);
   s.figures.open.add();

@@ -61,7 +61,7 @@ struct Connection {
   bool fin_sent = false;
   bool renegotiation_declined = false;
   bool leaving = false;  // it makes room for another: its close does not wait for the peer's
-  bool counted = false;  // in Services::addresses, for `client_key`
+  bool placed = false;   // it has a place in Services::occupancy, for `client_key`
   os::ClientKey client_key;
   bool canary = false;  // the daemon's own: may use the reserved slot, and alone gets its body
 
@@ -91,8 +91,8 @@ struct Connection {
   uint64_t request_began_ms = 0;  // when its first byte was here
 
   // What the request is for, until its response has begun; with an exchange, until that ends.
-  std::shared_ptr<Site> site;
-  const http::Route* route = nullptr;  // of `site`; null: none is known yet
+  std::shared_ptr<OpenSite> site;
+  const http::Route* route = nullptr;  // of its Site; null: none is known yet
 
   ExchangePtr exchange;            // Connect, Exchange, Tunnel; null otherwise
   std::unique_ptr<Upload> upload;  // Receive: where the body goes

@@ -176,22 +176,17 @@ void enter(Services& s, Connection& c, State next) {
   SPLICED_ASSERT(kEdges[static_cast<size_t>(c.state)] & bit(next));
   s.figures.by_state[static_cast<size_t>(c.state)].sub();
   s.figures.by_state[static_cast<size_t>(next)].add();
+  if (c.state == State::Handshake && c.placed && !c.leaving)
+    s.occupancy.end_handshake(s.share, c.client_key);
   if (WaitingList::has(c.state)) s.waiting.remove(c);
   c.state = next;
   if (WaitingList::has(next)) s.waiting.append(c);
+  s.share.waiting.store(s.waiting.size(), std::memory_order_relaxed);
   c.waiting_since_ms = s.now_ms;
   c.tick_interval_ms = 0;
   c.tick_due_ms = 0;
   c.writable = true;  // until the socket says otherwise
   s.set_deadline(c, first_deadline(s, c));
-}
-
-void prepare_slots(Services& s) {
-  for (uint32_t i = static_cast<uint32_t>(s.slots.size()); i-- > 0;) {
-    s.slots[i].slot = i;
-    s.free_slots.push_back(i);
-  }
-  s.figures.by_state[static_cast<size_t>(State::Free)].set(s.slots.size());
 }
 
 void on_completion(Services& s, const ring::Completion& completion) {
@@ -257,7 +252,7 @@ void run_ticks(Services& s) {
 }
 
 void run_deadlines(Services& s) {
-  for (const auto& directory : s.site->directories) directory->files.sweep(s.now_ms);
+  for (const auto& files : s.site->files) files->sweep(s.now_ms);
   sweep_upstreams(s);
   if (s.now_ms < s.next_deadline_ms) return;
   s.next_deadline_ms = UINT64_MAX;
@@ -301,8 +296,7 @@ void abort_all(Services& s) {
 int next_timeout_ms(const Services& s) {
   if (!s.ready.empty()) return 0;
   uint64_t due = std::min(s.next_deadline_ms, next_upstream_sweep_ms(s));
-  for (const auto& directory : s.site->directories)
-    due = std::min(due, directory->files.next_sweep_ms());
+  for (const auto& files : s.site->files) due = std::min(due, files->next_sweep_ms());
   for (uint32_t slot : s.ticking) {
     const uint64_t tick = s.slots[slot].tick_due_ms;
     if (tick != 0 && tick < due) due = tick;

@@ -7,8 +7,7 @@
 namespace spliced::conn {
 
 // For engine/.
-void prepare_slots(Services& s);
-void admit(Services& s, int socket);  // takes the socket, or sheds it
+void admit(Services& s, const Arrival& arrival);  // takes the socket, passes it on or sheds it
 void on_completion(Services& s, const ring::Completion& completion);
 void run_ready(Services& s);      // connections that yielded
 void run_ticks(Services& s);      // connections whose tick is due
@@ -23,8 +22,7 @@ int next_timeout_ms(const Services& s);  // -1: nothing is due
 bool make_room(Services& s);
 
 // For the states.
-void run(Services& s, Connection& c);            // until it must wait, or has had its turn
-void forget_client(Services& s, Connection& c);  // it does not count for its address any more
+void run(Services& s, Connection& c);  // until it must wait, or has had its turn
 void enter(Services& s, Connection& c, State next);
 void abort(Services& s, Connection& c, Ending ending);  // sever, then join
 void begin_close(Services& s, Connection& c);           // the ordinary end: drain

@@ -2,6 +2,7 @@
 // Everything that the data plane counts. Written by the engine thread, read by any. The names are
 // those of the status page (engine/status.cpp).
 #pragma once
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 
@@ -38,6 +39,7 @@ struct Figures {
   Counter canaries, canaries_offloaded;       // connections of the canary; those with kernel TLS
   Counter aborted_in[kStates];                // by the state that gave up
   Counter drained, aborted, peer_gone, drain_last_ms, drain_max_ms;
+  Counter drain_last_at_ms;  // base::now_ms() when the last drain ended
   // Proxy routes.
   Counter upstreams_open, upstreams_idle, upstreams_opened, upstreams_reused, upstream_retries;
   Counter upstream_failures[kUpstreamFailures];
@@ -46,11 +48,30 @@ struct Figures {
   Counter ledger_contradictions;  // never expected: TCP has more than we handed over
   files::Counters files;
 
+  // These and those of another engine: sums, and of what is a maximum or the last, that.
+  void add(const Figures& other);
+
   void count_status(uint16_t status) {
     requests.add();
     for (size_t i = 0; i < kStatusCount; i++)
       if (kStatuses[i] == status) by_status[i].add();
   }
 };
+
+inline void Figures::add(const Figures& other) {
+  using base::Counter;
+  static_assert(sizeof(Figures) % sizeof(Counter) == 0, "every member is a counter");
+  const uint64_t max_bytes = std::max(pending_bytes_max.get(), other.pending_bytes_max.get());
+  const uint64_t max_ms = std::max(drain_max_ms.get(), other.drain_max_ms.get());
+  const Figures& later = drain_last_at_ms.get() > other.drain_last_at_ms.get() ? *this : other;
+  const uint64_t last_ms = later.drain_last_ms.get(), last_at_ms = later.drain_last_at_ms.get();
+  auto* to = reinterpret_cast<Counter*>(this);
+  const auto* from = reinterpret_cast<const Counter*>(&other);
+  for (size_t i = 0; i < sizeof(Figures) / sizeof(Counter); i++) to[i].add(from[i].get());
+  pending_bytes_max.set(max_bytes);
+  drain_max_ms.set(max_ms);
+  drain_last_ms.set(last_ms);
+  drain_last_at_ms.set(last_at_ms);
+}
 
 }  // namespace spliced::conn

@@ -18,6 +18,7 @@ void count_ending(Services& s, const Connection& c) {
   if (c.drain_began_ms == 0) return;
   const uint64_t took_ms = s.now_ms - c.drain_began_ms;
   f.drain_last_ms.set(took_ms);
+  f.drain_last_at_ms.set(s.now_ms);
   f.drain_max_ms.raise_to(took_ms);
 }
 
@@ -71,12 +72,14 @@ Turn join(Services& s, Connection& c) {
   count_ending(s, c);
   if (c.record) log_ending(s, c);
   s.figures.open.sub();
-  forget_client(s, c);
-  if (c.leaving) s.leaving--;
+  if (c.placed)
+    s.occupancy.leave(s.share, c.client_key, c.leaving);
+  else
+    s.occupancy.socket_gone(s.share);
   if (c.canary) s.canary.open--;
   enter(s, c, State::Free);
   reset(c);
-  s.free_slots.push_back(c.slot);
+  s.slots.give(c);
   return Turn::Wait;
 }
 

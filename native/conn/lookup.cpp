@@ -17,7 +17,7 @@ namespace spliced::conn {
 namespace {
 
 files::FileCache& files_of(Connection& c) {
-  return c.site->directories[c.route->directory]->files;
+  return *c.site->files[c.route->directory];
 }
 
 void refuse(Services& s, Connection& c, const http::RequestHead& request, uint16_t status) {

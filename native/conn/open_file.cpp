@@ -44,7 +44,7 @@ void take_body(Services& s, Connection& c) {
 void begin_open(Services& s, Connection& c) {
   c.async_done = false;
   if (c.state != State::OpenFile) enter(s, c, State::OpenFile);
-  s.ring.open_file(c.site->directories[c.route->directory]->fd.get(), c.path.c_str(),
+  s.ring.open_file(c.site->files[c.route->directory]->root(), c.path.c_str(),
                    token_of(c, ring::Kind::OpenFile));
   c.inflight++;
 }

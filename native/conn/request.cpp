@@ -88,7 +88,7 @@ bool goes_to_backend(const Services& s, const http::RequestHead& request) {
     return false;
   const http::TargetResult target = http::resolve_target(request.target, path);
   if (target.status != 0) return false;
-  const http::Routes::Match match = find_route(*s.site, request, target, path.view());
+  const http::Routes::Match match = find_route(*s.site->site, request, target, path.view());
   return match.route != nullptr && match.route->action == http::Action::Proxy;
 }
 
@@ -242,7 +242,7 @@ void answer_request(Services& s, Connection& c, const http::RequestHead& request
     return end_request(c);
   }
   c.site = s.site;
-  const http::Routes::Match match = find_route(*c.site, request, target, path.view());
+  const http::Routes::Match match = find_route(*c.site->site, request, target, path.view());
   if (match.allowed == 0 && http::is_reserved(path.view()))
     return serve_own(s, c, request, path.view(), target.directory);
   c.route = match.route;

@@ -14,9 +14,10 @@
 #include <vector>
 
 #include "base/limits.hpp"
-#include "conn/address_table.hpp"
+#include "base/slot_table.hpp"
 #include "conn/connection.hpp"
 #include "conn/figures.hpp"
+#include "conn/occupancy.hpp"
 #include "conn/refusal_log.hpp"
 #include "conn/upstream.hpp"
 #include "conn/waiting.hpp"
@@ -33,13 +34,10 @@
 
 namespace spliced::conn {
 
-struct Options {
-  uint32_t connections_per_address_max = limits::kConnectionsPerAddressMaxDefault;
-  uint32_t handshakes_max = limits::kHandshakesMaxDefault;
+struct Options : PlaceLimits {
   uint32_t requests_per_connection_max = limits::kRequestsPerConnectionMaxDefault;
   uint32_t send_rate_min_bytes_per_s = limits::kSendRateMinDefault;
   http::HeadLimits head;
-  uint32_t connections_max = limits::kConnectionsMaxDefault;
   uint64_t pending_window_bytes = limits::kPendingWindowBytesDefault;
   uint64_t discarded_body_bytes_max = limits::kDiscardedBodyBytesMaxDefault;
   uint32_t handshake_timeout_ms = limits::kHandshakeTimeoutMsDefault;
@@ -60,29 +58,47 @@ struct Canary {
   uint32_t open = 0;       // connections of it
 };
 
+// A socket that was accepted, and how many engines have already found no place for it.
+struct Arrival {
+  int socket = -1;
+  uint32_t refusals = 0;
+  bool counted = true;  // on the account of the engine that has it now
+};
+
 struct Services {
-  Services(const Options& o, ring::Ring& r, os::Closer& c, Figures& g, const tls::KernelSupport& k)
+  static size_t slots_max(const Options& o) {
+    return o.connections_max + limits::kCanarySlots + limits::kLeavingMax;
+  }
+  Services(const Options& o, ring::Ring& r, os::Closer& c, Figures& g, const tls::KernelSupport& k,
+           Occupancy& all, Occupancy::Share& own)
       : options(o),
         ring(r),
         closer(c),
         figures(g),
         kernel(k),
-        slots(o.connections_max + limits::kCanarySlots + limits::kLeavingMax),
+        occupancy(all),
+        share(own),
+        slots(slots_max(o)),
         waiting(slots),
-        upstreams(slots.size()) {}
+        upstreams(slots_max(o)) {}
 
   const Options options;
   ring::Ring& ring;
   os::Closer& closer;
   Figures& figures;
   const tls::KernelSupport& kernel;
+  Occupancy& occupancy;     // of all engines
+  Occupancy::Share& share;  // this one's part of it
   os::PipePool pipes;
   BufferPool buffers;
-  std::shared_ptr<Site> site;                                      // for new requests
+  std::shared_ptr<OpenSite> site;                                  // for new requests
   std::shared_ptr<const tls::ContextGeneration> generation;        // for new connections
   std::shared_ptr<const http::PathPrefixes> certificate_required;  // null: nowhere
   std::vector<std::shared_ptr<upload::Ticket>> uploads;            // at most limits::kUploadsMax
   std::function<std::string()> status_json;
+  // Gives a socket for which no place could be made to another engine, where one may make room.
+  // False: there is none. Empty: there is one engine alone.
+  std::function<bool(const Arrival&, const os::ClientKey&)> pass_on;
   ConnectionLog* connection_log = nullptr;  // null: nobody can ask for one
   RefusalLog* refusal_log = nullptr;        // likewise
   bool offload_suspended = false;           // new connections stay in user space
@@ -91,12 +107,9 @@ struct Services {
   std::bitset<tls::kCipherSpecs> asynchronous;
   Canary canary;
 
-  std::vector<Connection> slots;  // never resized: the kernel points into them
+  base::SlotTable<Connection> slots;
   WaitingList waiting;
   Upstreams upstreams;
-  AddressTable addresses;  // without those that make room
-  uint32_t leaving = 0;    // connections that make room
-  std::vector<uint32_t> free_slots;
   std::vector<uint32_t> ready;             // Turn::Yield: to be run again in the next turn
   std::vector<uint32_t> ticking;           // waiting for tick_due_ms
   uint64_t next_deadline_ms = UINT64_MAX;  // no deadline is earlier
@@ -121,6 +134,14 @@ struct Services {
     if (c.tick_interval_ms < limits::kTickMsMax) c.tick_interval_ms *= 2;
     if (!c.ticking) ticking.push_back(c.slot);
     c.ticking = true;
+  }
+
+  // A free slot; slots.has_room() was asked.
+  Connection& take_slot() {
+    const size_t made = slots.size();
+    Connection& c = slots.take();
+    figures.by_state[static_cast<size_t>(State::Free)].add(slots.size() - made);
+    return c;
   }
 
   // For the X-Request-Id field and the logs: a token that this device gives once.

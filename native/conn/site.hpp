@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
-// What is served: the routes, and the directories with what is open in them. Made by engine/ when
-// the configuration is read, replaced as a whole by a reload; a request that is under way keeps the
-// one that it began with. The engine thread alone uses what is inside.
+// What is served. A Site is the same for all engines and never changes: engine/ makes it when the
+// configuration is read, and a reload replaces it as a whole. An OpenSite is one engine's: the site
+// with the files that are open in its directories, for that engine's thread alone. A request that
+// is under way keeps the one that it began with.
 #pragma once
 #include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "files/file_cache.hpp"
@@ -13,18 +15,21 @@
 
 namespace spliced::conn {
 
-struct Directory {
-  // `build`: of the files' validators, see file_cache.hpp.
-  Directory(os::Fd directory, std::string build, files::Counters& counters)
-      : fd(std::move(directory)), files(fd.get(), std::move(build), counters) {}
-  os::Fd fd;
-  files::FileCache files;
-};
-
 struct Site {
   http::Routes routes;
-  http::Routes own;  // the service's, below "/.spliced/", where `routes` have no say
-  std::vector<std::unique_ptr<Directory>> directories;  // at most limits::kDirectoriesMax
+  http::Routes own;                 // the service's, below "/.spliced/", where `routes` have no say
+  std::vector<os::Fd> directories;  // at most limits::kDirectoriesMax
+  std::string build;                // of the files' validators, see file_cache.hpp
+};
+
+struct OpenSite {
+  OpenSite(std::shared_ptr<const Site> of, files::Counters& counters) : site(std::move(of)) {
+    for (const os::Fd& directory : site->directories)
+      files.push_back(std::make_unique<files::FileCache>(directory.get(), site->build, counters));
+  }
+
+  const std::shared_ptr<const Site> site;
+  std::vector<std::unique_ptr<files::FileCache>> files;  // one for each of site->directories
 };
 
 }  // namespace spliced::conn

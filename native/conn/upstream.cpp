@@ -32,7 +32,7 @@ void free_if_joined(Services& s, Upstream& u) {
   fresh.slot = u.slot;
   fresh.generation = u.generation + 1;
   u = std::move(fresh);
-  s.upstreams.free.push_back(u.slot);
+  s.upstreams.slots.give(u);
 }
 
 }  // namespace
@@ -40,14 +40,6 @@ void free_if_joined(Services& s, Upstream& u) {
 const char* const kUpstreamFailureNames[kUpstreamFailures] = {
     "refused",  "connect_timeout", "response_timeout", "closed",
     "bad_head", "truncated",       "exhausted"};
-
-// Those that are ending have a place of their own: a burst of them comes with a burst of new ones.
-Upstreams::Upstreams(size_t clients) : slots(2 * clients + limits::kUpstreamsIdleMax) {
-  for (uint32_t i = static_cast<uint32_t>(slots.size()); i-- > 0;) {
-    slots[i].slot = i;
-    free.push_back(i);
-  }
-}
 
 Upstream* take_idle_upstream(Services& s, const std::string& address, uint32_t owner) {
   auto& idle = s.upstreams.idle;
@@ -71,11 +63,10 @@ Upstream* take_idle_upstream(Services& s, const std::string& address, uint32_t o
 }
 
 Upstream* open_upstream(Services& s, const std::string& address, uint32_t owner) {
-  if (s.upstreams.free.empty()) return nullptr;
+  if (!s.upstreams.slots.has_room()) return nullptr;
   const int socket = os::open_upstream(address);
   if (socket < 0) return nullptr;
-  Upstream& u = s.upstreams.slots[s.upstreams.free.back()];
-  s.upstreams.free.pop_back();
+  Upstream& u = s.upstreams.slots.take();
   u.state = Upstream::State::Busy;
   u.socket = socket;
   u.address = address;

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "base/limits.hpp"
+#include "base/slot_table.hpp"
 #include "ring/ring.hpp"
 
 namespace spliced::conn {
@@ -34,15 +35,14 @@ struct Upstream {
   uint64_t idle_until_ms = 0;
 };
 
-// All of an engine. Fixed in size: every client's connection may have one, and some are idle.
+// All of an engine: every client's connection may have one, and some are idle.
 struct Upstreams {
-  explicit Upstreams(size_t clients);
+  // Those that are ending have a place of their own: a burst of them comes with a burst of new
+  // ones.
+  explicit Upstreams(size_t clients) : slots(2 * clients + limits::kUpstreamsIdleMax) {}
 
-  std::vector<Upstream> slots;  // never resized
-  std::vector<uint32_t> free;
+  base::SlotTable<Upstream> slots;
   std::vector<uint32_t> idle;  // the longest idle first; at most limits::kUpstreamsIdleMax
-
-  bool all_free() const { return free.size() == slots.size(); }
 };
 
 // An idle connection to this address, or null.

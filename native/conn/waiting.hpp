@@ -4,8 +4,8 @@
 // looks for one that can make room.
 #pragma once
 #include <cstdint>
-#include <vector>
 
+#include "base/slot_table.hpp"
 #include "conn/connection.hpp"
 
 namespace spliced::conn {
@@ -16,13 +16,14 @@ class WaitingList {
     return state == State::Handshake || state == State::ReadHead || state == State::ReadBody;
   }
 
-  explicit WaitingList(std::vector<Connection>& slots) : slots_(slots) {}
+  explicit WaitingList(base::SlotTable<Connection>& slots) : slots_(slots) {}
 
   void append(Connection& c) {
     c.waiting_before = last_;
     c.waiting_after = kNoSlot;
     (last_ == kNoSlot ? first_ : slots_[last_].waiting_after) = c.slot;
     last_ = c.slot;
+    size_++;
   }
   void remove(Connection& c) {
     (c.waiting_before == kNoSlot ? first_ : slots_[c.waiting_before].waiting_after) =
@@ -30,15 +31,17 @@ class WaitingList {
     (c.waiting_after == kNoSlot ? last_ : slots_[c.waiting_after].waiting_before) =
         c.waiting_before;
     c.waiting_before = c.waiting_after = kNoSlot;
+    size_--;
   }
+  uint32_t size() const { return size_; }
   Connection* first() { return at(first_); }
   Connection* after(const Connection& c) { return at(c.waiting_after); }
 
  private:
   Connection* at(uint32_t slot) { return slot == kNoSlot ? nullptr : &slots_[slot]; }
 
-  std::vector<Connection>& slots_;
-  uint32_t first_ = kNoSlot, last_ = kNoSlot;
+  base::SlotTable<Connection>& slots_;
+  uint32_t first_ = kNoSlot, last_ = kNoSlot, size_ = 0;
 };
 
 }  // namespace spliced::conn

@@ -3,10 +3,11 @@
 #include <errno.h>
 
 #include <algorithm>
+#include <utility>
 
 #include "base/clock.hpp"
 #include "conn/dispatch.hpp"
-#include "engine/engine.hpp"
+#include "engine/service.hpp"
 #include "os/fd.hpp"
 
 namespace spliced::engine {
@@ -28,53 +29,60 @@ int until(uint64_t at_ms, uint64_t now_ms) {
 }  // namespace
 
 void Engine::run() {
-  ring::Opened opened = ring::open_ring(options_.ring);
+  ring::Opened opened = ring::open_ring(service_.options().ring);
   if (!opened.ring) {
     Event event;
     event.type = Event::Type::Failed;
     event.reason = opened.detail;
-    return on_event_(std::move(event));
+    return service_.on_event(*this, std::move(event));
   }
   ring_detail_ = opened.detail;
   backend_.store(opened.backend, std::memory_order_release);
-  conn::Services s(options_.connections, *opened.ring, closer_, figures_, kernel_);
-  s.connection_log = &connection_log_;
-  s.refusal_log = &refusal_log_;
-  s.status_json = [this] { return status_json(); };
+  service_.occupancy().take_part(index_, share_, closer_);
+  conn::Services s(service_.options().connections, *opened.ring, closer_, figures_,
+                   service_.kernel(), service_.occupancy(), *share_);
+  s.connection_log = &service_.connection_log();
+  s.refusal_log = &service_.refusal_log();
+  s.status_json = [this] { return service_.status_json(); };
+  if (service_.options().engines > 1)
+    s.pass_on = [this](const conn::Arrival& arrival, const os::ClientKey& client) {
+      return pass_on(arrival, client);
+    };
   begin_turn(s);
-  conn::prepare_slots(s);
   {
-    std::lock_guard<std::mutex> lock(mailbox_.mutex);
-    mailbox_.ring = opened.ring.get();
+    std::lock_guard<std::mutex> lock(mailbox_mutex_);
+    ring_ = opened.ring.get();
   }
   Event started;
   started.type = Event::Type::Started;
   started.backend = opened.backend;
   started.reason = opened.detail;
-  on_event_(std::move(started));
+  service_.on_event(*this, std::move(started));
   serve(*opened.ring, s);
   {
-    std::lock_guard<std::mutex> lock(mailbox_.mutex);
-    mailbox_.ring = nullptr;
+    std::lock_guard<std::mutex> lock(mailbox_mutex_);
+    ring_ = nullptr;
   }
   Event stopped;
   stopped.type = Event::Type::Stopped;
   stopped.drained = figures_.drained.get() - drained_before_;
   stopped.aborted = figures_.aborted.get() - aborted_before_;
   stopped.duration_ms = base::now_ms() - stop_began_ms_;
-  on_event_(std::move(stopped));
+  service_.on_event(*this, std::move(stopped));
 }
 
 void Engine::serve(ring::Ring& ring, conn::Services& s) {
-  for (size_t i = 0; i < listeners_.size(); i++) arm(ring, i);
+  for (size_t i = 0; i < accepting_.size(); i++) arm(ring, i);
   ring::Completion completions[kCompletionsPerTurn];
   take_mail(s);
   while (!finished(s)) {
+    share_->busy_since_ms.store(0, std::memory_order_relaxed);
     const size_t count = ring.wait(timeout_ms(s), completions, kCompletionsPerTurn);
     heartbeat_.add();
     begin_turn(s);
+    share_->busy_since_ms.store(s.now_ms, std::memory_order_relaxed);
     take_mail(s);
-    for (const auto& directory : s.site->directories) directory->files.begin_turn();
+    for (const auto& files : s.site->files) files->begin_turn();
     for (size_t i = 0; i < count; i++) {
       if (completions[i].token.kind == ring::Kind::Accept) {
         on_accept(s, completions[i]);
@@ -102,28 +110,30 @@ void Engine::begin_turn(conn::Services& s) {
 }
 
 void Engine::take_mail(conn::Services& s) {
-  std::optional<uint64_t> stop_by_ms;
+  Mailbox mail;
   {
-    std::lock_guard<std::mutex> lock(mailbox_.mutex);
-    stop_by_ms = mailbox_.stop_by_ms;
-    if (mailbox_.generation) {
-      s.generation = std::move(mailbox_.generation);
-      s.certificate_required = std::move(mailbox_.certificate_required);
-    }
-    if (mailbox_.site) s.site = std::move(mailbox_.site);
-    if (mailbox_.canary_file) s.canary.file = std::move(mailbox_.canary_file);
-    if (mailbox_.canary) {
-      s.canary.port = mailbox_.canary->port;
-      s.canary.in_kernel = mailbox_.canary->in_kernel;
-      mailbox_.canary.reset();
-    }
-    if (mailbox_.uploads) s.uploads = std::move(*mailbox_.uploads);
-    mailbox_.uploads.reset();
-    s.offload_suspended = mailbox_.offload_suspended;
+    std::lock_guard<std::mutex> lock(mailbox_mutex_);
+    std::swap(mail, mailbox_);
   }
-  if (!stop_by_ms) return;
+  if (mail.generation) {
+    s.generation = std::move(mail.generation);
+    s.certificate_required = std::move(mail.certificate_required);
+  }
+  if (mail.site) s.site = std::make_shared<conn::OpenSite>(std::move(mail.site), figures_.files);
+  if (mail.canary_file) s.canary.file = std::move(mail.canary_file);
+  if (mail.canary) {
+    s.canary.port = mail.canary->port;
+    s.canary.in_kernel = mail.canary->in_kernel;
+  }
+  if (mail.uploads) s.uploads = std::move(*mail.uploads);
+  if (mail.offload_suspended) s.offload_suspended = *mail.offload_suspended;
+  for (const conn::Arrival& arrival : mail.arrivals) {
+    if (!arrival.counted) service_.occupancy().add_socket(*share_);
+    conn::admit(s, arrival);
+  }
+  if (!mail.stop_by_ms) return;
   const bool first = !stop_by_ms_;
-  stop_by_ms_ = stop_by_ms;
+  if (first || *mail.stop_by_ms < *stop_by_ms_) stop_by_ms_ = mail.stop_by_ms;
   if (first) begin_stop(s);
 }
 
@@ -131,11 +141,11 @@ void Engine::begin_stop(conn::Services& s) {
   stop_began_ms_ = s.now_ms;
   drained_before_ = figures_.drained.get();
   aborted_before_ = figures_.aborted.get();
-  for (size_t i = 0; i < listeners_.size(); i++) {
-    ListenerState& state = listeners_[i];
+  for (size_t i = 0; i < accepting_.size(); i++) {
+    Accepting& state = accepting_[i];
     state.rearm_ms = 0;
-    if (state.accepting) {
-      s.ring.cancel(state.listener.fd.get(), {ring::Kind::Accept, static_cast<uint32_t>(i), 0});
+    if (state.armed) {
+      s.ring.cancel(service_.listeners().fd(i), {ring::Kind::Accept, static_cast<uint32_t>(i), 0});
     } else {
       end_listening(i);
     }
@@ -143,41 +153,73 @@ void Engine::begin_stop(conn::Services& s) {
   conn::begin_stop(s);
 }
 
-// With the duplicate: a port that is no longer served refuses.
 void Engine::end_listening(size_t index) {
-  listeners_[index].listener.fd.reset();
-  std::lock_guard<std::mutex> lock(mailbox_.mutex);
-  retirable_[index].reset();
+  if (std::exchange(accepting_[index].ended, true)) return;
+  service_.listeners().leave(index);
 }
 
 void Engine::arm(ring::Ring& ring, size_t index) {
-  ListenerState& state = listeners_[index];
-  state.accepting = true;
+  Accepting& state = accepting_[index];
+  state.armed = true;
   state.rearm_ms = 0;
-  ring.accept(state.listener.fd.get(), {ring::Kind::Accept, static_cast<uint32_t>(index), 0});
+  ring.accept(service_.listeners().fd(index),
+              {ring::Kind::Accept, static_cast<uint32_t>(index), 0});
 }
 
 void Engine::on_accept(conn::Services& s, const ring::Completion& completion) {
-  ListenerState& state = listeners_[completion.token.slot];
-  if (completion.result >= 0) conn::admit(s, completion.result);
+  const size_t index = completion.token.slot;
+  if (completion.result >= 0) take_in(s, completion.result);
   if (completion.more) return;
-  state.accepting = false;
+  accepting_[index].armed = false;
   if (s.stopping) {
-    end_listening(completion.token.slot);
+    end_listening(index);
   } else if (completion.result >= 0 || completion.result == -EAGAIN) {
-    arm(s.ring, completion.token.slot);
+    arm(s.ring, index);
   } else {
     // Out of descriptors or memory (accept(2)): what is open goes on, and who is idle makes room.
     // If nobody is, those who wait learn it now, and by the one descriptor that is kept for that.
     figures_.accept_pauses.add();
-    if (!conn::make_room(s)) refuse_waiting(state);
-    state.rearm_ms = s.now_ms + limits::kAcceptPauseMs;
+    if (!conn::make_room(s)) refuse_waiting(index);
+    accepting_[index].rearm_ms = s.now_ms + limits::kAcceptPauseMs;
   }
 }
 
-void Engine::refuse_waiting(const ListenerState& state) {
+// Whose is it? A canary's engine is known; everybody else goes where there are the fewest.
+void Engine::take_in(conn::Services& s, int socket) {
+  conn::Occupancy& occupancy = service_.occupancy();
+  if (replaced_.load(std::memory_order_relaxed)) {
+    if (!service_.hand_over(index_, {socket, 0, false})) os::close_fd(socket);
+    return;
+  }
+  size_t to = occupancy.assign(index_, s.now_ms);
+  const auto canary_of =
+      occupancy.canary_of([&](uint16_t port) { return os::peer_is_own_port(socket, port); });
+  if (canary_of && *canary_of != to) {
+    occupancy.reassign(to, *canary_of);
+    to = *canary_of;
+  }
+  if (to != index_) {
+    if (service_.hand_over(to, {socket})) return;
+    occupancy.reassign(to, index_);
+  }
+  conn::admit(s, {socket});
+}
+
+// Each engine is asked once at most.
+bool Engine::pass_on(const conn::Arrival& arrival, const os::ClientKey& client) {
+  if (arrival.refusals >= service_.options().engines) return false;
+  const auto to = service_.occupancy().next_with_room(index_, client);
+  if (!to) return false;
+  service_.occupancy().reassign(index_, *to);
+  if (service_.hand_over(*to, arrival)) return true;
+  service_.occupancy().reassign(*to, index_);
+  return false;
+}
+
+void Engine::refuse_waiting(size_t index) {
   spare_.reset();
-  const size_t refused = os::refuse_waiting(state.listener.fd.get(), limits::kRefusalsPerPause);
+  const size_t refused =
+      os::refuse_waiting(service_.listeners().fd(index), limits::kRefusalsPerPause);
   spare_ = os::spare_descriptor();
   figures_.accepted.add(refused);
   figures_.shed.add(refused);
@@ -185,24 +227,23 @@ void Engine::refuse_waiting(const ListenerState& state) {
 }
 
 void Engine::rearm_due(conn::Services& s) {
-  for (size_t i = 0; i < listeners_.size(); i++)
-    if (listeners_[i].rearm_ms != 0 && listeners_[i].rearm_ms <= s.now_ms) arm(s.ring, i);
+  for (size_t i = 0; i < accepting_.size(); i++)
+    if (accepting_[i].rearm_ms != 0 && accepting_[i].rearm_ms <= s.now_ms) arm(s.ring, i);
 }
 
 int Engine::timeout_ms(const conn::Services& s) const {
   int timeout = conn::next_timeout_ms(s);
-  for (const ListenerState& state : listeners_)
+  for (const Accepting& state : accepting_)
     if (state.rearm_ms != 0) timeout = sooner(timeout, until(state.rearm_ms, s.now_ms));
   if (stop_by_ms_ && !aborted_all_) timeout = sooner(timeout, until(*stop_by_ms_, s.now_ms));
   return timeout;
 }
 
-bool Engine::finished(const conn::Services& s) const {
-  if (!stop_by_ms_ || s.free_slots.size() != s.slots.size() || !s.upstreams.all_free())
-    return false;
-  for (const ListenerState& state : listeners_)
-    if (state.accepting) return false;
-  return true;
+bool Engine::finished(const conn::Services& s) {
+  if (!stop_by_ms_ || !s.slots.all_free() || !s.upstreams.slots.all_free()) return false;
+  for (const Accepting& state : accepting_)
+    if (state.armed) return false;
+  return takes_no_more();
 }
 
 }  // namespace spliced::engine

@@ -11,8 +11,7 @@
 namespace spliced::engine {
 namespace {
 
-bool open_directory(const std::string& path, const SiteOptions& options, conn::Site& site,
-                    files::Counters& counters, Failure& failure) {
+bool open_directory(const std::string& path, conn::Site& site, Failure& failure) {
   os::Fd fd(::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
   if (!fd) {
     const bool is_root = site.directories.empty();
@@ -21,8 +20,7 @@ bool open_directory(const std::string& path, const SiteOptions& options, conn::S
                    (is_root ? "; give a readable directory with --root" : "")};
     return false;
   }
-  site.directories.push_back(
-      std::make_unique<conn::Directory>(std::move(fd), options.build, counters));
+  site.directories.push_back(std::move(fd));
   return true;
 }
 
@@ -46,12 +44,12 @@ bool add_routes(const conn::Site& site, http::Routes& routes, const std::vector<
 
 }  // namespace
 
-std::shared_ptr<conn::Site> build_site(const SiteOptions& options, files::Counters& counters,
-                                       Failure& failure) {
+std::shared_ptr<const conn::Site> build_site(const SiteOptions& options, Failure& failure) {
   auto site = std::make_shared<conn::Site>();
-  if (!open_directory(options.root, options, *site, counters, failure)) return nullptr;
+  site->build = options.build;
+  if (!open_directory(options.root, *site, failure)) return nullptr;
   for (const std::string& path : options.directories)
-    if (!open_directory(path, options, *site, counters, failure)) return nullptr;
+    if (!open_directory(path, *site, failure)) return nullptr;
   if (!add_routes(*site, site->routes, options.routes, failure) ||
       !add_routes(*site, site->own, options.own, failure))
     return nullptr;

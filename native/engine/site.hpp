@@ -19,7 +19,6 @@ struct SiteOptions {
 };
 
 // Opens every directory. Null, with `failure` (EROOT, EROUTE), when one cannot be had.
-std::shared_ptr<conn::Site> build_site(const SiteOptions& options, files::Counters& counters,
-                                       Failure& failure);
+std::shared_ptr<const conn::Site> build_site(const SiteOptions& options, Failure& failure);
 
 }  // namespace spliced::engine

@@ -5,8 +5,8 @@
 
 #include "base/clock.hpp"
 #include "engine/board.hpp"
-#include "engine/engine.hpp"
 #include "engine/json.hpp"
+#include "engine/service.hpp"
 #include "os/crypto_drivers.hpp"
 
 #ifndef SPLICED_VERSION
@@ -157,39 +157,74 @@ void write_drains(JsonWriter& json, const conn::Figures& f, uint64_t window_byte
       .close();
 }
 
+// "count", and what failover.ts did; then each engine's own.
+void write_engine(JsonWriter& json, const Engine& engine) {
+  const conn::Figures& f = engine.figures();
+  json.open()
+      .number("id", engine.id())
+      .number("turns", engine.heartbeat())
+      .number("connections", f.open.get())
+      .number("accepted", f.accepted.get())
+      .number("requests", f.requests.get())
+      .number("bytesSent", f.plaintext_sent_bytes.get())
+      .number("bytesReceived", f.received_bytes.get())
+      .number("pendingBytes", f.pending_bytes.get())
+      .close();
+}
+
 }  // namespace
 
-std::string Engine::status_json() const {
+std::string Service::status_json() const {
+  conn::Figures all;
+  JsonWriter engines;
+  std::string backend, ring_detail;
+  {
+    std::lock_guard<std::mutex> lock(engines_mutex_);
+    all.add(past_);
+    for_each_engine([&](const Engine& engine) { all.add(engine.figures()); });
+    uint64_t hanging = 0;
+    for (const auto& engine : replaced_) hanging += engine->figures().open.get();
+    engines.open()
+        .number("count", engines_.size())
+        .number("replaced", replacements_)
+        .number("hanging", replaced_.size())
+        .number("connectionsHanging", hanging)
+        .open_array("each");
+    for (const auto& engine : engines_) write_engine(engines, *engine);
+    engines.close_array().close();
+    backend = engines_.front()->backend();
+    if (!backend.empty()) ring_detail = engines_.front()->ring_detail();
+  }
+  const Shown extra = shown();
   JsonWriter json;
-  const char* backend = backend_.load(std::memory_order_acquire);
   json.open()
       .text("version", SPLICED_VERSION)
       .number("uptimeMs", base::now_ms() - started_ms_)
       .open("ring")
       .text("backend", backend)
-      .text("detail", *backend != 0 ? ring_detail_ : "")
-      .close();
-  const Shown extra = shown();
+      .text("detail", ring_detail)
+      .close()
+      .raw("engines", engines.take());
   json.open("offload")
       .text("mode", options_.connections.offload_wanted ? "auto" : "off")
       .text("suspended", extra.suspended_because)
       .text("kernel", kernel_.attachable ? "available" : kernel_.reason);
   write_ciphers(json, kernel_);
   write_driver(json);
-  write_promoted(json, figures_);
+  write_promoted(json, all);
   json.open("fallbacks");
-  write_names(json, figures_.fallbacks, tls::kFallbackNames, tls::kFallbacks);
+  write_names(json, all.fallbacks, tls::kFallbackNames, tls::kFallbacks);
   json.close()
       .open("cipherFailures")
-      .number("encrypt", figures_.encrypt_failures.get())
-      .number("decrypt", figures_.decrypt_failures.get())
+      .number("encrypt", all.encrypt_failures.get())
+      .number("decrypt", all.decrypt_failures.get())
       .close()
       .close();
-  write_connections(json, figures_);
-  write_tls(json, figures_);
-  write_clients(json, figures_);
-  write_upstreams(json, figures_);
-  write_drains(json, figures_, options_.connections.pending_window_bytes);
+  write_connections(json, all);
+  write_tls(json, all);
+  write_clients(json, all);
+  write_upstreams(json, all);
+  write_drains(json, all, options_.connections.pending_window_bytes);
   for (const auto& [name, text] : extra.annotations) json.raw(name, text);
   json.close();
   return json.take();

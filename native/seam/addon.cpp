@@ -8,7 +8,9 @@
 #include <mutex>
 #include <vector>
 
+#include "engine/service.hpp"
 #include "seam/experiment.hpp"
+#include "seam/javascript.hpp"
 #include "seam/notify.hpp"
 #include "seam/options.hpp"
 #include "seam/self_request.hpp"
@@ -17,75 +19,6 @@
 
 namespace spliced::seam {
 namespace {
-
-Napi::Object to_javascript(Napi::Env env, const engine::Event& event) {
-  Napi::Object out = Napi::Object::New(env);
-  switch (event.type) {
-    case engine::Event::Type::Started:
-      out.Set("type", "started");
-      out.Set("ring", event.backend);
-      out.Set("reason", event.reason);
-      break;
-    case engine::Event::Type::Stopped:
-      out.Set("type", "stopped");
-      out.Set("drained", static_cast<double>(event.drained));
-      out.Set("aborted", static_cast<double>(event.aborted));
-      out.Set("durationMs", static_cast<double>(event.duration_ms));
-      break;
-    case engine::Event::Type::Failed:
-      out.Set("type", "failed");
-      out.Set("reason", event.reason);
-      break;
-  }
-  return out;
-}
-
-Napi::Object to_javascript(Napi::Env env, uint64_t heartbeat, const conn::Figures& figures) {
-  Napi::Object out = Napi::Object::New(env);
-  const auto set = [&](const char* name, uint64_t value) {
-    out.Set(name, static_cast<double>(value));
-  };
-  set("heartbeat", heartbeat);
-  set("ledgersStuck", figures.ledgers_stuck.get());
-  set("canaries", figures.canaries.get());
-  set("canariesOffloaded", figures.canaries_offloaded.get());
-  return out;
-}
-
-Napi::Object to_javascript(Napi::Env env, const conn::ConnectionLog::Batch& batch) {
-  Napi::Array records = Napi::Array::New(env, batch.records.size());
-  for (uint32_t i = 0; i < batch.records.size(); i++) {
-    const conn::ConnectionRecord& record = batch.records[i];
-    Napi::Object entry = Napi::Object::New(env);
-    entry.Set("peer", record.peer);
-    entry.Set("durationMs", static_cast<double>(record.duration_ms));
-    entry.Set("requests", static_cast<double>(record.requests));
-    entry.Set("bytesSent", static_cast<double>(record.bytes));
-    entry.Set("offloaded", record.offloaded);
-    entry.Set("ending", record.ending);
-    if (*record.failure != 0) entry.Set("handshakeFailure", record.failure);
-    records.Set(i, entry);
-  }
-  Napi::Object out = Napi::Object::New(env);
-  out.Set("records", records);
-  out.Set("lost", static_cast<double>(batch.lost));
-  return out;
-}
-
-Napi::Object to_javascript(Napi::Env env, const conn::RefusalLog::Batch& batch) {
-  Napi::Array refused = Napi::Array::New(env, batch.refused.size());
-  for (uint32_t i = 0; i < batch.refused.size(); i++) {
-    Napi::Object entry = Napi::Object::New(env);
-    entry.Set("peer", batch.refused[i].peer);
-    entry.Set("reason", batch.refused[i].reason);
-    entry.Set("subject", batch.refused[i].subject);
-    refused.Set(i, entry);
-  }
-  Napi::Object out = Napi::Object::New(env);
-  out.Set("refused", refused);
-  out.Set("lost", static_cast<double>(batch.lost));
-  return out;
-}
 
 // Events on their way to the Node thread. An engine sends two in its life, so the batch is small.
 // Shared with the deliveries that Node has queued, which may come after the engine was closed.
@@ -134,54 +67,57 @@ class EventQueue : public std::enable_shared_from_this<EventQueue> {
   Napi::ThreadSafeFunction deliver_;
 };
 
-class EngineObject : public Napi::ObjectWrap<EngineObject> {
+class ServiceObject : public Napi::ObjectWrap<ServiceObject> {
  public:
   static Napi::Function define(Napi::Env env) {
     return DefineClass(
         env, "Engine",
         {
-            InstanceMethod<&EngineObject::listeners>("listeners"),
-            InstanceMethod<&EngineObject::start>("start"),
-            InstanceMethod<&EngineObject::stats>("stats"),
-            InstanceMethod<&EngineObject::replace_certificates>("replaceCertificates"),
-            InstanceMethod<&EngineObject::replace_client_certificates>("replaceClientCertificates"),
-            InstanceMethod<&EngineObject::replace_site>("replaceSite"),
-            InstanceMethod<&EngineObject::ping>("ping"),
-            InstanceMethod<&EngineObject::pulse>("pulse"),
-            InstanceMethod<&EngineObject::set_offload>("setOffload"),
-            InstanceMethod<&EngineObject::set_canary>("setCanary"),
-            InstanceMethod<&EngineObject::expect_canary>("expectCanary"),
-            InstanceMethod<&EngineObject::set_uploads>("setUploads"),
-            InstanceMethod<&EngineObject::annotate>("annotate"),
-            InstanceMethod<&EngineObject::log_connections>("logConnections"),
-            InstanceMethod<&EngineObject::take_connections>("takeConnections"),
-            InstanceMethod<&EngineObject::take_refusals>("takeRefusals"),
-            InstanceMethod<&EngineObject::share_listeners>("shareListeners"),
-            InstanceMethod<&EngineObject::thread_state>("threadState"),
-            InstanceMethod<&EngineObject::stop>("stop"),
-            InstanceMethod<&EngineObject::close>("close"),
+            InstanceMethod<&ServiceObject::listeners>("listeners"),
+            InstanceMethod<&ServiceObject::start>("start"),
+            InstanceMethod<&ServiceObject::stats>("stats"),
+            InstanceMethod<&ServiceObject::replace_certificates>("replaceCertificates"),
+            InstanceMethod<&ServiceObject::replace_client_certificates>(
+                "replaceClientCertificates"),
+            InstanceMethod<&ServiceObject::replace_site>("replaceSite"),
+            InstanceMethod<&ServiceObject::ping>("ping"),
+            InstanceMethod<&ServiceObject::pulse>("pulse"),
+            InstanceMethod<&ServiceObject::set_offload>("setOffload"),
+            InstanceMethod<&ServiceObject::set_canary>("setCanary"),
+            InstanceMethod<&ServiceObject::expect_canary>("expectCanary"),
+            InstanceMethod<&ServiceObject::set_uploads>("setUploads"),
+            InstanceMethod<&ServiceObject::annotate>("annotate"),
+            InstanceMethod<&ServiceObject::log_connections>("logConnections"),
+            InstanceMethod<&ServiceObject::take_connections>("takeConnections"),
+            InstanceMethod<&ServiceObject::take_refusals>("takeRefusals"),
+            InstanceMethod<&ServiceObject::replace_engine>("replaceEngine"),
+            InstanceMethod<&ServiceObject::free_engine>("freeEngine"),
+            InstanceMethod<&ServiceObject::conclude_stop>("concludeStop"),
+            InstanceMethod<&ServiceObject::thread_state>("threadState"),
+            InstanceMethod<&ServiceObject::stop>("stop"),
+            InstanceMethod<&ServiceObject::close>("close"),
         });
   }
 
-  explicit EngineObject(const Napi::CallbackInfo& info) : Napi::ObjectWrap<EngineObject>(info) {
+  explicit ServiceObject(const Napi::CallbackInfo& info) : Napi::ObjectWrap<ServiceObject>(info) {
     const engine::Options options = read_options(info[0]);
     engine::Failure failure;
-    engine_ = engine::Engine::create(options, failure);
-    if (!engine_) throw_with_code(info.Env(), failure.code, failure.message);
+    service_ = engine::Service::create(options, failure);
+    if (!service_) throw_with_code(info.Env(), failure.code, failure.message);
   }
 
-  ~EngineObject() override { shut_down(); }
+  ~ServiceObject() override { shut_down(); }
 
  private:
-  static void on_exit(void* self) { static_cast<EngineObject*>(self)->shut_down(); }
+  static void on_exit(void* self) { static_cast<ServiceObject*>(self)->shut_down(); }
 
   // Joins the engine's threads, then lets go of Node. Idempotent. False: a thread hangs in the
   // kernel; the engine is left to it, for good.
   bool shut_down(uint32_t wait_ms = limits::kCloseWaitMs, bool retire = false) {
-    const bool joined = !engine_ || engine_->close(wait_ms);
+    const bool joined = !service_ || service_->close(wait_ms);
     if (!joined) {
-      if (retire) engine_->retire_listeners();
-      (void)engine_.release();
+      if (retire) service_->listeners().retire();
+      (void)service_.release();
     }
     if (!events_) return joined;
     events_->release();
@@ -190,13 +126,13 @@ class EngineObject : public Napi::ObjectWrap<EngineObject> {
     return joined;
   }
 
-  engine::Engine& running(const Napi::CallbackInfo& info) {
+  engine::Service& running(const Napi::CallbackInfo& info) {
     if (closed_) throw_with_code(info.Env(), "ECLOSED", "the engine has been closed");
-    return *engine_;
+    return *service_;
   }
 
   Napi::Value listeners(const Napi::CallbackInfo& info) {
-    const auto bound = running(info).listeners();
+    const auto bound = running(info).listeners().bound();
     Napi::Array list = Napi::Array::New(info.Env(), bound.size());
     for (uint32_t i = 0; i < bound.size(); i++) {
       Napi::Object entry = Napi::Object::New(info.Env());
@@ -208,24 +144,38 @@ class EngineObject : public Napi::ObjectWrap<EngineObject> {
     return list;
   }
 
-  Napi::Value share_listeners(const Napi::CallbackInfo& info) {
-    const std::vector<int> shared = running(info).share_listeners();
-    Napi::Array list = Napi::Array::New(info.Env(), shared.size());
-    for (uint32_t i = 0; i < shared.size(); i++) {
-      Napi::Object entry = Napi::Object::New(info.Env());
-      entry.Set("fd", static_cast<double>(shared[i]));
-      list.Set(i, entry);
-    }
-    return list;
+  // The index of an engine that serves.
+  size_t engine_index(const Napi::CallbackInfo& info, engine::Service& service, size_t argument) {
+    const Napi::Value value = info[argument];
+    const double index = value.IsNumber() ? value.As<Napi::Number>().DoubleValue() : -1;
+    if (!(index >= 0 && index < static_cast<double>(service.engines())))
+      throw_with_code(info.Env(), "EINVAL_OPTION", "there is no engine of this index");
+    return static_cast<size_t>(index);
   }
 
   Napi::Value thread_state(const Napi::CallbackInfo& info) {
-    const char state = running(info).thread_state();
+    engine::Service& service = running(info);
+    const char state = service.engine(engine_index(info, service, 0)).thread_state();
     return Napi::String::New(info.Env(), state == 0 ? std::string() : std::string(1, state));
   }
 
+  void replace_engine(const Napi::CallbackInfo& info) {
+    engine::Service& service = running(info);
+    engine::Failure failure;
+    if (!service.replace_engine(engine_index(info, service, 0), failure))
+      throw_with_code(info.Env(), failure.code, failure.message);
+  }
+
+  void free_engine(const Napi::CallbackInfo& info) {
+    engine::Service& service = running(info);
+    const double id = info[0].IsNumber() ? info[0].As<Napi::Number>().DoubleValue() : -1;
+    if (id >= 0 && id <= UINT32_MAX) service.free_engine(static_cast<uint32_t>(id));
+  }
+
+  void conclude_stop(const Napi::CallbackInfo& info) { running(info).conclude_stop(); }
+
   void start(const Napi::CallbackInfo& info) {
-    engine::Engine& engine = running(info);
+    engine::Service& service = running(info);
     if (!info[0].IsFunction())
       throw_with_code(info.Env(), "EINVAL_OPTION", "start() needs a function for the events");
     if (events_) throw_with_code(info.Env(), "EINVAL_OPTION", "the engine was started before");
@@ -235,7 +185,7 @@ class EngineObject : public Napi::ObjectWrap<EngineObject> {
     napi_add_env_cleanup_hook(info.Env(), on_exit, this);
     Ref();  // running: not for the garbage collector
     engine::Failure failure;
-    const bool started = engine.start(
+    const bool started = service.start(
         [queue = events_](engine::Event event) { queue->push(std::move(event)); }, failure);
     if (started) return;
     shut_down();
@@ -248,75 +198,76 @@ class EngineObject : public Napi::ObjectWrap<EngineObject> {
   }
 
   void replace_certificates(const Napi::CallbackInfo& info) {
-    engine::Engine& engine = running(info);
+    engine::Service& service = running(info);
     engine::Failure failure;
-    if (!engine.replace_certificates(read_certificates(info.Env(), info[0]), failure))
+    if (!service.replace_certificates(read_certificates(info.Env(), info[0]), failure))
       throw_with_code(info.Env(), failure.code, failure.message);
   }
 
   void replace_client_certificates(const Napi::CallbackInfo& info) {
-    engine::Engine& engine = running(info);
+    engine::Service& service = running(info);
     engine::Failure failure;
-    if (!engine.replace_client_certificates(read_client_certificates(info.Env(), info[0]), failure))
+    if (!service.replace_client_certificates(read_client_certificates(info.Env(), info[0]),
+                                             failure))
       throw_with_code(info.Env(), failure.code, failure.message);
   }
 
   void replace_site(const Napi::CallbackInfo& info) {
-    engine::Engine& engine = running(info);
+    engine::Service& service = running(info);
     engine::Failure failure;
-    if (!engine.replace_site(read_site(info.Env(), info[0], engine.root()), failure))
+    if (!service.replace_site(read_site(info.Env(), info[0], service.root()), failure))
       throw_with_code(info.Env(), failure.code, failure.message);
   }
 
   void ping(const Napi::CallbackInfo& info) { running(info).ping(); }
 
   Napi::Value pulse(const Napi::CallbackInfo& info) {
-    const engine::Engine& engine = running(info);
-    return to_javascript(info.Env(), engine.heartbeat(), engine.figures());
+    return pulse_to_javascript(info.Env(), running(info));
   }
 
   void set_offload(const Napi::CallbackInfo& info) {
-    engine::Engine& engine = running(info);
+    engine::Service& service = running(info);
     const std::string mode = info[0].IsString() ? info[0].As<Napi::String>().Utf8Value() : "";
     if (mode != "auto" && !(mode == "off" && info[1].IsString()))
       throw_with_code(info.Env(), "EINVAL_OPTION",
                       "setOffload() needs \"auto\", or \"off\" and a reason");
     const bool off = mode == "off";
-    engine.suspend_offload(off, off ? info[1].As<Napi::String>().Utf8Value() : "");
+    service.suspend_offload(off, off ? info[1].As<Napi::String>().Utf8Value() : "");
   }
 
   void set_canary(const Napi::CallbackInfo& info) {
-    engine::Engine& engine = running(info);
+    engine::Service& service = running(info);
     if (!info[0].IsTypedArray())
       throw_with_code(info.Env(), "EINVAL_OPTION", "setCanary() needs the body as bytes");
     const Napi::Uint8Array body = info[0].As<Napi::Uint8Array>();
     if (body.ByteLength() == 0 || body.ByteLength() > limits::kCanaryBytesMax)
       throw_with_code(info.Env(), "EINVAL_OPTION", "the canary's body has 1 byte to 1 MiB");
-    if (!engine.set_canary({reinterpret_cast<const char*>(body.Data()), body.ByteLength()}))
+    if (!service.set_canary({reinterpret_cast<const char*>(body.Data()), body.ByteLength()}))
       throw_with_code(info.Env(), "ECANARY",
                       "no memory or descriptor for the canary's body: raise MemoryMax or "
                       "LimitNOFILE");
   }
 
   void expect_canary(const Napi::CallbackInfo& info) {
-    engine::Engine& engine = running(info);
+    engine::Service& service = running(info);
     const double port = info[0].IsNumber() ? info[0].As<Napi::Number>().DoubleValue() : -1;
     if (!(port >= 0 && port <= 65535) || !info[1].IsBoolean())
       throw_with_code(info.Env(), "EINVAL_OPTION",
                       "expectCanary() needs a port, and whether the kernel encrypts");
-    engine.expect_canary(static_cast<uint16_t>(port), info[1].As<Napi::Boolean>().Value());
+    const size_t index = info[2].IsUndefined() ? 0 : engine_index(info, service, 2);
+    service.expect_canary(index, static_cast<uint16_t>(port), info[1].As<Napi::Boolean>().Value());
   }
 
   void set_uploads(const Napi::CallbackInfo& info) {
-    engine::Engine& engine = running(info);
-    engine.set_uploads(read_uploads(info[0]));
+    engine::Service& service = running(info);
+    service.set_uploads(read_uploads(info[0]));
   }
 
   void annotate(const Napi::CallbackInfo& info) {
-    engine::Engine& engine = running(info);
+    engine::Service& service = running(info);
     if (!info[0].IsString() || !info[1].IsString() ||
-        !engine.annotate(info[0].As<Napi::String>().Utf8Value(),
-                         info[1].As<Napi::String>().Utf8Value()))
+        !service.annotate(info[0].As<Napi::String>().Utf8Value(),
+                          info[1].As<Napi::String>().Utf8Value()))
       throw_with_code(
           info.Env(), "EINVAL_OPTION",
           "annotate() needs a name and a JSON text: 4 KiB at most, 8 KiB and 8 names in all");
@@ -335,11 +286,11 @@ class EngineObject : public Napi::ObjectWrap<EngineObject> {
   }
 
   void stop(const Napi::CallbackInfo& info) {
-    engine::Engine& engine = running(info);
+    engine::Service& service = running(info);
     const double timeout_ms = info[0].IsNumber() ? info[0].As<Napi::Number>().DoubleValue() : -1;
     if (!(timeout_ms >= 0 && timeout_ms <= UINT32_MAX))
       throw_with_code(info.Env(), "EINVAL_OPTION", "stop() needs a time-out in milliseconds");
-    engine.stop(static_cast<uint32_t>(timeout_ms));
+    service.stop(static_cast<uint32_t>(timeout_ms));
   }
 
   // close(waitMs?, retireListeners?): see src/engine/native.ts.
@@ -350,13 +301,13 @@ class EngineObject : public Napi::ObjectWrap<EngineObject> {
     const bool bounded = info[0].IsNumber();
     joined_ = shut_down(bounded ? info[0].As<Napi::Number>().Uint32Value() : limits::kCloseWaitMs,
                         info[1].ToBoolean().Value());
-    engine_.reset();  // the root and the certificates go now, not with the garbage collector
+    service_.reset();  // the root and the certificates go now, not with the garbage collector
     if (started) Unref();
     return Napi::Boolean::New(info.Env(), joined_);
   }
 
   std::shared_ptr<EventQueue> events_;  // while started and not closed
-  std::unique_ptr<engine::Engine> engine_;
+  std::unique_ptr<engine::Service> service_;
   bool closed_ = false, joined_ = true;
 };
 
@@ -381,7 +332,7 @@ Napi::Value inspect_client_certificates(const Napi::CallbackInfo& info) {
 }
 
 Napi::Object initialise(Napi::Env env, Napi::Object exports) {
-  exports.Set("Engine", EngineObject::define(env));
+  exports.Set("Engine", ServiceObject::define(env));
   exports.Set("inspectClientCertificates",
               Napi::Function::New(env, inspect_client_certificates, "inspectClientCertificates"));
   define_self_request(env, exports);

@@ -107,6 +107,7 @@ engine::Options read_options(const Napi::Value& value) {
   options.client_certificates =
       read_client_certificates(value.Env(), from.Get("clientCertificates"));
   options.ring = either(from, "ring", "auto", "epoll") ? ring::Backend::Auto : ring::Backend::Epoll;
+  options.engines = static_cast<size_t>(integer(from, "engines", 1, limits::kEnginesMax));
   conn::Options& c = options.connections;
   c.offload_wanted = either(from, "tlsOffload", "auto", "off");
   c.connections_max =

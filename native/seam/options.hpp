@@ -4,7 +4,7 @@
 #pragma once
 #include <napi.h>
 
-#include "engine/engine.hpp"
+#include "engine/options.hpp"
 
 namespace spliced::seam {
 

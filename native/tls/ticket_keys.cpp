@@ -43,21 +43,21 @@ int on_ticket(SSL* ssl, unsigned char* name, unsigned char* iv, EVP_CIPHER_CTX* 
   if (keys == nullptr) return kFatal;
   const uint64_t now = base::now_ms();
   const EVP_CIPHER* aes = EVP_aes_256_cbc();
-  const TicketKeys::Key* current = keys->encrypting(now);
-  if (current == nullptr) return kFatal;
+  const TicketKeys::Key current = keys->encrypting(now);
+  if (!current.valid) return kFatal;
   if (encrypt != 0) {
     if (RAND_bytes(iv, EVP_CIPHER_get_iv_length(aes)) != 1) return kFatal;
-    std::memcpy(name, current->name, TicketKeys::kNameBytes);
-    const bool ok = EVP_EncryptInit_ex(cipher, aes, nullptr, current->cipher_key, iv) == 1 &&
-                    set_mac(mac, *current);
+    std::memcpy(name, current.name, TicketKeys::kNameBytes);
+    const bool ok = EVP_EncryptInit_ex(cipher, aes, nullptr, current.cipher_key, iv) == 1 &&
+                    set_mac(mac, current);
     return ok ? kUseTicket : kFatal;
   }
-  const TicketKeys::Key* key = keys->find(name, now);
-  if (key == nullptr) return kNoTicket;
-  if (!set_mac(mac, *key) || EVP_DecryptInit_ex(cipher, aes, nullptr, key->cipher_key, iv) != 1)
+  const TicketKeys::Key key = keys->find(name, now);
+  if (!key.valid) return kNoTicket;
+  if (!set_mac(mac, key) || EVP_DecryptInit_ex(cipher, aes, nullptr, key.cipher_key, iv) != 1)
     return kFatal;
   // TLS 1.3 connections get a fresh ticket anyway (session.cpp).
-  const bool renew = key != current && SSL_version(ssl) < TLS1_3_VERSION;
+  const bool renew = !key.has_name(current.name) && SSL_version(ssl) < TLS1_3_VERSION;
   return renew ? kUseAndRenew : kUseTicket;
 }
 
@@ -67,9 +67,12 @@ TicketKeys::TicketKeys(uint64_t now_ms) {
   rotate(now_ms);
 }
 
-TicketKeys::~TicketKeys() {
-  OPENSSL_cleanse(&current_, sizeof current_);
-  OPENSSL_cleanse(&previous_, sizeof previous_);
+TicketKeys::Key::~Key() {
+  OPENSSL_cleanse(this, sizeof *this);
+}
+
+bool TicketKeys::Key::has_name(const uint8_t* other) const {
+  return CRYPTO_memcmp(name, other, kNameBytes) == 0;
 }
 
 void TicketKeys::attach(SSL_CTX* context) {
@@ -89,17 +92,19 @@ void TicketKeys::rotate(uint64_t now_ms) {
   OPENSSL_cleanse(fresh, sizeof fresh);
 }
 
-const TicketKeys::Key* TicketKeys::encrypting(uint64_t now_ms) {
+TicketKeys::Key TicketKeys::encrypting(uint64_t now_ms) {
+  std::lock_guard<std::mutex> lock(mutex_);
   if (!current_.valid || now_ms - current_.made_ms >= limits::kTicketKeyPeriodMs) rotate(now_ms);
-  return current_.valid ? &current_ : nullptr;
+  return current_;
 }
 
-const TicketKeys::Key* TicketKeys::find(const uint8_t* name, uint64_t now_ms) const {
+TicketKeys::Key TicketKeys::find(const uint8_t* name, uint64_t now_ms) const {
+  std::lock_guard<std::mutex> lock(mutex_);
   for (const Key* key : {&current_, &previous_}) {
     const bool fresh = key->valid && now_ms - key->made_ms < 2 * limits::kTicketKeyPeriodMs;
-    if (fresh && CRYPTO_memcmp(key->name, name, kNameBytes) == 0) return key;
+    if (fresh && key->has_name(name)) return *key;
   }
-  return nullptr;
+  return {};
 }
 
 }  // namespace spliced::tls

@@ -37,6 +37,7 @@ function engineOptions(
     certificates: [pair],
     tlsOffload,
     ring: 'auto',
+    engines: 1,
     connectionsMax: mostConnections,
     connectionsPerAddressMax: mostConnections,
     handshakesMax: mostConnections,

@@ -64,6 +64,8 @@ export interface Configuration {
   uiEnabled: boolean;
   tlsOffload: 'auto' | 'off';
   ring: 'auto' | 'epoll';
+  /** Threads that serve. */
+  engines: number | 'auto';
   logLevel: string;
   connectionsMax: number;
   pendingWindowBytes: number;
@@ -256,6 +258,7 @@ function configurationOf(
     uiEnabled: setTo('ui.enabled') === true,
     tlsOffload: setTo('tls.offload') as Configuration['tlsOffload'],
     ring: setTo('ring') as Configuration['ring'],
+    engines: setTo('engines') as Configuration['engines'],
     logLevel: String(setTo('log.level')),
     connectionsMax: numberOf('limits.connections_max'),
     pendingWindowBytes: numberOf('limits.pending_window_bytes'),

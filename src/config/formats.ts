@@ -20,15 +20,29 @@ interface Bounded {
   max: number;
 }
 
+const inBounds = (value: number, min: number, max: number): boolean => value >= min && value <= max;
+
 convict.addFormat({
   name: 'whole number',
   coerce: (value: unknown) =>
     typeof value === 'string' && /^\d{1,15}$/.test(value) ? Number(value) : value,
   validate: (value: unknown, schema: convict.SchemaObj<unknown>) => {
     const { min, max } = schema as unknown as Bounded;
-    if (!Number.isInteger(value) || (value as number) < min || (value as number) > max) {
+    if (!Number.isInteger(value) || !inBounds(value as number, min, max)) {
       throw new Error(`must be a whole number from ${min} to ${max}`);
     }
+  },
+});
+
+convict.addFormat({
+  name: 'engine count',
+  coerce: (value: unknown) =>
+    typeof value === 'string' && /^\d{1,3}$/.test(value) ? Number(value) : value,
+  validate: (value: unknown, schema: convict.SchemaObj<unknown>) => {
+    const { min, max } = schema as unknown as Bounded;
+    if (value === 'auto' || (Number.isInteger(value) && inBounds(value as number, min, max)))
+      return;
+    throw new Error(`must be "auto" or a whole number from ${min} to ${max}`);
   },
 });
 

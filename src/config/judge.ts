@@ -46,6 +46,9 @@ function refusalText(error: unknown, { key, value }: Assignment, setting: Settin
 function wrongType({ key, value, origin }: Assignment, setting: Setting): string | undefined {
   if (origin.kind !== 'file') return undefined;
   const wanted = typeName(setting.default);
+  // A word, or a number within bounds: its format tells them apart.
+  if (wanted === 'string' && setting.min !== undefined && typeof value === 'number')
+    return undefined;
   const isText = Array.isArray(value) && value.every((item) => typeof item === 'string');
   if (typeName(value) === wanted && (wanted !== 'array' || isText)) return undefined;
   const example = {

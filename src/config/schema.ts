@@ -93,6 +93,17 @@ export const schema = {
     default: 'auto',
     env: 'SPLICED_RING',
   },
+  engines: {
+    doc:
+      'Threads that serve, 1 to 8, each with its own connections, files and io_uring. `auto`: one for ' +
+      'each CPU that the service may use (affinity, and the quota of its control group). The limits ' +
+      'below are those of all together.',
+    format: 'engine count',
+    default: 'auto',
+    env: 'SPLICED_ENGINES',
+    min: 1,
+    max: 8,
+  },
   tls: {
     certificate: {
       doc:

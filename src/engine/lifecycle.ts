@@ -3,11 +3,15 @@
 // stop with its deadlines. Called by daemon.ts.
 
 import type { Log } from '../log.js';
-import type { Engine, EngineEvent, EngineStats } from './native.js';
+import type { Engine, EngineEvent } from './native.js';
 
 type StoppedEvent = Extract<EngineEvent, { type: 'stopped' }>;
+type ReleasedEvent = Extract<EngineEvent, { type: 'released' }>;
 
-// The engine keeps its own deadline; this much later it is taken for dead.
+// The engines keep the deadline themselves; this much later they are looked at, and this much later
+// they are taken for dead.
+const concludeAfterMs = 1_000;
+const concludeEachMs = 500;
 const stopGraceMs = 5_000;
 
 /** Resolves when the signal is aborted, at once if it already is. */
@@ -32,7 +36,7 @@ export class EngineEvents {
   readonly failed: Promise<string>;
   readonly #handlers: { [Type in EngineEvent['type']]: (event: EngineEvent) => void };
 
-  constructor(log: Log) {
+  constructor(log: Log, onReleased: (event: ReleasedEvent) => void = () => {}) {
     let onStarted = (): void => {};
     let onStopped = (_: StoppedEvent): void => {};
     let onFailed = (_: string): void => {};
@@ -52,6 +56,7 @@ export class EngineEvents {
       },
       stopped: (event) => onStopped(event as StoppedEvent),
       failed: (event) => onFailed((event as { reason: string }).reason),
+      released: (event) => onReleased(event as ReleasedEvent),
     };
   }
 
@@ -62,6 +67,22 @@ export class EngineEvents {
 
 function omitType<T extends { type: string }>({ type: _, ...rest }: T): Omit<T, 'type'> {
   return rest;
+}
+
+/** The part of /.spliced/status that the daemon reads: the log's last line, the words for systemd. */
+export interface EngineStats {
+  uptimeMs: number;
+  offload: {
+    mode: string;
+    kernel: string;
+    driver?: { name: string; async: boolean };
+    cipherFailures: { encrypt: number; decrypt: number };
+  };
+  connections: { accepted: number; shed: number; open: number };
+  requests: { total: number };
+  bytes: { plaintextSent: number; spliced: number };
+  pending: { bytes: number; bytesMax: number; contradictions: number };
+  drains: { abortedIn: Record<string, number> };
 }
 
 export const statsOf = (engine: Engine): EngineStats => JSON.parse(engine.stats()) as EngineStats;
@@ -83,6 +104,21 @@ export function figures(engine: Engine): Record<string, unknown> {
   };
 }
 
+/** From the deadline on: an engine that waits in the kernel is waited for no longer. */
+async function concludeAt(
+  engine: Engine,
+  timeoutMs: number,
+  stopNow: AbortSignal,
+  finished: AbortSignal,
+): Promise<void> {
+  await Promise.race([after(timeoutMs, finished), aborted(stopNow)]);
+  if (!finished.aborted) await after(concludeAfterMs, finished);
+  while (!finished.aborted) {
+    engine.concludeStop();
+    await after(concludeEachMs, finished);
+  }
+}
+
 /** Stops gracefully, and at once when told so. Undefined: the engine did not answer in time. */
 export async function stopEngine(
   engine: Engine,
@@ -97,6 +133,7 @@ export async function stopEngine(
     engine.stop(0);
     return after(stopGraceMs, finished.signal);
   });
+  void concludeAt(engine, timeoutMs, stopNow, finished.signal);
   const overdue = Promise.race([after(timeoutMs + stopGraceMs, finished.signal), shorten]);
   const outcome = await Promise.race([events.stopped, overdue.then(() => undefined)]);
   finished.abort();

@@ -88,6 +88,8 @@ export interface EngineOptions {
   /** Undefined: clients are not asked for a certificate. */
   clientCertificates?: ClientCertificates | undefined;
   tlsOffload: 'auto' | 'off';
+  /** Threads that serve, 1 to 8. */
+  engines: number;
   ring: 'auto' | 'epoll';
   connectionsMax: number;
   pendingWindowBytes: number;
@@ -118,7 +120,9 @@ export interface BoundListener {
 export type EngineEvent =
   | { type: 'started'; ring: 'io_uring' | 'epoll'; reason: string }
   | { type: 'stopped'; drained: number; aborted: number; durationMs: number }
-  | { type: 'failed'; reason: string };
+  | { type: 'failed'; reason: string }
+  /** An engine that was replaced has ended: its thread came back. Then freeEngine(). */
+  | { type: 'released'; engine: number; drained: number; aborted: number };
 
 /** The codes of the errors that the constructor and the methods that replace something throw. */
 export const engineErrorCodes = [
@@ -131,16 +135,22 @@ export const engineErrorCodes = [
 ] as const;
 
 /** What the watchdog asks of an engine. Read from counters, without a lock. */
-export interface Pulse {
+export interface EnginePulse {
   /** Turns that the engine's loop has made. It stands still while the engine is idle: ping(). */
   heartbeat: number;
+  connections: number;
   /** Connections to which the cipher alone has owed bytes for 10 s; native/conn/stuck.cpp. */
   ledgersStuck: number;
-  /** Engines that were replaced and still wait in the kernel: 0 or 1, of failover.ts alone. */
-  enginesHanging?: number;
   /** Connections of the canary so far, and those of them that the kernel encrypted. */
   canaries: number;
   canariesOffloaded: number;
+}
+
+/** The sums of the engines that serve, and each of them by its index. */
+export interface Pulse extends EnginePulse {
+  engines: (EnginePulse & { id: number })[];
+  /** Engines that were replaced and have not ended. */
+  enginesHanging: number;
 }
 
 /** A connection that has ended, for the log at level debug. */
@@ -198,13 +208,19 @@ export interface RefusedClient {
   subject: string;
 }
 
+/** The service: its engines, and what they share (native/engine/service.hpp). */
 export interface Engine {
   /** The addresses as bound: port 0 has become a real one. */
   listeners(): BoundListener[];
-  /** Duplicates for an engine in the place of this one, which then owns them; -1: none to be had. */
-  shareListeners(): { fd: number }[];
-  /** Of the engine's thread, as proc(5) has it: 'D' waits in the kernel. Empty: it does not run. */
-  threadState(): string;
+  /** Of an engine's thread, as proc(5) has it: 'D' waits in the kernel. Empty: it does not run. */
+  threadState(index: number): string;
+  /**
+   * Another engine in the place of this one, whose thread hangs: it keeps its connections, and ends
+   * with the event 'released' when it comes back. Throws ETHREAD, and nothing has changed.
+   */
+  replaceEngine(index: number): void;
+  /** Frees an engine that was released, by its id. Its figures stay in the sums. */
+  freeEngine(id: number): void;
   start(onEvents: (events: EngineEvent[]) => void): void;
   /** JSON text, the same as GET /.spliced/status. */
   stats(): string;
@@ -231,10 +247,10 @@ export interface Engine {
   /** The body at /.spliced/canary, at most 1 MiB, kept in memory. Throws ECANARY. */
   setCanary(body: Uint8Array): void;
   /**
-   * The next connection from this host's `port` is the canary: it has a slot of its own and alone
+   * The next connection from this host's `port` is the canary of the engine with this index (0): it has a slot of its own and alone
    * gets the body. `inKernel`: it tries kernel TLS even while that is suspended, else user space.
    */
-  expectCanary(port: number, inKernel: boolean): void;
+  expectCanary(port: number, inKernel: boolean, index?: number): void;
   /** From now on these are taken, at most 4, and no others. */
   setUploads(uploads: Upload[]): void;
   /** A member of the status: JSON, at most 4 KiB with its name; at most 8 names and 8 KiB in all. */
@@ -247,6 +263,11 @@ export interface Engine {
   takeRefusals(): { refused: RefusedClient[]; lost: number };
   /** Graceful; again with a smaller time-out shortens it. The event 'stopped' follows. */
   stop(timeoutMs: number): void;
+  /**
+   * After the deadline: if every engine that has not ended waits in the kernel, the event 'stopped'
+   * comes without them, and counts their connections as aborted.
+   */
+  concludeStop(): void;
   /**
    * Idempotent: ends what is left and joins the threads, each within `waitMs` (5 s). False: one hangs
    * in the kernel, and everything that it uses was left to it; the process cannot end before it does.
@@ -349,22 +370,6 @@ export interface NativeModule {
   reproduceTruncation(options: TruncationOptions): Promise<TruncationFigures>;
   /** Likewise, for `spliced doctor --benchmark`. Rejects when a connection fails. */
   measureLoad(options: LoadOptions): Promise<LoadFigures>;
-}
-
-/** The part of /.spliced/status that the daemon reads: the log's last line, the words for systemd. */
-export interface EngineStats {
-  uptimeMs: number;
-  offload: {
-    mode: string;
-    kernel: string;
-    driver?: { name: string; async: boolean };
-    cipherFailures: { encrypt: number; decrypt: number };
-  };
-  connections: { accepted: number; shed: number; open: number };
-  requests: { total: number };
-  bytes: { plaintextSent: number; spliced: number };
-  pending: { bytes: number; bytesMax: number; contradictions: number };
-  drains: { abortedIn: Record<string, number> };
 }
 
 /** The directory above that holds the addon: from dist/chunks/ as from a compiled test. */

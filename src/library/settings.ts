@@ -5,7 +5,7 @@
 import type { ServerOptions } from '../../types/index.js';
 
 const tables = ['tls', 'limits', 'timeouts', 'client_certificates'] as const;
-const values = ['root', 'ring'] as const;
+const values = ['root', 'ring', 'engines'] as const;
 const own = ['cert', 'key', 'routes', 'log'] as const;
 
 const textOf = (value: unknown): string =>

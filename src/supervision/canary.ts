@@ -11,8 +11,8 @@ import type { ConnectionOptions, TLSSocket } from 'node:tls';
 export interface CanaryEngine {
   listeners(): { address: string; port: number }[];
   setCanary(body: Uint8Array): void;
-  expectCanary(port: number, inKernel: boolean): void;
-  pulse(): { canariesOffloaded: number };
+  expectCanary(port: number, inKernel: boolean, index: number): void;
+  pulse(): { canariesOffloaded: number; engines: readonly unknown[] };
 }
 
 /** Who encrypted the answer. */
@@ -36,6 +36,13 @@ export interface CanaryResult {
   reason?: string;
   cipher: Cipher;
   durationMs: number;
+}
+
+/** A listener of ours, and which of the engines shall answer there. */
+interface Addressed {
+  host: string;
+  port: number;
+  index: number;
 }
 
 export interface CanaryRun {
@@ -118,22 +125,38 @@ export class Canary {
     engine.setCanary(body);
   }
 
-  /** One request to one of the listeners, in turn. Not to be called while one is under way. */
+  /**
+   * One request to each engine, one after the other, at one of the listeners in turn. The first fault is
+   * the result. Not to be called while one is under way.
+   */
   async run({ inKernel, timeoutMs }: CanaryRun): Promise<CanaryResult> {
     const beganMs = performance.now();
-    const offloadedBefore = this.#engine.pulse().canariesOffloaded;
+    const { canariesOffloaded: before, engines } = this.#engine.pulse();
+    let verdict: Verdict = {};
+    let asked = 0;
+    while (asked < engines.length && verdict.fault === undefined) {
+      const leftMs = timeoutMs - (performance.now() - beganMs);
+      verdict = await this.#askOne(asked, inKernel, leftMs);
+      asked += 1;
+    }
+    const isOffloaded = this.#engine.pulse().canariesOffloaded - before >= asked;
+    const durationMs = Math.round(performance.now() - beganMs);
+    return { ...verdict, cipher: isOffloaded ? 'kernel' : 'user_space', durationMs };
+  }
+
+  async #askOne(index: number, inKernel: boolean, timeoutMs: number): Promise<Verdict> {
+    const beganMs = performance.now();
     const listeners = this.#engine.listeners();
     let verdict: Verdict = { fault: 'unreachable', reason: 'there is no listener' };
     for (let tries = 0; tries < listeners.length; tries += 1) {
       const listener = listeners[this.#turn++ % listeners.length];
       if (listener === undefined) break;
       const leftMs = timeoutMs - (performance.now() - beganMs);
-      verdict = await this.#ask(hostOf(listener.address), listener.port, inKernel, leftMs);
+      const to = { host: hostOf(listener.address), port: listener.port, index };
+      verdict = await this.#ask(to, inKernel, leftMs);
       if (verdict.fault !== 'unreachable') break;
     }
-    const isOffloaded = this.#engine.pulse().canariesOffloaded > offloadedBefore;
-    const durationMs = Math.round(performance.now() - beganMs);
-    return { ...verdict, cipher: isOffloaded ? 'kernel' : 'user_space', durationMs };
+    return verdict;
   }
 
   /** Ends the one under way, if there is one. */
@@ -141,12 +164,12 @@ export class Canary {
     this.#abandon?.(new Error(why));
   }
 
-  async #ask(host: string, port: number, inKernel: boolean, timeoutMs: number): Promise<Verdict> {
+  async #ask({ host, port, index }: Addressed, inKernel: boolean, timeoutMs: number) {
     // Loaded when it is needed: the service is ready before.
     const { connect } = await import('node:tls');
     for (let tries = 1; ; tries += 1) {
       const localPort = randomInt(portMin, portEnd);
-      this.#engine.expectCanary(localPort, inKernel);
+      this.#engine.expectCanary(localPort, inKernel, index);
       const options: ConnectionOptions & { localPort: number; localAddress: string } = {
         host,
         port,
@@ -165,7 +188,7 @@ export class Canary {
         const { code } = error as NodeJS.ErrnoException;
         if (code !== 'EADDRINUSE' || tries === portTriesMax) throw error;
       } finally {
-        this.#engine.expectCanary(0, false);
+        this.#engine.expectCanary(0, false, index);
       }
     }
   }

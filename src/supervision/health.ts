@@ -9,13 +9,16 @@ import { Canary, type CanaryEngine, type CanaryResult, type CanaryRun } from './
 import { type Clock, systemClock, Watchdog, type WatchedEngine } from './watchdog.js';
 
 /** The part of the engine that is needed here; engine/native.ts has the promises. */
-export interface HealthEngine extends CanaryEngine, WatchedEngine {
+export interface HealthEngine extends CanaryEngine {
   stats(): string;
+  /** Asks every engine for a turn. */
+  ping(): void;
   pulse(): {
-    heartbeat: number;
     ledgersStuck: number;
-    enginesHanging?: number;
+    enginesHanging: number;
     canariesOffloaded: number;
+    /** By index. */
+    engines: { heartbeat: number; ledgersStuck: number }[];
   };
   setOffload(mode: 'auto' | 'off', reason: string): void;
   annotate(name: string, json: string): void;
@@ -51,6 +54,13 @@ export function isHealthWatched(watchdogMs: number | undefined, statsJson: strin
   const { offload } = JSON.parse(statsJson);
   return watchdogMs !== undefined || (offload.mode === 'auto' && offload.kernel === 'available');
 }
+
+/** Each engine with its own heartbeat; one ping is for all. */
+const watchedEngines = (engine: HealthEngine): WatchedEngine[] =>
+  engine.pulse().engines.map((first, index) => ({
+    ping: () => (index === 0 ? engine.ping() : undefined),
+    pulse: () => engine.pulse().engines[index] ?? first,
+  }));
 
 export class Health {
   readonly #parts: HealthParts;
@@ -112,7 +122,7 @@ export class Health {
     if (periodMs === undefined) return undefined;
     return new Watchdog({
       periodMs,
-      engines: [engine],
+      engines: watchedEngines(engine),
       notify,
       clock: this.#clock,
       onWithheld: (missing) => {
@@ -145,7 +155,7 @@ export class Health {
       result = { fault: 'no_service', reason, cipher: 'user_space', durationMs: 0 };
     }
     if (this.#isClosed) return;
-    const { ledgersStuck, enginesHanging = 0 } = this.#parts.engine.pulse();
+    const { ledgersStuck, enginesHanging } = this.#parts.engine.pulse();
     this.#accelerator.observeStuck(ledgersStuck + enginesHanging);
     this.#accelerator.take(result, inKernel);
     // What is no address of this host at present is nothing that a restart would mend.

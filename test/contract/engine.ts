@@ -32,6 +32,7 @@ export function engineOptions(root: string, pair: CertificatePair): EngineOption
     ring: process.env.SPLICED_RING === 'epoll' ? 'epoll' : 'auto',
     connectionsMax: 64,
     connectionsPerAddressMax: 64,
+    engines: Number(process.env.SPLICED_TEST_ENGINES ?? 1),
     handshakesMax: 64,
     requestsPerConnectionMax: 10_000,
     headBytesMax: 8192,

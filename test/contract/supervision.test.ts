@@ -51,7 +51,7 @@ t.test('the heartbeat of an idle engine', async (t) => {
 
 t.test('the canary: right, drained, and for nobody else', async (t) => {
   for (const ring of ['auto', 'epoll'] as const) {
-    const running = await startEngine(t, {}, { ring });
+    const running = await startEngine(t, {}, { ring, engines: 2 });
     const canary = new Canary(running.engine);
     for (const inKernel of [true, false]) {
       const result = await canary.run({ inKernel, timeoutMs: 20_000 });
@@ -60,11 +60,12 @@ t.test('the canary: right, drained, and for nobody else', async (t) => {
     }
     await until(() => statsOf(running).connections.open === 0);
     const stats = statsOf(running);
-    t.equal(stats.drains.drained, 2);
+    t.equal(stats.drains.drained, 4, 'two of each engine');
     t.equal(stats.drains.aborted + stats.drains.peerGone, 0);
-    t.ok(stats.bytes.plaintextSent >= 2 * canaryBytes);
-    t.match(stats.requests.byStatus, { 200: 2 });
-    t.match(running.engine.pulse(), { canaries: 2, ledgersStuck: 0 });
+    t.ok(stats.bytes.plaintextSent >= 4 * canaryBytes);
+    t.match(stats.requests.byStatus, { 200: 4 });
+    const each = { canaries: 2, ledgersStuck: 0 };
+    t.match(running.engine.pulse(), { canaries: 4, engines: [each, each] });
     t.equal((await get(running, { path: '/.spliced/canary' })).status, 404);
   }
 });
@@ -74,7 +75,7 @@ t.test('the canary of listeners on any address, IPv6 among them', async (t) => {
     { address: '0.0.0.0', port: 0 },
     { address: '::', port: 0 },
   ];
-  const running = await startEngine(t, {}, { listeners });
+  const running = await startEngine(t, {}, { listeners, engines: 1 });
   const canary = new Canary(running.engine);
   for (let i = 0; i < listeners.length; i += 1) {
     const { reason } = await canary.run({ inKernel: true, timeoutMs: 20_000 });

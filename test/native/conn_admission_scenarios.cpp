@@ -92,7 +92,7 @@ TEST_CASE("admission: one after the other, for ever, and no client of theirs is 
   crowd.acknowledge();
   CHECK(crowd.world.figures.shed.get() == 0);
   CHECK(crowd.world.figures.evicted.get() == 196);
-  CHECK(crowd.world.services->addresses.size() == 4);
+  CHECK(crowd.world.occupancy->addresses() == 4);
   CHECK(crowd.world.settle_accounts() == "");
 }
 
@@ -210,7 +210,7 @@ TEST_CASE("admission: those that leave are bounded, whatever they wait for") {
   crowd.world.ring->hold_cancels = false;
   crowd.world.ring->release_cancels();
   crowd.acknowledge();
-  CHECK(crowd.world.services->leaving == 0);
+  CHECK(crowd.world.occupancy->leaving() == 0);
   CHECK(crowd.idle_from(999).responses().size() == 1);
   CHECK(crowd.world.settle_accounts() == "");
 }
@@ -344,4 +344,43 @@ TEST_CASE("the bounds of a head are the configuration's (RFC 9110 15.5.15, RFC 6
     CHECK(peer.responses()[0].status == row.status);
     CHECK(crowd.world.settle_accounts() == "");
   }
+}
+
+TEST_CASE("admission: an address with many handshakes makes room for one with fewer, at once") {
+  conn::Options options = World::small_options();
+  options.connections_max = 20;
+  options.handshakes_max = 8;
+  options.handshake_timeout_ms = 60'000;
+  Crowd crowd(options);
+  std::vector<Peer> flood;
+  for (int i = 0; i < 8; i++) flood.push_back(crowd.hesitant_from(1));
+  CHECK(crowd.refused(crowd.hesitant_from(1)));  // for itself it makes room only when it is slow
+  const Peer other = crowd.hesitant_from(2);
+  CHECK(crowd.world.state(other) == State::Handshake);
+  CHECK(crowd.world.state(flood[0]) == State::Free);
+  for (size_t i = 1; i < 8; i++) CHECK(crowd.world.state(flood[i]) == State::Handshake);
+  // And again, until both have alike.
+  for (int i = 0; i < 3; i++) CHECK_FALSE(crowd.refused(crowd.hesitant_from(2)));
+  CHECK(crowd.refused(crowd.hesitant_from(2)));
+  CHECK_FALSE(crowd.refused(crowd.hesitant_from(3)));
+  CHECK(crowd.world.figures.evicted.get() == 5);
+  CHECK(crowd.world.settle_accounts() == "");
+}
+
+TEST_CASE("admission: a full table makes room by the handshakes of whoever has most of them") {
+  conn::Options options = World::small_options();
+  options.connections_max = 6;
+  options.handshake_timeout_ms = 60'000;
+  Crowd crowd(options);
+  const Peer busy = crowd.from(9);
+  busy.get("/large");
+  crowd.world.turns();
+  std::vector<Peer> flood;
+  for (int i = 0; i < 5; i++) flood.push_back(crowd.hesitant_from(1));
+  CHECK(crowd.idle_from(2).responses().size() == 1);
+  CHECK(crowd.world.state(flood[0]) == State::Free);
+  CHECK(crowd.shed(Shed::Slots) == 0);
+  crowd.world.pump(busy);
+  CHECK(busy.responses().at(0).whole);
+  CHECK(crowd.world.settle_accounts() == "");
 }

@@ -58,7 +58,7 @@ const char* const kFallbackNames[kFallbacks] = {"", "", "", "", "", "", ""};
 const char* const kHandshakeFailureNames[kHandshakeFailures] = {"", "", "", "", "", "", "", ""};
 
 TicketKeys::TicketKeys(uint64_t) {}
-TicketKeys::~TicketKeys() = default;
+TicketKeys::Key::~Key() = default;
 
 std::shared_ptr<const ContextGeneration> ContextGeneration::build(
     const std::vector<CertificatePem>&, Trust trust, TicketKeys&, std::string&) {

@@ -40,20 +40,23 @@ World::World(conn::Options options) {
   ring = std::make_unique<FakeRing>(kernel());
   kernel().on_handover = [this](int fd) { on_handover(fd); };
   support.splices_received = true;
-  services = std::make_unique<conn::Services>(options, *ring, closer, figures, support);
+  occupancy = std::make_unique<conn::Occupancy>(options, 1);
+  share = std::make_shared<conn::Occupancy::Share>();
+  occupancy->take_part(0, share, closer);
+  services = std::make_unique<conn::Services>(options, *ring, closer, figures, support, *occupancy,
+                                              *share);
   serve({});
   services->status_json = [this] { return status_page; };
   services->now_ms = 1'000'000;
   // An hour ahead: a file that was changed within the last seconds is treated with caution.
   services->wall_s = base::wall_s() + 3600;
-  conn::prepare_slots(*services);
 }
 
 void World::serve(std::vector<http::Route> routes, const std::string& build) {
   auto served = std::make_shared<conn::Site>();
   os::Fd root(::fcntl(site.root(), F_DUPFD_CLOEXEC, 3));
-  served->directories.push_back(
-      std::make_unique<conn::Directory>(std::move(root), build, figures.files));
+  served->directories.push_back(std::move(root));
+  served->build = build;
   if (routes.empty()) {
     routes.emplace_back();
     routes.back().index = "index.html";
@@ -62,13 +65,14 @@ void World::serve(std::vector<http::Route> routes, const std::string& build) {
     http::Routes& whose = http::is_reserved(route.prefix) ? served->own : served->routes;
     if (const char* fault = whose.add(route)) kernel().violations.add(fault);
   }
-  services->site = std::move(served);
+  services->site = std::make_shared<conn::OpenSite>(std::move(served), figures.files);
 }
 
 World::~World() = default;
 
 Peer World::admit(int fd) {
-  conn::admit(*services, fd);
+  occupancy->assign(0, services->now_ms);
+  conn::admit(*services, {fd});
   return Peer(fd);
 }
 
@@ -94,7 +98,7 @@ void World::deliver_one() {
 
 void World::turn() {
   services->turn++;
-  for (const auto& directory : services->site->directories) directory->files.begin_turn();
+  for (const auto& files : services->site->files) files->begin_turn();
   for (size_t left = ring->queued(); left > 0; left--) deliver_one();
   conn::run_ready(*services);
   conn::run_ticks(*services);
@@ -156,7 +160,7 @@ conn::Ending World::ending(const Peer& peer) const {
 }
 
 bool World::all_free() const {
-  return services->free_slots.size() == services->slots.size() && services->upstreams.all_free();
+  return services->slots.all_free() && services->upstreams.slots.all_free();
 }
 
 void World::check_figures(std::string& faults) const {

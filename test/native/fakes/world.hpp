@@ -61,6 +61,8 @@ class World {
   conn::Figures figures;
   tls::KernelSupport support;
   os::Closer closer;
+  std::unique_ptr<conn::Occupancy> occupancy;
+  std::shared_ptr<conn::Occupancy::Share> share;
   std::unique_ptr<FakeRing> ring;
   std::unique_ptr<conn::Services> services;
   std::string status_page = "{}";

@@ -34,7 +34,8 @@ t.test('the document has every key, variable, option, default and bound', async 
     t.ok(row.startsWith(`| \`${key.split('.').at(-1)}\` |`), key);
     t.ok(row.includes(doc.replaceAll('|', '\\|')), `${key}: meaning`);
     if (option) t.ok(row.includes(`\`--${option}\``), `--${option}`);
-    if (min !== undefined) t.ok(row.includes(`| \`${fallback}\` | ${min} to ${max} |`), key);
+    if (min !== undefined)
+      t.ok(row.includes(`| \`${JSON.stringify(fallback)}\` | ${min} to ${max} |`), key);
   }
 });
 

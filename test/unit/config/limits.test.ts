@@ -39,6 +39,7 @@ t.test('the defaults are those of native/base/limits.hpp', async (t) => {
     t.equal(settings.get(key)?.default, limitOf(name), name);
   }
   const bounds: [key: string, bound: 'min' | 'max', name: string][] = [
+    ['engines', 'max', 'kEnginesMax'],
     ['limits.connections_max', 'max', 'kConnectionsMaxCeiling'],
     ['limits.connections_per_address_max', 'max', 'kConnectionsMaxCeiling'],
     ['limits.handshakes_max', 'max', 'kConnectionsMaxCeiling'],

@@ -1,206 +1,157 @@
 // SPDX-License-Identifier: Apache-2.0
-// When an engine is replaced and when not, what its successor is told, and how it all stops. Over
-// engines that only say what they were told; test/guest/standin.test.ts has threads that hang.
+// When an engine is replaced and when not, and what is said of it. Over a service that only notes what
+// it was told; test/guest/standin.test.ts has threads that hang.
 
 import { pino } from 'pino';
 import t from 'tap';
-import { FailoverEngine } from '../../../src/engine/failover.js';
-import type {
-  Engine,
-  EngineEvent,
-  EngineOptions,
-  NativeModule,
-} from '../../../src/engine/native.js';
+import { Failover } from '../../../src/engine/failover.js';
 
 const hangMs = 5_000;
-const pair = { chain: 'chain', privateKey: 'key' };
 
-class TestEngine {
-  static made: TestEngine[] = [];
-  static isAsync = true;
-  heartbeat = 0;
+interface TestThread {
+  id: number;
+  heartbeat: number;
   /** What threadState() says while the thread stands still; empty: it turns. */
-  hangsIn = '';
-  open = 3;
-  readonly calls: string[] = [];
-  emit: (events: EngineEvent[]) => void = () => {};
-
-  constructor(readonly options: EngineOptions) {
-    TestEngine.made.push(this);
-  }
-  start(onEvents: (events: EngineEvent[]) => void): void {
-    this.emit = onEvents;
-  }
-  listeners = () => [{ address: '::', port: 443, fd: 7 }];
-  shareListeners = () => [{ fd: 8 }];
-  threadState = () => this.hangsIn || 'S';
-  stats = () =>
-    JSON.stringify({
-      connections: { open: this.open },
-      offload: { driver: { name: 'gcm-aes-caam', async: TestEngine.isAsync } },
-    });
-  ping(): void {
-    if (this.hangsIn === '') this.heartbeat += 1;
-  }
-  pulse = () => ({ heartbeat: this.heartbeat, ledgersStuck: 0, canaries: 0, canariesOffloaded: 0 });
-  takeConnections = () => ({ records: [], lost: 0 });
-  close(waitMs?: number, retire?: boolean): boolean {
-    this.calls.push(`close ${waitMs} ${retire}`);
-    return this.hangsIn === '';
-  }
-  #told =
-    (name: string) =>
-    (...args: unknown[]): void => {
-      this.calls.push([name, ...args.map((arg) => JSON.stringify(arg))].join(' '));
-    };
-  replaceCertificates = this.#told('replaceCertificates');
-  replaceClientCertificates = this.#told('replaceClientCertificates');
-  setOffload = this.#told('setOffload');
-  setCanary = this.#told('setCanary');
-  expectCanary = this.#told('expectCanary');
-  annotate = this.#told('annotate');
-  setUploads = this.#told('setUploads');
-  logConnections = this.#told('logConnections');
-  stop = this.#told('stop');
+  hangsIn: string;
 }
 
-function make({ isAsync = true } = {}) {
-  TestEngine.made = [];
-  TestEngine.isAsync = isAsync;
+class TestService {
+  readonly threads: TestThread[];
+  readonly calls: string[] = [];
+  refuses = false;
+  #nextId: number;
+
+  constructor(
+    count: number,
+    readonly isAsync: boolean,
+  ) {
+    this.threads = Array.from({ length: count }, (_, id) => ({ id, heartbeat: 0, hangsIn: '' }));
+    this.#nextId = count;
+  }
+  thread(index: number): TestThread {
+    const thread = this.threads[index];
+    if (thread === undefined) throw new Error(`no engine ${index}`);
+    return thread;
+  }
+  ping(): void {
+    for (const thread of this.threads) if (thread.hangsIn === '') thread.heartbeat += 1;
+  }
+  pulse() {
+    const own = { connections: 3, ledgersStuck: 0, canaries: 0, canariesOffloaded: 0 };
+    const engines = this.threads.map(({ id, heartbeat }) => ({ ...own, id, heartbeat }));
+    return { ...own, heartbeat: 0, engines, enginesHanging: 0 };
+  }
+  threadState = (index: number) => this.thread(index).hangsIn || 'S';
+  stats = () =>
+    JSON.stringify({ offload: { driver: { name: 'gcm-aes-caam', async: this.isAsync } } });
+  replaceEngine(index: number): void {
+    if (this.refuses) throw new Error('cannot start a thread');
+    this.calls.push(`replaceEngine ${index}`);
+    this.threads[index] = { id: this.#nextId++, heartbeat: 0, hangsIn: '' };
+  }
+  freeEngine = (id: number) => void this.calls.push(`freeEngine ${id}`);
+  setOffload = (mode: string) => void this.calls.push(`setOffload ${mode}`);
+}
+
+function make({ isAsync = true, count = 1, tlsOffload = 'auto' as 'auto' | 'off' } = {}) {
   let nowMs = 0;
   const lines: Record<string, unknown>[] = [];
   const log = pino({}, { write: (line: string) => void lines.push(JSON.parse(line)) });
-  const options = { listeners: [{ fd: 7 }], certificates: [pair], drainTimeoutMs: 600_000 };
-  const engine = new FailoverEngine({
-    native: { Engine: TestEngine as unknown as NativeModule['Engine'] },
-    options: options as unknown as EngineOptions,
+  const engine = new TestService(count, isAsync);
+  const failover = new Failover({
+    engine,
+    tlsOffload,
     hangMs,
     log: log as never,
     nowMs: () => nowMs,
   });
-  const events: EngineEvent[] = [];
   const reasons: string[] = [];
-  engine.start((batch) => void events.push(...batch));
-  engine.onReplaced((reason) => void reasons.push(reason));
-  t.teardown(() => engine.close());
+  failover.onReplaced((reason) => void reasons.push(reason));
   const pass = (ms: number): void => {
     for (let left = ms; left > 0; left -= 1_000) {
       nowMs += 1_000;
-      engine.look();
+      failover.look();
     }
   };
-  const told = () => lines.map(({ event }) => event);
-  const [first] = TestEngine.made as [TestEngine];
-  return { engine, first, events, reasons, lines, told, pass, second: () => TestEngine.made[1] };
+  return { failover, engine, reasons, pass, lines, told: () => lines.map(({ event }) => event) };
 }
 
-t.test('an engine that turns, is idle or waits for less than its time is left alone', async (t) => {
-  const { first, pass, second } = make();
+t.test('an engine that turns is left alone, however long', async (t) => {
+  const { engine, pass } = make({ count: 2 });
   pass(60_000);
-  first.hangsIn = 'D';
-  pass(hangMs - 1_000);
-  first.hangsIn = '';
-  pass(60_000);
-  t.equal(second(), undefined);
+  t.same(engine.calls, []);
 });
 
-t.test(
-  'one that stands still elsewhere than in the kernel is the watchdog’s business',
-  async (t) => {
-    const { first, pass, second } = make();
-    first.hangsIn = 't';
+t.test('one that stands still elsewhere than in the kernel is left alone', async (t) => {
+  for (const state of ['R', 'S']) {
+    const { engine, pass } = make();
+    engine.thread(0).hangsIn = state;
     pass(60_000);
-    t.equal(second(), undefined);
-  },
-);
-
-t.test('nor is it replaced where no cipher is asynchronous', async (t) => {
-  const { first, pass, second } = make({ isAsync: false });
-  first.hangsIn = 'D';
-  pass(60_000);
-  t.equal(second(), undefined);
+    t.same(engine.calls, [], state);
+  }
 });
 
-t.test('a successor has the same sockets and settings, and encrypts in user space', async (t) => {
-  const { engine, first, reasons, pass, second, told } = make();
-  const renewed = { chain: 'new chain', privateKey: 'new key' };
-  const clients = { ca: 'ca', crl: '', require: [], checkTimes: true };
-  engine.replaceCertificates([renewed]);
-  engine.replaceClientCertificates(clients);
-  engine.setCanary(new Uint8Array([1]));
-  engine.logConnections(true);
-  engine.annotate('canary', '{}');
-  first.hangsIn = 'D';
+t.test('one that waits in the kernel for something synchronous is left alone', async (t) => {
+  const { engine, pass } = make({ isAsync: false });
+  engine.thread(0).hangsIn = 'D';
+  pass(60_000);
+  t.same(engine.calls, []);
+});
+
+t.test('one look in the kernel is not enough', async (t) => {
+  const { engine, pass } = make();
+  engine.thread(0).hangsIn = 'D';
+  pass(hangMs + 1_000);
+  engine.thread(0).hangsIn = '';
+  pass(60_000);
+  t.same(engine.calls, []);
+});
+
+t.test('the one that hangs is replaced alone, and the kernel encrypts for nobody', async (t) => {
+  const { engine, pass, reasons, told, lines } = make({ count: 4 });
+  pass(2_000);
+  engine.thread(2).hangsIn = 'D';
   pass(hangMs + 2_000);
-  const next = second();
-  t.same(next?.options.listeners, [{ fd: 8 }]);
-  t.same(next?.options.certificates, [renewed]);
-  t.same(next?.options.clientCertificates, clients);
-  t.match(next?.calls.join('\n'), /^setOffload "off" "gcm-aes-caam does not complete/);
-  for (const call of ['setCanary', 'logConnections true', 'annotate "canary" "{}"']) {
-    t.ok(
-      next?.calls.some((made) => made.startsWith(call)),
-      call,
-    );
-  }
+  t.same(engine.calls, ['setOffload off', 'replaceEngine 2']);
   t.match(reasons, [/gcm-aes-caam does not complete/]);
   t.same(told(), ['engine_replaced']);
-  t.match(engine.pulse(), { enginesHanging: 1 });
-  t.ok(first.calls.includes('stop 600000'), 'the first one ends when it comes back');
-  engine.setOffload('auto', '');
-  t.equal(next?.calls.at(-1), 'setOffload "auto" ""');
-  t.notOk(first.calls.some((call) => call.startsWith('setOffload')));
-  if (next) next.hangsIn = 'D';
+  t.match(lines[0], { engine: 2, connections: 3 });
+  engine.thread(2).hangsIn = 'D';
   pass(60_000);
-  t.equal(TestEngine.made.length, 2, 'one at a time');
+  t.equal(engine.calls.length, 2, 'one at a time in each place');
+  engine.thread(0).hangsIn = 'D';
+  pass(hangMs + 2_000);
+  t.same(engine.calls.slice(2), ['setOffload off', 'replaceEngine 0'], 'each has its own place');
 });
 
-t.test('one whose thread comes back is released, and the next may be replaced again', async (t) => {
-  const { engine, first, events, pass, second, lines } = make();
-  first.hangsIn = 'D';
+t.test('one whose thread comes back is freed, and the next may be replaced again', async (t) => {
+  const { failover, engine, pass, lines } = make();
+  engine.thread(0).hangsIn = 'D';
   pass(hangMs + 2_000);
-  first.hangsIn = '';
-  first.emit([{ type: 'stopped', drained: 3, aborted: 0, durationMs: 9 }]);
-  t.same(events, [], 'the service goes on');
-  t.match(lines.at(-1), { event: 'engine_released', drained: 3, aborted: 0 });
-  t.match(engine.pulse(), { enginesHanging: 0 });
-  const next = second();
-  if (next) next.hangsIn = 'D';
+  failover.released({ type: 'released', engine: 0, drained: 3, aborted: 0 });
+  t.match(lines.at(-1), { event: 'engine_released', engine: 0, drained: 3, aborted: 0 });
+  t.equal(engine.calls.at(-1), 'freeEngine 0');
+  engine.thread(0).hangsIn = 'D';
   pass(hangMs + 2_000);
-  t.equal(TestEngine.made.length, 3);
+  t.equal(engine.calls.at(-1), 'replaceEngine 0');
 });
 
-t.test('a stop waits for both, and its figures are those of both', async (t) => {
-  const { engine, first, events, pass, second } = make();
-  first.hangsIn = 'D';
+t.test('without a thread for a successor the log says so, and it is tried again', async (t) => {
+  const { engine, pass, told } = make();
+  engine.refuses = true;
+  engine.thread(0).hangsIn = 'D';
   pass(hangMs + 2_000);
-  engine.stop(2_000);
-  t.ok(first.calls.includes('stop 2000'));
-  t.equal(second()?.calls.at(-1), 'stop 2000');
-  second()?.emit([{ type: 'stopped', drained: 1, aborted: 0, durationMs: 5 }]);
-  t.same(events, []);
-  first.hangsIn = '';
-  first.emit([{ type: 'stopped', drained: 2, aborted: 1, durationMs: 7 }]);
-  t.same(events, [{ type: 'stopped', drained: 3, aborted: 1, durationMs: 7 }]);
-  t.equal(engine.close(), true);
+  t.ok(told().every((event) => event === 'engine_not_replaced') && told().length > 0);
+  engine.refuses = false;
+  pass(1_000);
+  t.equal(engine.calls.at(-1), 'replaceEngine 0');
 });
 
-t.test('a stop counts as aborted what hangs at its deadline', async (t) => {
-  const { engine, first, events, pass, second } = make();
-  first.hangsIn = 'D';
+t.test('who asks late why an engine was replaced is told at once', async (t) => {
+  const { failover, engine, pass } = make();
+  engine.thread(0).hangsIn = 'D';
   pass(hangMs + 2_000);
-  engine.stop(0);
-  second()?.emit([{ type: 'stopped', drained: 1, aborted: 0, durationMs: 5 }]);
-  await new Promise((resolve) => setTimeout(resolve, 1_200));
-  t.same(events, [{ type: 'stopped', drained: 1, aborted: 3, durationMs: 5 }]);
-  t.equal(engine.close(undefined, true), false, 'a thread hangs');
-  t.ok(first.calls.includes('close 0 true'), 'that is known, so nobody waits for it');
-});
-
-t.test('events of the only engine pass, also its failure', async (t) => {
-  const { engine, first, events } = make();
-  first.emit([{ type: 'started', ring: 'epoll', reason: '' }]);
-  first.emit([{ type: 'failed', reason: 'no descriptors' }]);
-  t.match(events, [{ type: 'started' }, { type: 'failed' }]);
-  t.equal((engine as Engine).threadState(), 'S');
+  const late: string[] = [];
+  failover.onReplaced((reason) => void late.push(reason));
+  t.match(late, [/gcm-aes-caam/]);
 });

@@ -27,7 +27,7 @@ class TestEngine implements CanaryEngine {
     this.expected.push([port, inKernel]);
   }
   pulse() {
-    return { canariesOffloaded: this.offloaded };
+    return { canariesOffloaded: this.offloaded, engines: [{}] };
   }
 }
 

@@ -31,7 +31,8 @@ class TestEngine implements HealthEngine {
   }
   pulse() {
     const { heartbeat, ledgersStuck } = this;
-    return { heartbeat, ledgersStuck, canariesOffloaded: 0 };
+    const engines = [{ heartbeat, ledgersStuck }];
+    return { ledgersStuck, canariesOffloaded: 0, enginesHanging: 0, engines };
   }
   setOffload(mode: 'auto' | 'off', reason: string): void {
     this.offload.push(`${mode} ${reason}`.trim());

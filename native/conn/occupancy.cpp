@@ -1,0 +1,168 @@
+// SPDX-License-Identifier: Apache-2.0
+// See occupancy.hpp.
+#include "conn/occupancy.hpp"
+
+#include <algorithm>
+#include <utility>
+
+#include "base/assert.hpp"
+
+namespace spliced::conn {
+
+using Lock = std::lock_guard<std::mutex>;
+
+void Occupancy::take_part(size_t engine, std::shared_ptr<Share> share, const os::Closer& closer) {
+  share->closer_ = &closer;
+  Lock lock(mutex_);
+  shares_.at(engine) = std::move(share);
+}
+
+size_t Occupancy::assign(size_t accepting, uint64_t now_ms) {
+  Lock lock(mutex_);
+  size_t best = accepting;
+  // One more than another is no reason to hand a client over.
+  uint32_t fewest = shares_[accepting]->sockets_;
+  if (fewest > 0) fewest--;
+  for (size_t i = 0; i < shares_.size(); i++) {
+    if (!shares_[i]) continue;
+    const Share& share = *shares_[i];
+    const uint64_t since_ms = share.busy_since_ms.load(std::memory_order_relaxed);
+    const bool is_busy = since_ms != 0 && now_ms > since_ms + limits::kBusyEngineMs;
+    if (i == accepting || is_busy || share.sockets_ >= fewest) continue;
+    best = i;
+    fewest = share.sockets_;
+  }
+  shares_[best]->sockets_++;
+  return best;
+}
+
+void Occupancy::add_socket(Share& share) {
+  Lock lock(mutex_);
+  share.sockets_++;
+}
+
+void Occupancy::reassign(size_t from, size_t to) {
+  Lock lock(mutex_);
+  SPLICED_ASSERT(shares_[from]->sockets_ > 0);
+  shares_[from]->sockets_--;
+  shares_[to]->sockets_++;
+}
+
+std::optional<size_t> Occupancy::next_with_room(size_t engine, const os::ClientKey& client) {
+  Lock lock(mutex_);
+  const bool is_of_address =
+      count_locked(client).connections >= limits_.connections_per_address_max;
+  for (size_t i = 1; i < shares_.size(); i++) {
+    const size_t next = (engine + i) % shares_.size();
+    if (!shares_[next]) continue;
+    const Share& share = *shares_[next];
+    if (share.waiting.load(std::memory_order_relaxed) == 0) continue;
+    if (is_of_address && share.addresses_.count(client).connections == 0) continue;
+    return next;
+  }
+  return std::nullopt;
+}
+
+// Those that make room have left, and so has who waits for the closer's thread, up to kLeavingMax
+// in all; the closer's further backlog counts, since its descriptors are not free.
+bool Occupancy::is_full() const {
+  size_t clients = 0, leaving = 0, backlog = 0;
+  for (const auto& share : shares_) {
+    if (!share) continue;
+    clients += share->clients_;
+    leaving += share->leaving_;
+    backlog += share->closer_->backlog();
+  }
+  const size_t left = std::min<size_t>(leaving + backlog, limits::kLeavingMax);
+  return clients + backlog - left >= limits_.connections_max;
+}
+
+std::optional<Shed> Occupancy::enter(Share& share, const os::ClientKey& client) {
+  Lock lock(mutex_);
+  if (count_locked(client).connections >= limits_.connections_per_address_max) return Shed::Address;
+  if (is_full()) return Shed::Slots;
+  uint32_t handshakes = 0;
+  for (const auto& other : shares_) handshakes += other ? other->handshakes_ : 0;
+  if (handshakes >= limits_.handshakes_max) return Shed::Handshakes;
+  share.clients_++;
+  share.handshakes_++;
+  share.addresses_.add(client);
+  return std::nullopt;
+}
+
+void Occupancy::give_back(Share& share, const os::ClientKey& client) {
+  Lock lock(mutex_);
+  share.clients_--;
+  share.handshakes_--;
+  share.addresses_.end_handshake(client);
+  share.addresses_.remove(client);
+}
+
+void Occupancy::end_handshake(Share& share, const os::ClientKey& client) {
+  Lock lock(mutex_);
+  share.handshakes_--;
+  share.addresses_.end_handshake(client);
+}
+
+uint32_t Occupancy::leaving_locked() const {
+  uint32_t all = 0;
+  for (const auto& share : shares_) all += share ? share->leaving_ : 0;
+  return all;
+}
+
+uint32_t Occupancy::leaving() const {
+  Lock lock(mutex_);
+  return leaving_locked();
+}
+
+bool Occupancy::begin_leaving(Share& share, const os::ClientKey& client, bool in_handshake) {
+  Lock lock(mutex_);
+  if (leaving_locked() >= limits::kLeavingMax) return false;
+  share.leaving_++;
+  if (in_handshake) {
+    share.handshakes_--;
+    share.addresses_.end_handshake(client);
+  }
+  share.addresses_.remove(client);
+  return true;
+}
+
+void Occupancy::leave(Share& share, const os::ClientKey& client, bool left) {
+  Lock lock(mutex_);
+  share.clients_--;
+  share.sockets_--;
+  if (left)
+    share.leaving_--;
+  else
+    share.addresses_.remove(client);
+}
+
+void Occupancy::socket_gone(Share& share) {
+  Lock lock(mutex_);
+  share.sockets_--;
+}
+
+AddressTable::Count Occupancy::count(const os::ClientKey& client) const {
+  Lock lock(mutex_);
+  return count_locked(client);
+}
+
+size_t Occupancy::addresses() const {
+  Lock lock(mutex_);
+  size_t all = 0;
+  for (const auto& share : shares_) all += share ? share->addresses_.size() : 0;
+  return all;
+}
+
+AddressTable::Count Occupancy::count_locked(const os::ClientKey& client) const {
+  AddressTable::Count all;
+  for (const auto& share : shares_) {
+    if (!share) continue;
+    const AddressTable::Count some = share->addresses_.count(client);
+    all.connections += some.connections;
+    all.handshakes += some.handshakes;
+  }
+  return all;
+}
+
+}  // namespace spliced::conn

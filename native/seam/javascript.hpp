@@ -1,0 +1,17 @@
+// SPDX-License-Identifier: Apache-2.0
+// What the service tells, as objects of JavaScript: events, the pulse, and the two logs. Node
+// thread. src/engine/native.ts has their types.
+#pragma once
+#include <napi.h>
+
+#include "engine/service.hpp"
+
+namespace spliced::seam {
+
+Napi::Object to_javascript(Napi::Env env, const engine::Event& event);
+Napi::Object to_javascript(Napi::Env env, const conn::ConnectionLog::Batch& batch);
+Napi::Object to_javascript(Napi::Env env, const conn::RefusalLog::Batch& batch);
+// Counters, read without a lock: the sums, and each engine by its index.
+Napi::Object pulse_to_javascript(Napi::Env env, engine::Service& service);
+
+}  // namespace spliced::seam
