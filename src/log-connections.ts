@@ -23,6 +23,7 @@ export interface ConnectionLogParts {
 
 interface Counts {
   failures: Record<string, number>;
+  floods: Record<string, number>;
   shed: number;
   shedBy: Record<string, number>;
   evicted: number;
@@ -128,6 +129,8 @@ export class ConnectionReporter {
     this.#tell('load_shed', shed > 0 ? { connections: shed, reasons } : {});
     this.#tell('connections_evicted', evicted > 0 ? { connections: evicted } : {});
     this.#tell('slow_clients_ended', { reasons: slow });
+    const floods = increases(this.#counts.floods, before.floods);
+    this.#tell('flooding_clients_ended', { reasons: floods });
     this.#tell('connections_not_logged', this.#suppressed > 0 ? { lines: this.#suppressed } : {});
     this.#suppressed = 0;
   }
@@ -147,7 +150,7 @@ export class ConnectionReporter {
   #read(): Counts {
     const { tls, connections, overdue } = JSON.parse(this.#engine.stats());
     const { shed, shedBy, evicted } = connections;
-    return { failures: tls.failures, shed, shedBy, evicted, overdue };
+    return { failures: tls.failures, floods: tls.floods, shed, shedBy, evicted, overdue };
   }
 
   #tell(event: string, fields: Record<string, unknown>): void {

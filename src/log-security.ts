@@ -129,6 +129,10 @@ export const securityEvents: Record<string, SecurityEvent> = {
     meaning:
       'so many clients were cut off: head or request not complete in time, or reading too slowly',
   },
+  flooding_clients_ended: {
+    id: 'SPLICED-FLOODING-CLIENTS',
+    meaning: 'so many clients were cut off for keeping TLS busy without asking for anything',
+  },
   connections_not_logged: {
     id: 'SPLICED-LOG-SUPPRESSED',
     meaning: 'so many lines about connections were left out, to keep the journal from filling',

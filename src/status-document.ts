@@ -25,6 +25,7 @@ export interface StatusDocument {
     alertsSent: number;
     controlRecords: number;
     recordLimitCloses: number;
+    floods: Counts;
   };
   clientCertificates: { verified: number; missing: number; refused: Counts };
   upstreams: {

@@ -13,6 +13,7 @@ const fallbackWords: Record<string, string> = {
   peer_closed: 'for the peer had gone',
   not_quiescent: 'for bytes were under way',
   install_failed: 'for the keys could not be installed',
+  fragment_length: 'for the client takes only short records',
   suspended: 'while suspended',
 };
 
@@ -86,6 +87,7 @@ function showConnections({ connections, tls }: Status): void {
   const { full = 0, resumed = 0 } = tls.handshakes;
   say('handshakes', `${number(full)} full, ${number(resumed)} resumed`);
   say('failures', nonZero(tls.failures, 'none'));
+  say('floods', nonZero(tls.floods ?? {}, 'none'));
   say('tile-open', number(connections.open));
   say('tile-open-note', `${number(accepted)} since the start`);
 }

@@ -137,6 +137,21 @@ inline constexpr uint8_t kBoundsSkipped = 3;  // looks at them that are exact, a
 // A piece must fit beside an open record, which stays pending until it is closed.
 inline constexpr uint64_t kPendingWindowBytesMin = 2 * kPieceBytes;
 
+// What a client may make us do that is no request. Of the records of one connection OpenSSL takes
+// so many in one turn, whatever they are: an upload's sixteen and their neighbours. Connections
+// with kernel TLS are bounded by their reads, each of which takes at most what the receive buffer
+// holds.
+inline constexpr size_t kRecordsPerTurn = 32;
+inline constexpr int kReadsPerTurn = 16;  // of a request's head
+// Records without data in a row: KeyUpdates, warnings, empty records, pieces of handshake messages.
+// As many as OpenSSL takes of empty ones (MAX_EMPTY_RECORDS).
+inline constexpr size_t kRecordsWithoutDataMax = 32;
+// Of answers to such records (27 bytes to a KeyUpdate) that wait for a client that does not read.
+inline constexpr size_t kAnswerBytesMax = 1024;
+// Room that a read has at least: an alert or a KeyUpdate must be seen whole.
+inline constexpr size_t kControlBytesMin = 16;
+inline constexpr int kTicketsTriedMax = 8;  // of those that a ClientHello offers (RFC 8446 4.2.11)
+
 // Records under one key. RFC 8446 5.5: 2^24.5 full records for AES-GCM; we end a connection before
 // 2^24, with a margin for what one response adds after the check.
 inline constexpr uint64_t kRecordsPerKeyMax = (1ull << 24) - (1ull << 16);

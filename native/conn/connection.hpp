@@ -36,6 +36,12 @@ struct Lookup {
   size_t path_bytes = 0;  // of Connection::path, without the variant's suffix
 };
 
+// A handshake message that is passed over, as far as it has come.
+struct Hello {
+  uint8_t header_bytes = 0;
+  uint32_t left = 0;  // of its body, once the header is there
+};
+
 struct Connection {
   // Identity.
   uint32_t slot = 0;
@@ -60,6 +66,8 @@ struct Connection {
   bool deaf = false;          // what it sends cannot be decrypted any more
   bool fin_sent = false;
   bool renegotiation_declined = false;
+  Hello declined_hello;
+  uint32_t records_without_data = 0;  // in a row; with kernel TLS
   bool leaving = false;  // it makes room for another: its close does not wait for the peer's
   bool placed = false;   // it has a place in Services::occupancy, for `client_key`
   os::ClientKey client_key;

@@ -165,6 +165,7 @@ ring::Token token_of(const Connection& c, ring::Kind kind) {
 void run(Services& s, Connection& c) {
   // Others' responses do not wait for a signature, or for the cipher of a window.
   if (c.state == State::Handshake || c.state == State::Splice) s.ring.submit_sends();
+  if (c.session) c.session->begin_turn(s.turn);
   Turn turn = Turn::Again;
   for (int i = 0; turn == Turn::Again && i < limits::kStepsPerTurn; i++) turn = step(s, c);
   if (turn == Turn::Wait || c.ready) return;

@@ -29,6 +29,7 @@ struct Figures {
   Counter handshakes_full, handshakes_resumed, handshake_failures[tls::kHandshakeFailures];
   // Handshakes in which a certificate was asked for: each is one of these three.
   Counter clients_verified, clients_missing, clients_refused[tls::kClientRefusals];
+  Counter floods[tls::kFloods];
   Counter alerts_sent, control_records, record_limit_closes;
   Counter promoted[tls::kCipherSpecs], fallbacks[tls::kFallbacks];
   // Kernel TLS could not do its work, and the peer was not the reason: the cipher's job failed or

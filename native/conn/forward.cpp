@@ -101,7 +101,8 @@ Flow fill_pipe(Services& s, Connection& c) {
 Flow forward_length(Services& s, Connection& c) {
   Exchange& x = *c.exchange;
   if (!c.input.empty()) return send_input(s, c);
-  if (c.offloaded && s.kernel.splices_received && c.readable && x.request_body.content_left() >= limits::kProxySpliceBytesMin) {
+  if (c.offloaded && s.kernel.splices_received && c.readable &&
+      x.request_body.content_left() >= limits::kProxySpliceBytesMin) {
     const Flow flow = fill_pipe(s, c);
     if (flow != Flow::Moved || x.pipe_bytes > 0) return flow;
   }
@@ -134,7 +135,8 @@ Flow watch_client(Services& s, Connection& c) {
     abort(s, c, Ending::PeerGone);
     return Flow::Ended;
   }
-  if (!c.readable || c.peer_done || c.input.size() == BufferPool::kBytes) return Flow::Blocked;
+  if (!c.readable || c.peer_done || BufferPool::kBytes - c.input.size() < limits::kControlBytesMin)
+    return Flow::Blocked;
   const Flow flow = receive_more(s, c);
   if (flow == Flow::Ended) return flow;
   if (c.input.empty()) c.input.release(s.buffers);

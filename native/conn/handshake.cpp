@@ -91,6 +91,8 @@ Turn handshake(Services& s, Connection& c) {
     case tls::Handshake::NeedRead:
     case tls::Handshake::NeedWrite:
       return Turn::Wait;
+    case tls::Handshake::Busy:
+      return Turn::Yield;
     case tls::Handshake::Failed:
       break;
   }

@@ -7,6 +7,7 @@
 #include <cstring>
 
 #include "conn/alert.hpp"
+#include "conn/control.hpp"
 #include "conn/dispatch.hpp"
 #include "conn/send_failure.hpp"
 #include "conn/stream.hpp"
@@ -15,73 +16,14 @@
 namespace spliced::conn {
 namespace {
 
-// The drain, but in the middle of an exchange: nobody knows what of a response is out.
-Turn leave(Services& s, Connection& c, Ending ending) {
-  if (c.exchange) {
-    abort(s, c, ending);
-  } else {
-    c.ending = ending;
-    begin_close(s, c);
-  }
-  return Turn::Again;
-}
-
-// A fatal alert as the last record, then the drain: earlier responses and the alert arrive.
-Turn refuse(Services& s, Connection& c, uint8_t description) {
-  if (c.offloaded) os::clear_error(c.socket);
-  c.farewell = description;
+// In user space: OpenSSL's own alert goes out, as the last record.
+Turn on_refused_by_openssl(Services& s, Connection& c) {
+  if (const std::optional<tls::Flood> flood = c.session->flood()) count_flood(s, *flood);
   return leave(s, c, Ending::PeerGone);
-}
-
-// A response that is under way is for one who still listens.
-Turn peer_done(Services& s, Connection& c) {
-  c.peer_done = true;
-  if (c.exchange) return Turn::Wait;
-  begin_close(s, c);
-  return Turn::Again;
-}
-
-// RFC 8446 6.1: close_notify ends the peer's direction; every other alert ends the connection.
-Turn on_alert(Services& s, Connection& c, const char* payload, size_t bytes) {
-  const bool complete = bytes == 2;
-  const uint8_t description = complete ? static_cast<uint8_t>(payload[1]) : 0;
-  if (complete && (description == alert::kCloseNotify || description == alert::kUserCanceled))
-    return peer_done(s, c);
-  // RFC 5246 7.2.2: a warning may be ignored. TLS 1.3 has none but the two above (RFC 8446 6).
-  const bool warning = complete && static_cast<uint8_t>(payload[0]) == alert::kWarning;
-  if (warning && c.cipher->version == tls::Version::Tls12) return Turn::Yield;
-  return leave(s, c, Ending::PeerGone);
-}
-
-Turn on_handshake_message(Services& s, Connection& c, uint8_t message) {
-  if (c.cipher->version == tls::Version::Tls12) {
-    // Renegotiation is declined, once, and the connection goes on (RFC 5246 7.2.2).
-    if (message != alert::kMessageClientHello || c.renegotiation_declined)
-      return refuse(s, c, alert::kUnexpectedMessage);
-    c.renegotiation_declined = true;
-    const os::Moved moved = stream_alert(s, c, alert::kWarning, alert::kNoRenegotiation);
-    if (moved.io == os::Io::Done) return Turn::Yield;
-    return refuse(s, c, alert::kUnexpectedMessage);
-  }
-  // The peer's next records are under a key that the kernel cannot be given before Linux 6.14.
-  if (message == alert::kMessageKeyUpdate) return refuse(s, c, alert::kInternalError);
-  return refuse(s, c, alert::kUnexpectedMessage);
-}
-
-Turn on_control(Services& s, Connection& c, const os::Received& got) {
-  s.figures.control_records.add();
-  const char* payload = c.input.tail();
-  switch (got.type) {
-    case os::RecordType::Alert:
-      return on_alert(s, c, payload, got.bytes);
-    case os::RecordType::Handshake:
-      return on_handshake_message(s, c, got.bytes > 0 ? static_cast<uint8_t>(payload[0]) : 0);
-    default:
-      return refuse(s, c, alert::kUnexpectedMessage);
-  }
 }
 
 Turn on_receive_error(Services& s, Connection& c, int error) {
+  if (!c.offloaded && error == EBADMSG) return on_refused_by_openssl(s, c);
   switch (error) {
     case EBADMSG:  // net/tls/tls_sw.c: the tag did not match
       return refuse(s, c, alert::kBadRecordMac);
@@ -118,6 +60,14 @@ bool limit_reached(Connection& c, size_t bytes) {
   return next >= limits::kRecordsPerKeyMax;
 }
 
+// OpenSSL has the same limit in tls/record_input.hpp. True: it is reached.
+bool without_data(Services& s, Connection& c, Turn& turn) {
+  if (++c.records_without_data <= limits::kRecordsWithoutDataMax) return false;
+  count_flood(s, tls::Flood::RecordsWithoutData);
+  turn = refuse(s, c, alert::kUnexpectedMessage);
+  return true;
+}
+
 void make_room(Connection& c) {
   if (c.input.begin == 0) return;
   std::memmove(c.input.memory.get(), c.input.data(), c.input.size());
@@ -128,6 +78,7 @@ void make_room(Connection& c) {
 }  // namespace
 
 bool count_received(Services& s, Connection& c, size_t bytes) {
+  if (bytes > 0) c.records_without_data = 0;
   s.figures.received_bytes.add(bytes);
   return limit_reached(c, bytes);
 }
@@ -160,12 +111,15 @@ bool take_received(Services& s, Connection& c, const os::Received& got, Turn& tu
     turn = leave(s, c, c.exchange ? Ending::Aborted : Ending::None);
     return false;
   }
-  if (got.type != os::RecordType::ApplicationData) {
+  const bool control = got.type != os::RecordType::ApplicationData;
+  if (c.offloaded && (control || got.bytes == 0) && without_data(s, c, turn)) return false;
+  if (control) {
     turn = on_control(s, c, got);
     return false;
   }
-  turn = Turn::Yield;  // an empty record: legal, and never worth a loop
+  turn = Turn::Yield;  // an empty record (RFC 8446 5.4), or OpenSSL has had its turn
   if (got.bytes == 0) return false;
+  c.records_without_data = 0;
   c.input.end += got.bytes;
   s.figures.received_bytes.add(got.bytes);
   return true;

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Between requests: reads until a head is complete and hands it to request.cpp.
+// Between requests: reads until a head is complete and hands it to request.cpp. A head that comes
+// byte by byte has its turns like everything else.
 #include "conn/answer.hpp"
 #include "conn/dispatch.hpp"
 #include "conn/input.hpp"
@@ -49,7 +50,8 @@ void begin_head(Services& s, Connection& c) {
 
 Turn read_head(Services& s, Connection& c) {
   if (!c.input.empty() && parse(s, c) == Turn::Again) return Turn::Again;
-  while (c.readable) {
+  for (int reads = 0; c.readable; reads++) {
+    if (reads == limits::kReadsPerTurn) return Turn::Yield;
     const bool first = c.input.empty();
     Turn turn;
     if (!receive(s, c, turn)) {

@@ -92,7 +92,9 @@ void write_tls(JsonWriter& json, const conn::Figures& f) {
       .number("alertsSent", f.alerts_sent.get())
       .number("controlRecords", f.control_records.get())
       .number("recordLimitCloses", f.record_limit_closes.get())
-      .close();
+      .open("floods");
+  write_names(json, f.floods, tls::kFloodNames, tls::kFloods);
+  json.close().close();
 }
 
 void write_clients(JsonWriter& json, const conn::Figures& f) {

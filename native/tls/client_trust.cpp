@@ -236,7 +236,8 @@ bool ClientTrust::attach(SSL_CTX* context) const {
   // A session belongs to the trust that it was made with: one from before a CA or a revocation list
   // changed is not resumed (OpenSSL compares the contexts, ssl_sess.c), and the client shows its
   // certificate again.
-  if (SSL_CTX_set_session_id_context(context, id_.data(), id_.size()) != 1) return false;
+  if (SSL_CTX_set_session_id_context(context, id_.data(), static_cast<unsigned>(id_.size())) != 1)
+    return false;
   if (SSL_CTX_set_session_ticket_cb(context, nullptr, on_ticket, const_cast<ClientTrust*>(this)) !=
       1)
     return false;

@@ -49,14 +49,15 @@ bool use_key(SSL_CTX* context, const std::string& pem, std::string& error) {
   return true;
 }
 
-// HTTP/1.1 is what we speak today; HTTP/2 would be chosen here (RFC 7301 3.2).
+// HTTP/1.1 and 1.0 are what we speak today; HTTP/2 would be chosen here. A client that names
+// protocols, and none of these, is refused (RFC 7301 3.2); one that names none is not asked.
 int choose_protocol(SSL*, const unsigned char** out, unsigned char* out_bytes,
                     const unsigned char* offered, unsigned int offered_bytes, void*) {
-  static constexpr unsigned char kHttp11[] = {8, 'h', 't', 't', 'p', '/', '1', '.', '1'};
+  static constexpr unsigned char kSpoken[] = "\x08http/1.1\x08http/1.0";
   unsigned char* chosen = nullptr;
-  const int result =
-      SSL_select_next_proto(&chosen, out_bytes, kHttp11, sizeof kHttp11, offered, offered_bytes);
-  if (result != OPENSSL_NPN_NEGOTIATED) return SSL_TLSEXT_ERR_NOACK;
+  const int result = SSL_select_next_proto(&chosen, out_bytes, kSpoken, sizeof kSpoken - 1, offered,
+                                           offered_bytes);
+  if (result != OPENSSL_NPN_NEGOTIATED) return SSL_TLSEXT_ERR_ALERT_FATAL;
   *out = chosen;
   return SSL_TLSEXT_ERR_OK;
 }

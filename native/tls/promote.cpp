@@ -22,6 +22,8 @@ bool validate(const CipherSpec* cipher, const Session& session, const KernelSupp
     reason = Fallback::KernelHasNoTls;
   } else if (cipher == nullptr || !kernel.of(*cipher).transmit || !kernel.of(*cipher).receive) {
     reason = Fallback::CipherRefused;
+  } else if (session.has_fragment_limit()) {
+    reason = Fallback::FragmentLength;
   } else if (!session.quiescent()) {
     reason = Fallback::NotQuiescent;
   } else {
@@ -33,8 +35,8 @@ bool validate(const CipherSpec* cipher, const Session& session, const KernelSupp
 }  // namespace
 
 const char* const kFallbackNames[kFallbacks] = {
-    "off_by_configuration", "kernel_has_no_tls", "cipher_refused", "peer_closed",
-    "not_quiescent",        "install_failed",    "suspended"};
+    "off_by_configuration", "kernel_has_no_tls", "cipher_refused",  "peer_closed",
+    "not_quiescent",        "install_failed",    "fragment_length", "suspended"};
 
 Promotion promote(int socket, const Session& session, const KernelSupport& kernel,
                   std::optional<Fallback> unwanted) {

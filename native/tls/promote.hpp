@@ -18,9 +18,10 @@ enum class Fallback : uint8_t {
   PeerClosed,
   NotQuiescent,
   InstallFailed,
-  Suspended,  // the kernel's cipher failed its canary; see src/supervision/accelerator.ts
+  FragmentLength,  // the client takes only short records, and the kernel makes full ones
+  Suspended,       // the kernel's cipher failed its canary; see src/supervision/accelerator.ts
 };
-inline constexpr size_t kFallbacks = 7;
+inline constexpr size_t kFallbacks = 8;
 extern const char* const kFallbackNames[kFallbacks];
 
 struct Promotion {

@@ -56,6 +56,8 @@ HandshakeFailure classify(unsigned long code) {
     case SSL_R_NO_SUITABLE_GROUPS:
     case SSL_R_NO_SHARED_SIGNATURE_ALGORITHMS:
       return HandshakeFailure::NoSharedCipher;
+    case SSL_R_NO_APPLICATION_PROTOCOL:
+      return HandshakeFailure::NoApplicationProtocol;
     case SSL_R_UNEXPECTED_EOF_WHILE_READING:
       return HandshakeFailure::PeerClosed;
     default:
@@ -65,15 +67,21 @@ HandshakeFailure classify(unsigned long code) {
 
 }  // namespace
 
-const char* const kHandshakeFailureNames[kHandshakeFailures] = {
-    "timeout",    "peer_closed",        "not_tls", "unsupported_protocol", "no_shared_cipher",
-    "peer_alert", "client_certificate", "other"};
+const char* const kHandshakeFailureNames[kHandshakeFailures] = {"timeout",
+                                                                "peer_closed",
+                                                                "not_tls",
+                                                                "unsupported_protocol",
+                                                                "no_shared_cipher",
+                                                                "peer_alert",
+                                                                "client_certificate",
+                                                                "no_application_protocol",
+                                                                "other"};
 
 std::unique_ptr<Session> Session::start(std::shared_ptr<const ContextGeneration> generation,
                                         int socket) {
   std::unique_ptr<Session> session(new Session());
   session->ssl_ = SSL_new(generation->default_context());
-  BIO* input = BIO_new_socket(socket, BIO_NOCLOSE);
+  BIO* input = session->input_.open(socket);
   BIO* output = BIO_new(BIO_s_mem());
   if (session->ssl_ == nullptr || input == nullptr || output == nullptr) {
     BIO_free(input);
@@ -134,12 +142,17 @@ os::Moved Session::flush() {
   }
   (void)BIO_reset(output_);
   sent_ = accounted_ = 0;
+  input_.set_answer_bytes(0);
   return {};
 }
 
-size_t Session::unsent_bytes() const {
+size_t Session::output_bytes() const {
   char* data = nullptr;
-  return static_cast<size_t>(BIO_get_mem_data(output_, &data)) - sent_;
+  return static_cast<size_t>(BIO_get_mem_data(output_, &data));
+}
+
+size_t Session::unsent_bytes() const {
+  return output_bytes() - sent_;
 }
 
 void Session::on_refused(const SSL* ssl, const X509* certificate) {
@@ -171,11 +184,12 @@ Handshake Session::advance() {
   if (result == 1) {
     account_output();
     finished_ = true;
+    input_.handshake_is_over();
     return Handshake::Done;
   }
   switch (SSL_get_error(ssl_, result)) {
     case SSL_ERROR_WANT_READ:
-      return Handshake::NeedRead;
+      return input_.turn_is_over() ? Handshake::Busy : Handshake::NeedRead;
     case SSL_ERROR_WANT_WRITE:
       return Handshake::NeedWrite;
     case SSL_ERROR_SYSCALL:
@@ -197,9 +211,14 @@ Handshake Session::handshake() {
     }
     if (finished_ && (ticket_asked_ || !request_ticket())) return Handshake::Done;
     const Handshake step = advance();
-    if (step == Handshake::Failed) return step;
+    if (step == Handshake::Failed || step == Handshake::Busy) return step;
     if (step == Handshake::NeedRead && unsent_bytes() == 0) return step;
   }
+}
+
+bool Session::may_try_ticket(const SSL* ssl) {
+  auto* self = static_cast<Session*>(SSL_get_app_data(ssl));
+  return self == nullptr || self->tickets_tried_++ < limits::kTicketsTriedMax;
 }
 
 bool Session::resumed() const {
@@ -226,6 +245,12 @@ std::unique_ptr<ClientIdentity> Session::client_identity() const {
 const CipherSpec* Session::cipher() const {
   const SSL_CIPHER* cipher = SSL_get_current_cipher(ssl_);
   return cipher != nullptr ? find_cipher(SSL_CIPHER_get_protocol_id(cipher)) : nullptr;
+}
+
+bool Session::has_fragment_limit() const {
+  const SSL_SESSION* session = SSL_get_session(ssl_);
+  const uint8_t code = session != nullptr ? SSL_SESSION_get_max_fragment_length(session) : 0;
+  return code >= TLSEXT_max_fragment_length_512 && code <= TLSEXT_max_fragment_length_4096;
 }
 
 bool Session::quiescent() const {
@@ -261,12 +286,19 @@ os::Received Session::read(char* out, size_t capacity) {
   ERR_clear_error();
   errno = 0;
   size_t bytes = 0;
+  const size_t before = output_bytes();
   const int result = SSL_read_ex(ssl_, out, capacity, &bytes);
+  input_.set_answer_bytes(input_.answer_bytes() + output_bytes() - before);
+  const int error = SSL_get_error(ssl_, result);
   if (unsent_bytes() > 0) (void)flush();  // the answer to a KeyUpdate
-  if (result == 1) return {os::Io::Done, os::RecordType::ApplicationData, bytes, 0};
-  switch (SSL_get_error(ssl_, result)) {
+  if (result == 1) {
+    input_.data_came();
+    return {os::Io::Done, os::RecordType::ApplicationData, bytes, 0};
+  }
+  switch (error) {
     case SSL_ERROR_WANT_READ:
     case SSL_ERROR_WANT_WRITE:
+      if (input_.turn_is_over()) return {os::Io::Done, os::RecordType::ApplicationData, 0, 0};
       return {os::Io::WouldBlock, {}, 0, 0};
     case SSL_ERROR_ZERO_RETURN:
       return {os::Io::Eof, {}, 0, 0};
@@ -277,10 +309,16 @@ os::Received Session::read(char* out, size_t capacity) {
   }
   // A FIN without close_notify: the peer is done all the same. Anything else put an alert in
   // output.
-  const bool eof = ERR_GET_REASON(ERR_peek_error()) == SSL_R_UNEXPECTED_EOF_WHILE_READING;
+  const int reason = ERR_GET_REASON(ERR_peek_error());
+  const bool eof = reason == SSL_R_UNEXPECTED_EOF_WHILE_READING;
+  openssl_had_enough_ = reason == SSL_R_TOO_MANY_WARN_ALERTS || reason == SSL_R_RECORD_TOO_SMALL;
   ERR_clear_error();
   (void)flush();
   return {eof ? os::Io::Eof : os::Io::Failed, {}, 0, EBADMSG};
+}
+
+std::optional<Flood> Session::flood() const {
+  return openssl_had_enough_ ? Flood::RecordsWithoutData : input_.flood();
 }
 
 os::Moved Session::write(const char* data, size_t bytes) {

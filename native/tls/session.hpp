@@ -2,17 +2,21 @@
 // One connection's OpenSSL object: the handshake a step at a time, and user-space TLS for the life
 // of the connection where the kernel does not take over.
 //
-// OpenSSL reads the socket itself and never beyond the record it needs (no read-ahead), so what the
-// client sent behind its handshake is still in the socket for the kernel. What OpenSSL writes goes
-// through a memory BIO and our hands: that is how the records under the traffic keys are counted.
+// OpenSSL reads the socket through record_input.hpp and never beyond the record it needs (no
+// read-ahead), so what the client sent behind its handshake is still in the socket for the kernel.
+// What OpenSSL writes goes through a memory BIO and our hands: that is how the records under the
+// traffic keys are counted.
 #pragma once
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <optional>
+#include <string>
 
 #include "os/socket_io.hpp"
 #include "tls/client_identity.hpp"
 #include "tls/context.hpp"
+#include "tls/record_input.hpp"
 #include "tls/traffic_keys.hpp"
 
 typedef struct ssl_st SSL;
@@ -20,7 +24,8 @@ typedef struct bio_st BIO;
 
 namespace spliced::tls {
 
-enum class Handshake : uint8_t { Done, NeedRead, NeedWrite, Failed };
+// Busy: there may be more to read, but this turn's records are used up.
+enum class Handshake : uint8_t { Done, NeedRead, NeedWrite, Busy, Failed };
 
 enum class HandshakeFailure : uint8_t {
   Timeout,
@@ -29,10 +34,11 @@ enum class HandshakeFailure : uint8_t {
   UnsupportedProtocol,
   NoSharedCipher,
   PeerAlert,
-  ClientCertificate,  // client_refusal() says why
+  ClientCertificate,      // client_refusal() says why
+  NoApplicationProtocol,  // ALPN without one that we speak
   Other,
 };
-inline constexpr size_t kHandshakeFailures = 8;
+inline constexpr size_t kHandshakeFailures = 9;
 extern const char* const kHandshakeFailureNames[kHandshakeFailures];
 
 class Session {
@@ -43,6 +49,9 @@ class Session {
   ~Session();
   Session(const Session&) = delete;
   Session& operator=(const Session&) = delete;
+
+  // To be called in each turn of the engine before the session is used, with the turn's number.
+  void begin_turn(uint64_t turn) { input_.begin_turn(turn); }
 
   Handshake handshake();
   HandshakeFailure failure() const { return failure_; }  // after Failed
@@ -56,13 +65,20 @@ class Session {
 
   // What the promotion needs to know; all after Handshake::Done.
   const CipherSpec* cipher() const;
+  // A maximum fragment length was negotiated (RFC 6066 4): OpenSSL makes no longer records, and the
+  // kernel does (TLS_TX_MAX_PAYLOAD_LEN is too new to rely on). Record size limits (RFC 8449)
+  // OpenSSL does not negotiate.
+  bool has_fragment_limit() const;
   bool quiescent() const;  // nothing buffered in either direction
   // Keys and sequence numbers of the next records in both directions.
   bool export_keys(const CipherSpec& spec, TrafficKeys& transmit, TrafficKeys& receive) const;
 
   // User-space TLS. write() takes all or nothing; what the socket does not take at once stays here,
-  // and write() answers WouldBlock until flush() has sent it.
+  // and write() answers WouldBlock until flush() has sent it. read() gives no bytes when the turn's
+  // records are used up: there may be more. Failed with EBADMSG: OpenSSL refused what came, and its
+  // alert waits in the output, or is sent; flood() says whether that was too much of something.
   os::Received read(char* out, size_t capacity);
+  std::optional<Flood> flood() const;
   os::Moved write(const char* data, size_t bytes);
   os::Moved close_notify();
   os::Moved flush();
@@ -71,12 +87,15 @@ class Session {
   static void on_keylog(const SSL* ssl, const char* line);
   // During the verification, which keeps nothing of a certificate that it refuses.
   static void on_refused(const SSL* ssl, const X509* certificate);
+  // A ClientHello may offer a thousand tickets, each of them worth a MAC: so many are looked at.
+  static bool may_try_ticket(const SSL* ssl);
 
  private:
   Session() = default;
   Handshake advance();
   Handshake fail();
   void account_output();
+  size_t output_bytes() const;
   bool request_ticket();
 
   struct Secrets {
@@ -86,12 +105,15 @@ class Session {
 
   std::shared_ptr<const ContextGeneration> generation_;
   SSL* ssl_ = nullptr;
+  RecordInput input_;      // ssl_'s BIO reads through it
   BIO* output_ = nullptr;  // owned by ssl_
   int socket_ = -1;
   size_t sent_ = 0;       // of the output BIO's content
   size_t accounted_ = 0;  // likewise: seen by account_output
   bool finished_ = false, ticket_asked_ = false;
   bool sent_change_cipher_spec_ = false;
+  bool openssl_had_enough_ = false;  // of warnings, or of empty records: its own limits
+  int tickets_tried_ = 0;
   uint64_t records_sent_ = 0;         // under the keys that the kernel will get
   uint64_t last_explicit_nonce_ = 0;  // TLS 1.2 AES-GCM
   HandshakeFailure failure_ = HandshakeFailure::Other;

@@ -14,6 +14,7 @@
 
 #include "base/clock.hpp"
 #include "base/limits.hpp"
+#include "tls/session.hpp"
 
 namespace spliced::tls {
 namespace {
@@ -52,7 +53,8 @@ int on_ticket(SSL* ssl, unsigned char* name, unsigned char* iv, EVP_CIPHER_CTX* 
                     set_mac(mac, current);
     return ok ? kUseTicket : kFatal;
   }
-  const TicketKeys::Key key = keys->find(name, now);
+  const TicketKeys::Key key =
+      Session::may_try_ticket(ssl) ? keys->find(name, now) : TicketKeys::Key{};
   if (!key.valid) return kNoTicket;
   if (!set_mac(mac, key) || EVP_DecryptInit_ex(cipher, aes, nullptr, key.cipher_key, iv) != 1)
     return kFatal;

@@ -59,6 +59,11 @@ function writeOffload(
     tls.recordLimitCloses,
   );
   to.counter(
+    'spliced_tls_floods_total',
+    'Clients that were ended for keeping TLS busy without asking for anything.',
+    by('reason', tls.floods),
+  );
+  to.counter(
     'spliced_client_certificates_verified_total',
     'Handshakes with a verified client certificate.',
     clients.verified,

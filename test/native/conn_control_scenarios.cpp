@@ -33,6 +33,14 @@ Peer connect(World& world, size_t cipher) {
 
 using Alerts = std::vector<uint8_t>;
 
+void handshake_record(const Peer& peer, const std::string& content) {
+  peer.socket().peer_sends(content, os::RecordType::Handshake);
+}
+
+uint64_t floods(const World& world, tls::Flood flood) {
+  return world.figures.floods[static_cast<size_t>(flood)].get();
+}
+
 }  // namespace
 
 TEST_CASE("what ends a connection, and the alert that says why") {
@@ -52,6 +60,41 @@ TEST_CASE("what ends a connection, and the alert that says why") {
                alert::kUnexpectedMessage},
            Row{"a handshake message in TLS 1.2 that is no ClientHello", kTls12,
                [](const Peer& p) { p.handshake_message(16); }, alert::kUnexpectedMessage},
+           Row{"a KeyUpdate of another length", kTls13,
+               [](const Peer& p) { handshake_record(p, std::string("\x18\0\0\2\0", 5)); },
+               alert::kDecodeError},
+           Row{"a KeyUpdate that asks for what there is not", kTls13,
+               [](const Peer& p) { handshake_record(p, std::string("\x18\0\0\1\2", 5)); },
+               alert::kIllegalParameter},
+           Row{"a KeyUpdate with something behind it", kTls13,
+               [](const Peer& p) { handshake_record(p, std::string("\x18\0\0\1\0\x18", 6)); },
+               alert::kUnexpectedMessage},
+           Row{"the begin of a KeyUpdate", kTls13,
+               [](const Peer& p) { handshake_record(p, "\x18"); }, alert::kInternalError},
+           Row{"an empty handshake record in TLS 1.2", kTls12,
+               [](const Peer& p) { handshake_record(p, ""); }, alert::kUnexpectedMessage},
+           Row{"an alert without content", kTls13,
+               [](const Peer& p) { p.socket().peer_sends("", os::RecordType::Alert); },
+               alert::kUnexpectedMessage},
+           Row{"an alert without content in TLS 1.2", kTls12,
+               [](const Peer& p) { p.socket().peer_sends("", os::RecordType::Alert); },
+               alert::kUnexpectedMessage},
+           Row{"half an alert", kTls13,
+               [](const Peer& p) { p.socket().peer_sends("\1", os::RecordType::Alert); },
+               alert::kDecodeError},
+           Row{"half an alert in TLS 1.2", kTls12,
+               [](const Peer& p) { p.socket().peer_sends("\2", os::RecordType::Alert); },
+               alert::kDecodeError},
+           Row{"an alert and a half", kTls13,
+               [](const Peer& p) {
+                 p.socket().peer_sends(std::string("\1\0\1", 3), os::RecordType::Alert);
+               },
+               alert::kDecodeError},
+           Row{"an alert of a level that is none, in TLS 1.2", kTls12,
+               [](const Peer& p) { p.alert(3, 112); }, alert::kIllegalParameter},
+           Row{"change_cipher_spec in TLS 1.2", kTls12,
+               [](const Peer& p) { p.socket().peer_sends("\1", os::RecordType::ChangeCipherSpec); },
+               alert::kUnexpectedMessage},
            Row{"change_cipher_spec", kTls13,
                [](const Peer& p) { p.socket().peer_sends("\1", os::RecordType::ChangeCipherSpec); },
                alert::kUnexpectedMessage},
@@ -186,21 +229,69 @@ TEST_CASE("other alerts end the connection; what was answered before is still dr
   }
 }
 
-TEST_CASE("empty records are legal, and no flood of them starves the others") {
+TEST_CASE("a level means nothing in TLS 1.3: close_notify is one, and the rest are fatal") {
+  for (uint8_t level : {uint8_t{0}, uint8_t{1}, uint8_t{2}, uint8_t{9}}) {
+    for (uint8_t description : {uint8_t{0}, uint8_t{112}}) {
+      World world;
+      const Peer peer = connect(world, kTls13);
+      peer.alert(level, description);
+      world.run_to_end(peer);
+      CHECK(peer.alerts() == Alerts{alert::kCloseNotify});
+      CHECK(world.settle_accounts() == "");
+    }
+  }
+}
+
+TEST_CASE("a ClientHello that is declined may come in pieces (RFC 5246 6.2.1)") {
   World world;
   world.site.write("ten", 10);
-  const Peer peer = connect(world, kTls13), other = connect(world, kTls13);
-  for (int i = 0; i < 500; i++) peer.sends("");
-  other.get("/ten");
-  for (int i = 0; i < 10; i++) world.turn();
-  other.socket().cipher_completes_all();
-  other.socket().peer_takes();
-  CHECK(other.responses().size() == 1);
+  const Peer peer = connect(world, kTls12);
+  const std::string hello = std::string("\1\0\0\6", 4) + "\1\1\1\1\1\1";
+  for (const std::string& piece : {hello.substr(0, 1), hello.substr(1, 4), hello.substr(5)})
+    handshake_record(peer, piece);
   peer.get("/ten");
-  for (int i = 0; i < 600; i++) world.turn();
   world.pump(peer);
+  CHECK(peer.alerts() == Alerts{alert::kNoRenegotiation});
   CHECK(peer.responses().size() == 1);
+  CHECK(world.state(peer) == State::ReadHead);
+  handshake_record(peer, hello);
+  world.run_to_end(peer);
+  CHECK(peer.alerts() == Alerts{alert::kNoRenegotiation, alert::kUnexpectedMessage});
+  CHECK(floods(world, tls::Flood::Renegotiation) == 1);
   CHECK(world.settle_accounts() == "");
+}
+
+TEST_CASE("records without data: so many in a row, and then the alert") {
+  struct Row {
+    const char* what;
+    size_t cipher;
+    void (*act)(const Peer&);
+  };
+  for (const Row& row : {
+           Row{"empty records", kTls13, [](const Peer& p) { p.sends(""); }},
+           Row{"empty records in TLS 1.2", kTls12, [](const Peer& p) { p.sends(""); }},
+           Row{"warnings", kTls12, [](const Peer& p) { p.alert(alert::kWarning, 112); }},
+       }) {
+    CAPTURE(row.what);
+    World world;
+    world.site.write("ten", 10);
+    const Peer peer = connect(world, row.cipher), other = connect(world, kTls13);
+    for (size_t i = 0; i < limits::kRecordsWithoutDataMax; i++) row.act(peer);
+    peer.get("/ten");
+    world.pump(peer);
+    CHECK(peer.responses().size() == 1);
+    peer.socket().send_buffer_bytes = 1 << 20;
+    for (int i = 0; i < 500; i++) row.act(peer);
+    other.get("/ten");
+    for (int i = 0; i < 10; i++) world.turn();
+    other.socket().cipher_completes_all();
+    other.socket().peer_takes();
+    CHECK(other.responses().size() == 1);
+    world.run_to_end(peer);
+    CHECK(peer.alerts() == Alerts{alert::kUnexpectedMessage});
+    CHECK(floods(world, tls::Flood::RecordsWithoutData) == 1);
+    CHECK(world.settle_accounts() == "");
+  }
 }
 
 TEST_CASE("sending: the limit of records under one key ends the connection behind a response") {

@@ -86,6 +86,7 @@ export function statusOf(second: number): Status {
       alertsSent: 2,
       controlRecords: 12,
       recordLimitCloses: 0,
+      floods: { records_without_data: 0, answers_unread: 0, renegotiation: 0 },
     },
     clientCertificates: { verified: 0, missing: 0, refused: {} },
     upstreams: {

@@ -17,14 +17,16 @@ class TestEngine implements LoggedEngine {
   refused: object[] = [];
   refusalsLost = 0;
   failures: Record<string, number> = { timeout: 2, not_tls: 0, client_certificate_missing: 0 };
+  floods: Record<string, number> = { records_without_data: 1, renegotiation: 2 };
   shed = 7;
   shedBy: Record<string, number> = { slots: 7, address: 0 };
   evicted = 1;
   overdue: Record<string, number> = { handshake: 2, idle: 5, head: 0, request: 1, stall: 3 };
 
   stats(): string {
-    const { failures, shed, shedBy, evicted, overdue } = this;
-    return JSON.stringify({ tls: { failures }, connections: { shed, shedBy, evicted }, overdue });
+    const { failures, floods, shed, shedBy, evicted, overdue } = this;
+    const tls = { failures, floods };
+    return JSON.stringify({ tls, connections: { shed, shedBy, evicted }, overdue });
   }
   logConnections(on: boolean): void {
     this.isOn = on;
@@ -111,6 +113,7 @@ t.test('a flood of bad handshakes and shed connections is a line each interval',
   engine.shed = 5_007;
   engine.shedBy = { slots: 9, address: 4_998 };
   engine.evicted = 11;
+  engine.floods = { records_without_data: 6, renegotiation: 2 };
   engine.overdue = { handshake: 4, idle: 9, head: 8, request: 1, stall: 4 };
   reporter.summarise();
   t.same(lines, [
@@ -130,14 +133,20 @@ t.test('a flood of bad handshakes and shed connections is a line each interval',
     },
     { level: 40, event: 'connections_evicted', intervalMs: 60_000, connections: 10 },
     { level: 40, event: 'slow_clients_ended', intervalMs: 60_000, reasons: { head: 8, stall: 1 } },
+    {
+      level: 40,
+      event: 'flooding_clients_ended',
+      intervalMs: 60_000,
+      reasons: { records_without_data: 5 },
+    },
   ]);
   reporter.summarise();
-  t.equal(lines.length, 5, 'nothing new, nothing said');
+  t.equal(lines.length, 6, 'nothing new, nothing said');
   engine.failures.timeout = 3;
   reporter.close();
-  t.equal(lines.length, 6, 'the rest at the end');
+  t.equal(lines.length, 7, 'the rest at the end');
   reporter.close();
-  t.equal(lines.length, 6);
+  t.equal(lines.length, 7);
 });
 
 t.test('a client that is refused has a line, within the limit of a minute', async (t) => {

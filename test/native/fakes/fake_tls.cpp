@@ -54,8 +54,8 @@ using fakes::overhead;
 using fakes::scripts;
 using fakes::sessions;
 
-const char* const kFallbackNames[kFallbacks] = {"", "", "", "", "", "", ""};
-const char* const kHandshakeFailureNames[kHandshakeFailures] = {"", "", "", "", "", "", "", ""};
+const char* const kFallbackNames[kFallbacks] = {"", "", "", "", "", "", "", ""};
+const char* const kHandshakeFailureNames[kHandshakeFailures] = {"", "", "", "", "", "", "", "", ""};
 
 TicketKeys::TicketKeys(uint64_t) {}
 TicketKeys::Key::~Key() = default;
@@ -149,6 +149,10 @@ Handshake Session::handshake() {
   live.output = fakes::wire::record(fakes::wire::kAlert, {alert, 2}, overhead(socket_));
   (void)flush();
   return verdict;
+}
+
+std::optional<Flood> Session::flood() const {
+  return std::nullopt;
 }
 
 os::Received Session::read(char* out, size_t capacity) {

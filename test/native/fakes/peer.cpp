@@ -18,7 +18,7 @@ void Peer::alert(uint8_t level, uint8_t description) const {
 }
 
 void Peer::handshake_message(uint8_t type) const {
-  socket().peer_sends(std::string(1, static_cast<char>(type)) + std::string(4, 0),
+  socket().peer_sends(static_cast<char>(type) + std::string("\0\0\1\0", 4),
                       os::RecordType::Handshake);
 }
 

@@ -23,6 +23,7 @@ export const statusJson = JSON.stringify({
     alertsSent: 2,
     controlRecords: 3,
     recordLimitCloses: 0,
+    floods: { records_without_data: 4 },
   },
   clientCertificates: { verified: 1, missing: 2, refused: { expired: 1 } },
   upstreams: {

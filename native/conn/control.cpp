@@ -1,0 +1,128 @@
+// SPDX-License-Identifier: Apache-2.0
+// See control.hpp.
+#include "conn/control.hpp"
+
+#include <algorithm>
+
+#include "conn/alert.hpp"
+#include "conn/dispatch.hpp"
+#include "conn/stream.hpp"
+
+namespace spliced::conn {
+namespace {
+
+constexpr size_t kAlertBytes = 2;            // level and description
+constexpr size_t kHandshakeHeaderBytes = 4;  // msg_type and a length of 24 bits
+constexpr size_t kKeyUpdateBytes = kHandshakeHeaderBytes + 1;
+
+bool is_tls13(const Connection& c) {
+  return c.cipher->version == tls::Version::Tls13;
+}
+
+// RFC 8446 6.1: close_notify ends the peer's direction; every other alert ends the connection. An
+// alert is one record of two bytes: 5.1, and for TLS 1.2 what OpenSSL demands (RFC 5246 6.2.1 would
+// allow two of them, or half of one, and nobody sends that).
+Turn on_alert(Services& s, Connection& c, const uint8_t* payload, size_t bytes) {
+  if (bytes == 0) return refuse(s, c, alert::kUnexpectedMessage);  // RFC 8446 5.4
+  if (bytes != kAlertBytes) return refuse(s, c, alert::kDecodeError);
+  const uint8_t level = payload[0], description = payload[1];
+  if (description == alert::kCloseNotify || description == alert::kUserCanceled)
+    return peer_done(s, c);
+  // RFC 8446 6: the level can be ignored; a warning is none but the two above.
+  if (is_tls13(c) || level == alert::kFatal) return leave(s, c, Ending::PeerGone);
+  // RFC 5246 7.2.2: a warning may be ignored.
+  return level == alert::kWarning ? Turn::Yield : refuse(s, c, alert::kIllegalParameter);
+}
+
+// The peer's next records are under a key that the kernel cannot be given before Linux 6.14.
+// Whether it was a KeyUpdate at all: RFC 8446 4.6.3, and 5.1 for what follows it in its record.
+uint8_t answer_to_key_update(const uint8_t* payload, size_t bytes) {
+  if (bytes > kKeyUpdateBytes) return alert::kUnexpectedMessage;
+  if (bytes < kKeyUpdateBytes) return alert::kInternalError;  // a fragment, so far
+  if (payload[1] != 0 || payload[2] != 0 || payload[3] != 1) return alert::kDecodeError;
+  return payload[4] > 1 ? alert::kIllegalParameter : alert::kInternalError;
+}
+
+// A ClientHello that was declined, to its end: it may come in several records, and several reads.
+// True: it is well-formed so far, and there is nothing in it that is not its own.
+bool pass_hello(Connection& c, const uint8_t* payload, size_t bytes) {
+  Hello& hello = c.declined_hello;
+  while (bytes > 0 && hello.header_bytes < kHandshakeHeaderBytes) {
+    if (hello.header_bytes == 0 && *payload != alert::kMessageClientHello) return false;
+    if (hello.header_bytes > 0) hello.left = hello.left << 8 | *payload;
+    hello.header_bytes++;
+    payload++;
+    bytes--;
+  }
+  if (bytes > hello.left) return false;
+  hello.left -= static_cast<uint32_t>(bytes);
+  return true;
+}
+
+bool is_whole(const Hello& hello) {
+  return hello.header_bytes == kHandshakeHeaderBytes && hello.left == 0;
+}
+
+// Renegotiation is declined, once, and the connection goes on (RFC 5246 7.2.2).
+Turn on_renegotiation(Services& s, Connection& c, const uint8_t* payload, size_t bytes) {
+  const bool again = c.renegotiation_declined && is_whole(c.declined_hello);
+  if (again && payload[0] == alert::kMessageClientHello) count_flood(s, tls::Flood::Renegotiation);
+  if (again || !pass_hello(c, payload, bytes)) return refuse(s, c, alert::kUnexpectedMessage);
+  if (c.renegotiation_declined) return Turn::Yield;
+  c.renegotiation_declined = true;
+  const os::Moved moved = stream_alert(s, c, alert::kWarning, alert::kNoRenegotiation);
+  if (moved.io == os::Io::Done) return Turn::Yield;
+  return refuse(s, c, alert::kUnexpectedMessage);
+}
+
+Turn on_handshake_message(Services& s, Connection& c, const uint8_t* payload, size_t bytes) {
+  if (bytes == 0) return refuse(s, c, alert::kUnexpectedMessage);  // RFC 8446 5.1, 5.4
+  if (!is_tls13(c)) return on_renegotiation(s, c, payload, bytes);
+  if (payload[0] != alert::kMessageKeyUpdate) return refuse(s, c, alert::kUnexpectedMessage);
+  return refuse(s, c, answer_to_key_update(payload, bytes));
+}
+
+}  // namespace
+
+Turn leave(Services& s, Connection& c, Ending ending) {
+  if (c.exchange) {
+    abort(s, c, ending);
+  } else {
+    c.ending = ending;
+    begin_close(s, c);
+  }
+  return Turn::Again;
+}
+
+Turn refuse(Services& s, Connection& c, uint8_t description) {
+  if (c.offloaded) os::clear_error(c.socket);
+  c.farewell = description;
+  return leave(s, c, Ending::PeerGone);
+}
+
+// A response that is under way is for one who still listens.
+Turn peer_done(Services& s, Connection& c) {
+  c.peer_done = true;
+  if (c.exchange) return Turn::Wait;
+  begin_close(s, c);
+  return Turn::Again;
+}
+
+void count_flood(Services& s, tls::Flood flood) {
+  s.figures.floods[static_cast<size_t>(flood)].add();
+}
+
+Turn on_control(Services& s, Connection& c, const os::Received& got) {
+  s.figures.control_records.add();
+  const auto* payload = reinterpret_cast<const uint8_t*>(c.input.tail());
+  switch (got.type) {
+    case os::RecordType::Alert:
+      return on_alert(s, c, payload, got.bytes);
+    case os::RecordType::Handshake:
+      return on_handshake_message(s, c, payload, got.bytes);
+    default:  // change_cipher_spec, which only comes in the clear (RFC 8446 5), and unknown ones
+      return refuse(s, c, alert::kUnexpectedMessage);
+  }
+}
+
+}  // namespace spliced::conn

@@ -1,0 +1,77 @@
+// SPDX-License-Identifier: Apache-2.0
+// How OpenSSL reads a connection's socket: what it asks for and not a byte beyond, a bounded number
+// of records in one turn of the engine, and of records without data in a row. One call of OpenSSL
+// goes on over such records as long as there are any (SSL_read(3)): KeyUpdates, empty records,
+// handshake messages in pieces of one byte. Between two records it can be stopped, and goes on
+// later.
+#pragma once
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+
+#include "base/limits.hpp"
+
+typedef struct bio_st BIO;
+
+namespace spliced::tls {
+
+// What a client does that makes us work and is no request: its connection ends.
+enum class Flood : uint8_t {
+  RecordsWithoutData,  // more than limits::kRecordsWithoutDataMax in a row
+  AnswersUnread,       // it asks for answers (KeyUpdate), and reads none
+  Renegotiation,       // with kernel TLS: it asks for it again, though that was declined
+};
+inline constexpr size_t kFloods = 3;
+inline constexpr const char* kFloodNames[kFloods] = {"records_without_data", "answers_unread",
+                                                     "renegotiation"};
+
+class RecordInput {
+ public:
+  // A BIO that reads `socket` through this object, which must outlive it; null without memory.
+  // `socket` stays the caller's.
+  BIO* open(int socket);
+
+  // A new turn of the engine, by its number: so many records may be read again.
+  void begin_turn(uint64_t turn) {
+    if (turn == turn_) return;
+    turn_ = turn;
+    left_ = limits::kRecordsPerTurn;
+  }
+  // From now on records without data are counted. During the handshake there is no data; what it
+  // may take is bounded by OpenSSL, for each message, and by its deadline.
+  void handshake_is_over() {
+    counts_ = true;
+    without_data_ = 0;
+  }
+  void data_came() { without_data_ = 0; }
+  // OpenSSL has put so many bytes of answers into the output since that was last empty.
+  void set_answer_bytes(size_t bytes) { answer_bytes_ = bytes; }
+  size_t answer_bytes() const { return answer_bytes_; }
+
+  // The last read ended because the turn's records were used up, and not for want of any.
+  bool turn_is_over() const { return turn_is_over_; }
+  // Set when the client was found to flood: OpenSSL has then been given a header that no record may
+  // have, so that it fails with an alert of its own; it sends none on request.
+  std::optional<Flood> flood() const { return flood_; }
+
+  int read(BIO* bio, char* out, int wanted);  // for the BIO's method alone
+
+ private:
+  static constexpr size_t kHeaderBytes = 5;  // RFC 8446 5.1
+
+  std::optional<Flood> find_flood() const;
+  void follow(const char* data, size_t bytes);
+
+  int socket_ = -1;
+  uint64_t turn_ = 0;
+  size_t left_ = limits::kRecordsPerTurn;
+  size_t without_data_ = 0;
+  size_t answer_bytes_ = 0;
+  uint8_t header_[kHeaderBytes] = {};
+  size_t header_bytes_ = 0;  // 0 with body_left_ 0: between two records
+  size_t body_left_ = 0;
+  bool first_ = true, counts_ = false, turn_is_over_ = false;
+  std::optional<Flood> flood_;
+};
+
+}  // namespace spliced::tls
