@@ -89,7 +89,7 @@ function askOpenssl(
 }
 
 t.test('a maximum fragment length is kept, in user space', async (t) => {
-  const size = 200_000;
+  const size = 60_000;
   const running = await startEngine(t, { 'a.bin': Buffer.alloc(size, '#') });
   const { kernel, mode } = statsOf(running).offload;
   let connections = 0;
