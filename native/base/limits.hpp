@@ -103,6 +103,9 @@ inline constexpr size_t kPieceBytes = 65536;
 inline constexpr size_t kBurstBytes = 1024 * 1024;
 static_assert(kPieceBytes % kRecordPlaintextBytes == 0, "middle pieces must end on a record");
 inline constexpr uint32_t kPipesKeptMax = 64;
+// What is remembered of a body while it is sent (conn/witness.hpp): samples, and bytes of each.
+inline constexpr size_t kWitnessesMax = 16;
+inline constexpr size_t kWitnessBytes = 16;
 inline constexpr int kStepsPerTurn = 24;  // of a connection's states; about eight small requests
 // Looked at after each piece: with the default window a turn is two of them.
 inline constexpr uint64_t kBytesPerTurn = 256 * 1024;

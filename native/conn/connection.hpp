@@ -16,6 +16,7 @@
 #include "conn/site.hpp"
 #include "conn/state.hpp"
 #include "conn/upload.hpp"
+#include "conn/witness.hpp"
 #include "files/file_cache.hpp"
 #include "http/body.hpp"
 #include "os/pipe_pool.hpp"
@@ -117,7 +118,8 @@ struct Connection {
   size_t resident_bytes = 0;    // of them, found in the page cache in this turn
   os::Pipe pipe;
   size_t pipe_bytes = 0;
-  std::unique_ptr<Parts> parts;  // of a body with several ranges: what is still to come
+  std::unique_ptr<Witness> witness;  // of `file`, once a turn has ended within its body
+  std::unique_ptr<Parts> parts;      // of a body with several ranges: what is still to come
   bool keep_alive = false;
   bool served = false;  // a response was begun
   uint32_t requests = 0;

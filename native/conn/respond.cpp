@@ -41,6 +41,7 @@ Turn respond(Services& s, Connection& c) {
 
 Turn finish_response(Services& s, Connection& c) {
   c.file.reset();
+  c.witness.reset();
   if (c.pipe) s.pipes.give(std::move(c.pipe), c.pipe_bytes == 0);
   const bool limit = c.offloaded && c.ledger.sequence_at_most() >= limits::kRecordsPerKeyMax;
   if (limit) s.figures.record_limit_closes.add();

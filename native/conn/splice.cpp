@@ -59,8 +59,21 @@ Source find_bytes(Services& s, Connection& c) {
   return begin_cold_fill(s, c);
 }
 
-// The next bytes, one record at most, into the output buffer. What went to the socket before are
-// the file's own pages: one that was cut or rewritten meanwhile must not end as if it were whole.
+// What went to the socket are the file's own pages: one that was cut or rewritten meanwhile must
+// not end as if it were whole.
+Source judge(Services& s, Connection& c) {
+  switch (judge_file(s, c)) {
+    case Verdict::Same:
+      return Source::Ready;
+    case Verdict::Waiting:
+      return Source::Waiting;
+    case Verdict::Changed:
+      break;
+  }
+  return Source::Changed;
+}
+
+// The next bytes, one record at most, into the output buffer.
 Source fill_output(Services& s, Connection& c, size_t bytes) {
   c.output.hold(s.buffers);
   os::Moved got;
@@ -75,8 +88,7 @@ Source fill_output(Services& s, Connection& c, size_t bytes) {
   }
   if (got.io != os::Io::Done) return Source::Failed;
   c.output.end += got.bytes;
-  const bool ends = c.pipe_bytes + c.body_remaining == 0;
-  return ends && !files::unchanged(*c.file) ? Source::Changed : Source::Ready;
+  return c.pipe_bytes + c.body_remaining == 0 ? judge(s, c) : Source::Ready;
 }
 
 // User-space TLS: the next record's plaintext.
@@ -183,21 +195,23 @@ Turn finish_piece(Services& s, Connection& c) {
   return Turn::Again;
 }
 
-}  // namespace
+Source next_piece(Services& s, Connection& c) {
+  if (is_judging(c)) return judge(s, c);
+  if (piece_in_hand(c)) return Source::Ready;
+  return c.offloaded ? find_bytes(s, c) : next_record(s, c);
+}
 
-Turn splice(Services& s, Connection& c) {
+Turn send_body(Services& s, Connection& c) {
   c.resident_bytes = 0;  // what was found in an earlier turn may be gone
   const uint64_t before = c.ledger.plaintext();
   while (c.ledger.plaintext() - before < limits::kBytesPerTurn) {
-    if (!piece_in_hand(c)) {
-      if (c.body_remaining == 0 && c.pipe_bytes == 0) return finish_piece(s, c);
-      const Source source = c.offloaded ? find_bytes(s, c) : next_record(s, c);
-      if (source == Source::Waiting) return Turn::Wait;
-      if (source != Source::Ready) {
-        // The length promised cannot be sent: end visibly, without close_notify.
-        abort(s, c, Ending::Aborted);
-        return Turn::Again;
-      }
+    if (!piece_in_hand(c) && c.pipe_bytes + c.body_remaining == 0) return finish_piece(s, c);
+    const Source source = next_piece(s, c);
+    if (source == Source::Waiting) return Turn::Wait;
+    if (source != Source::Ready) {
+      // What was promised cannot be sent: end visibly, without close_notify.
+      abort(s, c, Ending::Aborted);
+      return Turn::Again;
     }
     if (c.offloaded && record_limit_reached(s, c)) {
       s.figures.record_limit_closes.add();
@@ -217,6 +231,14 @@ Turn splice(Services& s, Connection& c) {
     if (moved.io != os::Io::Done) return give_up_sending(s, c, moved.error);
   }
   return Turn::Yield;
+}
+
+}  // namespace
+
+Turn splice(Services& s, Connection& c) {
+  const Turn turn = send_body(s, c);
+  if (turn != Turn::Again) witness_progress(c);
+  return turn;
 }
 
 }  // namespace spliced::conn

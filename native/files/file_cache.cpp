@@ -22,7 +22,7 @@ namespace {
 
 constexpr unsigned kMemfdNoExecSeal = 8;  // MFD_NOEXEC_SEAL, linux/memfd.h since 6.3
 
-bool identify(int directory, const char* path, int flags, Identity& out, Attributes& attributes) {
+bool identify(int directory, const char* path, int flags, Identity& out, uint16_t& mode) {
   struct statx s {};
   if (::statx(directory, path, flags, STATX_BASIC_STATS, &s) != 0) return false;
   out.device = makedev(s.stx_dev_major, s.stx_dev_minor);
@@ -32,7 +32,7 @@ bool identify(int directory, const char* path, int flags, Identity& out, Attribu
   out.modified_ns = s.stx_mtime.tv_nsec;
   out.changed_s = s.stx_ctime.tv_sec;
   out.changed_ns = s.stx_ctime.tv_nsec;
-  attributes = {s.stx_mode, s.stx_nlink, s.stx_uid, s.stx_gid};
+  mode = s.stx_mode;
   return true;
 }
 
@@ -54,8 +54,8 @@ bool same_modification(const Identity& a, const Identity& b) {
 }  // namespace
 
 // What the open file itself tells.
-bool FileCache::describe(File& file) const {
-  if (!identify(file.fd.get(), "", AT_EMPTY_PATH, file.identity, file.attributes)) return false;
+bool FileCache::describe(File& file, uint16_t& mode) const {
+  if (!identify(file.fd.get(), "", AT_EMPTY_PATH, file.identity, mode)) return false;
   file.etag = strong_etag(file.identity, build_);
   file.last_modified = http::format_date(file.identity.modified_s).view();
   return true;
@@ -72,20 +72,16 @@ void FileCache::drop(std::unordered_map<std::string, Entry>::iterator entry) {
 
 bool FileCache::names_still(const std::string& path, const File& file) const {
   Identity now;
-  Attributes attributes;
-  return identify(root_, path.c_str(), 0, now, attributes) && now == file.identity;
+  uint16_t mode;
+  return identify(root_, path.c_str(), 0, now, mode) && now == file.identity;
 }
 
-bool unchanged(const File& file) {
+Since compare(const File& file, uint64_t end) {
   Identity now;
-  Attributes attributes;
-  if (!identify(file.fd.get(), "", AT_EMPTY_PATH, now, attributes)) return false;
-  // An unlink, a rename over it or a chmod sets the change time too, and leaves the bytes alone.
-  if (!(attributes == file.attributes)) {
-    now.changed_s = file.identity.changed_s;
-    now.changed_ns = file.identity.changed_ns;
-  }
-  return now == file.identity;
+  uint16_t mode;
+  if (!identify(file.fd.get(), "", AT_EMPTY_PATH, now, mode) || now.size < end)
+    return Since::Shorter;
+  return now == file.identity ? Since::Unchanged : Since::Touched;
 }
 
 FilePtr memory_file(std::string_view body) {
@@ -98,7 +94,8 @@ FilePtr memory_file(std::string_view body) {
   if (!file->fd) return nullptr;
   if (::pwrite(fd, body.data(), body.size(), 0) != static_cast<ssize_t>(body.size()))
     return nullptr;
-  if (!identify(fd, "", AT_EMPTY_PATH, file->identity, file->attributes)) return nullptr;
+  uint16_t mode;
+  if (!identify(fd, "", AT_EMPTY_PATH, file->identity, mode)) return nullptr;
   file->etag = strong_etag(file->identity, "");
   file->last_modified = http::format_date(file->identity.modified_s).view();
   file->media_type = "application/octet-stream";
@@ -129,8 +126,8 @@ Found FileCache::adopt(const std::string& path, int opened, uint64_t now_ms) {
   if (opened < 0) return {Found::Verdict::Missing, nullptr};
   auto file = std::make_shared<File>();
   file->fd = os::Fd(opened);
-  if (!describe(*file)) return {Found::Verdict::Missing, nullptr};
-  const uint16_t mode = file->attributes.mode;
+  uint16_t mode;
+  if (!describe(*file, mode)) return {Found::Verdict::Missing, nullptr};
   if (S_ISDIR(mode)) return {Found::Verdict::Directory, nullptr};
   if (!S_ISREG(mode)) return {Found::Verdict::Missing, nullptr};
   file->media_type = http::media_type(path);
@@ -159,7 +156,8 @@ void FileCache::adopt_variant(File& file, http::Coding coding, int opened, uint6
   if (opened >= 0) {
     found = std::make_shared<File>();
     found->fd = os::Fd(opened);
-    const bool usable = describe(*found) && S_ISREG(found->attributes.mode) &&
+    uint16_t mode;
+    const bool usable = describe(*found, mode) && S_ISREG(mode) &&
                         same_modification(found->identity, file.identity);
     if (!usable) found.reset();
   }

@@ -27,15 +27,6 @@ struct Identity {
   }
 };
 
-// What else can change about a file without its bytes: then its ctime changes too.
-struct Attributes {
-  uint16_t mode = 0;
-  uint32_t links = 0, user = 0, group = 0;
-  bool operator==(const Attributes& o) const {
-    return mode == o.mode && links == o.links && user == o.user && group == o.group;
-  }
-};
-
 // How it is known that a page is in the page cache; found out at the first read (residency.cpp).
 enum class Residency : uint8_t {
   Told,      // RWF_NOWAIT tells: ext4, XFS, btrfs, F2FS
@@ -55,7 +46,6 @@ struct Variant {
 struct File {
   os::Fd fd;
   Identity identity;
-  Attributes attributes;
   std::string etag;           // strong, with its quotes (RFC 9110 8.8.3)
   std::string last_modified;  // IMF-fixdate
   std::string_view media_type;
@@ -69,9 +59,13 @@ struct File {
   uint64_t size() const { return identity.size; }
 };
 
-// Whether the open file still has the bytes that its identity stands for; it may have lost its name
-// or its mode. One statx.
-bool unchanged(const File& file);
+// What became of an open file since its identity was taken. One statx.
+enum class Since : uint8_t {
+  Unchanged,
+  Touched,  // a time or its length is another: its bytes may have been rewritten, or not
+  Shorter,  // it ends before `end`, or cannot be asked any more
+};
+Since compare(const File& file, uint64_t end);
 
 // A file of its own in memory, with what `body` holds: tmpfs pages, which take the way of any page
 // cache. Null when there is no memory or descriptor for it.
@@ -132,7 +126,7 @@ class FileCache {
     uint64_t used_ms = 0;
     uint64_t checked_turn = 0;
   };
-  bool describe(File& file) const;
+  bool describe(File& file, uint16_t& mode) const;
   void drop(std::unordered_map<std::string, Entry>::iterator entry);
   bool names_still(const std::string& path, const File& file) const;
   void keep(const std::string& path, const FilePtr& file, uint64_t now_ms);

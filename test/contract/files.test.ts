@@ -10,6 +10,7 @@ import {
   appendFileSync,
   chmodSync,
   closeSync,
+  linkSync,
   mkdirSync,
   mkdtempSync,
   openSync,
@@ -17,6 +18,7 @@ import {
   rmSync,
   symlinkSync,
   truncateSync,
+  utimesSync,
   writeFileSync,
   writeSync,
 } from 'node:fs';
@@ -86,7 +88,25 @@ const changes: [name: string, isStillWhole: boolean, change: (path: string) => v
   ['made unreadable', true, (path) => chmodSync(path, 0)],
   ['cut short', false, (path) => truncateSync(path, 10_000)],
   ['cut to nothing', false, (path) => truncateSync(path, 0)],
-  ['grown', false, (path) => appendFileSync(path, 'more')],
+  ['appended to', true, (path) => appendFileSync(path, 'more')],
+  ['touched', true, (path) => utimesSync(path, new Date(), new Date())],
+  ['given an old date', true, (path) => utimesSync(path, 1, 1)],
+  ['linked', true, (path) => linkSync(path, `${path}.link`)],
+  ['renamed', true, (path) => renameSync(path, `${path}.1`)],
+  [
+    'given space behind its end',
+    true,
+    (path) => execFileSync('fallocate', ['-n', '-o', String(size), '-l', '1000000', path]),
+  ],
+  [
+    'rotated: renamed, and another in its place',
+    true,
+    (path) => {
+      renameSync(path, `${path}.1`);
+      writeFileSync(path, 'new');
+      appendFileSync(`${path}.1`, 'the last line of the old one');
+    },
+  ],
   [
     'rewritten in place',
     false,
@@ -96,6 +116,7 @@ const changes: [name: string, isStillWhole: boolean, change: (path: string) => v
       closeSync(fd);
     },
   ],
+  ['replaced by a copy over it', false, (path) => writeFileSync(path, Buffer.alloc(size + 1, 'y'))],
   [
     'cut and grown again',
     false,

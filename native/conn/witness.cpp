@@ -1,0 +1,117 @@
+// SPDX-License-Identifier: Apache-2.0
+// See witness.hpp.
+#include "conn/witness.hpp"
+
+#include <algorithm>
+#include <cstring>
+
+#include "base/assert.hpp"
+#include "conn/dispatch.hpp"
+#include "files/residency.hpp"
+
+namespace spliced::conn {
+namespace {
+
+using Sample = Witness::Sample;
+
+// Pages that the pipe holds are in the page cache, also where nobody can tell.
+os::Moved read_now(Connection& c, uint64_t offset, char* out, size_t bytes) {
+  const os::Moved got = files::read_resident(*c.file, offset, out, bytes);
+  if (got.io != os::Io::WouldBlock || c.pipe_bytes == 0) return got;
+  return os::read_file(c.file->fd.get(), offset, out, bytes);
+}
+
+// Spread over the file; the ranges of a body may go backwards.
+bool is_due(const Connection& c, uint64_t offset) {
+  const Witness& w = *c.witness;
+  if (w.count == 0) return true;
+  const uint64_t stride =
+      std::max<uint64_t>(limits::kPieceBytes, c.file->size() / limits::kWitnessesMax);
+  return w.count < limits::kWitnessesMax && offset - w.samples[w.count - 1].offset >= stride;
+}
+
+Verdict compare(Connection& c, const char* found, size_t bytes) {
+  const Sample& sample = c.witness->samples[c.witness->compared++];
+  const bool same = bytes == sample.bytes && std::memcmp(found, sample.content, bytes) == 0;
+  return same ? Verdict::Same : Verdict::Changed;
+}
+
+Verdict begin_read(Services& s, Connection& c, const Sample& sample) {
+  SPLICED_ASSERT(c.pipe_bytes == 0);
+  if (!c.pipe) c.pipe = s.pipes.take();
+  if (!c.pipe) {  // out of descriptors: another connection will give one back
+    s.tick(c);
+    return Verdict::Waiting;
+  }
+  c.filling = true;
+  c.async_done = false;
+  c.inflight++;
+  s.ring.fill_pipe(c.file->fd.get(), sample.offset, c.pipe.write_end.get(), sample.bytes,
+                   token_of(c, ring::Kind::FillPipe));
+  return Verdict::Waiting;
+}
+
+// What the ring has read of the sample that is next.
+Verdict finish_read(Connection& c) {
+  c.async_done = false;
+  if (c.async_result <= 0) return Verdict::Changed;
+  char found[limits::kWitnessBytes];
+  const os::Moved got = os::pipe_to_memory(c.pipe.read_end.get(), found, sizeof found);
+  return got.io == os::Io::Done ? compare(c, found, got.bytes) : Verdict::Changed;
+}
+
+Verdict compare_next(Services& s, Connection& c) {
+  if (c.async_done) return finish_read(c);
+  const Sample& sample = c.witness->samples[c.witness->compared];
+  char found[limits::kWitnessBytes];
+  const os::Moved got = files::read_resident(*c.file, sample.offset, found, sample.bytes);
+  if (got.io == os::Io::WouldBlock) return begin_read(s, c, sample);
+  return got.io == os::Io::Done ? compare(c, found, got.bytes) : Verdict::Changed;
+}
+
+}  // namespace
+
+void witness_progress(Connection& c) {
+  if (!c.file || c.body_remaining == 0) return;
+  if (!c.witness) c.witness = std::make_unique<Witness>();
+  Witness& w = *c.witness;
+  const size_t bytes =
+      static_cast<size_t>(std::min<uint64_t>(limits::kWitnessBytes, c.body_offset));
+  const uint64_t offset = c.body_offset - bytes;
+  if (bytes == 0 || !is_due(c, offset)) return;
+  Sample& sample = w.samples[w.count];
+  const os::Moved got = read_now(c, offset, sample.content, bytes);
+  if (got.io != os::Io::Done) return;
+  sample.offset = offset;
+  sample.bytes = got.bytes;
+  w.count++;
+}
+
+bool is_judging(const Connection& c) {
+  return c.witness && c.witness->comparing;
+}
+
+Verdict judge_file(Services& s, Connection& c) {
+  if (c.filling) return Verdict::Waiting;
+  if (!is_judging(c)) {
+    switch (files::compare(*c.file, c.body_offset)) {
+      case files::Since::Unchanged:
+        return Verdict::Same;
+      case files::Since::Shorter:
+        return Verdict::Changed;
+      case files::Since::Touched:
+        break;
+    }
+    if (!c.witness) return Verdict::Same;
+    c.witness->comparing = true;
+    c.witness->compared = 0;
+  }
+  while (c.witness->compared < c.witness->count) {
+    const Verdict verdict = compare_next(s, c);
+    if (verdict != Verdict::Same) return verdict;
+  }
+  c.witness->comparing = false;
+  return Verdict::Same;
+}
+
+}  // namespace spliced::conn

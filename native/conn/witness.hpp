@@ -1,0 +1,44 @@
+// SPDX-License-Identifier: Apache-2.0
+// Whether the bytes that were sent of a file are still the file's: asked before its last record
+// leaves, since what the socket was given are the file's own pages. Time stamps say that something
+// changed, not what: an append, a touch, a link, a rename or an attribute leave every promised byte
+// alone. So a few bytes are remembered on the way, where a response pauses, and compared at the end
+// if the file's identity has changed meanwhile. What docs/HTTP.md says of it rests on this.
+#pragma once
+#include <cstddef>
+#include <cstdint>
+
+#include "base/limits.hpp"
+
+namespace spliced::conn {
+
+struct Services;
+struct Connection;
+
+struct Witness {
+  struct Sample {
+    uint64_t offset = 0;
+    size_t bytes = 0;
+    char content[limits::kWitnessBytes];
+  };
+  Sample samples[limits::kWitnessesMax];
+  size_t count = 0;
+  size_t compared = 0;     // samples that have been, once `comparing`
+  bool comparing = false;  // the last record is in c.output and waits for the verdict
+};
+
+enum class Verdict : uint8_t {
+  Same,
+  Waiting,  // for the disk: the ring reads a sample into c.pipe
+  Changed,  // bytes that were sent, or promised, are the file's no more
+};
+
+// Remembers the bytes before c.body_offset, if it is time for a sample. They have just been read.
+void witness_progress(Connection& c);
+
+// All of the range is sent, or in c.output, and c.pipe is empty. After Waiting: once more, when the
+// ring has answered.
+Verdict judge_file(Services& s, Connection& c);
+bool is_judging(const Connection& c);
+
+}  // namespace spliced::conn
