@@ -32,6 +32,7 @@ Spec resolve_span(std::string_view from, std::string_view to, uint64_t size, Byt
   if (!parse_position(from, first)) return Spec::Bad;
   if (!to.empty() && !parse_position(to, last)) return Spec::Bad;
   if (last < first) return Spec::Bad;
+  if (first == 0 && size == 0) return Spec::Bad;
   if (first >= size) return Spec::Beyond;
   out = {first, std::min(last, size - 1)};
   return Spec::Inside;

@@ -32,8 +32,9 @@ struct RangeResult {
   ByteRange ranges[limits::kRangesMax];
 };
 
-// Ignore: another unit than bytes, bad syntax, last before first, too many ranges, or the end of an
-// empty file (satisfiable by RFC 9110 14.1.2, but no Content-Range can say so).
+// Ignore: another unit than bytes, bad syntax, last before first, too many ranges, or the beginning
+// or the end of an empty file: who asks for that gets all there is, and a 200, as no Content-Range
+// can say so. (By RFC 9110 14.1.2 the end is satisfiable and the beginning is not.)
 // Unsatisfiable: every range begins at or after the end, or asks for the last 0 bytes.
 [[nodiscard]] RangeResult resolve_range(std::string_view header, uint64_t size);
 
