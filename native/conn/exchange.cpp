@@ -49,8 +49,11 @@ bool write_request(Services& s, Connection& c, Exchange& x, const http::RequestH
 }
 
 bool asks_for_html(const http::RequestHead& request) {
-  return request.method == http::Method::Get &&
-         request.accept.find("text/html") != std::string_view::npos;
+  http::ListField accept = request.accept;
+  std::string_view line;
+  while (request.method == http::Method::Get && http::take_line(accept, line))
+    if (line.find("text/html") != std::string_view::npos) return true;
+  return false;
 }
 
 void describe(Exchange& x, const http::RequestHead& request, uint64_t now_ms) {

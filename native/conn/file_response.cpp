@@ -101,7 +101,9 @@ void respond_file(Services& s, Connection& c, const http::RequestHead& request,
   http::ResponseHead head;
   head.status = 200;
   head.etag = file->etag;
-  head.last_modified = file->last_modified;
+  // RFC 9110 8.8.2.1: never later than Date.
+  head.last_modified =
+      file->identity.modified_s > s.wall_s ? s.date() : std::string_view(file->last_modified);
   head.cache_control = cache_control(c, *file);
   head.content_length = file->size();
   // Whatever is sent was chosen by Accept-Encoding.

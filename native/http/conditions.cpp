@@ -33,10 +33,9 @@ bool take_etag(std::string_view& list, std::string_view& opaque, bool& weak) {
   return true;
 }
 
-// A comma may stand inside an entity-tag, so the list is not split but read.
-bool list_matches(std::string_view list, std::string_view etag, Comparison comparison) {
-  list = trim(list);
-  if (list == "*") return true;  // the file is there
+// A comma may stand inside an entity-tag, so the line is not split but read. False as `sane` where
+// it cannot be read any further.
+bool line_matches(std::string_view list, std::string_view etag, Comparison comparison, bool& sane) {
   while (!list.empty()) {
     if (list.front() == ',') {  // RFC 9110 5.6.1.2: empty elements are allowed
       list = trim(list.substr(1));
@@ -44,17 +43,28 @@ bool list_matches(std::string_view list, std::string_view etag, Comparison compa
     }
     std::string_view opaque;
     bool weak = false;
-    if (!take_etag(list, opaque, weak)) return false;
+    sane = take_etag(list, opaque, weak);
+    if (!sane) return false;
     list = trim(list);
-    if (!list.empty() && list.front() != ',') return false;
+    sane = list.empty() || list.front() == ',';
+    if (!sane) return false;
     if (opaque == etag && (!weak || comparison == Comparison::Weak)) return true;
   }
   return false;
 }
 
+bool list_matches(ListField list, std::string_view etag, Comparison comparison) {
+  if (trim(list.text) == "*") return true;  // the file is there
+  std::string_view line;
+  bool sane = true;
+  while (sane && take_line(list, line))
+    if (line_matches(line, etag, comparison, sane)) return true;
+  return false;
+}
+
 // The first two steps of RFC 9110 13.2.2.
 bool precondition_holds(const RequestHead& request, const Validators& current, int64_t now_s) {
-  if (present(request.if_match)) {
+  if (request.if_match.is_present()) {
     return list_matches(request.if_match, current.etag, Comparison::Strong);
   }
   if (!present(request.if_unmodified_since)) return true;
@@ -62,31 +72,26 @@ bool precondition_holds(const RequestHead& request, const Validators& current, i
   return !date || current.last_modified_s <= *date;
 }
 
-// The next two steps: is what the client has still good?
-bool client_copy_is_good(const RequestHead& request, const Validators& current, int64_t now_s) {
-  if (present(request.if_none_match)) {
-    return list_matches(request.if_none_match, current.etag, Comparison::Weak);
-  }
-  // RFC 9110 13.1.3: If-Modified-Since is for GET and HEAD.
-  if (!present(request.if_modified_since) || !retrieves(request.method)) return false;
-  const auto date = parse_date(request.if_modified_since, now_s);
-  return date && current.last_modified_s <= *date;
+// The next step: is what the client has still good? No date says so.
+bool client_copy_is_good(const RequestHead& request, const Validators& current) {
+  return request.if_none_match.is_present() &&
+         list_matches(request.if_none_match, current.etag, Comparison::Weak);
 }
 
 }  // namespace
 
 Verdict evaluate(const RequestHead& request, const Validators& current, int64_t now_s) {
   if (!precondition_holds(request, current, now_s)) return Verdict::PreconditionFailed;
-  if (!client_copy_is_good(request, current, now_s)) return Verdict::Send;
+  if (!client_copy_is_good(request, current)) return Verdict::Send;
   return retrieves(request.method) ? Verdict::NotModified : Verdict::PreconditionFailed;
 }
 
 bool range_applies(const RequestHead& request, const Validators& current) {
   if (request.method != Method::Get || !present(request.range)) return false;
+  // The date has not failed, and proves nothing: no part of a file that may be another.
+  if (present(request.if_unmodified_since) && !request.if_match.is_present()) return false;
   if (!present(request.if_range)) return true;
-  if (request.if_range.empty()) return false;
-  if (request.if_range == current.etag) return current.etag.front() == '"';
-  return request.if_range == format_date(current.last_modified_s).view();
+  return !current.etag.empty() && current.etag.front() == '"' && request.if_range == current.etag;
 }
 
 }  // namespace spliced::http

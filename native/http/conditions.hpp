@@ -2,9 +2,10 @@
 // Conditional requests (RFC 9110 13): what the If-* fields of a request mean for the file as it is
 // now. Called by conn's respond when the file is open and its validators are known. Pure.
 //
-// If-Match and If-None-Match are lists and may come in several lines; only the first line is kept
-// (head.hpp). A match in it is a match in the whole list; no match leads to the answer that is safe
-// although another line might have matched: 412 for If-Match, the whole file for If-None-Match.
+// A date never says that two files are the same. It has whole seconds (RFC 9110 8.8.2.2), images
+// give every file one date (SOURCE_DATE_EPOCH), and an update or its undoing brings files of any
+// date. So If-Modified-Since is not read, If-Range matches by the entity-tag alone, and of
+// If-Unmodified-Since only that counts which is certain: the file's date is later, so 412.
 #pragma once
 #include <cstdint>
 #include <string_view>
@@ -26,8 +27,8 @@ enum class Verdict : uint8_t { Send, NotModified, PreconditionFailed };
                                int64_t now_s);
 
 // True if there is a Range to look at: the method is GET (RFC 9110 14.2) and If-Range, if there is
-// one, names exactly the file as it is now (13.1.5): the same strong entity-tag, or byte for byte
-// the Last-Modified that we send. To be asked after evaluate() said Send.
+// one, names exactly the file as it is now (13.1.5), by its strong entity-tag. Beside an
+// If-Unmodified-Since the whole file is sent. To be asked after evaluate() said Send.
 [[nodiscard]] bool range_applies(const RequestHead& request, const Validators& current);
 
 }  // namespace spliced::http

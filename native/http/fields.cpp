@@ -30,6 +30,40 @@ bool next_field(std::string_view& rest, std::string_view& name, std::string_view
 
 }  // namespace
 
+void ListField::add(std::string_view line_name, std::string_view value) {
+  if (!is_present()) {
+    name = line_name;
+    text = value;
+  } else {
+    text = {text.data(), static_cast<size_t>(value.data() + value.size() - text.data())};
+  }
+}
+
+bool take_line(ListField& rest, std::string_view& value) {
+  if (!rest.is_present()) return false;
+  const std::string_view text = rest.text;
+  size_t end = text.find("\r\n");
+  value = trim(text.substr(0, end));
+  rest.text = {};
+  while (end != kNone && !rest.is_present()) {
+    const size_t begin = end + 2;
+    end = text.find("\r\n", begin);
+    const size_t colon = text.find(':', begin);
+    if (colon >= end) continue;
+    if (equals_ignoring_case(text.substr(begin, colon - begin), rest.name))
+      rest.text = text.substr(colon + 1);
+  }
+  return true;
+}
+
+bool has_element(ListField list, std::string_view token) {
+  std::string_view line, element;
+  while (take_line(list, line))
+    while (next_element(line, element))
+      if (equals_ignoring_case(element, token)) return true;
+  return false;
+}
+
 Fields::Fields(std::string_view head) : rest_(head) {
   if (rest_.substr(0, 2) == "\r\n") rest_.remove_prefix(2);
   std::string_view start_line;

@@ -7,6 +7,25 @@
 
 namespace spliced::http {
 
+// A field whose value is a list, in one line or in several (RFC 9110 5.3): from the first line's
+// value to the end of the last one's, with the lines of other fields in between. Its lines are one
+// list in their order; take_line() gives one after the other, so that none is copied.
+struct ListField {
+  ListField() = default;
+  ListField(std::string_view line) : text(line) {}
+
+  bool is_present() const { return text.data() != nullptr; }
+  void add(std::string_view line_name, std::string_view value);
+
+  std::string_view name, text;
+};
+
+// Takes the next line's value off; false at the end.
+bool take_line(ListField& rest, std::string_view& value);
+
+// An element is this token. For lists whose elements have no quoted strings.
+bool has_element(ListField list, std::string_view token);
+
 class Fields {
  public:
   // `head`: from the start line to the empty line.

@@ -82,7 +82,7 @@ Fault parse_request_line(std::string_view line, bool whole, const HeadLimits& bo
 struct Pending {
   std::string_view content_length;
   std::string_view transfer_encoding;
-  std::string_view upgrade;
+  ListField upgrade;
   bool close = false;
   bool keep_alive = false;
   bool upgrades = false;  // Connection: upgrade
@@ -101,7 +101,6 @@ constexpr Singleton kSingletons[] = {
     {"range", &RequestHead::range, "The Range field is repeated."},
     {"if-range", &RequestHead::if_range, "The If-Range field is repeated."},
     {"content-range", &RequestHead::content_range, "The Content-Range field is repeated."},
-    {"if-modified-since", &RequestHead::if_modified_since, "If-Modified-Since is repeated."},
     {"if-unmodified-since", &RequestHead::if_unmodified_since, "If-Unmodified-Since is repeated."},
 };
 
@@ -109,10 +108,6 @@ Fault set_once(std::string_view& view, std::string_view value, const char* why_r
   if (view.data() != nullptr) return {400, why_repeated};
   view = value;
   return {};
-}
-
-void set_first(std::string_view& view, std::string_view value) {
-  if (view.data() == nullptr) view = value;
 }
 
 // RFC 9110 7.6.1: a list of options; the lines of a repeated field are one list (5.3).
@@ -149,12 +144,12 @@ Fault keep_field(std::string_view name, std::string_view value, RequestHead& out
     return set_once(pending.transfer_encoding, value, "The Transfer-Encoding field is repeated.");
   }
   if (equals_ignoring_case(name, "connection")) return parse_connection(value, pending);
-  if (equals_ignoring_case(name, "upgrade")) set_first(pending.upgrade, value);
   if (equals_ignoring_case(name, "expect")) parse_expect(value, out);
-  if (equals_ignoring_case(name, "accept")) set_first(out.accept, value);
-  if (equals_ignoring_case(name, "accept-encoding")) set_first(out.accept_encoding, value);
-  if (equals_ignoring_case(name, "if-match")) set_first(out.if_match, value);
-  if (equals_ignoring_case(name, "if-none-match")) set_first(out.if_none_match, value);
+  if (equals_ignoring_case(name, "upgrade")) pending.upgrade.add(name, value);
+  if (equals_ignoring_case(name, "accept")) out.accept.add(name, value);
+  if (equals_ignoring_case(name, "accept-encoding")) out.accept_encoding.add(name, value);
+  if (equals_ignoring_case(name, "if-match")) out.if_match.add(name, value);
+  if (equals_ignoring_case(name, "if-none-match")) out.if_none_match.add(name, value);
   return {};
 }
 
@@ -219,7 +214,7 @@ Fault settle(const Pending& pending, RequestHead& out) {
   // RFC 9110 7.8: not for HTTP/1.0, and only with the connection option.
   out.upgrades_to_websocket = out.minor_version > 0 && pending.upgrades && !out.has_body &&
                               out.method == Method::Get &&
-                              equals_ignoring_case(pending.upgrade, "websocket");
+                              has_element(pending.upgrade, "websocket");
   return {};
 }
 

@@ -9,6 +9,7 @@
 #include <string_view>
 
 #include "base/limits.hpp"
+#include "http/fields.hpp"
 
 namespace spliced::http {
 
@@ -34,16 +35,15 @@ struct RequestHead {
   bool has_body = false;         // body bytes follow the head (RFC 9112 6.3)
   bool chunked = false;          // ... framed by the chunked coding
   bool expect_continue = false;  // RFC 9110 10.1.1
-  bool upgrades_to_websocket = false;  // RFC 6455 4.1: asked for, and nothing but that
+  bool upgrades_to_websocket = false;  // RFC 6455 4.2.1: among what Upgrade asks for
   uint64_t content_length = 0;         // 0 when the field is absent
 
-  // If several lines carry one of these four lists, this is the first: see conditions.hpp and
-  // negotiation.hpp.
-  std::string_view accept;
-  std::string_view accept_encoding;
-  std::string_view if_match;
-  std::string_view if_none_match;
-  std::string_view if_modified_since;
+  // Lists, which may come in several lines.
+  ListField accept;
+  ListField accept_encoding;
+  ListField if_match;
+  ListField if_none_match;
+  // Not lists: repeated, they are refused. If-Modified-Since is not read: see conditions.hpp.
   std::string_view if_unmodified_since;
   std::string_view range;
   std::string_view if_range;

@@ -56,13 +56,15 @@ void keep(std::string_view name, int weight, Weights& weights) {
 
 }  // namespace
 
-Preference negotiate(std::string_view field) {
+Preference negotiate(ListField field) {
   Weights weights;
-  std::string_view element;
-  while (next_element(field, element)) {
-    std::string_view name;
-    int weight = 0;
-    if (parse_element(element, name, weight)) keep(name, weight, weights);
+  std::string_view line, element;
+  while (take_line(field, line)) {
+    while (next_element(line, element)) {
+      std::string_view name;
+      int weight = 0;
+      if (parse_element(element, name, weight)) keep(name, weight, weights);
+    }
   }
   // RFC 9110 12.5.3: the star is every coding that is not named; of identity it can only say no.
   for (int& weight : weights.coding)

@@ -6,6 +6,8 @@
 #include <cstdint>
 #include <string_view>
 
+#include "http/fields.hpp"
+
 namespace spliced::http {
 
 // In our own order of preference, where the client has none: what is smallest first.
@@ -32,6 +34,6 @@ struct Preference {
 // `field` is the Accept-Encoding of the request; without one (data() is nullptr) nothing but the
 // file as it is, which RFC 9110 allows and no client can misread. An element that cannot be read is
 // left out. Of several lines only the first counts (head.hpp): what it names is taken for certain.
-[[nodiscard]] Preference negotiate(std::string_view field);
+[[nodiscard]] Preference negotiate(ListField field);
 
 }  // namespace spliced::http

@@ -149,6 +149,53 @@ for (const [variant, options] of variants) {
   }
 }
 
+for (const [variant, options] of variants) {
+  t.test(
+    `two builds whose files have one date are never taken for each other, ${variant}`,
+    async (t) => {
+      const epoch = 1_700_000_000;
+      const running = await startEngine(t, { file: 'one build' }, options);
+      const path = join(running.root, 'file');
+      utimesSync(path, epoch, epoch);
+      const first = await get(running, { path: '/file' });
+      const modified = String(first.headers['last-modified']);
+      t.equal(Date.parse(modified), epoch * 1000);
+      writeFileSync(`${path}.new`, 'another b');
+      utimesSync(`${path}.new`, epoch, epoch);
+      renameSync(`${path}.new`, path);
+      const later = new Date(epoch * 1000 + 86_400_000).toUTCString();
+      for (const date of [modified, later]) {
+        for (const headers of [
+          { 'If-Modified-Since': date },
+          { 'If-Range': date, Range: 'bytes=4-' },
+          { 'If-Unmodified-Since': date, Range: 'bytes=4-' },
+        ]) {
+          const answer = await get(running, { path: '/file', headers });
+          t.same(
+            [answer.status, answer.body.toString()],
+            [200, 'another b'],
+            JSON.stringify(headers),
+          );
+        }
+      }
+      const { etag } = (await get(running, { path: '/file' })).headers;
+      t.not(etag, first.headers.etag);
+      const part = { 'If-Range': String(etag), Range: 'bytes=4-' };
+      t.equal((await get(running, { path: '/file', headers: part })).status, 206);
+      const known = { 'If-None-Match': String(etag), 'If-Modified-Since': modified };
+      t.equal((await get(running, { path: '/file', headers: known })).status, 304);
+    },
+  );
+
+  t.test(`Last-Modified is never later than Date, ${variant}`, async (t) => {
+    const running = await startEngine(t, { file: 'of tomorrow' }, options);
+    const tomorrow = Date.now() / 1000 + 86_400;
+    utimesSync(join(running.root, 'file'), tomorrow, tomorrow);
+    const { headers } = await get(running, { path: '/file' });
+    t.equal(headers['last-modified'], headers.date);
+  });
+}
+
 async function notServed(t: Test, running: Running, path: string, why: string): Promise<void> {
   const { status, body } = await get(running, { path });
   t.ok(status === 404 || status === 400, `${why}: ${status}`);

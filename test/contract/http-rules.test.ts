@@ -102,6 +102,18 @@ const rows: Row[] = [
     status: 200,
   },
   {
+    rule: '9110 13.1.4 If-Unmodified-Since proves nothing of a part',
+    ask: 'GET /a.bin',
+    fields: 'Range: bytes=5-8\r\nIf-Unmodified-Since: Fri, 01 Jan 2100 00:00:00 GMT',
+    status: 200,
+  },
+  {
+    rule: '9110 5.3 lines of a list',
+    ask: 'GET /a.bin',
+    fields: 'If-None-Match: "x"\r\nA: b\r\nIf-None-Match: "y", "z"\r\nRange: bytes=0-1',
+    status: 206,
+  },
+  {
     rule: '9110 13.2.2 If-Match before all',
     ask: 'GET /a.bin',
     fields: 'If-Match: "x"\r\nIf-None-Match: *\r\nRange: bytes=0-1',

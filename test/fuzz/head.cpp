@@ -21,17 +21,22 @@ bool same(std::string_view a, std::string_view b) {
   return a.data() == b.data() && a.size() == b.size();
 }
 
+void check_value(std::string_view view, std::string_view input, size_t consumed) {
+  INVARIANT(inside(view, input, consumed));
+  for (const char c : view) INVARIANT(c != '\0' && c != '\r' && c != '\n' && c != '\x7f');
+}
+
 void check_complete(std::string_view input, const HeadResult& result, const RequestHead& head) {
   INVARIANT(result.consumed >= 2 && result.consumed <= input.size());
   INVARIANT(result.consumed <= limits::kHeadBytesMax);
   INVARIANT(input.substr(result.consumed - 2, 2) == "\r\n");
   INVARIANT(result.status == 0 && result.why == nullptr);
-  for (const auto view :
-       {head.method_token, head.target, head.host, head.if_match, head.if_none_match,
-        head.if_modified_since, head.if_unmodified_since, head.range, head.if_range,
-        head.accept_encoding}) {
-    INVARIANT(inside(view, input, result.consumed));
-    for (const char c : view) INVARIANT(c != '\0' && c != '\r' && c != '\n' && c != '\x7f');
+  for (const auto view : {head.method_token, head.target, head.host, head.if_unmodified_since,
+                          head.range, head.if_range})
+    check_value(view, input, result.consumed);
+  for (ListField list : {head.if_match, head.if_none_match, head.accept, head.accept_encoding}) {
+    std::string_view line;
+    while (take_line(list, line)) check_value(line, input, result.consumed);
   }
   INVARIANT(!head.method_token.empty() && !head.target.empty());
   INVARIANT(head.target.size() <= limits::kTargetBytesMax);
@@ -60,8 +65,8 @@ void check_same(const HeadResult& a, const RequestHead& x, const HeadResult& b,
                 const RequestHead& y) {
   INVARIANT(a.outcome == b.outcome && a.consumed == b.consumed);
   INVARIANT(same(x.target, y.target) && same(x.host, y.host) && same(x.range, y.range));
-  INVARIANT(same(x.if_match, y.if_match) && same(x.if_none_match, y.if_none_match));
-  INVARIANT(same(x.if_range, y.if_range) && same(x.accept_encoding, y.accept_encoding));
+  INVARIANT(same(x.if_match.text, y.if_match.text));
+  INVARIANT(same(x.if_none_match.text, y.if_none_match.text) && same(x.if_range, y.if_range));
   INVARIANT(x.keep_alive == y.keep_alive && x.has_body == y.has_body);
   INVARIANT(x.chunked == y.chunked && x.expect_continue == y.expect_continue);
   INVARIANT(x.content_length == y.content_length && x.minor_version == y.minor_version);
