@@ -189,8 +189,22 @@ void release_exchange(Services& s, Connection& c) {
   c.site.reset();
 }
 
+namespace {
+
+// The head is queued, with what came of the body, and none of it has left.
+void withdraw_head(Services& s, Connection& c) {
+  Exchange& x = *c.exchange;
+  c.output.release(s.buffers);
+  if (c.pipe) s.pipes.give(std::move(c.pipe), c.pipe_bytes == 0);
+  c.pipe_bytes = x.direct_bytes = 0;
+  x.head_done = false;
+}
+
+}  // namespace
+
 Flow refuse_exchange(Services& s, Connection& c, uint16_t status) {
   Exchange& x = *c.exchange;
+  if (x.head_done && !x.head_left) withdraw_head(s, c);
   const bool fits = c.output.empty();  // no interim response is half sent
   if (x.head_done || !fits) {
     abort(s, c, Ending::Aborted);
@@ -209,13 +223,13 @@ Flow fail_exchange(Services& s, Connection& c, UpstreamFailure failure) {
 
 Flow upstream_has_left(Services& s, Connection& c) {
   Exchange& x = *c.exchange;
-  const bool safe = upstream_of(s, c).reused && !x.answered && !x.retried && !x.has_body &&
-                    !x.upgrades && is_idempotent(x.method);
+  const bool twice = !x.answered && !x.has_body && !x.upgrades && is_idempotent(x.method);
+  const bool safe = upstream_of(s, c).reused && !x.retried && (twice || !x.asked);
   if (!safe) return fail_exchange(s, c, UpstreamFailure::Closed);
   s.figures.upstream_retries.add();
   let_go_of_upstream(s, c);
   x.retried = true;
-  x.request_given_up = false;
+  x.request_given_up = x.asked = false;
   x.to_upstream.begin = 0;
   if (!obtain_upstream(s, c, /*fresh=*/true)) fail_exchange(s, c, UpstreamFailure::Exhausted);
   return Flow::Ended;

@@ -31,6 +31,7 @@ struct Exchange {
   Span to_upstream;
   http::BodyReader request_body;
   bool has_body = false, chunked = false;
+  bool asked = false;             // the backend has a byte of it: what it sends can be an answer
   bool request_over = false;      // all of it is in `to_upstream`, in the pipe, or sent
   bool request_given_up = false;  // the backend does not take the rest
   os::Pipe pipe;
@@ -42,6 +43,8 @@ struct Exchange {
   Span from_upstream;
   bool answered = false;   // a byte of it has come
   bool head_done = false;  // the client's head is in c.output or sent
+  bool head_left = false;  // a byte of it may have been sent: no other can take its place
+  uint16_t status = 0;     // of that head
   bool response_over = false;
   bool upstream_persists = false;
   bool event_stream = false;
@@ -75,8 +78,8 @@ Upstream& upstream_of(Services& s, Connection& c);
 uint32_t upstream_timeout_ms(const Connection& c);
 // When somebody must look whether the other end still moves.
 void arm_exchange(Services& s, Connection& c);
-// The client had to be waited for, and has not caught up since: it is its time that runs, measured as
-// that of any response (deadline.cpp), over all that the backend sends meanwhile.
+// The client had to be waited for, and has not caught up since: it is its time that runs, measured
+// as that of any response (deadline.cpp), over all that the backend sends meanwhile.
 bool client_owes(Connection& c);
 // Everybody else's time is over. Deadline of Connect, Exchange and Tunnel where !client_owes().
 void on_exchange_deadline(Services& s, Connection& c);

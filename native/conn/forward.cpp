@@ -40,6 +40,7 @@ Flow send_head_or_chunks(Services& s, Connection& c) {
       os::send_bytes(u.socket, x.to_upstream.data(), x.to_upstream.size(), /*more=*/false);
   const Flow flow = after_send(s, c, moved);
   if (moved.io == os::Io::Done) x.to_upstream.begin += moved.bytes;
+  if (moved.io == os::Io::Done) x.asked = true;
   if (x.to_upstream.empty() && x.has_body) x.to_upstream.begin = x.to_upstream.end = 0;
   return flow;
 }

@@ -5,12 +5,14 @@
 // look whole.
 #include <algorithm>
 #include <cstring>
+#include <utility>
 
 #include "conn/chunk.hpp"
 #include "conn/dispatch.hpp"
 #include "conn/exchange.hpp"
 #include "conn/send_failure.hpp"
 #include "conn/stream.hpp"
+#include "os/upstream_socket.hpp"
 
 namespace spliced::conn {
 namespace {
@@ -60,6 +62,14 @@ os::Moved send_once(Services& s, Connection& c) {
   return moved;
 }
 
+// From here on there is no other answer than this one.
+void head_leaves(Services& s, Connection& c) {
+  Exchange& x = *c.exchange;
+  if (!x.head_done || std::exchange(x.head_left, true)) return;
+  c.served = true;
+  s.figures.count_status(x.status);
+}
+
 // ---- The head. ----
 
 Flow take_interim(Services& s, Connection& c, std::string_view head,
@@ -81,7 +91,9 @@ Flow take_final(Services& s, Connection& c, std::string_view head,
   x.from = http::framing_of(parsed, x.method == http::Method::Head);
   x.to = http::framing_to_client(x.from, x.client_minor_version);
   x.event_stream = parsed.is_event_stream && x.from != Framing::None;
-  x.upstream_persists = parsed.keep_alive && x.from != Framing::Close;
+  // A body that this response must not have may come all the same, and would be read as the next
+  // one's answer: such a connection is not used again.
+  x.upstream_persists = parsed.keep_alive && x.from != Framing::Close && x.from != Framing::None;
   if (x.from == Framing::Length)
     x.response_body = http::BodyReader::of_length(parsed.content_length);
   if (x.from == Framing::Chunked) x.response_body = http::BodyReader::of_chunks();
@@ -101,9 +113,8 @@ Flow take_final(Services& s, Connection& c, std::string_view head,
   c.output.end += bytes;
   x.from_upstream.begin += head.size();
   x.head_done = true;
+  x.status = parsed.status;
   if (x.request_over && x.to_upstream.empty()) x.to_upstream.release(s.buffers);
-  c.served = true;
-  s.figures.count_status(parsed.status);
   if (x.event_stream) arm_exchange(s, c);
   return Flow::Moved;
 }
@@ -137,7 +148,12 @@ Flow relay_head(Services& s, Connection& c) {
       return parsed.status < 200 ? take_interim(s, c, head, parsed)
                                  : take_final(s, c, head, parsed);
     }
-    if (!upstream_of(s, c).readable) return Flow::Blocked;
+    const Upstream& u = upstream_of(s, c);
+    if (!u.readable) return Flow::Blocked;
+    if (!x.asked && u.reused) {  // what it says now, nobody has asked for
+      const bool waits = !x.request_given_up && os::is_quiet(u.socket);
+      return waits ? Flow::Blocked : upstream_has_left(s, c);
+    }
     const os::Received got = read_upstream(s, c);
     if (got.io == os::Io::WouldBlock) return Flow::Blocked;
     if (got.io == os::Io::Done) continue;
@@ -310,6 +326,7 @@ Flow send_ready(Services& s, Connection& c) {
       return Flow::Ended;
     }
     if (c.offloaded && over_window(s, c, bytes)) return block(s, c);
+    head_leaves(s, c);
     const os::Moved moved = send_once(s, c);
     if (moved.io == os::Io::WouldBlock) return block(s, c);
     if (moved.io != os::Io::Done) {

@@ -89,15 +89,22 @@ const bad: Bad[] = [
   {
     name: 'writes bad chunks',
     answers: says(`${ok}Transfer-Encoding: chunked\r\n\r\n5\r\nhello\r\nsix\r\n`),
-    status: 200,
-    isWhole: false,
+    status: 502,
+    isWhole: true,
     reason: 'truncated',
   },
   {
     name: 'writes a chunk longer than it says',
     answers: says(`${ok}Transfer-Encoding: chunked\r\n\r\n2\r\nhello\r\n0\r\n\r\n`),
-    status: 200,
-    isWhole: false,
+    status: 502,
+    isWhole: true,
+    reason: 'truncated',
+  },
+  {
+    name: 'writes blanks behind the size of a chunk',
+    answers: says(`${ok}Transfer-Encoding: chunked\r\n\r\n5 \r\nhello\r\n0\r\n\r\n`),
+    status: 502,
+    isWhole: true,
     reason: 'truncated',
   },
   {

@@ -145,6 +145,73 @@ TEST_CASE("an idle connection that says something unasked, or ends, is not used 
   CHECK(world.settle_accounts() == "");
 }
 
+TEST_CASE("where a body may come that must not, the connection is not used again") {
+  struct Case {
+    const char* method;
+    const char* head;
+    bool kept;
+  };
+  for (const Case& one :
+       {Case{"HEAD", "HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n", false},
+        Case{"HEAD", "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n", false},
+        Case{"HEAD", "HTTP/1.1 200 OK\r\n\r\n", false},
+        Case{"GET", "HTTP/1.1 204 No Content\r\n\r\n", false},
+        Case{"GET", "HTTP/1.1 304 Not Modified\r\n\r\n", false},
+        Case{"GET", "HTTP/1.1 304 Not Modified\r\nContent-Length: 9\r\n\r\n", false},
+        Case{"GET", "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n", true}}) {
+    CAPTURE(one.method);
+    CAPTURE(one.head);
+    Proxied world;
+    const Peer peer = connect(world, Path::KernelSync);
+    peer.sends(Peer::request(one.method, "/"));
+    world.play(peer);
+    world.application().peer_sends(one.head);
+    world.play(peer);
+    CHECK(world.figures.upstreams_idle.get() == (one.kept ? 1 : 0));
+    CHECK(world.state(peer) == State::ReadHead);
+    if (!one.kept) {
+      // The body comes when another client has asked for something.
+      const Peer other = connect(world, Path::KernelSync);
+      other.get("/other");
+      world.play(other);
+      CHECK(world.connections() == 2);
+      world.application().peer_sends(answer("its own"));
+      world.play(other);
+      REQUIRE(other.responses().size() == 1);
+      CHECK(other.responses()[0].body == "its own");
+    }
+    CHECK(world.settle_accounts() == "");
+  }
+}
+
+TEST_CASE("what a connection says before it was asked anything is nobody's answer") {
+  for (const char* method : {"GET", "POST"}) {
+    CAPTURE(method);
+    Proxied world;
+    const Peer peer = connect(world, Path::KernelSync);
+    peer.get("/");
+    world.play(peer);
+    world.application().peer_sends(answer("first"));
+    world.play(peer);
+    REQUIRE(world.figures.upstreams_idle.get() == 1);
+    world.application().send_buffer_bytes = 0;
+    const Peer other = connect(world, Path::KernelSync);
+    other.sends(Peer::request(method, "/other"));
+    world.turns();
+    REQUIRE(world.figures.upstreams_idle.get() == 0);
+    world.application().peer_sends(answer("smuggled"));
+    world.turns();
+    REQUIRE(world.connections() == 2);  // a new one
+    world.play(other);
+    CHECK(world.asked().find(std::string(method) + " /other ") == 0);
+    world.application().peer_sends(answer("its own"));
+    world.play(other);
+    REQUIRE(other.responses().size() == 1);
+    CHECK(other.responses()[0].body == "its own");
+    CHECK(world.settle_accounts() == "");
+  }
+}
+
 TEST_CASE("idle connections end after a while, and at a stop") {
   for (const bool stop : {true, false}) {
     Proxied world;
