@@ -150,7 +150,7 @@ void begin_proxy(Services& s, Connection& c, const http::RequestHead& request,
   const bool body = request.method != http::Method::Head;
   ExchangePtr x(new Exchange);
   // "/app/../admin" is another path for us than for a backend that does not resolve it.
-  if (http::has_dot_segment(request.target) || !write_request(s, c, *x, request, host)) {
+  if (http::is_ambiguous_path(request.target) || !write_request(s, c, *x, request, host)) {
     x->to_upstream.release(s.buffers);
     respond_error(s, c, 400, c.keep_alive && !request.has_body, body);
     return end_request(c);

@@ -92,6 +92,27 @@ bool goes_to_backend(const Services& s, const http::RequestHead& request) {
   return match.route != nullptr && match.route->action == http::Action::Proxy;
 }
 
+// Each segment up to its first ';': so backends read a path that know parameters (RFC 3986 3.3).
+std::string without_parameters(std::string_view path) {
+  std::string bare;
+  bool parameters = false;
+  for (const char c : path) {
+    parameters = c != '/' && (parameters || c == ';');
+    if (!parameters) bare += c;
+  }
+  return bare;
+}
+
+// For such a backend "/admin;x" is "/admin", which may be another route's, or protected.
+bool has_second_reading(const Services& s, const Connection& c, const http::RequestHead& request,
+                        const http::TargetResult& target, std::string_view path) {
+  if (c.route->action != http::Action::Proxy || path.find(';') == std::string_view::npos)
+    return false;
+  const std::string bare = without_parameters(path);
+  return find_route(*c.site, request, target, bare).route != c.route ||
+         lacks_certificate(s, c, bare);
+}
+
 // What of the path follows the route's prefix.
 std::string_view behind_prefix(const http::Route& route, std::string_view path) {
   path.remove_prefix(route.prefix.size());
@@ -248,6 +269,8 @@ void answer_request(Services& s, Connection& c, const http::RequestHead& request
   c.route = match.route;
   if (lacks_certificate(s, c, path.view())) {
     respond_forbidden(s, c, body);
+  } else if (match.route != nullptr && has_second_reading(s, c, request, target, path.view())) {
+    respond_error(s, c, 400, c.keep_alive, body);
   } else if (match.route != nullptr) {
     return serve_route(s, c, request, target, path.view());
   } else if (match.allowed == 0) {

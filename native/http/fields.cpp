@@ -76,9 +76,17 @@ bool Fields::next(std::string_view& name, std::string_view& value) {
 
 bool is_hop_by_hop(std::string_view name) {
   static constexpr std::string_view kNames[] = {
-      "connection", "keep-alive",        "proxy-connection", "proxy-authenticate",
-      "te",         "transfer-encoding", "trailer",          "proxy-authorization",
-      "upgrade",    "http2-settings",
+      "connection",
+      "keep-alive",
+      "proxy-connection",
+      "proxy-authenticate",
+      "te",
+      "transfer-encoding",
+      "trailer",
+      "proxy-authorization",
+      "upgrade",
+      "http2-settings",
+      "proxy-authentication-info",
   };
   for (const std::string_view known : kNames)
     if (equals_ignoring_case(name, known)) return true;

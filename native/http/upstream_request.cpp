@@ -11,16 +11,12 @@ namespace {
 
 constexpr size_t kNone = std::string_view::npos;
 
-// Some servers take "_" for "-" (RFC 3875 4.1.18 makes both one variable).
-constexpr char hyphenated(char c) {
-  return c == '_' ? '-' : lower(c);
-}
-
-bool begins_like(std::string_view name, std::string_view known) {
-  if (name.size() < known.size()) return false;
-  for (size_t i = 0; i < known.size(); i++)
-    if (hyphenated(name[i]) != known[i]) return false;
-  return true;
+// RFC 3875 4.1.18 makes one variable of "Content-Length" and "Content_Length", and programs behind
+// such an interface cannot tell them apart; some do so with every character that no variable has.
+bool is_ambiguous_name(std::string_view name) {
+  for (const char c : name)
+    if (!is_alpha(c) && !is_digit(c) && c != '-') return true;
+  return false;
 }
 
 // What only we may say.
@@ -29,9 +25,9 @@ bool is_forged(std::string_view name) {
   // Proxy becomes HTTP_PROXY in a CGI program, which then believes it.
   static constexpr std::string_view kNames[] = {"forwarded", "x-request-id", "x-real-ip", "proxy"};
   for (const std::string_view prefix : kPrefixes)
-    if (begins_like(name, prefix)) return true;
+    if (equals_ignoring_case(name.substr(0, prefix.size()), prefix)) return true;
   for (const std::string_view known : kNames)
-    if (name.size() == known.size() && begins_like(name, known)) return true;
+    if (equals_ignoring_case(name, known)) return true;
   return false;
 }
 
@@ -53,6 +49,7 @@ void write_client_fields(std::string_view head, Writer& writer) {
   std::string_view name, value;
   while (fields.next(name, value)) {
     if (is_hop_by_hop(name) || is_forged(name) || is_rewritten(name)) continue;
+    if (is_ambiguous_name(name)) continue;
     if (connection_names(head, name)) continue;
     line(writer, name, value);
   }
@@ -106,22 +103,30 @@ std::string_view origin_form(std::string_view target) {
   return path == kNone ? "/" : target.substr(path);
 }
 
-bool has_dot_segment(std::string_view target) {
+bool is_ambiguous_path(std::string_view target) {
   target = origin_form(target);
   target = target.substr(0, target.find('?'));
-  while (!target.empty()) {
-    const size_t slash = target.find('/');
-    std::string_view segment = target.substr(0, slash);
-    target.remove_prefix(slash == kNone ? target.size() : slash + 1);
-    size_t dots = 0;
-    while (!segment.empty()) {
-      const bool encoded =
-          segment.size() >= 3 && segment.substr(0, 2) == "%2" && lower(segment[2]) == 'e';
-      if (!encoded && segment.front() != '.') break;
-      segment.remove_prefix(encoded ? 3 : 1);
-      dots++;
+  size_t dots = 0;
+  bool named = false, parameters = false;
+  for (size_t i = 0; i <= target.size(); i++) {
+    char c = i < target.size() ? target[i] : '/';
+    if (c == '%' && target.size() - i > 2) {
+      c = static_cast<char>(hex_value(target[i + 1]) * 16 + hex_value(target[i + 2]));
+      i += 2;
     }
-    if (segment.empty() && (dots == 1 || dots == 2)) return true;
+    if (c == '\\') return true;
+    if (c == '/') {
+      if (!named && (dots == 1 || dots == 2 || (dots == 0 && parameters))) return true;
+      dots = 0;
+      named = parameters = false;
+    } else if (c == ';') {
+      parameters = true;
+    } else if (!parameters) {
+      if (c == '.')
+        dots++;
+      else
+        named = true;
+    }
   }
   return false;
 }

@@ -28,8 +28,9 @@ struct Forwarding {
 // Of a target in origin-form or absolute-form: what the backend gets, path and query.
 std::string_view origin_form(std::string_view target);
 
-// A segment of the path, decoded, is "." or "..": which path is meant, two readers may see
-// differently.
-bool has_dot_segment(std::string_view target);
+// Which path is meant, two readers may see differently: a segment of it, decoded and without its
+// parameters (";v=1"), is ".", ".." or nothing, or there is a backslash, which some take for a
+// slash. Of a target that resolve_target() takes.
+bool is_ambiguous_path(std::string_view target);
 
 }  // namespace spliced::http

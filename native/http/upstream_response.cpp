@@ -38,7 +38,7 @@ const char* parse_status_line(std::string_view line, UpstreamHead& out) {
 }
 
 struct Pending {
-  std::string_view content_length, transfer_encoding, upgrade;
+  std::string_view content_length, transfer_encoding;
   bool close = false, keep_alive = false, upgrades = false, accepts = false;
 };
 
@@ -69,8 +69,7 @@ const char* parse_field(std::string_view line, UpstreamHead& out, Pending& pendi
     return set_once(pending.content_length, value, "The Content-Length field is repeated.");
   if (equals_ignoring_case(name, "transfer-encoding"))
     return set_once(pending.transfer_encoding, value, "The Transfer-Encoding field is repeated.");
-  if (equals_ignoring_case(name, "upgrade"))
-    return set_once(pending.upgrade, value, "The Upgrade field is repeated.");
+  if (equals_ignoring_case(name, "upgrade")) out.upgrade.add(name, value);
   if (equals_ignoring_case(name, "connection")) return parse_connection(value, pending);
   if (equals_ignoring_case(name, "sec-websocket-accept")) pending.accepts = true;
   if (equals_ignoring_case(name, "content-type")) {
@@ -98,7 +97,7 @@ const char* settle(const Pending& pending, UpstreamHead& out) {
   }
   out.keep_alive = !pending.close && (out.minor_version > 0 || pending.keep_alive);
   out.is_websocket = out.status == 101 && pending.upgrades && pending.accepts &&
-                     equals_ignoring_case(pending.upgrade, "websocket");
+                     equals_ignoring_case(trim(out.upgrade.text), "websocket");
   return nullptr;
 }
 
@@ -123,8 +122,19 @@ void write_framing(const UpstreamHead& parsed, const Relay& relay, Writer& write
 void write_connection(const UpstreamHead& parsed, const Relay& relay, Writer& writer) {
   if (parsed.status == 101) {
     writer.text("Connection: Upgrade\r\nUpgrade: websocket\r\n");
-  } else if (parsed.status >= 200) {
-    writer.text(relay.keep_alive ? "Connection: keep-alive\r\n" : "Connection: close\r\n");
+    return;
+  }
+  if (parsed.status < 200) return;
+  // RFC 9110 15.5.22: a 426 must say to what. Elsewhere Upgrade is an offer that we cannot keep.
+  const bool upgrade = parsed.status == 426 && parsed.upgrade.is_present();
+  writer.text(relay.keep_alive ? "Connection: keep-alive" : "Connection: close");
+  writer.text(upgrade ? ", Upgrade\r\n" : "\r\n");
+  ListField rest = upgrade ? parsed.upgrade : ListField();
+  std::string_view protocols;
+  while (take_line(rest, protocols)) {
+    writer.text("Upgrade: ");
+    writer.text(protocols);
+    writer.text("\r\n");
   }
 }
 

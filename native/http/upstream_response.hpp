@@ -25,6 +25,7 @@ struct UpstreamHead {
   bool chunked = false;
   bool has_length = false;
   uint64_t content_length = 0;
+  ListField upgrade;
   bool is_websocket = false;     // 101, with the fields of RFC 6455 4.2.2
   bool is_event_stream = false;  // Content-Type: text/event-stream
 };

@@ -107,7 +107,8 @@ t.test('a path that two readers see differently goes nowhere', async (t) => {
     asked += 1;
     response.end();
   });
-  for (const path of ['/a/../b', '/a/%2e%2E/b', '/./a', '/a/.%2e', '/.']) {
+  const dots = ['/a/../b', '/a/%2e%2E/b', '/./a', '/a/.%2e', '/.', '/a/..;/b', '/a/..;x/b', '/;/a'];
+  for (const path of [...dots, '/a%5c..%5Cb', '/a\\b', '/a/..\\b', '/.spliced;x/status']) {
     const socket = await connectRaw(running);
     const all = readToEnd(socket);
     socket.write(`GET ${path} HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n`);
