@@ -78,7 +78,8 @@ export function createApp({ access, log, ...parts }: AppParts): Hono<{ Bindings:
       if (route.method !== 'get') {
         const header = (name: string) => c.req.header(name);
         const [secFetchSite, origin] = [header('sec-fetch-site'), header('origin')];
-        refuseOtherSites({ secFetchSite, origin, host: header('host') });
+        const isHttps = c.env.door === 'proxy';
+        refuseOtherSites({ isHttps, secFetchSite, origin, host: header('host') });
       }
       refuseBadQuery(c, route);
       let answer: Response;

@@ -7,6 +7,8 @@
 import { Problem } from './problem.js';
 
 interface Sent {
+  /** It came through our own listeners, which speak https alone. */
+  isHttps: boolean;
   secFetchSite: string | undefined;
   origin: string | undefined;
   host: string | undefined;
@@ -21,21 +23,23 @@ function hostOf(scheme: string, host: string): string | undefined {
   }
 }
 
-function isOwnOrigin(origin: string, host: string | undefined): boolean {
+/** RFC 6454 5: another scheme is another origin; a page of http://host is nobody's in particular. */
+function isOwnOrigin(origin: string, host: string | undefined, isHttps: boolean): boolean {
   let own: URL;
   try {
     own = new URL(origin); // "null" is none.
   } catch {
     return false;
   }
+  if (isHttps && own.protocol !== 'https:') return false;
   return host !== undefined && hostOf(own.protocol, host) === own.host;
 }
 
 /** Throws Problem 403. */
-export function refuseOtherSites({ secFetchSite, origin, host }: Sent): void {
+export function refuseOtherSites({ isHttps, secFetchSite, origin, host }: Sent): void {
   const isOwn =
     secFetchSite === undefined
-      ? origin === undefined || isOwnOrigin(origin, host)
+      ? origin === undefined || isOwnOrigin(origin, host, isHttps)
       : secFetchSite === 'same-origin' || secFetchSite === 'none';
   if (isOwn) return;
   const detail =

@@ -3,7 +3,14 @@
 // proxy.sock for the proxy route, which brings everybody else. Both have their bounds here. Made by
 // api-serving.ts once the service is ready.
 
-import { createServer, type RequestListener, type Server, type ServerOptions } from 'node:http';
+import {
+  createServer,
+  type RequestListener,
+  type Server,
+  type ServerOptions,
+  type ServerResponse,
+} from 'node:http';
+import type { Socket } from 'node:net';
 import type { Events } from '../events.js';
 import type { Log } from '../log.js';
 import type { LogTail } from '../log-tail.js';
@@ -12,6 +19,7 @@ import type { Access, Door } from './access.js';
 import { EventStreams } from './event-stream.js';
 import { LogStreams } from './log-stream.js';
 import { listenPrivately } from './private-socket.js';
+import { problemType } from './problem.js';
 import type { ApiService } from './service.js';
 
 export const socketNames: Readonly<Record<Door, string>> = {
@@ -22,6 +30,9 @@ export const socketNames: Readonly<Record<Door, string>> = {
 /** For each socket. Units are in the names. */
 export const serverBounds = {
   connectionsMax: 32,
+  /** Beyond those: their one request is answered with 503. What comes beyond these is closed. */
+  surplusConnectionsMax: 1024,
+  retryAfterS: 2,
   headBytesMax: 16 * 1024,
   headerFieldsMax: 64,
   headTimeoutMs: 10_000,
@@ -49,6 +60,33 @@ export interface ApiParts {
   log: Log;
   tail: LogTail;
   events: Events;
+}
+
+/** Without the application: what is too busy does no more for it. */
+function refuseSurplus(outgoing: ServerResponse): void {
+  const detail = 'Too many requests are under way. Try again in a moment.';
+  const body = { type: 'about:blank', title: 'Too busy', status: 503, detail };
+  outgoing.writeHead(503, {
+    'Content-Type': problemType,
+    'Cache-Control': 'no-store',
+    'Retry-After': serverBounds.retryAfterS,
+    Connection: 'close',
+  });
+  outgoing.end(`${JSON.stringify(body)}\n`);
+}
+
+/** Those that came when connectionsMax others were open. */
+function surplusOf(server: Server): WeakSet<Socket> {
+  const surplus = new WeakSet<Socket>();
+  let open = 0;
+  server.on('connection', (socket) => {
+    open += 1;
+    socket.once('close', () => {
+      open -= 1;
+    });
+    if (open > serverBounds.connectionsMax) surplus.add(socket);
+  });
+  return surplus;
 }
 
 interface Open {
@@ -90,6 +128,7 @@ export class ApiServer {
 
   async #listen(door: Door): Promise<void> {
     const server = createServer(options, (incoming, outgoing) => {
+      if (surplus.has(incoming.socket)) return refuseSurplus(outgoing);
       this.#load().then(
         (listeners) => listeners[door](incoming, outgoing),
         (error) => {
@@ -98,7 +137,8 @@ export class ApiServer {
         },
       );
     });
-    server.maxConnections = serverBounds.connectionsMax;
+    const surplus = surplusOf(server);
+    server.maxConnections = serverBounds.connectionsMax + serverBounds.surplusConnectionsMax;
     server.maxHeadersCount = serverBounds.headerFieldsMax;
     const remove = await listenPrivately(server, this.#parts.stateDir, socketNames[door]);
     this.#open.push({ server, remove });

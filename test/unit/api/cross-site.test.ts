@@ -34,6 +34,11 @@ t.test('only our own page, or no page', async (t) => {
     { 'sec-fetch-site': 'cross-site', origin: 'https://device.example' },
     { origin: 'https://evil.example' },
     { origin: 'null' },
+    { origin: 'http://device.example' },
+    { origin: 'http://device.example:443', host: 'device.example:443' },
+    { origin: 'http://device.example:80', host: 'device.example:80' },
+    { origin: 'wss://device.example' },
+    { origin: 'https://device.example, https://device.example' },
     { origin: 'https://device.example:444' },
     { origin: 'https://device.example.evil.example' },
     { origin: 'https://device.example', host: 'device.example:8443' },
@@ -45,6 +50,13 @@ t.test('only our own page, or no page', async (t) => {
   t.equal(calls.length, done, 'nothing was done');
   const options = { method: 'POST', headers: { ...json, ...bad[0] }, body: '{}' };
   t.equal((await ask(local, '/drain', options)).status, 403, 'whatever leads to the local socket');
+  const forwarded = { ...json, origin: 'http://localhost:8080', host: 'localhost:8080' };
+  const own = { method: 'POST', headers: forwarded, body: '{}' };
+  t.equal(
+    (await ask(local, '/drain', own)).status,
+    202,
+    'the local socket may be forwarded as http',
+  );
   const reading = { headers: { ...credentials, 'sec-fetch-site': 'cross-site' } };
   t.equal((await ask(proxy, '/status', reading)).status, 200, 'reading is for CORS to judge');
 });
