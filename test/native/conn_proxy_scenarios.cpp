@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Scenarios: requests to an application behind a proxy route, and its answers.
+#include <memory>
 #include <string>
 
 #include "doctest/doctest.h"
@@ -143,6 +144,35 @@ TEST_CASE("an idle connection that says something unasked, or ends, is not used 
   CHECK(world.figures.upstreams_idle.get() == 0);
   CHECK(peer.responses().size() == 1);
   CHECK(world.settle_accounts() == "");
+}
+
+TEST_CASE("a path whose parameters hide what it is for a backend that knows them goes nowhere") {
+  http::Route secret = proxy_route(), rest = proxy_route();
+  secret.prefix = "secret";
+  struct Case {
+    const char* path;
+    int status;  // 0: it goes on
+  };
+  for (const Case& one :
+       {Case{"/a;v=1/b;x", 0}, Case{"/secret/a;v=1", 0}, Case{"/secret;v=1/a", 400},
+        Case{"/secret%3Bv=1/a", 400}, Case{"/locked;x", 400}, Case{"/.spliced;x/api", 400},
+        Case{"/a;x/..;/secret", 400}}) {
+    CAPTURE(one.path);
+    Proxied world;
+    world.serve({secret, rest});
+    auto prefixes = std::make_shared<http::PathPrefixes>();
+    REQUIRE(prefixes->add("/locked"));
+    world.services->certificate_required = std::move(prefixes);
+    const Peer peer = connect(world, Path::KernelSync);
+    peer.get(one.path);
+    world.play(peer);
+    CHECK(world.connections() == (one.status == 0 ? 1 : 0));
+    if (one.status != 0) {
+      REQUIRE(peer.responses().size() == 1);
+      CHECK(peer.responses()[0].status == one.status);
+    }
+    CHECK(world.settle_accounts() == "");
+  }
 }
 
 TEST_CASE("where a body may come that must not, the connection is not used again") {
