@@ -13,6 +13,7 @@
 #include "seam/javascript.hpp"
 #include "seam/notify.hpp"
 #include "seam/options.hpp"
+#include "seam/process.hpp"
 #include "seam/self_request.hpp"
 #include "seam/site_options.hpp"
 #include "seam/upload.hpp"
@@ -338,6 +339,7 @@ Napi::Object initialise(Napi::Env env, Napi::Object exports) {
   define_self_request(env, exports);
   define_doctor(env, exports);
   define_notify(env, exports);
+  define_process(env, exports);
   define_upload(env, exports);
   return exports;
 }

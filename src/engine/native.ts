@@ -360,6 +360,16 @@ export interface NativeModule {
    */
   retireListener(fd: number): boolean;
   /**
+   * Who listens on a Unix socket, as the kernel noted when it called listen(2): native/os/process.hpp.
+   * Connects, and never blocks. Throws with the system's code.
+   */
+  listenerOf(path: string): { pid: number; uid: number; gid: number };
+  /**
+   * SIGTERM for the very process that began then and is of that user, by a pidfd. Throws ESRCH when
+   * it is not there any more, EPERM when it is another user's.
+   */
+  terminateProcess(process: { pid: number; startTicks: number; uid: number }): void;
+  /**
    * One request to a listener of ours, on another thread: native/selfcheck/self_request.hpp. Rejects
    * with an Error that says what is wrong, never later than timeoutMs.
    */
