@@ -1,12 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 // STATE/service.json: which process serves and where, and afterwards how it ended. Written by the
-// daemon at READY and at its end, read by the commands that mean the running service. A record is of use to an operator alone: what
-// cannot be written is a line in the log.
+// daemon at READY and at its end, read by the commands that mean the running service, which believe
+// it no more than they must (commands/service-process.ts). A record is of use to an operator alone:
+// what cannot be written is a line in the log.
 
-import { mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { ListenAddress } from './config/address.js';
+import { readItself } from './descriptors.js';
 import type { Log } from './log.js';
+import { replaceFileSync } from './replace-file.js';
 import { reasonOf } from './start-error.js';
 
 export interface RunEnd {
@@ -23,11 +26,14 @@ export interface RunState {
   ended?: RunEnd;
 }
 
-const fileOf = (stateDir: string): string => join(stateDir, 'service.json');
+export const recordName = 'service.json';
+export const recordBytesMax = 64 * 1024;
+
+const fileOf = (stateDir: string): string => join(stateDir, recordName);
 const startTicksField = 22;
 
 /** Undefined: there is no such process. */
-function startTicksOf(pid: number): string | undefined {
+export function startTicksOf(pid: number): string | undefined {
   try {
     const text = readFileSync(`/proc/${pid}/stat`, 'latin1');
     // Behind the name, which may hold anything, fields 3 and on. A dead one is no process any more.
@@ -38,22 +44,44 @@ function startTicksOf(pid: number): string | undefined {
   }
 }
 
-export function isRunning({ pid, startTicks }: RunState): boolean {
+export function isRunning({ pid, startTicks }: Pick<RunState, 'pid' | 'startTicks'>): boolean {
   return startTicksOf(pid) === startTicks;
 }
 
+const isObject = (value: unknown): value is Record<string, unknown> =>
+  typeof value === 'object' && value !== null;
+
+const isAddress = (value: unknown): boolean =>
+  isObject(value) && typeof value.address === 'string' && Number.isInteger(value.port);
+
+const isEnd = (value: unknown): value is RunEnd =>
+  isObject(value) && typeof value.isClean === 'boolean' && isObject(value.figures);
+
+/** What of it can be understood; undefined: it names no process. */
+function runStateOf(value: unknown): RunState | undefined {
+  if (!isObject(value)) return undefined;
+  const { pid, startTicks, listeners, ended } = value;
+  if (!Number.isInteger(pid) || Number(pid) <= 1 || typeof startTicks !== 'string')
+    return undefined;
+  const places = Array.isArray(listeners) && listeners.every(isAddress) ? listeners : [];
+  const state = { pid: Number(pid), startTicks, listeners: places };
+  return isEnd(ended) ? { ...state, ended } : state;
+}
+
 /** Undefined: nothing has ever served with this state directory, or the file is not ours. */
-export function readRunState(stateDir: string): RunState | undefined {
+export function readRunState(
+  stateDir: string,
+  read: () => string = () => readItself(fileOf(stateDir), recordBytesMax).toString('utf8'),
+): RunState | undefined {
   let text: string;
   try {
-    text = readFileSync(fileOf(stateDir), 'utf8');
+    text = read();
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
     throw error;
   }
   try {
-    const state = JSON.parse(text) as RunState;
-    return Number.isInteger(state.pid) && state.pid > 1 ? state : undefined;
+    return runStateOf(JSON.parse(text));
   } catch {
     return undefined;
   }
@@ -91,11 +119,9 @@ export class RunRecord {
   }
 
   #write(state: RunState): void {
-    const file = fileOf(this.#stateDir);
     try {
       mkdirSync(this.#stateDir, { recursive: true, mode: 0o700 });
-      writeFileSync(`${file}.new`, `${JSON.stringify(state)}\n`, { mode: 0o600 });
-      renameSync(`${file}.new`, file);
+      replaceFileSync(fileOf(this.#stateDir), `${JSON.stringify(state)}\n`);
     } catch (error) {
       this.#log.warn({ event: 'run_record_failed', reason: reasonOf(error) });
     }

@@ -3,7 +3,7 @@
 // the daemon, which is another process and perhaps another user: it takes the wish at a reload, at
 // its next slow look or at its next start. Used by device-source.ts and enrolment.ts.
 
-import { existsSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { closeSync, existsSync, openSync, rmSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 
 const wishName = 'renew-now';
@@ -11,7 +11,12 @@ const wishName = 'renew-now';
 /** Leaves the wish in the directory of a source. False when there is no such source yet. */
 export function leaveWish(directory: string): boolean {
   if (statSync(directory, { throwIfNoEntry: false })?.isDirectory() !== true) return false;
-  writeFileSync(join(directory, wishName), '');
+  try {
+    // A new file or none: what is there under this name is a wish already, whatever it leads to.
+    closeSync(openSync(join(directory, wishName), 'wx', 0o600));
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
+  }
   return true;
 }
 

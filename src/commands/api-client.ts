@@ -3,14 +3,16 @@
 // the service. Used by the commands that show or change something in it.
 
 import { type IncomingMessage, request } from 'node:http';
-import { join } from 'node:path';
-import { withShortPath } from '../api/private-socket.js';
 import { reasonOf, StartError } from '../start-error.js';
+import type { ServiceDirectory } from './service-directory.js';
 
 const prefix = '/.spliced/api/v1';
-const socketName = 'api.sock';
+/** In the state directory. */
+export const socketName = 'api.sock';
 // An answer; a stream may take as long as it likes.
 const timeoutMs = 30_000;
+// Of an answer that is read as a whole.
+const answerBytesMax = 16 * 1024 * 1024;
 
 export interface ApiRequest {
   method?: 'GET' | 'PUT' | 'POST' | 'DELETE';
@@ -31,8 +33,8 @@ export class ApiRefusal extends StartError {
   }
 }
 
-function whyNot(error: unknown, stateDir: string): StartError {
-  const path = join(stateDir, socketName);
+function whyNot(error: unknown, directory: ServiceDirectory): StartError {
+  const path = `${directory.path}/${socketName}`;
   const { code } = error as NodeJS.ErrnoException;
   const advice: Record<string, string> = {
     EACCES: 'run this as root, or as the user of the service',
@@ -61,17 +63,25 @@ function send(socketPath: string, { method = 'GET', path, body }: ApiRequest) {
 
 async function readText(response: IncomingMessage): Promise<string> {
   const parts: Buffer[] = [];
-  for await (const part of response) parts.push(part as Buffer);
+  let length = 0;
+  for await (const part of response) {
+    parts.push(part as Buffer);
+    length += (part as Buffer).length;
+    if (length > answerBytesMax) throw new StartError('the service answers without an end');
+  }
   return Buffer.concat(parts).toString();
 }
 
 /** The answer, still to be read. Throws ApiRefusal, or StartError when nobody answers. */
-export async function openApi(stateDir: string, asked: ApiRequest): Promise<IncomingMessage> {
+export async function openApi(
+  directory: ServiceDirectory,
+  asked: ApiRequest,
+): Promise<IncomingMessage> {
   let response: IncomingMessage;
   try {
-    response = await withShortPath(stateDir, socketName, (path) => send(path, asked));
+    response = await directory.withSocket(socketName, (path) => send(path, asked));
   } catch (error) {
-    throw whyNot(error, stateDir);
+    throw whyNot(error, directory);
   }
   if ((response.statusCode ?? 0) < 400) return response;
   const text = await readText(response);
@@ -85,6 +95,6 @@ export async function openApi(stateDir: string, asked: ApiRequest): Promise<Inco
 }
 
 /** The whole text of the answer. Throws as openApi does. */
-export async function askApi(stateDir: string, asked: ApiRequest): Promise<string> {
-  return readText(await openApi(stateDir, asked));
+export async function askApi(directory: ServiceDirectory, asked: ApiRequest): Promise<string> {
+  return readText(await openApi(directory, asked));
 }

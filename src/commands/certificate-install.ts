@@ -2,43 +2,55 @@
 // `spliced certificate install`: a chain and its key into the running service, by its API. Called by
 // certificate-line.ts.
 
-import { readFileSync } from 'node:fs';
+import { closeSync, fstatSync, readFileSync } from 'node:fs';
+import { readDescriptor } from '../descriptors.js';
 import { reasonOf, StartError } from '../start-error.js';
 import { ApiRefusal, askApi } from './api-client.js';
 import type { Streams } from './certificate.js';
+import type { ServiceDirectory } from './service-directory.js';
 
 export interface InstallCommand {
-  stateDir: string;
+  /** Of the running service. Entered when the files have been read, which may be for root alone. */
+  directory: ServiceDirectory;
   chainFile: string;
   /** Undefined: the key of the request that waits. */
   keyFile: string | undefined;
 }
+
+const fileBytesMax = 1024 * 1024;
 
 interface Finding {
   kind: string;
   text: string;
 }
 
-function readText(path: string): string {
+function readText(directory: ServiceDirectory, path: string): string {
+  const fd = directory.openGiven(path);
   try {
-    return readFileSync(path, 'utf8');
+    // A pipe of the shell's has no size, and an end.
+    return fstatSync(fd).isFIFO()
+      ? readFileSync(fd, 'utf8')
+      : readDescriptor(fd, fileBytesMax).toString('utf8');
   } catch (error) {
-    throw new StartError(reasonOf(error));
+    throw new StartError(`${path}: ${reasonOf(error)}`);
+  } finally {
+    closeSync(fd);
   }
 }
 
 export async function certificateInstall(
-  { stateDir, chainFile, keyFile }: InstallCommand,
+  { directory, chainFile, keyFile }: InstallCommand,
   { stdout, stderr }: Streams,
 ): Promise<number> {
-  const key = keyFile === undefined ? {} : { privateKey: readText(keyFile) };
-  const body = { chain: readText(chainFile), ...key };
+  const key = keyFile === undefined ? {} : { privateKey: readText(directory, keyFile) };
+  const body = { chain: readText(directory, chainFile), ...key };
+  directory.becomeOwner();
   const say = ({ kind, text }: Finding): void => {
     stderr.write(`${kind === 'warning' ? 'warning' : 'problem'}: ${text}\n`);
   };
   try {
     const path = '/certificates/uploaded';
-    const answer = JSON.parse(await askApi(stateDir, { method: 'PUT', path, body })) as {
+    const answer = JSON.parse(await askApi(directory, { method: 'PUT', path, body })) as {
       findings: Finding[];
       isDefault: boolean;
     };

@@ -13,6 +13,7 @@ import {
   certificateShow,
 } from './certificate.js';
 import { certificateInstall } from './certificate-install.js';
+import { ServiceDirectory } from './service-directory.js';
 import { findServing } from './serving.js';
 import { configurationHelp, configurationOptions, readCommandLine } from './usage.js';
 
@@ -42,13 +43,36 @@ ${configurationHelp()}
 The options are those of "spliced serve": what is given here counts as it would there.
 `;
 
+/**
+ * What is in the state directory is looked at with the rights of its owner. Until it is entered what
+ * only root may read can be read.
+ */
+async function inStateDir(
+  stateDir: string,
+  use: (place: { stateDir: string; enter: () => void }) => Promise<number>,
+): Promise<number> {
+  const directory = ServiceDirectory.open(stateDir);
+  if (directory === undefined) return use({ stateDir, enter: () => {} });
+  try {
+    return await use({ stateDir: directory.place, enter: () => void directory.becomeOwner() });
+  } catch (error) {
+    throw directory.inWords(error);
+  } finally {
+    directory.close();
+  }
+}
+
 type Action = (options: CommandOptions, names: string[]) => Promise<number>;
 
 const actions: Record<string, Action> = {
-  ca: async (options) => certificateCa(loadConfiguration(options).configuration, process),
+  ca: async (options) => {
+    const { stateDir: shownAs } = loadConfiguration(options).configuration;
+    return inStateDir(shownAs, (place) => certificateCa({ ...place, shownAs }, process));
+  },
   show: async (options) => {
     const { stateDir, installed } = loadConfiguration(options).configuration;
-    return certificateShow({ stateDir, installed, json: options.json === true }, process);
+    const json = options.json === true;
+    return inStateDir(stateDir, (place) => certificateShow({ ...place, installed, json }, process));
   },
   check: async (options) => {
     const loaded = loadConfiguration(options);
@@ -67,14 +91,17 @@ const actions: Record<string, Action> = {
     }
     return Math.max(...codes);
   },
-  renew: async (options) => certificateRenew(loadConfiguration(options).configuration, process),
+  renew: async (options) => {
+    const { stateDir: shownAs } = loadConfiguration(options).configuration;
+    return inStateDir(shownAs, (place) => certificateRenew({ ...place, shownAs }, process));
+  },
   install: async (options, files) => {
     const [chainFile, keyFile, more] = files;
     if (chainFile === undefined || more !== undefined) {
       throw new StartError('give the files: spliced certificate install CHAIN [KEY]');
     }
-    const { stateDir } = findServing(options);
-    return certificateInstall({ stateDir, chainFile, keyFile }, process);
+    const { directory } = findServing(options);
+    return certificateInstall({ directory, chainFile, keyFile }, process);
   },
   request: async (options, names) => {
     const privateKeyFile = options['private-key'];

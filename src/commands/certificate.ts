@@ -23,14 +23,24 @@ export interface Streams {
 
 const exitFailure = 1;
 
+export interface StateDirCommand {
+  /** A path of the state directory. */
+  stateDir: string;
+  /** The path that the operator knows. */
+  shownAs?: string;
+  /** Called before anything below the directory is touched. */
+  enter?: () => void;
+}
+
 /** Prints the certificate of the device's authority, for users to trust once. */
 export async function certificateCa(
-  { stateDir }: { stateDir: string },
+  { stateDir, shownAs = stateDir, enter = () => {} }: StateDirCommand,
   { stdout, stderr }: Streams,
 ): Promise<number> {
+  enter();
   const certificate = readOrExplain(() => readAuthorityCertificate(certificatesDirOf(stateDir)));
   if (certificate === undefined) {
-    stderr.write(`There is no authority in ${stateDir} yet; the first start makes it.\n`);
+    stderr.write(`There is no authority in ${shownAs} yet; the first start makes it.\n`);
     return exitFailure;
   }
   stdout.write(certificate);
@@ -80,8 +90,7 @@ function writeKey(path: string, text: string): void {
   });
 }
 
-export interface ShowCommand {
-  stateDir: string;
+export interface ShowCommand extends StateDirCommand {
   installed: InstalledOptions[];
   json: boolean;
   nowMs?: number;
@@ -100,7 +109,7 @@ interface Shown {
 
 /** Prints every certificate that is installed or stored. */
 export async function certificateShow(
-  { stateDir, installed, json, nowMs = Date.now() }: ShowCommand,
+  { stateDir, enter = () => {}, installed, json, nowMs = Date.now() }: ShowCommand,
   { stdout }: Streams,
 ): Promise<number> {
   const found: [string, X509Certificate][] = [];
@@ -108,6 +117,7 @@ export async function certificateShow(
     const { pair } = await checkInstalled(options, nowMs, SPLICED_BUILD_DATE_MS);
     if (pair !== undefined) found.push([options.certificate, pair.certificates[0]]);
   }
+  enter(); // The installed files may be for root alone.
   const stores = {
     enrolment: join(enrolmentDirOf(stateDir), 'issued'),
     device: deviceDirOf(stateDir),
@@ -165,15 +175,16 @@ export async function certificateCheck(
 
 /** Asks the service for a new device certificate, and for a new one from the enrolment. */
 export async function certificateRenew(
-  { stateDir }: { stateDir: string },
+  { stateDir, shownAs = stateDir, enter = () => {} }: StateDirCommand,
   { stdout, stderr }: Streams,
 ): Promise<number> {
+  enter();
   const directories = { device: deviceDirOf(stateDir), enrolment: enrolmentDirOf(stateDir) };
   const asked = Object.entries(directories)
     .filter(([, directory]) => readOrExplain(() => leaveWish(directory)))
     .map(([name]) => name);
   if (asked.length === 0) {
-    stderr.write(`There is nothing to renew in ${stateDir} yet; the first start makes it.\n`);
+    stderr.write(`There is nothing to renew in ${shownAs} yet; the first start makes it.\n`);
     return exitFailure;
   }
   stdout.write(

@@ -1,13 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 // `spliced drain [--wait]`: what SIGTERM from the service manager does, by hand. Finds the serving
-// process by the record in its state directory, asks it to finish, waits for its end, and prints its
+// process by the record in its state directory, makes sure that it is the service, asks it to finish, waits for its end, and prints its
 // last figures. Loaded by cli.ts when this command is given.
 //   0  asked, or with --wait: ended, and nothing was lost      1  something was lost, or it goes on
 //   2  nothing serves with this state directory
 
-import { isRunning, type RunState, readRunState } from '../run-record.js';
+import { loadNative } from '../engine/native.js';
+import { isRunning } from '../run-record.js';
 import { StartError } from '../start-error.js';
-import { findServing, serviceStateDir, servingHelp, servingOptions } from './serving.js';
+import { recordedProcess, type ServiceProcess, terminate } from './service-process.js';
+import { findServing, recordIn, serviceStateDir, servingHelp, servingOptions } from './serving.js';
 import { readCommandLine } from './usage.js';
 
 const pollMs = 100;
@@ -40,7 +42,7 @@ function readTimeoutS(text: unknown): number {
   );
 }
 
-async function hasEnded(state: RunState, timeoutS: number): Promise<boolean> {
+async function hasEnded(state: ServiceProcess, timeoutS: number): Promise<boolean> {
   const until = performance.now() + timeoutS * 1000;
   while (isRunning(state)) {
     if (performance.now() > until) return false;
@@ -57,16 +59,22 @@ export async function run(args: string[]): Promise<number> {
   if (line === undefined) return 0;
   const { wait, 'timeout-s': timeoutText, ...settings } = line.values;
   const timeoutS = readTimeoutS(timeoutText);
-  const found = findServing(settings);
-  process.kill(found.state.pid, 'SIGTERM');
+  const native = loadNative(); // While we may read it.
+  const serving = findServing(settings);
+  const { directory } = serving;
+  const service = await recordedProcess(serving, native);
+  // Then the kernel, too, lets us signal nobody else's process.
+  if (service.uid === directory.uid) directory.becomeOwner();
+  terminate(service, native);
   if (!wait) return 0;
-  if (!(await hasEnded(found.state, timeoutS))) {
-    process.stderr.write(`spliced: process ${found.state.pid} still drains after ${timeoutS} s\n`);
+  const { pid } = service;
+  if (!(await hasEnded(service, timeoutS))) {
+    process.stderr.write(`spliced: process ${pid} still drains after ${timeoutS} s\n`);
     return 1;
   }
-  const after = readRunState(found.stateDir);
-  if (after?.pid !== found.state.pid || after.ended === undefined) {
-    process.stderr.write(`spliced: process ${found.state.pid} ended without its last figures\n`);
+  const after = recordIn(directory);
+  if (after?.pid !== pid || after.ended === undefined) {
+    process.stderr.write(`spliced: process ${pid} ended without its last figures\n`);
     return 1;
   }
   process.stdout.write(`${JSON.stringify({ pid: after.pid, ...after.ended.figures })}\n`);

@@ -7,7 +7,7 @@ import { createInterface } from 'node:readline';
 import { tailBounds } from '../log-tail.js';
 import { StartError } from '../start-error.js';
 import { openApi } from './api-client.js';
-import { findServing, servingHelp, servingOptions } from './serving.js';
+import { enterServing, servingHelp, servingOptions } from './serving.js';
 import { readCommandLine } from './usage.js';
 
 const linesDefault = 100;
@@ -38,9 +38,9 @@ export async function run(args: string[]): Promise<number> {
   const line = readCommandLine('log', args, { options, help });
   if (line === undefined) return 0;
   const lines = readLines(line.values.lines);
-  const { stateDir } = findServing(line.values);
+  const { directory } = enterServing(line.values);
   const path = `/log?lines=${lines}&follow=${line.values.follow === true}`;
-  const response = await openApi(stateDir, { path });
+  const response = await openApi(directory, { path });
   // Whoever read our output may have enough (EPIPE).
   process.stdout.on('error', () => response.destroy());
   response.on('error', () => {}); // The end of the service; the loop below ends.

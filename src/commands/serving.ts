@@ -5,8 +5,15 @@
 
 import { loadConfiguration } from '../config/configuration.js';
 import type { CommandOptions } from '../config/layers.js';
-import { isRunning, type RunState, readRunState } from '../run-record.js';
-import { StartError } from '../start-error.js';
+import {
+  isRunning,
+  type RunState,
+  readRunState,
+  recordBytesMax,
+  recordName,
+} from '../run-record.js';
+import { reasonOf, StartError } from '../start-error.js';
+import { ServiceDirectory } from './service-directory.js';
 import { configurationOptions } from './usage.js';
 
 /** Where the service of systemd/ keeps its state. */
@@ -31,32 +38,82 @@ function placesOf({ config, 'state-dir': stateDir }: CommandOptions): string[] {
 }
 
 export interface Serving {
-  stateDir: string;
+  /** Still open, with the rights that the command had. */
+  directory: ServiceDirectory;
   state: RunState;
 }
 
-function findIn(places: readonly string[], isWanted: (state: RunState) => boolean) {
-  for (const stateDir of places) {
-    const state = readRunState(stateDir);
-    if (state !== undefined && isWanted(state)) return { stateDir, state };
+/** What its record says, if it has one. */
+export function recordIn(directory: ServiceDirectory): RunState | undefined {
+  return readRunState(directory.path, () => directory.read(recordName, recordBytesMax));
+}
+
+/** Of all places; what cannot be looked at is told when nothing else is found. */
+class Places {
+  readonly paths: readonly string[];
+  readonly #found: Serving[] = [];
+  readonly #refusals: string[] = [];
+
+  constructor(options: CommandOptions) {
+    this.paths = placesOf(options);
+    for (const path of this.paths) this.#look(path);
   }
-  return undefined;
+
+  /** The first that is wanted; the others are closed. Throws StartError with the words for none. */
+  take(none: string, ...wanted: ((state: RunState) => boolean)[]): Serving {
+    const taken = wanted
+      .map((isWanted) => this.#found.find(({ state }) => isWanted(state)))
+      .find((serving) => serving !== undefined);
+    for (const serving of this.#found) if (serving !== taken) serving.directory.close();
+    if (taken === undefined) throw new StartError(this.#refusals[0] ?? none);
+    return taken;
+  }
+
+  #look(path: string): void {
+    let directory: ServiceDirectory | undefined;
+    try {
+      directory = ServiceDirectory.open(path);
+      const state = directory && recordIn(directory);
+      if (directory !== undefined && state !== undefined) this.#found.push({ directory, state });
+      else directory?.close();
+    } catch (error) {
+      directory?.close();
+      this.#refusals.push(reasonOf(error));
+    }
+  }
 }
 
 /** The running service. Throws StartError when there is none. */
 export function findServing(options: CommandOptions): Serving {
-  const places = placesOf(options);
-  const found = findIn(places, isRunning);
-  if (found !== undefined) return found;
-  const where = places.join(' nor ');
-  throw new StartError(`nothing serves with the state directory ${where}; give its --state-dir`);
+  const places = new Places(options);
+  const where = places.paths.join(' nor ');
+  const none = `nothing serves with the state directory ${where}; give its --state-dir`;
+  return places.take(none, isRunning);
 }
 
-/** The state directory of the running service, else of one that has served. Throws StartError. */
-export function findStateDir(options: CommandOptions): string {
-  const places = placesOf(options);
-  const found = findIn(places, isRunning) ?? findIn(places, () => true);
-  if (found !== undefined) return found.stateDir;
-  const where = places.join(' nor ');
-  throw new StartError(`nothing has ever served with the state directory ${where}; start it first`);
+/**
+ * The running service, for a command that asks it and needs nothing of root's: from here on it has
+ * the rights of the service's user alone. Throws StartError when there is none.
+ */
+export function enterServing(options: CommandOptions): Serving {
+  const serving = findServing(options);
+  serving.directory.becomeOwner();
+  return serving;
+}
+
+/** The service in the same directory, which may be another process by now. Throws StartError. */
+export function servingIn(directory: ServiceDirectory): Serving {
+  const state = recordIn(directory);
+  if (state !== undefined && isRunning(state)) return { directory, state };
+  throw new StartError(`nothing serves with the state directory ${directory.path}`);
+}
+
+/** The same as enterServing() for a service that may have ended: the directory of the running one, else of one before. */
+export function enterStateDir(options: CommandOptions): ServiceDirectory {
+  const places = new Places(options);
+  const where = places.paths.join(' nor ');
+  const none = `nothing has ever served with the state directory ${where}; start it first`;
+  const { directory } = places.take(none, isRunning, () => true);
+  directory.becomeOwner();
+  return directory;
 }

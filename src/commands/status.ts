@@ -4,7 +4,7 @@
 
 import type { Counts, StatusDocument } from '../status-document.js';
 import { askApi } from './api-client.js';
-import { findServing, servingHelp, servingOptions } from './serving.js';
+import { enterServing, servingHelp, servingOptions } from './serving.js';
 import { readCommandLine } from './usage.js';
 
 const help = (): string => `Usage: spliced status [--json] [OPTIONS]
@@ -124,13 +124,13 @@ export async function run(args: string[]): Promise<number> {
   const options = { ...servingOptions(), json: { type: 'boolean' as const } };
   const line = readCommandLine('status', args, { options, help });
   if (line === undefined) return 0;
-  const { stateDir } = findServing(line.values);
-  const status = await askApi(stateDir, { path: '/status' });
+  const { directory } = enterServing(line.values);
+  const status = await askApi(directory, { path: '/status' });
   if (line.values.json) {
     process.stdout.write(`${status}\n`);
     return 0;
   }
-  const certificates = await askApi(stateDir, { path: '/certificates' });
+  const certificates = await askApi(directory, { path: '/certificates' });
   const shown = { status: JSON.parse(status), certificates: JSON.parse(certificates) } as Shown;
   process.stdout.write(statusTable(shown));
   return 0;

@@ -4,7 +4,7 @@
 
 import { makeToken, revokeToken } from '../api/token.js';
 import { reasonOf, StartError } from '../start-error.js';
-import { findStateDir, servingHelp, servingOptions } from './serving.js';
+import { enterStateDir, servingHelp, servingOptions } from './serving.js';
 import { readCommandLine } from './usage.js';
 
 const help = (): string => `Usage: spliced token [--revoke] [OPTIONS]
@@ -22,18 +22,18 @@ export async function run(args: string[]): Promise<number> {
   const options = { ...servingOptions(), revoke: { type: 'boolean' as const } };
   const line = readCommandLine('token', args, { options, help });
   if (line === undefined) return 0;
-  const stateDir = findStateDir(line.values);
+  const directory = enterStateDir(line.values);
   try {
     if (line.values.revoke) {
-      const wasThere = await revokeToken(stateDir);
+      const wasThere = await revokeToken(directory.place);
       process.stderr.write(wasThere ? 'The token is revoked.\n' : 'There was no token.\n');
       return 0;
     }
-    const token = await makeToken(stateDir);
+    const token = await makeToken(directory.place);
     process.stdout.write(`${token}\n`);
     process.stderr.write('This is shown once. A token from before is not good any more.\n');
     return 0;
   } catch (error) {
-    throw new StartError(reasonOf(error));
+    throw new StartError(reasonOf(directory.inWords(error)));
   }
 }

@@ -2,36 +2,127 @@
 // `spliced update install FILE`: a copy of the file for the service, which has no right to read it
 // where it is, then the installation with its progress. Called by update.ts.
 
-import { chownSync, constants, copyFileSync, mkdirSync, rmSync, statSync } from 'node:fs';
+import { randomBytes } from 'node:crypto';
+import {
+  closeSync,
+  constants,
+  copyFileSync,
+  fchownSync,
+  fstatSync,
+  mkdirSync,
+  openSync,
+  readSync,
+  rmSync,
+} from 'node:fs';
+import { type FileHandle, open } from 'node:fs/promises';
 import type { IncomingMessage } from 'node:http';
-import { join } from 'node:path';
 import { createInterface } from 'node:readline';
+import { entryOf } from '../descriptors.js';
 import { reasonOf, StartError } from '../start-error.js';
 import type { UpdateDocument } from '../update/document.js';
 import { ApiRefusal, askApi, openApi } from './api-client.js';
+import type { ServiceDirectory } from './service-directory.js';
 
-async function directoryOf(stateDir: string): Promise<string> {
-  const text = await askApi(stateDir, { path: '/configuration' });
+const { COPYFILE_EXCL, COPYFILE_FICLONE, O_DIRECTORY, O_NOFOLLOW, O_RDONLY } = constants;
+
+const chunkBytes = 1024 * 1024;
+
+/** Where the service waits for bundles, by its own word; as it is called, and a path of it for us. */
+async function placeOf(directory: ServiceDirectory): Promise<{ name: string; path: string }> {
+  const text = await askApi(directory, { path: '/configuration' });
   const { settings } = JSON.parse(text) as { settings: Record<string, { value?: unknown }> };
   const configured = String(settings['update.directory']?.value ?? '');
-  return configured === '' ? join(stateDir, 'update') : configured;
+  const below = `${directory.path}/`;
+  const name = configured === '' ? `${below}update` : configured;
+  // Above the state directory its owner may not be allowed to pass.
+  const path = name.startsWith(below) ? directory.entry(name.slice(below.length)) : name;
+  return { name, path };
 }
 
-/** Owned by whom the state directory belongs to. Throws StartError. */
-function copyInto(directory: string, name: string, file: string, stateDir: string): void {
-  const path = join(directory, name);
+/** Made when it is missing. With the rights of the owner a link there leads nowhere he could not go. */
+function openBundles(path: string, isOwner: boolean, { uid, gid }: ServiceDirectory): number {
+  let isNew = false;
   try {
-    const { uid, gid } = statSync(stateDir);
-    if (mkdirSync(directory, { recursive: true, mode: 0o700 }) !== undefined) {
-      chownSync(directory, uid, gid);
-    }
-    // A clone where the file system can: no second copy.
-    copyFileSync(file, path, constants.COPYFILE_FICLONE | constants.COPYFILE_EXCL);
-    chownSync(path, uid, gid);
+    mkdirSync(path, { mode: 0o700 });
+    isNew = true;
   } catch (error) {
-    rmSync(path, { force: true });
-    throw new StartError(reasonOf(error));
+    if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
   }
+  const fd = openSync(path, O_RDONLY | O_DIRECTORY | (isOwner ? 0 : O_NOFOLLOW));
+  if (isOwner) return fd;
+  const found = fstatSync(fd);
+  if (isNew && found.uid === 0) fchownSync(fd, uid, gid);
+  if (isNew || found.uid === uid) return fd;
+  closeSync(fd);
+  throw new Error(`it belongs to user ${found.uid}`);
+}
+
+async function copyBytes(from: number, to: FileHandle): Promise<void> {
+  const buffer = Buffer.alloc(chunkBytes);
+  for (let bytes = readSync(from, buffer); bytes > 0; bytes = readSync(from, buffer)) {
+    for (let done = 0; done < bytes; ) {
+      done += (await to.write(buffer, done, bytes - done)).bytesWritten;
+    }
+  }
+}
+
+/** A new file of the owner's. A clone where the file system can: no second copy. */
+async function copyInto(
+  path: string,
+  source: number,
+  isOwner: boolean,
+  { uid, gid }: ServiceDirectory,
+): Promise<void> {
+  if (isOwner) {
+    try {
+      copyFileSync(`/proc/self/fd/${source}`, path, COPYFILE_FICLONE | COPYFILE_EXCL);
+      return;
+    } catch (error) {
+      // Its name is for root alone; we have it open.
+      if ((error as NodeJS.ErrnoException).code !== 'EACCES') throw error;
+    }
+  }
+  const handle = await open(path, 'wx', 0o600);
+  try {
+    await copyBytes(source, handle);
+    if (!isOwner) await handle.chown(uid, gid);
+  } finally {
+    await handle.close();
+  }
+}
+
+interface Copy {
+  name: string;
+  remove: () => void;
+}
+
+/** Gives up root's rights, unless that cannot be. Throws StartError. */
+async function copyForService(directory: ServiceDirectory, file: string): Promise<Copy> {
+  const source = directory.openGiven(file);
+  if (!fstatSync(source).isFile()) throw new StartError(`${file}: it is no ordinary file`);
+  const isOwner = directory.becomeOwner();
+  const place = await placeOf(directory);
+  const name = `local-${randomBytes(8).toString('hex')}.bundle`;
+  const refuse = (error: unknown): never => {
+    const [reason] = reasonOf(error).split(', ');
+    throw new StartError(`${file} cannot be copied to ${place.name}: ${reason}`);
+  };
+  let bundles = -1;
+  try {
+    bundles = openBundles(place.path, isOwner, directory);
+  } catch (error) {
+    refuse(error);
+  }
+  const path = entryOf(bundles, name);
+  const remove = (): void => rmSync(path, { force: true });
+  try {
+    await copyInto(path, source, isOwner, directory);
+  } catch (error) {
+    remove();
+    refuse(error);
+  }
+  closeSync(source);
+  return { name, remove };
 }
 
 /** The state after each change, from the events of the service; not the one of the beginning. */
@@ -75,16 +166,13 @@ async function follow(response: IncomingMessage): Promise<UpdateDocument['state'
   return undefined;
 }
 
-export async function updateInstall(stateDir: string, file: string): Promise<number> {
-  const directory = await directoryOf(stateDir);
-  const name = `local-${process.pid}.bundle`;
-  copyInto(directory, name, file, stateDir);
-  const remove = (): void => rmSync(join(directory, name), { force: true });
+export async function updateInstall(directory: ServiceDirectory, file: string): Promise<number> {
+  const { name, remove } = await copyForService(directory, file);
   // Before it begins: a program may be quick.
-  const events = await openApi(stateDir, { path: '/events' });
+  const events = await openApi(directory, { path: '/events' });
   try {
     const body = { file: name };
-    await askApi(stateDir, { method: 'POST', path: '/update/install', body });
+    await askApi(directory, { method: 'POST', path: '/update/install', body });
   } catch (error) {
     events.destroy();
     if (error instanceof ApiRefusal) remove();

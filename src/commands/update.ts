@@ -2,10 +2,21 @@
 // `spliced update`: the update for operators on the device, through the running service's API; and
 // what spliced-mark-good.service does. Loaded by cli.ts for this command.
 
+import { loadConfiguration } from '../config/configuration.js';
+import { loadNative } from '../engine/native.js';
 import { StartError } from '../start-error.js';
 import type { UpdateDocument } from '../update/document.js';
 import { ApiRefusal, askApi } from './api-client.js';
-import { findServing, servingHelp, servingOptions } from './serving.js';
+import type { ServiceDirectory } from './service-directory.js';
+import { askedProcess } from './service-process.js';
+import {
+  enterServing,
+  findServing,
+  type Serving,
+  servingHelp,
+  servingIn,
+  servingOptions,
+} from './serving.js';
 import { waitUntilGood } from './update-good.js';
 import { updateInstall } from './update-install.js';
 import { readCommandLine } from './usage.js';
@@ -59,28 +70,28 @@ function rowsOf(update: UpdateDocument): [string, string][] {
   return rows;
 }
 
-async function showStatus(stateDir: string, isJson: boolean): Promise<number> {
-  const text = await askApi(stateDir, { path: '/update' });
+async function showStatus(directory: ServiceDirectory, isJson: boolean): Promise<number> {
+  const text = await askApi(directory, { path: '/update' });
   const rows = isJson ? [] : rowsOf(JSON.parse(text) as UpdateDocument);
   const table = rows.map(([name, value]) => `${name.padEnd(15)} ${value}\n`).join('');
   process.stdout.write(isJson ? `${text}\n` : table);
   return 0;
 }
 
-async function post(stateDir: string, path: string): Promise<Record<string, unknown>> {
-  return JSON.parse(await askApi(stateDir, { method: 'POST', path, body: {} }));
+async function post(directory: ServiceDirectory, path: string): Promise<Record<string, unknown>> {
+  return JSON.parse(await askApi(directory, { method: 'POST', path, body: {} }));
 }
 
 /** An installer that is busy marks nothing: until it has come to an end. */
-async function markGood(stateDir: string): Promise<number> {
+async function markGood(directory: ServiceDirectory): Promise<number> {
   const endMs = performance.now() + busyMsMax;
   for (;;) {
     try {
-      const { message } = await post(stateDir, '/update/slots/booted/good');
+      const { message } = await post(directory, '/update/slots/booted/good');
       process.stdout.write(`${message}\n`);
       return 0;
     } catch (error) {
-      const { state } = JSON.parse(await askApi(stateDir, { path: '/update' }));
+      const { state } = JSON.parse(await askApi(directory, { path: '/update' }));
       const isBusy = error instanceof ApiRefusal && state === 'installing';
       if (!isBusy || performance.now() > endMs) throw error;
     }
@@ -112,24 +123,33 @@ export async function run(args: string[]): Promise<number> {
   }
   const { 'hold-s': holdText, 'within-s': withinText, index = '/', json, ...place } = line.values;
   const actions: Record<string, () => Promise<number>> = {
-    status: () => showStatus(findServing(place).stateDir, json === true),
+    status: () => showStatus(enterServing(place).directory, json === true),
     install: async () => {
       if (file === undefined) throw new StartError('give the file: spliced update install FILE');
-      return updateInstall(findServing(place).stateDir, file);
+      return updateInstall(findServing(place).directory, file);
     },
     restart: async () => {
-      await post(findServing(place).stateDir, '/update/restart');
+      await post(enterServing(place).directory, '/update/restart');
       return 0;
     },
-    'wait-good': () =>
-      waitUntilGood({
-        find: () => findServing(place),
+    'wait-good': () => {
+      const native = loadNative(); // While we may read it.
+      let serving: Serving | undefined;
+      return waitUntilGood({
+        find: () => {
+          // By its path it may be out of reach by now.
+          serving = serving === undefined ? enterServing(place) : servingIn(serving.directory);
+          return serving;
+        },
+        processOf: (directory) => askedProcess(directory, native),
+        own: loadConfiguration(place),
         holdMs: seconds(holdText, 'hold-s', holdSDefault) * 1000,
         withinMs: seconds(withinText, 'within-s', withinSDefault) * 1000,
         index: String(index),
         say: (text) => process.stderr.write(`spliced: ${text}\n`),
-      }),
-    'mark-good': () => markGood(findServing(place).stateDir),
+      });
+    },
+    'mark-good': () => markGood(enterServing(place).directory),
   };
   const chosen = Object.hasOwn(actions, action) ? actions[action] : undefined;
   if (chosen === undefined) {

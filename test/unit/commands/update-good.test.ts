@@ -4,15 +4,20 @@
 
 import { X509Certificate } from 'node:crypto';
 import { once } from 'node:events';
-import { writeFileSync } from 'node:fs';
+import { mkdirSync, symlinkSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:https';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import t, { type Test } from 'tap';
 import { issueCertificate } from '../../../src/certificates/issue.js';
-import { fileOf, waitUntilGood } from '../../../src/commands/update-good.js';
+import { fileOf as fileFor } from '../../../src/commands/index-check.js';
+import { ServiceDirectory } from '../../../src/commands/service-directory.js';
+import { waitUntilGood } from '../../../src/commands/update-good.js';
+import { loadConfiguration } from '../../../src/config/configuration.js';
 import { startScene } from '../api/scene.js';
 import { statusJson } from '../api/status.js';
+
+const fileOf = (...args: Parameters<typeof fileFor>) => fileFor(...args)?.path;
 
 const route = (path: string, more = {}) => ({
   path,
@@ -51,6 +56,9 @@ async function startService(t: Test) {
     canary: { ok: 0, failed: 0, lastMs: 0, lastError: '' },
     missing: [] as string[],
     fingerprint: '',
+    index: '/',
+    env: {} as NodeJS.ProcessEnv,
+    root: '',
   };
   const status = () => {
     now.canary.ok += 1; // One has come back since the last time.
@@ -60,7 +68,8 @@ async function startService(t: Test) {
   const served = () => [{ fingerprint: now.fingerprint }];
   const certificates = { list: () => ({ served: served(), waiting: [] }) };
   const configuration = {
-    effective: () => JSON.stringify({ files: [], settings: { root: { value: directory } } }),
+    effective: () =>
+      JSON.stringify({ files: [], settings: { root: { value: now.root || directory } } }),
   };
   const scene = await startScene(t, {
     service: { status, certificates, configuration } as never,
@@ -83,14 +92,22 @@ async function startService(t: Test) {
   });
   const { port } = server.address() as AddressInfo;
   const listeners = [{ address: '127.0.0.1', port }];
-  const state = { pid: process.pid, startTicks: '', listeners };
+  const state = { pid: process.pid, startTicks: '1', listeners };
+  const opened = ServiceDirectory.open(directory);
+  if (opened === undefined) throw new Error('no directory');
+  const uid = process.getuid?.() ?? 0;
   const wait = async (withinMs: number, holdMs = 20) => {
     const said: string[] = [];
-    const parts = { holdMs, withinMs, index: '/', say: (text: string) => said.push(text) };
-    const code = await waitUntilGood({ ...parts, find: () => ({ stateDir: directory, state }) });
+    const parts = { holdMs, withinMs, index: now.index, say: (text: string) => said.push(text) };
+    const code = await waitUntilGood({
+      ...parts,
+      find: () => ({ directory: opened, state }),
+      processOf: async () => ({ pid: process.pid, startTicks: '1', uid }),
+      own: loadConfiguration({}, { env: now.env, defaultPath: join(directory, 'none.toml') }),
+    });
     return { code, said };
   };
-  return { now, wait };
+  return { now, wait, listeners, directory };
 }
 
 t.test('each condition, in words', async (t) => {
@@ -114,4 +131,27 @@ t.test('each condition, in words', async (t) => {
   clearInterval(failing);
   t.match(failed.said[0], /canary: wrong bytes/);
   t.match(await wait(5_000), { code: 0 }, 'and good again');
+});
+
+t.test('what the service names is not believed', async (t) => {
+  const { now, wait, listeners, directory } = await startService(t);
+  const fault = async () => (await wait(1)).said[0];
+  t.match(await wait(5_000), { code: 0 });
+  const [listener] = listeners;
+  const isPlace = { ...listener };
+  Object.assign(listener ?? {}, { address: '192.0.2.1' });
+  t.match(await fault(), /index: 192\.0\.2\.1:\d+: the kernel knows nobody who listens there/);
+  Object.assign(listener ?? {}, isPlace);
+  now.env = { SPLICED_ROOT: '/srv/www' };
+  t.match(await fault(), /another "root" than the configuration of this command/);
+  now.env = { SPLICED_ROOT: directory };
+  t.match(await wait(5_000), { code: 0 }, 'the two agree');
+  now.env = {};
+  now.root = join(directory, 'page');
+  mkdirSync(now.root);
+  symlinkSync(join(directory, 'index.html'), join(now.root, 'index.html'));
+  t.match(await fault(), /index\.html is not beneath /, 'a link out of the root');
+  now.root = '/proc/self';
+  now.index = '/../../dev/zero';
+  t.match(await fault(), /is not beneath|no such file|answered with/);
 });

@@ -1,0 +1,64 @@
+// SPDX-License-Identifier: Apache-2.0
+// Small files that are replaced at once or not at all: written beside their place under a name of its
+// own, `NAME.new`, which is always a new file (O_EXCL, which follows no link), and renamed. What a
+// process that was killed has left under that name, or somebody else has planted there, is removed
+// first: the name, not what it leads to.
+
+import { closeSync, fsyncSync, openSync, renameSync, rmSync, writeSync } from 'node:fs';
+import { open, rename, rm } from 'node:fs/promises';
+import { dirname } from 'node:path';
+import { fsyncDirectory } from './durable.js';
+
+const mode = 0o600;
+
+export interface ReplaceOptions {
+  /** Before it has its place: on the medium, and its directory afterwards. */
+  durable?: boolean;
+}
+
+function syncDirectory(path: string): void {
+  const fd = openSync(path, 'r');
+  try {
+    fsyncSync(fd);
+  } finally {
+    closeSync(fd);
+  }
+}
+
+/** Mode 0600. Throws where the disk refuses; then the file is as it was. */
+export function replaceFileSync(
+  path: string,
+  text: string,
+  { durable = false }: ReplaceOptions = {},
+): void {
+  const made = `${path}.new`;
+  rmSync(made, { force: true });
+  const fd = openSync(made, 'wx', mode);
+  try {
+    writeSync(fd, text);
+    if (durable) fsyncSync(fd);
+  } finally {
+    closeSync(fd);
+  }
+  renameSync(made, path);
+  if (durable) syncDirectory(dirname(path));
+}
+
+/** The same without holding Node's thread up. */
+export async function replaceFile(
+  path: string,
+  text: string,
+  { durable = false }: ReplaceOptions = {},
+): Promise<void> {
+  const made = `${path}.new`;
+  await rm(made, { force: true });
+  const handle = await open(made, 'wx', mode);
+  try {
+    await handle.writeFile(text);
+    if (durable) await handle.sync();
+  } finally {
+    await handle.close();
+  }
+  await rename(made, path);
+  if (durable) await fsyncDirectory(dirname(path));
+}
