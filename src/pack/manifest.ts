@@ -4,12 +4,11 @@
 // gives the build its identity, which the validators of the served files carry (docs/HTTP.md).
 
 import { createHash } from 'node:crypto';
-import { mkdir, readFile, rename, writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { mkdir, open, rename, rm } from 'node:fs/promises';
 import type { CodingName } from './compressors.js';
-import { ownDirectory, unfinishedSuffix } from './tree.js';
+import { ownDirectory, readWhole, type Tree, unfinishedSuffix } from './tree.js';
 
-export const manifestPath = `${ownDirectory}/manifest.json`;
+const manifestName = 'manifest.json';
 const version = 1;
 const identityDigits = 16;
 
@@ -39,9 +38,10 @@ export function identityOf(files: Packed): string {
 }
 
 /** What an earlier run left; nothing when there is none, or none that can be read. */
-export async function readManifest(root: string): Promise<Packed> {
+export async function readManifest(tree: Tree): Promise<Packed> {
   try {
-    const parsed = JSON.parse(await readFile(join(root, manifestPath), 'utf8'));
+    const text = await tree.inside(ownDirectory, (entry) => readWhole(entry(manifestName)));
+    const parsed = JSON.parse(text.toString('utf8'));
     if (parsed.version !== version) return new Map();
     return new Map(Object.entries(parsed.files as Record<string, PackedFile>));
   } catch {
@@ -49,13 +49,25 @@ export async function readManifest(root: string): Promise<Packed> {
   }
 }
 
+const unlessThere = (error: NodeJS.ErrnoException): void => {
+  if (error.code !== 'EEXIST') throw error;
+};
+
 /** Replaces the manifest at once or not at all. Returns the identity. */
-export async function writeManifest(root: string, files: Packed): Promise<string> {
+export async function writeManifest(tree: Tree, files: Packed): Promise<string> {
   const build = identityOf(files);
   const text = JSON.stringify({ version, build, files: Object.fromEntries(files) }, null, 1);
-  const path = join(root, manifestPath);
-  await mkdir(join(root, ownDirectory), { recursive: true });
-  await writeFile(`${path}${unfinishedSuffix}`, `${text}\n`);
-  await rename(`${path}${unfinishedSuffix}`, path);
+  await tree.inside('', (entry) => mkdir(entry(ownDirectory)).catch(unlessThere));
+  await tree.inside(ownDirectory, async (entry) => {
+    const unfinished = entry(`${manifestName}${unfinishedSuffix}`);
+    await rm(unfinished, { force: true });
+    const handle = await open(unfinished, 'wx');
+    try {
+      await handle.writeFile(`${text}\n`);
+    } finally {
+      await handle.close();
+    }
+    await rename(unfinished, entry(manifestName));
+  });
   return build;
 }

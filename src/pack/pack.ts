@@ -4,12 +4,13 @@
 // how the server knows that they belong together (native/files/file_cache.hpp: adopt_variant).
 // Called by commands/pack.ts.
 
-import { chmod, readFile, rename, rm, stat, utimes, writeFile } from 'node:fs/promises';
+import type { BigIntStats } from 'node:fs';
+import { open, rename, rm } from 'node:fs/promises';
 import { availableParallelism } from 'node:os';
-import { extname, join } from 'node:path';
+import { extname } from 'node:path';
 import type { CodingName, Compressor } from './compressors.js';
 import { type Packed, type PackedFile, readManifest, sha256, writeManifest } from './manifest.js';
-import { filesOf, unfinishedSuffix } from './tree.js';
+import { openFile, readWhole, Tree, unfinishedSuffix } from './tree.js';
 
 /** A smaller one fits into one packet with its head. */
 const bytesMin = 512;
@@ -57,36 +58,64 @@ const microseconds = (ns: bigint): bigint => ns / 1_000n;
 const middleOf = (ns: bigint): number => Number(microseconds(ns)) / 1e6 + 0.5e-6;
 
 /** Writes the sibling beside its original, with its mode and its mtime, at once or not at all. */
-async function writeSibling(original: string, sibling: string, content: Buffer): Promise<void> {
+async function writeSibling(
+  { mode, mtimeNs }: BigIntStats,
+  sibling: string,
+  content: Buffer,
+): Promise<void> {
   const unfinished = `${sibling}${unfinishedSuffix}`;
-  const { mode, mtimeNs } = await stat(original, { bigint: true });
-  await writeFile(unfinished, content);
-  await chmod(unfinished, Number(mode & 0o777n));
-  await utimes(unfinished, middleOf(mtimeNs), middleOf(mtimeNs));
-  const written = await stat(unfinished, { bigint: true });
-  if (microseconds(written.mtimeNs) !== microseconds(mtimeNs)) {
-    await rm(unfinished);
-    throw new Error(`${sibling}: this file system does not keep the time of its original`);
+  await rm(unfinished, { force: true });
+  const handle = await open(unfinished, 'wx', 0o600);
+  try {
+    await handle.writeFile(content);
+    await handle.chmod(Number(mode & 0o777n));
+    await handle.utimes(middleOf(mtimeNs), middleOf(mtimeNs));
+    const written = await handle.stat({ bigint: true });
+    if (microseconds(written.mtimeNs) !== microseconds(mtimeNs)) {
+      throw new Error(`${sibling}: this file system does not keep the time of its original`);
+    }
+    await rename(unfinished, sibling);
+  } catch (error) {
+    await rm(unfinished, { force: true });
+    throw error;
+  } finally {
+    await handle.close();
   }
-  await rename(unfinished, sibling);
 }
 
 /** Whether the sibling is there as an earlier run left it, and its original has not been touched. */
-async function isCurrent(original: string, sibling: string, digest: string): Promise<boolean> {
+async function isCurrent(
+  { mtimeNs }: BigIntStats,
+  sibling: string,
+  digest: string,
+): Promise<boolean> {
   try {
-    const [before, after] = [
-      await stat(original, { bigint: true }),
-      await stat(sibling, { bigint: true }),
-    ];
-    if (microseconds(before.mtimeNs) !== microseconds(after.mtimeNs)) return false;
-    return sha256(await readFile(sibling)) === digest;
+    const handle = await openFile(sibling);
+    try {
+      const after = await handle.stat({ bigint: true });
+      if (microseconds(mtimeNs) !== microseconds(after.mtimeNs)) return false;
+      return sha256(await handle.readFile()) === digest;
+    } finally {
+      await handle.close();
+    }
   } catch {
     return false;
   }
 }
 
+/** The file's facts and its content, of one and the same file. */
+async function readOriginal(path: string): Promise<{ found: BigIntStats; content: Buffer }> {
+  const handle = await openFile(path);
+  try {
+    return { found: await handle.stat({ bigint: true }), content: await handle.readFile() };
+  } finally {
+    await handle.close();
+  }
+}
+
 class Packer {
   readonly #options: PackOptions;
+  readonly #tree: Tree;
   readonly #before: Packed;
   readonly report: PackReport = {
     build: '',
@@ -99,17 +128,21 @@ class Packer {
     tooLarge: [],
   };
 
-  constructor(options: PackOptions, before: Packed) {
+  constructor(options: PackOptions, tree: Tree, before: Packed) {
     this.#options = options;
+    this.#tree = tree;
     this.#before = before;
   }
 
-  async pack(path: string): Promise<PackedFile> {
-    const { root, compressors } = this.#options;
-    const original = join(root, path);
-    const { size } = await stat(original);
+  pack(path: string): Promise<PackedFile> {
+    return this.#tree.at(path, (entry, name) => this.#pack(path, entry(name)));
+  }
+
+  async #pack(path: string, original: string): Promise<PackedFile> {
+    const { compressors } = this.#options;
+    const { found, content } = await readOriginal(original);
+    const size = content.length;
     if (size > bytesMax) this.report.tooLarge.push(path);
-    const content = await readFile(original);
     const file: PackedFile = { bytes: content.length, sha256: sha256(content), siblings: {} };
     const before = this.#before.get(path);
     const known = before?.sha256 === file.sha256 ? before : undefined;
@@ -117,14 +150,14 @@ class Packer {
       if (!isWorthTrying(path, size)) break;
       const sibling = `${original}.${name}`;
       const recorded = known?.siblings[name];
-      if (recorded !== undefined && (await isCurrent(original, sibling, recorded.sha256))) {
+      if (recorded !== undefined && (await isCurrent(found, sibling, recorded.sha256))) {
         file.siblings[name] = recorded;
         this.report.kept += 1;
         continue;
       }
       const smaller = await compress(content);
       if (smaller.length * 100 > content.length * worthPercent) continue;
-      await writeSibling(original, sibling, smaller);
+      await writeSibling(found, sibling, smaller);
       file.siblings[name] = { bytes: smaller.length, sha256: sha256(smaller) };
       this.report.made += 1;
     }
@@ -142,44 +175,55 @@ class Packer {
 
   /** What an earlier run made and this one has not: its original is gone, or it is not worth it. */
   async removeOutdated(now: Packed): Promise<void> {
-    const { root } = this.#options;
     for (const [path, { siblings }] of this.#before) {
-      for (const [name, { sha256: digest }] of Object.entries(siblings)) {
-        if (now.get(path)?.siblings[name as CodingName] !== undefined) continue;
-        const sibling = join(root, `${path}.${name}`);
-        const found = await readFile(sibling).catch(() => undefined);
-        if (found === undefined || sha256(found) !== digest) continue;
-        await rm(sibling);
-        this.report.removed += 1;
+      for (const coding of codingNames) {
+        const recorded = siblings[coding];
+        if (recorded === undefined || now.get(path)?.siblings[coding] !== undefined) continue;
+        if (await this.#removeSibling(`${path}.${coding}`, recorded.sha256)) {
+          this.report.removed += 1;
+        }
       }
     }
+  }
+
+  /** What the manifest names may be anything by now, or no path of the directory at all. */
+  async #removeSibling(path: string, digest: string): Promise<boolean> {
+    const isOurs = this.#tree.at(path, async (entry, name) => {
+      if (sha256(await readWhole(entry(name))) !== digest) return false;
+      await rm(entry(name));
+      return true;
+    });
+    return isOurs.catch(() => false);
   }
 }
 
 /** The files to be packed: no sibling of one of them, and nothing that a run left unfinished. */
-async function originalsOf(root: string): Promise<string[]> {
-  const paths = await filesOf(root);
+async function originalsOf(tree: Tree): Promise<string[]> {
+  const paths = await tree.files();
   const all = new Set(paths);
   const isSibling = (path: string): boolean =>
     codingNames.some(
       (name) => path.endsWith(`.${name}`) && all.has(path.slice(0, -name.length - 1)),
     );
-  for (const path of paths) if (path.endsWith(unfinishedSuffix)) await rm(join(root, path));
+  for (const path of paths) {
+    if (path.endsWith(unfinishedSuffix)) await tree.at(path, (entry, name) => rm(entry(name)));
+  }
   return paths.filter((path) => !isSibling(path) && !path.endsWith(unfinishedSuffix));
 }
 
 /** Packs the directory. Throws what the file system says, and leaves what is done. */
 export async function packDirectory(options: PackOptions): Promise<PackReport> {
   const { root, onProgress } = options;
-  const before = await readManifest(root);
+  const tree = new Tree(root);
+  const before = await readManifest(tree);
   // The siblings of a file that is gone are no originals of their own.
   const orphans = new Set(
     [...before].flatMap(([path, { siblings }]) =>
       Object.keys(siblings).map((name) => `${path}.${name}`),
     ),
   );
-  const paths = (await originalsOf(root)).filter((path) => !orphans.has(path));
-  const packer = new Packer(options, before);
+  const paths = (await originalsOf(tree)).filter((path) => !orphans.has(path));
+  const packer = new Packer(options, tree, before);
   const packed = new Map<string, PackedFile>();
   const waiting = paths.values();
   const work = async (): Promise<void> => {
@@ -191,6 +235,6 @@ export async function packDirectory(options: PackOptions): Promise<PackReport> {
   await Promise.all(Array.from({ length: availableParallelism() }, work));
   const files: Packed = new Map(paths.map((path) => [path, packed.get(path) as PackedFile]));
   await packer.removeOutdated(files);
-  packer.report.build = await writeManifest(root, files);
+  packer.report.build = await writeManifest(tree, files);
   return packer.report;
 }

@@ -3,14 +3,16 @@
 // and removed when they are not; a manifest that is the same for the same content.
 
 import { spawnSync } from 'node:child_process';
-import { randomBytes } from 'node:crypto';
+import { createHash, randomBytes } from 'node:crypto';
 import {
   existsSync,
+  lstatSync,
   mkdirSync,
   readdirSync,
   readFileSync,
   rmSync,
   statSync,
+  symlinkSync,
   utimesSync,
   writeFileSync,
 } from 'node:fs';
@@ -151,4 +153,47 @@ t.test('the command', async (t) => {
   t.match(run(join(root, 'none')), { status: 2, stderr: /none: cannot be packed: / });
   t.match(run(join(root, 'index.html')), { status: 2, stderr: /is no directory/ });
   t.match(run(root, root), { status: 2, stderr: /unexpected argument/ });
+});
+
+t.test('what others have put into the directory is not followed', async (t) => {
+  const directory = t.testdir({
+    victim: 'of somebody else',
+    outside: { 'page.html.br': 'there' },
+    site: { 'a.js': script, '.spliced': {} },
+  });
+  const [root, victim] = [join(directory, 'site'), join(directory, 'victim')];
+  const outside = join(directory, 'outside');
+  symlinkSync(victim, join(root, 'a.js.br.spliced-unfinished'));
+  symlinkSync(victim, join(root, 'a.js.gz'));
+  symlinkSync(victim, join(root, '.spliced', 'manifest.json.spliced-unfinished'));
+  // A manifest that names what is not beneath the directory.
+  const digest = createHash('sha256').update('there').digest('hex');
+  const file = { bytes: 1, sha256: '', siblings: { br: { bytes: 1, sha256: digest } } };
+  const files = { '../outside/page.html': file, '../../outside/page.html': file };
+  const manifest = { version: 1, build: '', files };
+  writeFileSync(join(root, '.spliced', 'manifest.json'), JSON.stringify(manifest));
+  t.match(await pack(root), { files: 1, made: 2, removed: 0 });
+  t.equal(readFileSync(victim, 'utf8'), 'of somebody else');
+  t.same(readdirSync(outside), ['page.html.br']);
+  t.same(readdirSync(root).sort(), ['.spliced', 'a.js', 'a.js.br', 'a.js.gz']);
+  t.ok(lstatSync(join(root, 'a.js.gz')).isFile());
+  t.same(readdirSync(join(root, '.spliced')), ['manifest.json']);
+  rmSync(join(root, '.spliced'), { recursive: true });
+  symlinkSync(outside, join(root, '.spliced'));
+  await t.rejects(pack(root), { message: /ELOOP|ENOTDIR/ });
+  t.same(readdirSync(outside), ['page.html.br'], 'nor is its own directory');
+});
+
+t.test('a directory that becomes a link meanwhile', async (t) => {
+  const directory = t.testdir({ outside: { 'a.js': script }, site: { sub: { 'a.js': script } } });
+  const [root, outside] = [join(directory, 'site'), join(directory, 'outside')];
+  const onProgress = (): void => {
+    if (!existsSync(join(root, 'sub', 'a.js'))) return;
+    rmSync(join(root, 'sub'), { recursive: true });
+    symlinkSync(outside, join(root, 'sub'));
+  };
+  await t.rejects(packDirectory({ root, compressors, onProgress }), {
+    message: /site\/sub|ENOTDIR/,
+  });
+  t.same(readdirSync(outside), ['a.js'], 'nothing was written beyond the root');
 });
