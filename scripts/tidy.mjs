@@ -106,6 +106,13 @@ function* scriptRule(path, text) {
       yield { line, message: 'only src/cli.ts may end the process' };
     }
   }
+  // A new file is O_EXCL ('wx'), which follows no link; doctor's are in a directory of its own.
+  if (roomOf(path, 'src') !== 'doctor') {
+    const follows = /(^|[^.\w])writeFile(Sync)?\s*\(|\bopen(Sync)?\([^)]*, '(w|a)\+?'/;
+    for (const { line } of matches(code, follows)) {
+      yield { line, message: "write by replace-file.ts, or open with 'wx': a link may be planted" };
+    }
+  }
   const room = roomOf(path, 'src');
   // A command puts rooms together, as the daemon does.
   if (room === undefined || room === 'commands') return;

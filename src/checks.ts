@@ -12,6 +12,7 @@ import { readClientCertificates } from './client-certificates.js';
 import { findingOf, type LoadedConfiguration } from './config/configuration.js';
 import type { Problem } from './config/layers.js';
 import { reasonOf, StartError } from './start-error.js';
+import { secureDirectory } from './state-directory.js';
 
 function requireDirectory(path: string, mode: number): void {
   if (!statSync(path).isDirectory()) throw new Error(`${path} is not a directory`);
@@ -38,6 +39,17 @@ function checkStateDir(stateDir: string): void {
   }
 }
 
+/** `config check` is for the service, whose user root is not. */
+function checkStateSafe(stateDir: string): void {
+  const own = process.geteuid?.() ?? 0;
+  const user = own === 0 ? statSync(stateDir, { throwIfNoEntry: false })?.uid : own;
+  try {
+    if (user !== undefined) secureDirectory(stateDir, { mend: false, user });
+  } catch (error) {
+    throw new StartError(`--state-dir: is not safe: ${reasonOf(error)}`);
+  }
+}
+
 async function checkPair(pair: InstalledOptions): Promise<void> {
   const checked = await checkInstalled(pair, Date.now(), SPLICED_BUILD_DATE_MS);
   if (checked.pair === undefined) throw new StartError(refusalOf(pair, checked));
@@ -50,6 +62,7 @@ export async function checkSystem(loaded: LoadedConfiguration): Promise<Problem[
   const checks: (() => void | Promise<void>)[] = [
     () => checkRoot(root),
     () => (isStateNeeded ? checkStateDir(stateDir) : undefined),
+    () => checkStateSafe(stateDir),
     ...installed.map((pair) => () => checkPair(pair)),
     () => void readClientCertificates(clientCertificates),
   ];

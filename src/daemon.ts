@@ -32,6 +32,7 @@ import { type Participant, Reloader } from './reload.js';
 import { RunRecord } from './run-record.js';
 import { operatorRoutes, SiteServing, siteOf } from './site.js';
 import { reasonOf, StartError } from './start-error.js';
+import { secureStateDirectory } from './state-directory.js';
 import { Health, isHealthWatched } from './supervision/health.js';
 import { takeNotifySocket } from './supervision/notify.js';
 import { selfRequestWithin } from './supervision/self-request.js';
@@ -350,6 +351,7 @@ export async function runDaemon(parts: DaemonParts): Promise<boolean> {
     const surroundings = takeSurroundings(log);
     const { native, supervisor } = surroundings;
     const { configuration } = loaded;
+    secureStateDirectory(configuration.stateDir, log);
     const { https, http } = planListeners({ ...surroundings, configuration, log });
     // Late bound: the certificates come first.
     const onClockJump = (): void => serving.clients?.look();

@@ -5,7 +5,7 @@
 // first: the name, not what it leads to.
 
 import { closeSync, fsyncSync, openSync, renameSync, rmSync, writeSync } from 'node:fs';
-import { open, rename, rm } from 'node:fs/promises';
+import { type FileHandle, open, rename, rm } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { fsyncDirectory } from './durable.js';
 
@@ -25,6 +25,28 @@ function syncDirectory(path: string): void {
   }
 }
 
+const isThere = (error: unknown): boolean => (error as NodeJS.ErrnoException).code === 'EEXIST';
+
+function openNewSync(path: string): number {
+  try {
+    return openSync(path, 'wx', mode);
+  } catch (error) {
+    if (!isThere(error)) throw error;
+    rmSync(path);
+    return openSync(path, 'wx', mode);
+  }
+}
+
+async function openNew(path: string): Promise<FileHandle> {
+  try {
+    return await open(path, 'wx', mode);
+  } catch (error) {
+    if (!isThere(error)) throw error;
+    await rm(path);
+    return open(path, 'wx', mode);
+  }
+}
+
 /** Mode 0600. Throws where the disk refuses; then the file is as it was. */
 export function replaceFileSync(
   path: string,
@@ -32,8 +54,7 @@ export function replaceFileSync(
   { durable = false }: ReplaceOptions = {},
 ): void {
   const made = `${path}.new`;
-  rmSync(made, { force: true });
-  const fd = openSync(made, 'wx', mode);
+  const fd = openNewSync(made);
   try {
     writeSync(fd, text);
     if (durable) fsyncSync(fd);
@@ -51,8 +72,7 @@ export async function replaceFile(
   { durable = false }: ReplaceOptions = {},
 ): Promise<void> {
   const made = `${path}.new`;
-  await rm(made, { force: true });
-  const handle = await open(made, 'wx', mode);
+  const handle = await openNew(made);
   try {
     await handle.writeFile(text);
     if (durable) await handle.sync();

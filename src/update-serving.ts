@@ -10,6 +10,7 @@ import type { Configuration } from './config/configuration.js';
 import type { Events } from './events.js';
 import type { Log } from './log.js';
 import { reasonOf } from './start-error.js';
+import { secureDirectory } from './state-directory.js';
 import type { UpdateManager } from './update/manager.js';
 
 export interface UpdateServingParts {
@@ -72,6 +73,8 @@ export class UpdateServing {
   async #make(): Promise<UpdateManager> {
     const { configuration, events, log, build, endForRestart } = this.#parts;
     const { adapter, directory, command, restart: kind } = configuration.update;
+    // A group may bring bundles there: an installer's, or the operators'.
+    secureDirectory(directory, { forbidden: 0o002 });
     const { loadInstaller, UpdateManager } = await import('./update/main.js');
     const manager = new UpdateManager({
       adapter,

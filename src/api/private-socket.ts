@@ -23,8 +23,8 @@ import { connect, type Server } from 'node:net';
 import { join } from 'node:path';
 import { reasonOf, StartError } from '../start-error.js';
 
-const openDirectory = (path: string): number =>
-  openSync(path, constants.O_RDONLY | constants.O_DIRECTORY);
+const openDirectory = (path: string, flags = 0): number =>
+  openSync(path, constants.O_RDONLY | constants.O_DIRECTORY | flags);
 
 /**
  * Calls `use` with a path of the file that fits into sun_path (108 bytes, unix(7)) however long the
@@ -76,12 +76,12 @@ function bindAndRename(server: Server, directory: string, name: string): () => v
   const [path, made] = [join(directory, name), join(directory, `.${name}.new`)];
   rmSync(made, { recursive: true, force: true }); // Of a start that did not come to its end.
   mkdirSync(made, { mode: 0o700 });
-  const fd = openDirectory(made);
+  const fd = openDirectory(made, constants.O_NOFOLLOW);
   // Node binds before it returns. When the server is closed libuv unlinks the path that it was given:
   // the descriptor stays open until then, so that the path never means another file.
   server.on('close', () => closeSync(fd));
   server.listen(`/proc/self/fd/${fd}/${name}`);
-  const bound = join(made, name);
+  const bound = `/proc/self/fd/${fd}/${name}`;
   chmodSync(bound, 0o600);
   const own = statSync(bound);
   renameSync(bound, path);

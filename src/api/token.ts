@@ -5,7 +5,8 @@
 // 256 bits cannot be searched for.
 
 import { createHash, randomBytes, timingSafeEqual } from 'node:crypto';
-import { type FileHandle, open, readFile, rename, rm, stat } from 'node:fs/promises';
+import { constants } from 'node:fs';
+import { type FileHandle, open, rename, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 
 const tokenBytes = 32;
@@ -62,12 +63,23 @@ export async function revokeToken(stateDir: string): Promise<boolean> {
   return true;
 }
 
+/** The file itself: a link is not followed, and a pipe has no writer to wait for. */
+async function readToken(path: string): Promise<string> {
+  const { O_NOFOLLOW, O_NONBLOCK, O_RDONLY } = constants;
+  const handle = await open(path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK);
+  try {
+    return await handle.readFile('latin1');
+  } finally {
+    await handle.close();
+  }
+}
+
 /** In constant time. False also when there is none; throws when the file cannot be read. */
 export async function isToken(stateDir: string, token: string): Promise<boolean> {
   if (token.length > tokenCharactersMax) return false;
   let text: string;
   try {
-    text = await readFile(fileOf(stateDir), 'latin1');
+    text = await readToken(fileOf(stateDir));
   } catch (error) {
     if (isMissing(error)) return false;
     throw error;

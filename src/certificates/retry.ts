@@ -4,8 +4,9 @@
 // loss only means an earlier attempt. Used by enrolment.ts.
 
 import { readFileSync } from 'node:fs';
-import { mkdir, rename, rm, writeFile } from 'node:fs/promises';
+import { mkdir, rm } from 'node:fs/promises';
 import { dirname } from 'node:path';
+import { replaceFile } from '../replace-file.js';
 import { type Clock, hourMs, isClockSet, minuteMs } from './clock.js';
 
 const pauseMsMin = minuteMs;
@@ -77,8 +78,7 @@ export class Retry {
     const nextMs = isClockSet(nowMs, this.#buildDateMs) ? nowMs + delayMs : 0;
     const saved: Saved = { failures: this.#failures, nextMs };
     await mkdir(dirname(this.#path), { recursive: true, mode: 0o700 });
-    await writeFile(`${this.#path}.next`, JSON.stringify(saved), { mode: 0o600 });
-    await rename(`${this.#path}.next`, this.#path);
+    await replaceFile(this.#path, JSON.stringify(saved));
   }
 }
 

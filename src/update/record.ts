@@ -2,16 +2,9 @@
 // What of an update survives the process and a power cut: one small file in the update's directory,
 // replaced atomically. Used by manager.ts.
 
-import {
-  closeSync,
-  fsyncSync,
-  mkdirSync,
-  openSync,
-  readFileSync,
-  renameSync,
-  writeSync,
-} from 'node:fs';
+import { mkdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { replaceFileSync } from '../replace-file.js';
 
 /** A bundle that has arrived completely, in a file of the update's directory. */
 export interface ReceivedBundle {
@@ -58,19 +51,5 @@ export function readRecord(directory: string): UpdateRecord | undefined {
 /** Throws where the disk refuses. After a power cut there is the old record or the new one. */
 export function writeRecord(directory: string, record: UpdateRecord): void {
   mkdirSync(directory, { recursive: true, mode: 0o700 });
-  const name = nameOf(directory);
-  const file = openSync(`${name}.new`, 'w', 0o600);
-  try {
-    writeSync(file, `${JSON.stringify(record)}\n`);
-    fsyncSync(file);
-  } finally {
-    closeSync(file);
-  }
-  renameSync(`${name}.new`, name);
-  const folder = openSync(directory, 'r');
-  try {
-    fsyncSync(folder);
-  } finally {
-    closeSync(folder);
-  }
+  replaceFileSync(nameOf(directory), `${JSON.stringify(record)}\n`, { durable: true });
 }

@@ -5,7 +5,7 @@
 // boot. The service itself ends with an exit code that the unit answers with a new start.
 // Used by manager.ts.
 
-import { writeFileSync } from 'node:fs';
+import { closeSync, openSync } from 'node:fs';
 import { join } from 'node:path';
 import { reasonOf } from '../start-error.js';
 
@@ -33,9 +33,10 @@ export function beginRestart({ kind, env, endForRestart }: RestartMeans): string
     return 'The service has no runtime directory: only as spliced.service it can restart the device.';
   }
   try {
-    writeFileSync(join(directory, 'reboot'), '', { mode: 0o600 });
+    closeSync(openSync(join(directory, 'reboot'), 'wx', 0o600));
     return undefined;
   } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'EEXIST') return undefined; // Asked for before.
     return `The restart cannot be asked for: ${reasonOf(error)}.`;
   }
 }

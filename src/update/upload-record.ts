@@ -3,9 +3,10 @@
 // file, replaced atomically, that says how much of the part is on the medium for certain. Used by
 // uploads.ts.
 
-import { open, readFile, rename, rm } from 'node:fs/promises';
+import { readFile, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fsyncDirectory } from '../durable.js';
+import { replaceFile } from '../replace-file.js';
 
 export interface UploadRecord {
   /** `complete`: all is there and right, and `file` is, or is about to be, its name. */
@@ -50,16 +51,8 @@ export async function readRecord(directory: string): Promise<UploadRecord | unde
 
 /** After a power cut there is the old record or the new one. Throws where the disk refuses. */
 export async function writeRecord(directory: string, record: UploadRecord): Promise<void> {
-  const path = join(directory, recordName);
-  const handle = await open(`${path}.new`, 'w', 0o600);
-  try {
-    await handle.writeFile(`${JSON.stringify(record)}\n`);
-    await handle.sync();
-  } finally {
-    await handle.close();
-  }
-  await rename(`${path}.new`, path);
-  await fsyncDirectory(directory);
+  const text = `${JSON.stringify(record)}\n`;
+  await replaceFile(join(directory, recordName), text, { durable: true });
 }
 
 /** The record first: a part without one is nothing. */

@@ -5,7 +5,8 @@
 // the same bundle again goes on from there. Made by upload-serving.ts.
 
 import { randomBytes } from 'node:crypto';
-import { open, rm, stat, statfs, truncate } from 'node:fs/promises';
+import { constants } from 'node:fs';
+import { lstat, open, rm, statfs } from 'node:fs/promises';
 import { extname, join } from 'node:path';
 import { fsyncDirectory, makeDirectory } from '../durable.js';
 import type { Log } from '../log.js';
@@ -66,6 +67,16 @@ const syncMsMax = 5_000;
 function bundleFile(name: string, sha256: string): string {
   const extension = extname(name);
   return `bundle-${sha256.slice(0, 16)}${/^\.\w{1,16}$/.test(extension) ? extension : ''}`;
+}
+
+/** The file itself: a link there is not followed. */
+async function cutOff(path: string, length: number): Promise<void> {
+  const handle = await open(path, constants.O_WRONLY | constants.O_NOFOLLOW);
+  try {
+    await handle.truncate(length);
+  } finally {
+    await handle.close();
+  }
 }
 
 export class Uploads<R extends Receiver = Receiver> {
@@ -164,14 +175,14 @@ export class Uploads<R extends Receiver = Receiver> {
     if (record === undefined) return removeUpload(directory);
     if (record.state === 'complete') return this.#takeComplete(record);
     const part = join(directory, partName);
-    const found = await stat(part).catch(() => undefined);
-    if (found === undefined || found.size < record.offset) {
+    const found = await lstat(part).catch(() => undefined);
+    if (found?.isFile() !== true || found.size < record.offset) {
       const reason = `the part has ${found?.size ?? 'no'} bytes, and ${record.offset} were safe`;
       log.warn({ event: 'upload_lost', name: record.name, reason });
       return removeUpload(directory);
     }
     // What follows may not be what was sent: it was on its way to the medium.
-    if (found.size > record.offset) await truncate(part, record.offset);
+    if (found.size > record.offset) await cutOff(part, record.offset);
     this.#record = record;
     const { name, length, offset } = record;
     log.info({ event: 'upload_found', name, length, offset });
@@ -183,8 +194,8 @@ export class Uploads<R extends Receiver = Receiver> {
     const { directory, log } = this.#parts;
     const { name, length, sha256, file } = record;
     const path = join(directory, file);
-    const isNamed = await stat(path).then(
-      () => true,
+    const isNamed = await lstat(path).then(
+      (found) => found.isFile(),
       () => false,
     );
     try {
@@ -216,13 +227,14 @@ export class Uploads<R extends Receiver = Receiver> {
     try {
       await makeDirectory(directory);
       // Its own blocks are the part's already.
-      const { blocks } = before === undefined ? { blocks: 0 } : await stat(path);
+      const { blocks } = before === undefined ? { blocks: 0 } : await lstat(path);
       await this.#refuseWithoutSpace(length - Math.max(offset, blocks * 512));
       if (before === undefined) {
-        const handle = await open(path, 'w', 0o600);
+        await rm(path, { force: true }); // Whatever has the name: the part is a new file.
+        const handle = await open(path, 'wx', 0o600);
         await handle.close();
         await fsyncDirectory(directory);
-      } else await truncate(path, offset);
+      } else await cutOff(path, offset);
       await this.#parts.reserveFile(path, length);
       const sha256 = wish.sha256 ?? before?.sha256 ?? '';
       const record: UploadRecord = { state: 'receiving', name, length, sha256, offset, file: '' };
