@@ -21,6 +21,7 @@ import { labelOf, type Problem } from './config/layers.js';
 import { showAsJson } from './config/show.js';
 import type { Engine } from './engine/native.js';
 import type { Events } from './events.js';
+import type { Housekeeper } from './housekeeping.js';
 import type { Log } from './log.js';
 import type { LogTail } from './log-tail.js';
 import type { Participant, Reloader } from './reload.js';
@@ -37,6 +38,7 @@ export interface ApiServingParts {
   events: Events;
   update: Pick<UpdateServing, 'service'>;
   uploads: Pick<UploadServing, 'service'>;
+  housekeeping: Housekeeper;
 }
 
 /** What the text of a check is called in its findings; a file's name for all that reads it. */
@@ -83,6 +85,7 @@ export class ApiServing {
   #reloader: Reloader | undefined;
   #server: ApiServer | undefined;
   #starting: Promise<void> | undefined;
+  #refusal = ''; // That was said last.
   #isClosed = false;
   #isDraining = false;
 
@@ -105,22 +108,29 @@ export class ApiServing {
     },
   };
 
-  /** In the background; never throws. Call it when the service is ready: it reads more code. */
+  /**
+   * In the background, again until it succeeds; never throws. Call it when the service is ready: it
+   * reads more code.
+   */
   start(reloader: Reloader): void {
     this.#reloader = reloader;
-    this.#starting = this.#start();
+    void this.#parts.housekeeping.keep('opening the API', () => {
+      this.#starting = this.#start();
+      return this.#starting;
+    });
   }
 
   /** Ends every connection. Idempotent. */
   async close(): Promise<void> {
     this.#isClosed = true;
-    await this.#starting;
+    await this.#starting?.catch(() => {});
     await this.#server?.close();
   }
 
   async #start(): Promise<void> {
     const { log, tail, events, configuration } = this.#parts;
     const { stateDir } = configuration;
+    if (this.#isClosed) return;
     try {
       const { Access, ApiServer } = await import('./api/main.js');
       if (this.#isClosed) return;
@@ -135,7 +145,9 @@ export class ApiServing {
       this.#server = server;
     } catch (error) {
       const reason = error instanceof StartError ? error.message : reasonOf(error);
-      log.error({ event: 'api_unavailable', reason });
+      if (reason !== this.#refusal) log.error({ event: 'api_unavailable', reason });
+      this.#refusal = reason;
+      throw error;
     }
   }
 

@@ -9,6 +9,7 @@ import { minuteMs } from './certificates/clock.js';
 import { CertificateManager, type CertificateOptions } from './certificates/manager.js';
 import type { Configuration, LoadedConfiguration } from './config/configuration.js';
 import type { CertificatePair, Engine } from './engine/native.js';
+import type { Housekeeper } from './housekeeping.js';
 import type { ListenerPlan } from './listeners.js';
 import type { Log } from './log.js';
 import type { PlainHttp } from './plain-http/responder.js';
@@ -20,6 +21,7 @@ export interface CertificateParts {
   http: ListenerPlan;
   /** The wall clock was set, or jumped: whoever else judges by dates is to look again. */
   onClockJump(): void;
+  housekeeping: Housekeeper;
   log: Log;
 }
 
@@ -54,7 +56,9 @@ export class CertificateServing {
   #timer: NodeJS.Timeout | undefined;
 
   /** Does nothing yet; `start()` does. */
-  constructor({ loaded: { configuration, files }, http, onClockJump, log }: CertificateParts) {
+  constructor(parts: CertificateParts) {
+    const { http, onClockJump, housekeeping, log } = parts;
+    const { configuration, files } = parts.loaded;
     this.#log = log;
     this.#configuration = configuration;
     this.#files = files;
@@ -73,6 +77,7 @@ export class CertificateServing {
         this.#show();
       },
       onClockJump,
+      housekeeping,
       ...(hasPlainHttp ? { challenges: this.#challenges } : {}),
     });
   }
@@ -200,11 +205,11 @@ export class CertificateServing {
 }
 
 /** As much of the list as the status takes; a last entry says how many more there are. */
-export function statusText(entries: readonly unknown[]): string {
+export function statusText(entries: readonly unknown[], bytesMax = statusBytesMax): string {
   const texts = entries.map((entry) => JSON.stringify(entry));
   const lengthOf = (some: string[]): number => Buffer.byteLength(some.join(','));
   const all = texts.length;
-  while (lengthOf(texts) > statusBytesMax) texts.pop();
+  while (lengthOf(texts) > bytesMax) texts.pop();
   const more = texts.length < all ? [`{"more":${all - texts.length}}`] : [];
   return `[${[...texts, ...more].join(',')}]`;
 }

@@ -5,6 +5,7 @@
 
 import { ApiServing } from './api-serving.js';
 import { CertificateServing } from './certificate-serving.js';
+import { systemClock } from './certificates/clock.js';
 import { checkSystem } from './checks.js';
 import { ClientAccess } from './client-certificates.js';
 import { formatListenAddress } from './config/address.js';
@@ -24,12 +25,14 @@ import {
   type SiteOptions,
 } from './engine/native.js';
 import { Events } from './events.js';
+import { Housekeeping } from './housekeeping.js';
 import { type ListenerPlan, planListeners } from './listeners.js';
 import type { Log } from './log.js';
 import { ConnectionReporter } from './log-connections.js';
 import type { LogTail } from './log-tail.js';
 import { type Participant, Reloader } from './reload.js';
 import { RunRecord } from './run-record.js';
+import { describeService, showTroubles } from './service-status.js';
 import { operatorRoutes, SiteServing, siteOf } from './site.js';
 import { reasonOf, StartError } from './start-error.js';
 import { secureStateDirectory } from './state-directory.js';
@@ -37,7 +40,6 @@ import { Health, isHealthWatched } from './supervision/health.js';
 import { takeNotifySocket } from './supervision/notify.js';
 import { selfRequestWithin } from './supervision/self-request.js';
 import { takeInheritedSockets } from './supervision/socket-activation.js';
-import { keepStatusFresh, statusWords } from './supervision/status-words.js';
 import { extendStopWhileItProgresses } from './supervision/stop-extension.js';
 import { createSupervisor, type Supervisor } from './supervision/systemd.js';
 import { takeWatchdogPeriod } from './supervision/watchdog.js';
@@ -70,6 +72,7 @@ export interface DaemonParts {
 interface Serving {
   configuration: Configuration;
   certificates: CertificateServing;
+  housekeeping: Housekeeping;
   /** From when the engine is made. */
   clients?: ClientAccess;
 }
@@ -140,33 +143,6 @@ async function answerOurselves(
     return selfRequestWithin(native.askOurselves, request, readyMs);
   });
   await Promise.all(requests);
-}
-
-/** What `systemctl status` shows; kept fresh until `close`. */
-function describeService(serving: Serving, engine: Engine, urls: string[], supervisor: Supervisor) {
-  let refusedErrors = 0;
-  let troubles = '';
-  const words = (): string => {
-    const certificateDaysLeft = serving.certificates.daysLeft();
-    return statusWords({
-      urls,
-      figures: statsOf(engine),
-      certificateDaysLeft,
-      certificateEndsSoon: serving.certificates.endsSoon(),
-      refusedErrors,
-      troubles,
-    });
-  };
-  const status = (refused: number): string => {
-    refusedErrors = refused;
-    return words();
-  };
-  const close = supervisor.isPresent ? keepStatusFresh(words, supervisor.status) : () => {};
-  const onTroubles = (words: string): void => {
-    troubles = words;
-    supervisor.status(status(refusedErrors));
-  };
-  return { status, onTroubles, close };
 }
 
 interface StopParts {
@@ -284,10 +260,11 @@ async function announce(
   const addresses = listeners.map(({ address, port }) => ({ address, port }));
   const urls = addresses.map((listener) => `https://${formatListenAddress(listener)}/`);
   const { root, stateDir } = serving.configuration;
-  const record = new RunRecord(stateDir, addresses, log);
+  const record = new RunRecord(stateDir, addresses, log, serving.housekeeping);
   log.info({ event: 'ready', version: SPLICED_VERSION, listeners: addresses, urls, root });
   const { status, onTroubles, close } = describeService(serving, engine, urls, supervisor);
-  ends.push(close);
+  const endShowing = showTroubles(serving.housekeeping, engine);
+  ends.push(close, endShowing);
   await supervisor.ready(status(0));
   const watched = { engine, watchdogMs, notify, onTroubles, log };
   const health = isHealthWatched(watchdogMs, engine.stats()) ? new Health(watched) : undefined;
@@ -296,6 +273,7 @@ async function announce(
   ends.push(() => health?.close());
   const beginStop = (): void => {
     close();
+    endShowing();
     failover.close();
     health?.beginStop();
   };
@@ -312,18 +290,25 @@ function serveOperators(
   status: (refusedErrors: number) => string,
   ends: Ends,
 ): () => void {
-  const { configuration, certificates } = serving;
+  const { configuration, certificates, housekeeping } = serving;
   const events = new Events();
   const build = (): string | null => siteServing.build || null;
   const tellBuild = (): void => events.publish('build', { build: build() });
   siteServing.onBuild(tellBuild);
   tellBuild();
   const endForRestart = signals.endForRestart;
-  const update = new UpdateServing({ configuration, events, log, build, endForRestart });
+  const update = new UpdateServing({
+    configuration,
+    events,
+    log,
+    housekeeping,
+    build,
+    endForRestart,
+  });
   ends.push(() => update.close());
-  const uploads = new UploadServing({ native, engine, configuration, log, update });
+  const uploads = new UploadServing({ native, engine, configuration, log, housekeeping, update });
   ends.push(() => uploads.close());
-  const shown = { log, tail, events, update, uploads };
+  const shown = { log, tail, events, update, uploads, housekeeping };
   const api = new ApiServing({ configuration, engine, manager: certificates.manager, ...shown });
   ends.push(() => api.close());
   const participants = [
@@ -355,8 +340,10 @@ export async function runDaemon(parts: DaemonParts): Promise<boolean> {
     const { https, http } = planListeners({ ...surroundings, configuration, log });
     // Late bound: the certificates come first.
     const onClockJump = (): void => serving.clients?.look();
-    const certificates = new CertificateServing({ loaded, http, onClockJump, log });
-    const serving: Serving = { configuration, certificates };
+    const housekeeping = new Housekeeping({ log, clock: systemClock });
+    ends.push(() => housekeeping.close());
+    const certificates = new CertificateServing({ loaded, http, onClockJump, housekeeping, log });
+    const serving: Serving = { configuration, certificates, housekeeping };
     ends.push(() => certificates.close());
     await certificates.start();
     if (signals.stop.aborted) return true;

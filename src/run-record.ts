@@ -2,15 +2,15 @@
 // STATE/service.json: which process serves and where, and afterwards how it ended. Written by the
 // daemon at READY and at its end, read by the commands that mean the running service, which believe
 // it no more than they must (commands/service-process.ts). A record is of use to an operator alone:
-// what cannot be written is a line in the log.
+// what cannot be written is tried again (housekeeping.ts).
 
 import { mkdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { ListenAddress } from './config/address.js';
 import { readItself } from './descriptors.js';
+import type { Housekeeper } from './housekeeping.js';
 import type { Log } from './log.js';
 import { replaceFileSync } from './replace-file.js';
-import { reasonOf } from './start-error.js';
 
 export interface RunEnd {
   isClean: boolean;
@@ -91,13 +91,20 @@ export class RunRecord {
   readonly #state: RunState;
   readonly #stateDir: string;
   readonly #log: Log;
+  readonly #housekeeping: Housekeeper;
 
   /**
    * Writes the record of this process, also over that of another which still runs: it may be one that
    * hangs in the kernel and cannot end (failover.ts), but it may also be a mistake, so the log says it.
    */
-  constructor(stateDir: string, listeners: readonly ListenAddress[], log: Log) {
+  constructor(
+    stateDir: string,
+    listeners: readonly ListenAddress[],
+    log: Log,
+    housekeeping: Housekeeper,
+  ) {
     this.#stateDir = stateDir;
+    this.#housekeeping = housekeeping;
     this.#log = log;
     this.#warnIfShared();
     this.#state = { pid: process.pid, startTicks: startTicksOf(process.pid) ?? '', listeners };
@@ -119,11 +126,9 @@ export class RunRecord {
   }
 
   #write(state: RunState): void {
-    try {
+    void this.#housekeeping.keep('writing service.json', () => {
       mkdirSync(this.#stateDir, { recursive: true, mode: 0o700 });
       replaceFileSync(fileOf(this.#stateDir), `${JSON.stringify(state)}\n`);
-    } catch (error) {
-      this.#log.warn({ event: 'run_record_failed', reason: reasonOf(error) });
-    }
+    });
   }
 }

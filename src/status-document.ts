@@ -1,6 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 // The members of the engine's status (native/engine/status.cpp, and what the daemon annotates) that
-// are read in TypeScript to be shown: by the metrics and by `spliced status`. Types only.
+// are read in TypeScript to be shown: by the metrics and by `spliced status`.
+
+/** One that failed, or how many more there are. */
+export type UndoneTask = { what: string; reason: string } | { more: number };
+
+export const troubleText = (task: UndoneTask): string =>
+  'more' in task ? `${task.more} more` : `${task.what}: ${task.reason}`;
 
 export type Counts = Record<string, number>;
 
@@ -58,5 +64,7 @@ export interface StatusDocument {
   };
   files: { open: number; hits: number; misses: number; coldFills: number };
   canary?: { ok: number; failed: number; lastMs: number; lastError: string };
+  /** What the service keeps for itself and could not write, tidy or read; all in the log, too. */
+  housekeeping?: UndoneTask[];
   watchdog?: { missing: string[] };
 }

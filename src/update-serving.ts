@@ -8,6 +8,7 @@ import { readFileSync } from 'node:fs';
 import type { ApiService, Update } from './api/service.js';
 import type { Configuration } from './config/configuration.js';
 import type { Events } from './events.js';
+import type { Housekeeper } from './housekeeping.js';
 import type { Log } from './log.js';
 import { reasonOf } from './start-error.js';
 import { secureDirectory } from './state-directory.js';
@@ -17,6 +18,7 @@ export interface UpdateServingParts {
   configuration: Pick<Configuration, 'update'>;
   events: Events;
   log: Log;
+  housekeeping: Housekeeper;
   /** Identity of the web root's build; null: it has none. */
   build: () => string | null;
   /** Ends this process after a drain, so that it is started again. */
@@ -71,7 +73,7 @@ export class UpdateServing {
   };
 
   async #make(): Promise<UpdateManager> {
-    const { configuration, events, log, build, endForRestart } = this.#parts;
+    const { configuration, events, log, housekeeping, build, endForRestart } = this.#parts;
     const { adapter, directory, command, restart: kind } = configuration.update;
     // A group may bring bundles there: an installer's, or the operators'.
     secureDirectory(directory, { forbidden: 0o002 });
@@ -82,6 +84,7 @@ export class UpdateServing {
       directory,
       restart: { kind, env: process.env, endForRestart },
       log,
+      housekeeping,
       bootId: readFileSync(bootIdFile, 'utf8').trim(),
       run: randomUUID(),
       build,

@@ -5,6 +5,7 @@
 import type { ApiService } from './api/service.js';
 import type { Configuration } from './config/configuration.js';
 import type { Engine, NativeModule, Upload } from './engine/native.js';
+import type { Housekeeper } from './housekeeping.js';
 import type { Log } from './log.js';
 import { reasonOf } from './start-error.js';
 import type { Uploads } from './update/uploads.js';
@@ -15,6 +16,7 @@ export interface UploadServingParts {
   engine: Pick<Engine, 'setUploads'>;
   configuration: Pick<Configuration, 'update'>;
   log: Log;
+  housekeeping: Housekeeper;
   update: Pick<UpdateServing, 'manager'>;
 }
 
@@ -56,7 +58,7 @@ export class UploadServing {
   }
 
   async #make(): Promise<Uploads<Upload>> {
-    const { native, engine, configuration, log, update } = this.#parts;
+    const { native, engine, configuration, log, housekeeping, update } = this.#parts;
     const { directory, sizeMaxBytes } = configuration.update;
     const manager = await update.manager();
     const { Uploads } = await import('./update/main.js');
@@ -67,6 +69,7 @@ export class UploadServing {
       reserveFile: native.reserveFile,
       setReceivers: (receivers) => engine.setUploads(receivers),
       log,
+      housekeeping,
       refusal: () => manager.receiveRefusal(),
       onChange: (upload) => manager.uploadChanged(upload),
       onReceived: (bundle) => manager.received(bundle),

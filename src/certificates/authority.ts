@@ -8,6 +8,8 @@
 
 import { createPrivateKey, randomBytes, X509Certificate } from 'node:crypto';
 import { join } from 'node:path';
+import { isSystemError } from '../durable.js';
+import { type Housekeeper, noHousekeeping } from '../housekeeping.js';
 import { reasonOf } from '../start-error.js';
 import type { Issued } from './issue.js';
 import { commonNameCharsMax, type DeviceNames } from './names.js';
@@ -31,17 +33,24 @@ export function readAuthorityCertificate(certificatesDir: string): string | unde
   return authorityStore(certificatesDir).read()?.document;
 }
 
+export interface AuthorityOptions {
+  housekeeping?: Housekeeper;
+  /** Make a new one also in place of one that the system cannot read just now: users must trust it anew. */
+  replacesUnread?: boolean;
+}
+
 /**
  * The stored authority if it can vouch for `names`, else a new one, valid from `notBeforeMs`.
- * Throws the system's error when the new one cannot be stored.
+ * Throws the system's error when the stored one cannot be read or the new one cannot be stored.
  */
 export async function ensureAuthority(
   certificatesDir: string,
   names: DeviceNames,
   notBeforeMs: number,
+  { housekeeping = noHousekeeping, replacesUnread = true }: AuthorityOptions = {},
 ): Promise<Authority> {
   const store = authorityStore(certificatesDir);
-  await store.clean();
+  await housekeeping.keep("tidying the authority's store", () => store.clean());
   let madeBecause = 'there was none';
   try {
     const stored = store.read();
@@ -59,6 +68,7 @@ export async function ensureAuthority(
       madeBecause = `the stored one cannot vouch for ${refused.join(', ')}`;
     }
   } catch (error) {
+    if (isSystemError(error) && !replacesUnread) throw error;
     madeBecause = `the stored one cannot be used: ${reasonOf(error)}`;
   }
   const { issueAuthority } = await import('./issue.js');

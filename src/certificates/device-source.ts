@@ -32,6 +32,7 @@ export class DeviceSource implements Source {
   readonly #budget: Budget;
   #served: Served | undefined;
   #missing = ''; // At the last look.
+  #wished: string | undefined; // Until it has been granted.
 
   constructor(stateDir: string, runtime: Runtime, names: () => DeviceNames = deviceNames) {
     this.#stateDir = stateDir;
@@ -42,25 +43,28 @@ export class DeviceSource implements Source {
   }
 
   async start(): Promise<void> {
-    this.#take(await this.#ensure(this.#wish()));
+    this.#takeWish();
+    try {
+      this.#take(await this.#ensure());
+    } catch (error) {
+      this.lastError = reasonOf(error);
+      throw error;
+    }
   }
 
   async look(occasion: Occasion): Promise<void> {
     try {
-      const wish = occasion === 'tick' ? undefined : this.#wish();
-      const reason = wish ?? this.#reasonToRenew(occasion);
+      const isWished = occasion !== 'tick' && this.#takeWish();
+      const reason = (isWished ? this.#wished : undefined) ?? this.#reasonToRenew(occasion);
       if (reason === undefined) return;
-      if (wish === undefined && !this.#budget.take()) return;
+      if (!isWished && !this.#budget.take()) return;
       const before = this.#served?.certificate.fingerprint256;
-      const device = await this.#ensure(wish);
+      const device = await this.#ensure();
       this.#take(device);
-      this.lastError = undefined;
       if (device.fingerprint === before) return;
       this.#runtime.changed(device.renewedBecause ?? reason);
     } catch (error) {
-      this.lastError = reasonOf(error);
-      const { lastError: reason } = this;
-      this.#runtime.report({ severity: 'error', event: 'certificate_not_renewed', reason });
+      this.#notRenewed(reasonOf(error));
     }
   }
 
@@ -70,20 +74,34 @@ export class DeviceSource implements Source {
 
   close(): void {}
 
-  #wish(): string | undefined {
-    return takeWish(this.wishDirectory) ? 'an operator asked for it' : undefined;
+  /** True when there is a new one; it is remembered until a certificate has come of it. */
+  #takeWish(): boolean {
+    if (!takeWish(this.wishDirectory, this.#runtime.housekeeping)) return false;
+    this.#wished = 'an operator asked for it';
+    return true;
   }
 
-  #ensure(force: string | undefined): Promise<DeviceCertificate> {
-    const { clock, buildDateMs } = this.#runtime;
+  #ensure(): Promise<DeviceCertificate> {
+    const { clock, buildDateMs, housekeeping } = this.#runtime;
     const [stateDir, nowMs, names] = [this.#stateDir, clock.nowMs(), this.#names()];
-    const wish = force === undefined ? {} : { force };
-    return ensureDeviceCertificate({ stateDir, nowMs, buildDateMs, names, ...wish });
+    const wish = this.#wished === undefined ? {} : { force: this.#wished };
+    const common = { stateDir, nowMs, buildDateMs, names, housekeeping };
+    return ensureDeviceCertificate({ ...common, ...wish });
   }
 
-  #take({ chain, privateKey }: DeviceCertificate): void {
+  #take({ chain, privateKey, notRenewed }: DeviceCertificate): void {
     const certificate = new X509Certificate(chain);
     this.#served = { source: this.name, chain, privateKey, certificate };
+    if (notRenewed !== undefined) this.#notRenewed(notRenewed);
+    else {
+      this.lastError = undefined;
+      this.#wished = undefined;
+    }
+  }
+
+  #notRenewed(reason: string): void {
+    this.lastError = reason;
+    this.#runtime.report({ severity: 'error', event: 'certificate_not_renewed', reason });
   }
 
   #reasonToRenew(occasion: Occasion): string | undefined {
@@ -92,6 +110,7 @@ export class DeviceSource implements Source {
     const { clock, buildDateMs } = this.#runtime;
     const byDate = dateReason(certificate, clock.nowMs(), buildDateMs);
     if (byDate !== undefined) return byDate;
+    if (this.lastError !== undefined) return 'the last attempt failed';
     const missing = missingNames(certificate, this.#names()).join(', ');
     const isSettled = missing === this.#missing || occasion === 'reload';
     this.#missing = missing;

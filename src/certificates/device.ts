@@ -7,9 +7,10 @@ import { createPrivateKey, X509Certificate } from 'node:crypto';
 import { existsSync, lstatSync, readFileSync, realpathSync } from 'node:fs';
 import { readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { makeDirectory } from '../durable.js';
+import { isSystemError, makeDirectory } from '../durable.js';
+import { type Housekeeper, noHousekeeping } from '../housekeeping.js';
 import { reasonOf, StartError } from '../start-error.js';
-import { ensureAuthority, readAuthorityCertificate } from './authority.js';
+import { type AuthorityOptions, ensureAuthority, readAuthorityCertificate } from './authority.js';
 import { dayMs, isClockSet, referenceMs } from './clock.js';
 import { type DeviceNames, deviceNames } from './names.js';
 import { GenerationStore } from './store.js';
@@ -22,6 +23,8 @@ export interface DeviceCertificate {
   notAfterMs: number;
   /** Why a new pair was made; undefined when the stored one is still good. */
   renewedBecause: string | undefined;
+  /** A new pair is due and could not be made: why. The stored one is as good as it gets then. */
+  notRenewed: string | undefined;
 }
 
 export interface DeviceOptions {
@@ -31,6 +34,7 @@ export interface DeviceOptions {
   names?: DeviceNames;
   /** Renew whatever the stored one is like, for this reason. */
   force?: string;
+  housekeeping?: Housekeeper;
 }
 
 const clockSkewMs = dayMs;
@@ -82,7 +86,10 @@ function authorityReason(directory: string, certificate: X509Certificate): strin
   let authority: string | undefined;
   try {
     authority = readAuthorityCertificate(directory);
-  } catch {} // As if there were none: a new one is made.
+  } catch (error) {
+    // Users trust it: one that may be read again tomorrow is not replaced today.
+    if (isSystemError(error)) return undefined;
+  } // Damaged: as if there were none, a new one is made.
   if (authority === undefined) return 'the authority that signed it is lost';
   const isIssuer = certificate.checkIssued(new X509Certificate(authority));
   return isIssuer ? undefined : 'the authority is a new one';
@@ -104,7 +111,7 @@ function toPair(chain: string, privateKey: string, damage?: string): Pair {
   return { chain, privateKey, certificate, damage };
 }
 
-async function prepareDirectory(stateDir: string): Promise<string> {
+async function prepareDirectory(stateDir: string): Promise<void> {
   const directory = certificatesDirOf(stateDir);
   try {
     await makeDirectory(directory);
@@ -112,7 +119,6 @@ async function prepareDirectory(stateDir: string): Promise<string> {
   } catch (error) {
     throw new StartError(`--state-dir: cannot be used: ${reasonOf(error)}`);
   }
-  return directory;
 }
 
 /** The pair as version 0.1 stored it, read once so that users' exceptions for it stay good. */
@@ -132,19 +138,24 @@ async function removeFormerLayout(directory: string): Promise<void> {
 }
 
 /** What is stored; a pair of the former layout is taken over first. Throws when it cannot be used. */
-async function load(stateDir: string): Promise<Pair | undefined> {
+async function load(stateDir: string, housekeeping: Housekeeper): Promise<Pair | undefined> {
   const directory = certificatesDirOf(stateDir);
   const store = deviceStore(stateDir);
-  await store.clean();
+  await housekeeping.keep("tidying the device certificate's store", () => store.clean());
   const stored = store.read();
   if (stored !== undefined) {
-    await removeFormerLayout(directory);
+    const removing = 'removing the certificate of version 0.1';
+    await housekeeping.keep(removing, () => removeFormerLayout(directory));
     return toPair(stored.document, stored.privateKey, stored.fallbackBecause);
   }
   const former = readFormerLayout(directory);
   if (former === undefined) return undefined;
-  await store.write({ privateKey: former.privateKey, document: former.chain, notes: {} });
-  await removeFormerLayout(directory);
+  await housekeeping.keep('taking the certificate of version 0.1 over', async () => {
+    const { privateKey, chain: document } = former;
+    // By a later attempt there may be a newer one.
+    if (store.read() === undefined) await store.write({ privateKey, document, notes: {} });
+    await removeFormerLayout(directory);
+  });
   return former;
 }
 
@@ -164,64 +175,86 @@ function isSameAddress(one: string, other: string): boolean {
   return new URL(`http://[${one}]/`).host === new URL(`http://[${other}]/`).host;
 }
 
+/** Throws the system's error. */
 async function issueAndStore(
   stateDir: string,
   names: DeviceNames,
   fromMs: { leaf: number; authority: number },
+  options: AuthorityOptions,
 ): Promise<Pair> {
+  const directory = certificatesDirOf(stateDir);
+  const authority = await ensureAuthority(directory, names, fromMs.authority, options);
+  const { issueCertificate } = await import('./issue.js');
+  const { certificate, privateKey } = await issueCertificate(names, fromMs.leaf, authority);
+  await deviceStore(stateDir).write({ privateKey, document: certificate, notes: {} });
+  return toPair(certificate, privateKey);
+}
+
+interface Judged {
+  pair: Pair | undefined;
+  /** Why a new one is due; undefined: it is not. */
+  reason: string | undefined;
+  /** The certificate whose addresses the new one carries on. */
+  last?: X509Certificate;
+}
+
+/** What is stored, and whether it is to be replaced. */
+async function judge(options: DeviceOptions, names: DeviceNames): Promise<Judged> {
+  const { stateDir, force, nowMs = Date.now(), buildDateMs = SPLICED_BUILD_DATE_MS } = options;
+  let pair: Pair | undefined;
   try {
-    const authority = await ensureAuthority(certificatesDirOf(stateDir), names, fromMs.authority);
-    const { issueCertificate } = await import('./issue.js');
-    const { certificate, privateKey } = await issueCertificate(names, fromMs.leaf, authority);
-    await deviceStore(stateDir).write({ privateKey, document: certificate, notes: {} });
-    return toPair(certificate, privateKey);
+    pair = await load(stateDir, options.housekeeping ?? noHousekeeping);
   } catch (error) {
-    throw new StartError(`--state-dir: cannot store a certificate: ${reasonOf(error)}`);
+    return { pair, reason: `the stored one cannot be used: ${reasonOf(error)}` };
   }
+  if (pair === undefined) return { pair, reason: 'there was none' };
+  const { certificate, damage } = pair;
+  const reason =
+    force ??
+    (damage === undefined ? undefined : `the stored one is damaged: ${damage}`) ??
+    authorityReason(certificatesDirOf(stateDir), certificate) ??
+    dateReason(certificate, nowMs, buildDateMs);
+  if (reason !== undefined) return { pair, reason };
+  const missing = missingNames(certificate, names);
+  if (missing.length === 0) return { pair, reason };
+  // A renewal for a date starts the list of addresses anew; one for a name carries it on.
+  return { pair, reason: `the certificate does not name ${missing.join(', ')}`, last: certificate };
 }
 
 /**
- * The certificate to serve: the stored one while it is good, else a new one. Throws StartError
- * when the state directory cannot be written.
+ * The certificate to serve: the stored one while it is good, else a new one; where a new one cannot
+ * be made or stored, still the stored one. Throws StartError when there is none at all.
  */
 export async function ensureDeviceCertificate(options: DeviceOptions): Promise<DeviceCertificate> {
-  const { stateDir, nowMs = Date.now(), buildDateMs = SPLICED_BUILD_DATE_MS } = options;
+  const { stateDir, force, housekeeping = noHousekeeping } = options;
+  const { nowMs = Date.now(), buildDateMs = SPLICED_BUILD_DATE_MS } = options;
   const names = options.names ?? deviceNames();
-  const directory = await prepareDirectory(stateDir);
-  let pair: Pair | undefined;
-  let reason: string | undefined;
-  let last: X509Certificate | undefined;
-  try {
-    pair = await load(stateDir);
-    if (pair === undefined) reason = 'there was none';
-    else {
-      reason =
-        options.force ??
-        (pair.damage === undefined ? undefined : `the stored one is damaged: ${pair.damage}`) ??
-        authorityReason(directory, pair.certificate) ??
-        dateReason(pair.certificate, nowMs, buildDateMs);
-      const missing = missingNames(pair.certificate, names);
-      // A renewal for a date starts the list of addresses anew; one for a name carries it on.
-      if (reason === undefined && missing.length > 0) {
-        reason = `the certificate does not name ${missing.join(', ')}`;
-        last = pair.certificate;
-      }
-    }
-  } catch (error) {
-    reason = `the stored one cannot be used: ${reasonOf(error)}`;
-  }
-  if (pair === undefined || reason !== undefined) {
-    pair = await issueAndStore(stateDir, namesToIssue(names, last), {
+  await prepareDirectory(stateDir);
+  let { pair, reason, last } = await judge(options, names);
+  let notRenewed: string | undefined;
+  if (reason !== undefined) {
+    const fromMs = {
       leaf: referenceMs(nowMs, buildDateMs),
       authority: buildDateMs, // Before any true date.
-    });
+    };
+    const replacesUnread = pair === undefined || force !== undefined;
+    try {
+      const wanted = namesToIssue(names, last);
+      pair = await issueAndStore(stateDir, wanted, fromMs, { housekeeping, replacesUnread });
+    } catch (error) {
+      const words = `cannot store a certificate: ${reasonOf(error)}`;
+      if (pair === undefined) throw new StartError(`--state-dir: ${words} (${reason})`);
+      notRenewed = `${words} (${reason})`;
+      reason = undefined;
+    }
   }
-  const { chain, privateKey, certificate } = pair;
+  const { chain, privateKey, certificate } = pair as Pair;
   return {
     chain,
     privateKey,
     fingerprint: certificate.fingerprint256,
     notAfterMs: Date.parse(certificate.validTo),
     renewedBecause: reason,
+    notRenewed,
   };
 }

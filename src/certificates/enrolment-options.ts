@@ -5,6 +5,7 @@
 import { generateKeyPairSync } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import type { Housekeeper } from '../housekeeping.js';
 import { reasonOf, StartError } from '../start-error.js';
 import type { Enroller } from './enroller.js';
 import { pathOf } from './installed.js';
@@ -93,9 +94,12 @@ async function createEst(options: EstOptions): Promise<Enroller> {
 }
 
 /** The account's key is kept beside the directory's URL: another directory gets another key. */
-async function ensureAccountKey(directory: string, directoryUrl: string): Promise<string> {
+async function ensureAccountKey(
+  { directory, housekeeping }: Pick<EnrollerParts, 'directory' | 'housekeeping'>,
+  directoryUrl: string,
+): Promise<string> {
   const store = new GenerationStore(join(directory, 'acme-account'), 'directory.txt');
-  await store.clean();
+  await housekeeping.keep("tidying the ACME account's store", () => store.clean());
   try {
     const stored = store.read();
     if (stored?.document === directoryUrl) return stored.privateKey;
@@ -105,15 +109,23 @@ async function ensureAccountKey(directory: string, directoryUrl: string): Promis
     publicKeyEncoding: { type: 'spki', format: 'pem' },
     privateKeyEncoding: { type: 'pkcs8', format: 'pem' },
   });
-  await store.write({ privateKey, document: directoryUrl, notes: {} });
+  try {
+    await store.write({ privateKey, document: directoryUrl, notes: {} });
+  } catch (error) {
+    throw new StartError(`--state-dir: cannot store the ACME account's key: ${reasonOf(error)}`);
+  }
   return privateKey;
 }
 
-async function createAcme(
-  options: AcmeOptions,
-  directory: string,
-  challenges: ChallengeResponder | undefined,
-): Promise<Enroller> {
+export interface EnrollerParts {
+  /** Where an account's key is kept. */
+  directory: string;
+  challenges: ChallengeResponder | undefined;
+  housekeeping: Housekeeper;
+}
+
+async function createAcme(options: AcmeOptions, parts: EnrollerParts): Promise<Enroller> {
+  const { challenges } = parts;
   const { directoryUrl, contact, termsOfServiceAgreed, externalAccountKeyId: keyId } = options;
   if (challenges === undefined) {
     throw new StartError(
@@ -128,7 +140,7 @@ async function createAcme(
     'external_account_hmac_key_file',
     options.externalAccountHmacKeyFile,
   )?.trim();
-  const accountKey = await ensureAccountKey(directory, directoryUrl);
+  const accountKey = await ensureAccountKey(parts, directoryUrl);
   const { AcmeEnroller } = await import('./acme.js');
   const server = { directoryUrl, trustAnchors, accountKey, contact, termsOfServiceAgreed };
   const externalAccount =
@@ -136,13 +148,7 @@ async function createAcme(
   return new AcmeEnroller({ ...server, externalAccount }, challenges);
 }
 
-/** The client of the protocol. `directory`: where an account's key is kept. Throws StartError. */
-export function createEnroller(
-  options: EnrolmentOptions,
-  directory: string,
-  challenges: ChallengeResponder | undefined,
-): Promise<Enroller> {
-  return options.protocol === 'est'
-    ? createEst(options)
-    : createAcme(options, directory, challenges);
+/** The client of the protocol. Throws StartError. */
+export function createEnroller(options: EnrolmentOptions, parts: EnrollerParts): Promise<Enroller> {
+  return options.protocol === 'est' ? createEst(options) : createAcme(options, parts);
 }

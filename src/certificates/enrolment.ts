@@ -6,7 +6,7 @@
 
 import { X509Certificate } from 'node:crypto';
 import { join } from 'node:path';
-import { reasonOf, StartError } from '../start-error.js';
+import { reasonOf } from '../start-error.js';
 import { checkCertificate } from './check.js';
 import { isClockSet, minuteMs } from './clock.js';
 import { certificatesDirOf, dateReason } from './device.js';
@@ -60,29 +60,32 @@ export class EnrolmentSource implements Source {
   }
 
   async start(): Promise<void> {
-    const { clock, buildDateMs, challenges } = this.#runtime;
-    this.#enroller ??= await createEnroller(this.#options, this.wishDirectory, challenges);
-    this.#retry = new Retry(join(this.wishDirectory, 'retry.json'), clock, buildDateMs);
-    try {
+    const { housekeeping } = this.#runtime;
+    this.#retry = new Retry(join(this.wishDirectory, 'retry.json'), this.#runtime);
+    await housekeeping.keep("tidying the enrolment's stores", async () => {
       await this.#issued.clean();
       await this.#pending.clean();
-    } catch (error) {
-      throw new StartError(`--state-dir: cannot be used: ${reasonOf(error)}`);
-    }
+    });
     try {
       const stored = this.#issued.read();
       if (stored !== undefined) this.#take(stored.document, stored.privateKey, stored.notes.names);
     } catch (error) {
       this.#fail(`the stored certificate cannot be used: ${reasonOf(error)}`);
     }
+    try {
+      await this.#ensureEnroller();
+    } catch (error) {
+      this.lastError = reasonOf(error);
+      throw error;
+    }
   }
 
   async look(occasion: Occasion): Promise<void> {
     if (this.#attempt !== undefined || this.#closing.signal.aborted) return;
-    const isWished = occasion !== 'tick' && takeWish(this.wishDirectory);
+    const { clock, buildDateMs, housekeeping } = this.#runtime;
+    const isWished = occasion !== 'tick' && takeWish(this.wishDirectory, housekeeping);
     if (isWished) this.#isForced = true;
     if (isWished || occasion === 'reload') this.#retry?.hurry();
-    const { clock, buildDateMs } = this.#runtime;
     // Neither our dates nor the server's certificate can be judged before.
     if (!isClockSet(clock.nowMs(), buildDateMs)) return;
     const reason = this.#reasonToEnrol();
@@ -103,6 +106,14 @@ export class EnrolmentSource implements Source {
   /** Resolves when no attempt is under way. */
   async settled(): Promise<void> {
     await this.#attempt;
+  }
+
+  /** At start; where that failed, at each attempt. Throws StartError. */
+  async #ensureEnroller(): Promise<Enroller> {
+    const { challenges, housekeeping } = this.#runtime;
+    const parts = { directory: this.wishDirectory, challenges, housekeeping };
+    this.#enroller ??= await createEnroller(this.#options, parts);
+    return this.#enroller;
   }
 
   #wantedNames(): DeviceNames {
@@ -128,7 +139,8 @@ export class EnrolmentSource implements Source {
       const { privateKey, request } = await this.#ensureRequest(names);
       const current = this.#renewable(names);
       const nowMs = this.#runtime.clock.nowMs();
-      const outcome = await this.#ask({ names, request, current, nowMs }, signal);
+      const enroller = await this.#ensureEnroller();
+      const outcome = await this.#ask(enroller, { names, request, current, nowMs }, signal);
       if (outcome.kind === 'pending') {
         await this.#retry?.postponed(outcome.retryAfterMs);
         const delaySeconds = Math.round(outcome.retryAfterMs / 1000);
@@ -141,22 +153,23 @@ export class EnrolmentSource implements Source {
     } catch (error) {
       if (this.#closing.signal.aborted) return;
       this.#fail(reasonOf(error));
-      await this.#retry?.failed().catch(() => {});
+      await this.#retry?.failed();
     }
   }
 
   /** The attempt, given up when the signal says so even if the protocol's library does not listen. */
-  #ask(request: EnrolmentRequest, signal: AbortSignal) {
+  #ask(enroller: Enroller, request: EnrolmentRequest, signal: AbortSignal) {
     const aborted = new Promise<never>((_, reject) => {
       const give = () => reject(new Error('the attempt took too long or was ended'));
       signal.addEventListener('abort', give, { once: true });
     });
-    const attempt = this.#enroller?.enrol(request, signal);
-    if (attempt === undefined) throw new Error('start() was not called');
-    return Promise.race([attempt, aborted]);
+    return Promise.race([enroller.enrol(request, signal), aborted]);
   }
 
-  /** Checks what was issued and stores it. Throws with everything that is wrong. */
+  /**
+   * Checks what was issued, and stores it; what cannot be stored now is served all the same, and
+   * stored later. Throws with everything that is wrong.
+   */
   async #accept(issued: string, privateKey: string, names: DeviceNames): Promise<void> {
     const { clock, buildDateMs } = this.#runtime;
     const wantedNames = [...names.dns, ...names.ip];
@@ -169,8 +182,11 @@ export class EnrolmentSource implements Source {
       );
     }
     const { chain } = checked.pair;
-    await this.#issued.write({ privateKey, document: chain, notes: { names: keyOf(names) } });
-    await this.#pending.remove();
+    const issuedPair = { privateKey, document: chain, notes: { names: keyOf(names) } };
+    await this.#runtime.housekeeping.keep('storing the certificate that was issued', async () => {
+      await this.#issued.write(issuedPair);
+      await this.#pending.remove();
+    });
     this.#take(chain, privateKey, keyOf(names));
     this.#isForced = false;
   }

@@ -117,9 +117,14 @@ export class InstalledSource implements Source {
   }
 
   async start(): Promise<void> {
-    const checked = await this.#check();
-    if (checked.pair === undefined) throw new StartError(refusalOf(this.#options, checked));
-    this.#take(checked);
+    try {
+      const checked = await this.#check();
+      if (checked.pair === undefined) throw new StartError(refusalOf(this.#options, checked));
+      this.#take(checked);
+    } catch (error) {
+      this.lastError = reasonOf(error);
+      throw error;
+    }
   }
 
   /** One look at a time, so that an old reading can never replace a newer one. */

@@ -5,6 +5,8 @@
 // `current()` to the engine, and replaces them on `onChange`.
 
 import { isDeepStrictEqual } from 'node:util';
+import { isSystemError } from '../durable.js';
+import { type Housekeeper, noHousekeeping } from '../housekeeping.js';
 import { reasonOf, StartError } from '../start-error.js';
 import { type Clock, ClockWatch, isClockSet, minuteMs, secondMs, systemClock } from './clock.js';
 import { DeviceSource } from './device-source.js';
@@ -44,6 +46,8 @@ export interface ManagerHooks {
   onClockJump?(jumpMs: number): void;
   /** What answers ACME's challenges on port 80; needed for ACME alone. */
   challenges?: ChallengeResponder;
+  /** What is written and tidied beside the serving; without it nothing is tried again. */
+  housekeeping?: Housekeeper;
   clock?: Clock;
   buildDateMs?: number;
   names?: () => DeviceNames;
@@ -85,6 +89,7 @@ export class CertificateManager {
       clock,
       buildDateMs,
       challenges: hooks.challenges,
+      housekeeping: hooks.housekeeping ?? noHousekeeping,
       report: (report) => hooks.onReport(report),
       changed: (reason) => this.#announce(reason),
     };
@@ -93,7 +98,10 @@ export class CertificateManager {
     this.#set = { options, sources: [] };
   }
 
-  /** Loads every source. Throws StartError with everything that is wrong, in one line. */
+  /**
+   * Loads every source. One that cannot be loaded is reported, and looked at again, as long as another
+   * has something to serve; else throws StartError with everything that is wrong, in one line.
+   */
   async start(): Promise<void> {
     this.#set = await this.#load(this.#set.options);
     this.#announced = this.#fingerprints();
@@ -238,9 +246,18 @@ export class CertificateManager {
     const fresh = sources.filter((source) => !running?.sources.includes(source));
     const outcomes = await Promise.allSettled(fresh.map((source) => source.start()));
     const failures = outcomes.flatMap((one) => (one.status === 'rejected' ? [one.reason] : []));
-    if (failures.length === 0) return { options, sources };
+    const isUnexpected = (one: unknown): boolean =>
+      !(one instanceof StartError || isSystemError(one));
+    const unexpected = failures.find(isUnexpected);
+    // A reload has something better to go on with: what runs.
+    const canServe = running === undefined && sources.some((one) => one.served().length > 0);
+    if (failures.length === 0 || (unexpected === undefined && canServe)) {
+      for (const reason of failures.map(reasonOf)) {
+        this.#runtime.report({ severity: 'error', event: 'certificate_source_failed', reason });
+      }
+      return { options, sources };
+    }
     for (const source of fresh) source.close();
-    const unexpected = failures.find((failure) => !(failure instanceof StartError));
     throw unexpected ?? new StartError(failures.map(reasonOf).join('; '));
   }
 

@@ -4,8 +4,10 @@
 // loss only means an earlier attempt. Used by enrolment.ts.
 
 import { readFileSync } from 'node:fs';
-import { mkdir, rm } from 'node:fs/promises';
+import { rm } from 'node:fs/promises';
 import { dirname } from 'node:path';
+import { makeDirectory } from '../durable.js';
+import type { Housekeeper } from '../housekeeping.js';
 import { replaceFile } from '../replace-file.js';
 import { type Clock, hourMs, isClockSet, minuteMs } from './clock.js';
 
@@ -24,17 +26,32 @@ interface Saved {
   nextMs: number;
 }
 
+export interface RetryParts {
+  clock: Clock;
+  buildDateMs: number;
+  housekeeping: Housekeeper;
+}
+
 export class Retry {
   readonly #path: string;
+  readonly #housekeeping: Housekeeper;
   readonly #clock: Clock;
   readonly #buildDateMs: number;
   readonly #random: () => number;
   #failures = 0;
   #nextMonotonicMs = 0;
 
-  /** Reads what an earlier process left; a file that is no good counts as none. */
-  constructor(path: string, clock: Clock, buildDateMs: number, random: () => number = Math.random) {
+  /**
+   * Reads what an earlier process left; a file that is no good counts as none. Of one that cannot be
+   * written `housekeeping` is told: the pauses hold all the same, in this process.
+   */
+  constructor(
+    path: string,
+    { clock, buildDateMs, housekeeping }: RetryParts,
+    random: () => number = Math.random,
+  ) {
     this.#path = path;
+    this.#housekeeping = housekeeping;
     this.#clock = clock;
     this.#buildDateMs = buildDateMs;
     this.#random = random;
@@ -69,7 +86,7 @@ export class Retry {
   async succeeded(): Promise<void> {
     this.#failures = 0;
     this.#nextMonotonicMs = 0;
-    await rm(this.#path, { force: true });
+    await this.#keep(() => rm(this.#path, { force: true }));
   }
 
   async #wait(delayMs: number): Promise<void> {
@@ -77,8 +94,14 @@ export class Retry {
     const nowMs = this.#clock.nowMs();
     const nextMs = isClockSet(nowMs, this.#buildDateMs) ? nowMs + delayMs : 0;
     const saved: Saved = { failures: this.#failures, nextMs };
-    await mkdir(dirname(this.#path), { recursive: true, mode: 0o700 });
-    await replaceFile(this.#path, JSON.stringify(saved));
+    await this.#keep(async () => {
+      await makeDirectory(dirname(this.#path));
+      await replaceFile(this.#path, JSON.stringify(saved));
+    });
+  }
+
+  async #keep(work: () => Promise<void>): Promise<void> {
+    await this.#housekeeping.keep("keeping the enrolment's next date", work);
   }
 }
 

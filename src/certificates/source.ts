@@ -3,6 +3,7 @@
 // common, and what the manager gives to each. Types only.
 
 import type { X509Certificate } from 'node:crypto';
+import type { Housekeeper } from '../housekeeping.js';
 import type { Clock } from './clock.js';
 
 /** PEM texts, as the engine takes them. */
@@ -38,6 +39,8 @@ export interface Runtime {
   /** A clock before this has not been set. */
   buildDateMs: number;
   report(report: Report): void;
+  /** For what is written and tidied beside the serving. */
+  housekeeping: Housekeeper;
   challenges?: ChallengeResponder | undefined;
   /** A source calls this after what it serves has changed. */
   changed(reason: string): void;
@@ -56,7 +59,10 @@ export interface Source {
   readonly lastError: string | undefined;
   /** Where it takes a wish for a renewal; undefined: it cannot renew by itself. */
   readonly wishDirectory?: string;
-  /** Loads what there is. Throws StartError with everything that is wrong, in one line. */
+  /**
+   * Loads what there is. Throws StartError with everything that is wrong, in one line, and has it as
+   * its `lastError` then; a later `look()` tries again.
+   */
   start(): Promise<void>;
   /** Looks again; never throws, and returns soon (network waits go on in the background). */
   look(occasion: Occasion): Promise<void>;

@@ -6,7 +6,7 @@
 // generation before the current one is kept for that case. Used by every source of certificates.
 
 import { createHash } from 'node:crypto';
-import { chmodSync, readdirSync, readFileSync, readlinkSync } from 'node:fs';
+import { chmodSync, lstatSync, readdirSync, readFileSync, readlinkSync, statSync } from 'node:fs';
 import { mkdir, open, rename, rm, symlink } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { fsyncDirectory, makeDirectory } from '../durable.js';
@@ -37,6 +37,22 @@ const attemptsMax = 8; // Another process may take the number that we wanted.
 const sha256 = (text: string): string => createHash('sha256').update(text).digest('hex');
 
 const isMissing = (error: unknown): boolean => (error as NodeJS.ErrnoException).code === 'ENOENT';
+
+/** What writes to a directory comes one after the other, whichever object does it. */
+const lastTurns = new Map<string, Promise<unknown>>();
+
+function inTurn<T>(directory: string, work: () => Promise<T>): Promise<T> {
+  const turn = (lastTurns.get(directory) ?? Promise.resolve()).then(work);
+  const settled = turn.then(
+    () => {},
+    () => {},
+  );
+  lastTurns.set(directory, settled);
+  void settled.then(() => {
+    if (lastTurns.get(directory) === settled) lastTurns.delete(directory);
+  });
+  return turn;
+}
 
 /** A new file for its owner alone, its content on the medium when this returns. */
 async function writeSecret(path: string, text: string): Promise<void> {
@@ -77,7 +93,25 @@ export class GenerationStore {
   }
 
   /** Stores a new generation and makes it the current one. Throws the system's error; then nothing changed. */
-  async write(stored: Stored): Promise<number> {
+  write(stored: Stored): Promise<number> {
+    return inTurn(this.#directory, () => this.#write(stored));
+  }
+
+  /**
+   * Removes what an interrupted write left, and closes the key to others. Call it at start; a later
+   * call is safe too. Does what it can, then throws the first of the system's errors: what could not
+   * be tidied does not keep anything from being read.
+   */
+  clean(): Promise<void> {
+    return inTurn(this.#directory, () => this.#clean());
+  }
+
+  /** Forgets everything that is stored here. */
+  remove(): Promise<void> {
+    return inTurn(this.#directory, () => rm(this.#directory, { recursive: true, force: true }));
+  }
+
+  async #write(stored: Stored): Promise<number> {
     const generations = join(this.#directory, generationsName);
     await makeDirectory(generations);
     const before = this.#currentNumber();
@@ -106,20 +140,29 @@ export class GenerationStore {
     return number;
   }
 
-  /** Removes what an interrupted write left. Call it once at start, before another write. */
-  async clean(): Promise<void> {
+  async #clean(): Promise<void> {
     const current = this.#currentNumber();
-    await rm(join(this.#directory, nextName), { force: true });
     const before = this.#numbers().findLast((number) => current !== undefined && number < current);
-    await this.#removeAllBut([current, before], () => true);
-    if (current === undefined) return;
-    // A backup or a copy may have opened the key to others.
-    chmodSync(join(this.#directory, generationsName, String(current), keyName), 0o600);
+    const steps = [
+      async () => this.#closeKey(current),
+      () => this.#removeAllBut([current, before], () => true),
+      async () => {
+        const next = join(this.#directory, nextName);
+        if (lstatSync(next, { throwIfNoEntry: false }) !== undefined) await rm(next);
+      },
+    ];
+    const failures: unknown[] = [];
+    for (const step of steps) await step().catch((error) => failures.push(error));
+    if (failures.length > 0) throw failures[0];
   }
 
-  /** Forgets everything that is stored here. */
-  async remove(): Promise<void> {
-    await rm(this.#directory, { recursive: true, force: true });
+  /** A backup or a copy may have opened the key to others. */
+  #closeKey(current: number | undefined): void {
+    if (current === undefined) return;
+    const key = join(this.#directory, generationsName, String(current), keyName);
+    const mode = statSync(key, { throwIfNoEntry: false })?.mode;
+    // Only where it is needed: a read-only file system refuses even what changes nothing.
+    if (mode !== undefined && (mode & 0o7777) !== 0o600) chmodSync(key, 0o600);
   }
 
   async #pointTo(number: number): Promise<void> {

@@ -33,8 +33,9 @@ export class UploadedSource implements Source {
   }
 
   async start(): Promise<void> {
+    const { housekeeping } = this.#runtime;
+    await housekeeping.keep("tidying the uploaded certificate's store", () => this.#store.clean());
     try {
-      await this.#store.clean();
       const stored = this.#store.read();
       if (stored !== undefined) this.#take(stored.document, stored.privateKey);
     } catch (error) {

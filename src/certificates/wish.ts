@@ -4,7 +4,8 @@
 // its next slow look or at its next start. Used by device-source.ts and enrolment.ts.
 
 import { closeSync, existsSync, openSync, rmSync, statSync } from 'node:fs';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
+import type { Housekeeper } from '../housekeeping.js';
 
 const wishName = 'renew-now';
 
@@ -21,13 +22,16 @@ export function leaveWish(directory: string): boolean {
 }
 
 /** True once for each wish. A file that cannot be removed is no wish: it would come for ever. */
-export function takeWish(directory: string): boolean {
+export function takeWish(directory: string, housekeeping: Housekeeper): boolean {
   const path = join(directory, wishName);
-  if (!existsSync(path)) return false;
+  const what = `taking the wish for a renewal (${basename(directory)})`;
+  const isThere = existsSync(path);
   try {
-    rmSync(path);
-    return true;
-  } catch {
+    if (isThere) rmSync(path);
+    housekeeping.settled(what);
+    return isThere;
+  } catch (error) {
+    housekeeping.failed(what, error);
     return false;
   }
 }

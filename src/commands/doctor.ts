@@ -13,6 +13,7 @@ import { examine } from '../doctor/probes.js';
 import { exitCodeOf, type Report, toJson, toText, wantsColour } from '../doctor/report.js';
 import { loadNative, type NativeModule } from '../engine/native.js';
 import { reasonOf } from '../start-error.js';
+import { type StatusDocument, troubleText } from '../status-document.js';
 import { configurationHelp, configurationOptions, readCommandLine } from './usage.js';
 
 export interface DoctorStreams {
@@ -45,9 +46,9 @@ function readSettings(options: Parameters<typeof loadConfiguration>[0]): Board['
       installed === undefined
         ? { certificate: join(device, 'chain.pem'), privateKey: join(device, 'key.pem') }
         : { certificate: pathOf(installed.certificate), privateKey: pathOf(installed.privateKey) };
-    const { connectionsMax, pendingWindowBytes } = configuration;
+    const { connectionsMax, pendingWindowBytes, stateDir } = configuration;
     const isDeviceCertificate = installed === undefined;
-    return { connectionsMax, pendingWindowBytes, isDeviceCertificate, ...files };
+    return { connectionsMax, pendingWindowBytes, stateDir, isDeviceCertificate, ...files };
   } catch (error) {
     return { error: reasonOf(error) };
   }
@@ -59,6 +60,19 @@ function examineNative(): { module: NativeModule | undefined; report: Board['nat
     return { module, report: JSON.parse(module.boardReport()) as NativeReport };
   } catch (error) {
     return { module: undefined, report: { error: reasonOf(error) } };
+  }
+}
+
+/** What the running service could not write or tidy; undefined: nobody answers. */
+async function askUndone(settings: Board['settings']): Promise<string[] | undefined> {
+  if ('error' in settings) return undefined;
+  try {
+    const { askApi } = await import('./api-client.js');
+    const status = JSON.parse(await askApi(settings.stateDir, { path: '/status' }));
+    const { housekeeping = [] } = status as StatusDocument;
+    return housekeeping.map(troubleText);
+  } catch {
+    return undefined;
   }
 }
 
@@ -126,6 +140,7 @@ export async function runDoctor(args: string[], io: DoctorStreams): Promise<numb
   const board = await linuxBoard({
     native: native.report,
     settings,
+    undone: await askUndone(settings),
     buildDateMs: SPLICED_BUILD_DATE_MS,
   });
   const [model = 'this machine'] = deviceTreeStrings(board.read('/proc/device-tree/model'));

@@ -2,7 +2,7 @@
 // `spliced status`: what the running service does now, in a few lines for an operator; --json has
 // everything. Loaded by cli.ts when this command is given.
 
-import type { Counts, StatusDocument } from '../status-document.js';
+import { type Counts, type StatusDocument, troubleText } from '../status-document.js';
 import { askApi } from './api-client.js';
 import { enterServing, servingHelp, servingOptions } from './serving.js';
 import { readCommandLine } from './usage.js';
@@ -74,6 +74,7 @@ function certificateRows({ served, waiting }: Shown['certificates']): string[] {
 /** Rows of a name and what is to be said; rows of one name stand below each other. */
 function rowsOf({ status, certificates }: Shown): [name: string, text: string][] {
   const { offload, connections, requests, bytes, pending, drains, canary, watchdog } = status;
+  const { housekeeping = [] } = status;
   const stayed = sum(offload.fallbacks);
   const rows: [string, string][] = [
     ['version', `${status.version}, up ${durationOf(status.uptimeMs)}, ${status.ring.backend}`],
@@ -104,6 +105,9 @@ function rowsOf({ status, certificates }: Shown): [name: string, text: string][]
       text,
     ]),
   ];
+  for (const [i, trouble] of housekeeping.entries()) {
+    rows.push([i === 0 ? 'not done' : '', troubleText(trouble)]);
+  }
   if (canary !== undefined) {
     const text = `${canary.ok} right, ${canary.failed} wrong${inBrackets(canary.lastError)}`;
     rows.push(['canary', text]);

@@ -43,6 +43,7 @@ export interface NativeReport {
 export interface Settings {
   connectionsMax: number;
   pendingWindowBytes: number;
+  stateDir: string;
   /** The certificate and key that would be served; they need not exist. */
   certificate: string;
   privateKey: string;
@@ -59,6 +60,10 @@ export interface Board {
   stat(path: string): FileStatus | undefined;
   /** Why a file cannot be read: an errno name such as EACCES; empty when it can. */
   refusal(path: string): string;
+  /** Why a directory cannot be written; likewise. */
+  writeRefusal(path: string): string;
+  /** What is free on its file system; `files` undefined: it counts none. */
+  space(path: string): { bytes: number; files: number | undefined } | undefined;
   /** The kernel's .config, from /proc/config.gz or /boot. */
   kernelConfig(): string | undefined;
   /** As the process was started with it. */
@@ -70,6 +75,8 @@ export interface Board {
   buildDateMs: number;
   /** The addon's report, or why there is none. */
   native: NativeReport | { error: string };
+  /** What the service that runs here could not write or tidy; undefined: none could be asked. */
+  undone?: readonly string[] | undefined;
   /** Checked settings, or why they are not valid. */
   settings: Settings | { error: string };
 }

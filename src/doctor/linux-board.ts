@@ -10,6 +10,7 @@ import {
   readdirSync,
   readFileSync,
   readSync,
+  statfsSync,
   statSync,
 } from 'node:fs';
 import type { Board } from './board.js';
@@ -61,7 +62,17 @@ function kernelConfig(zlib: typeof import('node:zlib')): string | undefined {
   }
 }
 
-export type BoardInputs = Pick<Board, 'native' | 'settings' | 'buildDateMs'>;
+export type BoardInputs = Pick<Board, 'native' | 'settings' | 'buildDateMs' | 'undone'>;
+
+/** Why the file cannot be had so; empty: it can. */
+function refusalOf(path: string, mode: number): string {
+  try {
+    accessSync(path, mode);
+    return '';
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code ?? 'EIO';
+  }
+}
 
 export async function linuxBoard(inputs: BoardInputs): Promise<Board> {
   const zlib = await import('node:zlib'); // Late: the bundle is the server's too.
@@ -80,12 +91,14 @@ export async function linuxBoard(inputs: BoardInputs): Promise<Board> {
       const status = statSync(path, { throwIfNoEntry: false });
       return status && { mode: status.mode & 0o7777, uid: status.uid };
     },
-    refusal: (path) => {
+    refusal: (path) => refusalOf(path, constants.R_OK),
+    writeRefusal: (path) => refusalOf(path, constants.W_OK | constants.X_OK),
+    space: (path) => {
       try {
-        accessSync(path, constants.R_OK);
-        return '';
-      } catch (error) {
-        return (error as NodeJS.ErrnoException).code ?? 'EIO';
+        const { bavail, bsize, files, ffree } = statfsSync(path);
+        return { bytes: bavail * bsize, files: files === 0 ? undefined : ffree };
+      } catch {
+        return undefined;
       }
     },
     kernelConfig: () => kernelConfig(zlib),

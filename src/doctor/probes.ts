@@ -15,6 +15,7 @@ import {
 import { probeClock, probeRandom } from './probes/machine.js';
 import { probeNodeRing, probeRing } from './probes/ring.js';
 import { probeAddon, probeConfiguration, probeNode, probeSystemd } from './probes/runtime.js';
+import { probeState } from './probes/state.js';
 
 export const probes: readonly Probe[] = [
   probeVersion,
@@ -34,6 +35,7 @@ export const probes: readonly Probe[] = [
   probeRandom,
   probeClock,
   probeCertificate,
+  probeState,
   probeAddon,
   probeNode,
   probeConfiguration,

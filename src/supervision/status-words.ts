@@ -17,6 +17,8 @@ export interface StatusFacts {
   certificateEndsSoon?: boolean;
   /** Errors of a configuration that a reload refused; 0: it is in effect. */
   refusedErrors: number;
+  /** How many things could not be written, tidied or read: housekeeping.ts. */
+  undone?: number;
   /** What health.ts has found wrong; empty: nothing. */
   troubles?: string;
 }
@@ -46,6 +48,7 @@ export function statusWords({
   certificateDaysLeft,
   certificateEndsSoon = false,
   refusedErrors,
+  undone = 0,
   troubles = '',
 }: StatusFacts): string {
   const words = [
@@ -57,7 +60,10 @@ export function statusWords({
     refusedErrors === 0
       ? ''
       : `; the new configuration was refused (${counted(refusedErrors, 'error')} in the log)`;
-  return `Serving ${urls.join(' ')}: ${words.join(', ')}${refusal}${troubles === '' ? '' : `; ${troubles}`}`;
+  const housekeeping =
+    undone === 0 ? '' : `; ${counted(undone, 'task')} of housekeeping failing (see the log)`;
+  const rest = `${refusal}${housekeeping}${troubles === '' ? '' : `; ${troubles}`}`;
+  return `Serving ${urls.join(' ')}: ${words.join(', ')}${rest}`;
 }
 
 /** Sends the words when they have changed. The answer stops that. */

@@ -4,6 +4,7 @@
 // installation that the installer carries on by itself is followed again. Made by update-serving.ts.
 
 import { existsSync, rmSync } from 'node:fs';
+import type { Housekeeper } from '../housekeeping.js';
 import type { Log } from '../log.js';
 import { reasonOf } from '../start-error.js';
 import { DeviceView } from './device-view.js';
@@ -32,6 +33,7 @@ export interface UpdateParts {
   directory: string;
   restart: RestartMeans;
   log: Log;
+  housekeeping: Housekeeper;
   /** Of the boot, and of this process. */
   bootId: string;
   run: string;
@@ -65,8 +67,13 @@ export class UpdateManager {
 
   /** Goes on where an earlier process ended. Never throws. */
   start(): void {
-    const before = readRecord(this.#parts.directory);
-    if (before !== undefined) this.#goOn(before);
+    const fresh = this.#record;
+    void this.#parts.housekeeping.keep('reading update.json', () => {
+      if (this.#record !== fresh) return; // An update has begun meanwhile.
+      const before = readRecord(this.#parts.directory);
+      if (before !== undefined) this.#goOn(before);
+      this.#tell();
+    });
     this.#tell();
   }
 
@@ -342,19 +349,19 @@ export class UpdateManager {
 
   #keep(record: UpdateRecord): void {
     this.#record = record;
-    try {
-      writeRecord(this.#parts.directory, record);
-    } catch (error) {
-      this.#parts.log.error({ event: 'update_record_failed', reason: reasonOf(error) });
-    }
+    const { directory, housekeeping } = this.#parts;
+    void housekeeping.keep('writing update.json', () => writeRecord(directory, record));
   }
 
   #remove({ path }: ReceivedBundle): void {
-    try {
+    let isLater = false;
+    void this.#parts.housekeeping.keep('removing a bundle that is not needed', () => {
+      // The same bundle, sent again, has the same name.
+      if (isLater && this.#record.bundle?.path === path) return;
+      if (isLater && this.#upload !== null) throw new Error(`${path}: an upload is under way`);
+      isLater = true;
       rmSync(path, { force: true });
-    } catch (error) {
-      this.#parts.log.warn({ event: 'update_file_left', path, reason: reasonOf(error) });
-    }
+    });
   }
 
   #document(): UpdateDocument {

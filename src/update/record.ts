@@ -38,10 +38,17 @@ export interface UpdateRecord {
 
 const nameOf = (directory: string): string => join(directory, 'update.json');
 
-/** Undefined: nothing is recorded, or it cannot be understood. */
+/** Undefined: nothing is recorded, or it cannot be understood. Throws where the disk refuses. */
 export function readRecord(directory: string): UpdateRecord | undefined {
+  let text: string;
   try {
-    const record = JSON.parse(readFileSync(nameOf(directory), 'utf8')) as UpdateRecord;
+    text = readFileSync(nameOf(directory), 'utf8');
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
+    throw error;
+  }
+  try {
+    const record = JSON.parse(text) as UpdateRecord;
     return typeof record.state === 'string' ? record : undefined;
   } catch {
     return undefined;

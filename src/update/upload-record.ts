@@ -38,10 +38,17 @@ function isRecord(value: Partial<UploadRecord> | null): value is UploadRecord {
   return isState && isText && isSane && typeof value.file === 'string';
 }
 
-/** Undefined: there is none, or it cannot be understood. */
+/** Undefined: there is none, or it cannot be understood. Throws where the disk refuses. */
 export async function readRecord(directory: string): Promise<UploadRecord | undefined> {
+  let text: string;
   try {
-    const record = JSON.parse(await readFile(join(directory, recordName), 'utf8'));
+    text = await readFile(join(directory, recordName), 'utf8');
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
+    throw error;
+  }
+  try {
+    const record = JSON.parse(text);
     const isUsable = isRecord(record) && (record.state !== 'complete' || isBundleFile(record.file));
     return isUsable ? record : undefined;
   } catch {

@@ -9,6 +9,7 @@ import { constants } from 'node:fs';
 import { lstat, open, rm, statfs } from 'node:fs/promises';
 import { extname, join } from 'node:path';
 import { fsyncDirectory, makeDirectory } from '../durable.js';
+import type { Housekeeper } from '../housekeeping.js';
 import type { Log } from '../log.js';
 import { reasonOf } from '../start-error.js';
 import type { Upload } from './document.js';
@@ -49,6 +50,7 @@ export interface UploadsParts<R extends Receiver = Receiver> {
   /** The engine takes these, and no others. */
   setReceivers: (receivers: R[]) => void;
   log: Log;
+  housekeeping: Housekeeper;
   /** A sentence that says why nothing may be uploaded now; undefined: it may. */
   refusal: () => string | undefined;
   /** An upload has begun, gone on, or (null) ended. */
@@ -95,15 +97,13 @@ export class Uploads<R extends Receiver = Receiver> {
     this.#parts = parts;
   }
 
-  /** Finds what an earlier process has left. Never throws. */
-  start(): Promise<void> {
-    return this.#inTurn(async () => {
-      try {
-        await this.#recover();
-      } catch (error) {
-        this.#parts.log.error({ event: 'upload_lost', reason: reasonOf(error) });
-      }
-    });
+  /** Finds what an earlier process has left, and tries again where it cannot. Never throws. */
+  async start(): Promise<void> {
+    await this.#parts.housekeeping.keep('finding what an earlier upload left', () =>
+      this.#inTurn(async () => {
+        if (this.#record === undefined && this.#open === undefined) await this.#recover();
+      }),
+    );
   }
 
   /** Undefined: there is none. */
@@ -242,7 +242,8 @@ export class Uploads<R extends Receiver = Receiver> {
       this.#record = record;
     } catch (error) {
       if (before === undefined) await rm(path, { force: true }).catch(() => {});
-      if ((error as NodeJS.ErrnoException).code !== 'ENOSPC') throw error;
+      const { code } = error as NodeJS.ErrnoException;
+      if (code !== 'ENOSPC' && code !== 'EDQUOT') throw error;
       throw new UploadRefusal('no space', `There is no space for ${mib(length)} in ${directory}.`);
     }
     const id = randomBytes(32).toString('base64url');

@@ -6,6 +6,7 @@ import { spawn } from 'node:child_process';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import t from 'tap';
+import { noHousekeeping } from '../../src/housekeeping.js';
 import type { Log } from '../../src/log.js';
 import { isRunning, RunRecord, readRunState } from '../../src/run-record.js';
 
@@ -18,13 +19,13 @@ t.test('a run from its beginning to its end', async (t) => {
   const stateDir = join(t.testdir(), 'state');
   t.equal(readRunState(stateDir), undefined);
   const { log, lines } = logged();
-  const record = new RunRecord(stateDir, [], log);
+  const record = new RunRecord(stateDir, [], log, noHousekeeping);
   const running = readRunState(stateDir);
   t.match(running, { pid: process.pid, ended: undefined });
   t.ok(running && isRunning(running));
   record.finish({ isClean: true, figures: { requests: 1 } });
   t.match(readRunState(stateDir), { ended: { isClean: true, figures: { requests: 1 } } });
-  new RunRecord(stateDir, [], log);
+  new RunRecord(stateDir, [], log, noHousekeeping);
   t.same(lines, [], 'after an end, or as the same process, there is nothing to say');
 });
 
@@ -39,7 +40,7 @@ t.test('another one that runs, and one that does not', async (t) => {
   const said = (state: object): Record<string, unknown>[] => {
     write(state);
     const { log, lines } = logged();
-    new RunRecord(stateDir, [], log);
+    new RunRecord(stateDir, [], log, noHousekeeping);
     return lines;
   };
   const running = { pid: other.pid, startTicks };

@@ -17,6 +17,7 @@ import type { AcmeOptions } from '../../../src/certificates/enrolment-options.js
 import { namesFrom } from '../../../src/certificates/names.js';
 import { createRequest } from '../../../src/certificates/request.js';
 import type { Report } from '../../../src/certificates/source.js';
+import { noHousekeeping } from '../../../src/housekeeping.js';
 import { startAcmeServer } from './acme-server.js';
 import { FakeClock } from './fake-clock.js';
 
@@ -64,6 +65,7 @@ async function bench(t: Test, change: Partial<AcmeOptions> = {}) {
     const source = new EnrolmentSource(join(directory, 'state'), options, {
       clock,
       challenges,
+      housekeeping: noHousekeeping,
       buildDateMs: Date.now() - dayMs,
       report: (report) => reports.push(report),
       changed: (reason) => changes.push(reason),

@@ -14,6 +14,7 @@ import { namesFrom } from '../../../src/certificates/names.js';
 import { createRequest } from '../../../src/certificates/request.js';
 import type { Report } from '../../../src/certificates/source.js';
 import { leaveWish } from '../../../src/certificates/wish.js';
+import { noHousekeeping } from '../../../src/housekeeping.js';
 import { make } from './certificates.js';
 import { operator, startEstServer } from './est-server.js';
 import { FakeClock } from './fake-clock.js';
@@ -49,6 +50,7 @@ function bench(t: Test, change: Partial<EstOptions> = {}) {
       { ...options, ...change, ...other },
       {
         clock,
+        housekeeping: noHousekeeping,
         buildDateMs,
         report: (report) => reports.push(report),
         changed: (reason) => changes.push(reason),

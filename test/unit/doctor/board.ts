@@ -31,6 +31,7 @@ export const healthyNative: NativeReport = {
 export const settings: Settings = {
   connectionsMax: 512,
   pendingWindowBytes: 262_144,
+  stateDir: '/state',
   certificate: '/state/certificates/current/certificate.pem',
   privateKey: '/state/certificates/current/private-key.pem',
   isDeviceCertificate: true,
@@ -58,6 +59,8 @@ export function boardOf(machine: Machine = {}): Board {
     },
     stat: (path) => statuses[path],
     refusal: (path) => refusals[path] ?? (files[path] === undefined ? 'ENOENT' : ''),
+    writeRefusal: () => '',
+    space: () => ({ bytes: 1 << 30, files: undefined }),
     kernelConfig: () => config,
     env: {},
     pid: 4711,

@@ -19,6 +19,7 @@ import {
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { pino } from 'pino';
+import { noHousekeeping } from '../../../src/housekeeping.js';
 import type { ReceivedBundle } from '../../../src/update/record.js';
 import { type Receiver, Uploads } from '../../../src/update/uploads.js';
 
@@ -85,6 +86,7 @@ async function upload(directory: string) {
     reserveFile: async () => false,
     setReceivers: () => {},
     log: pino({ enabled: false }),
+    housekeeping: noHousekeeping,
     refusal: () => undefined,
     onChange: () => {},
     onReceived: async (found) => void received.push(found),

@@ -4,6 +4,7 @@
 import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Test } from 'tap';
+import { noHousekeeping } from '../../../src/housekeeping.js';
 import type { Log } from '../../../src/log.js';
 import type { UpdateDocument } from '../../../src/update/document.js';
 import {
@@ -106,6 +107,7 @@ export async function startScene(
     directory,
     restart,
     log: { info: note, warn: note, error: note } as unknown as Log,
+    housekeeping: noHousekeeping,
     bootId: 'boot-1',
     run: 'run-1',
     build: () => null,

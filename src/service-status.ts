@@ -1,0 +1,56 @@
+// SPDX-License-Identifier: Apache-2.0
+// How the daemon describes itself: the words of `systemctl status`, and what of its housekeeping is
+// left undone as a member of the engine's status. Part of the composition: daemon.ts calls it.
+
+import { type CertificateServing, statusText } from './certificate-serving.js';
+import type { FailoverEngine } from './engine/failover.js';
+import { statsOf } from './engine/lifecycle.js';
+import type { Housekeeping } from './housekeeping.js';
+import { keepStatusFresh, statusWords } from './supervision/status-words.js';
+import type { Supervisor } from './supervision/systemd.js';
+
+export interface Described {
+  certificates: CertificateServing;
+  housekeeping: Housekeeping;
+}
+
+// Beside the other lists of the status, which certificate-serving.ts bounds.
+const troublesBytesMax = 1_000;
+
+/** What `systemctl status` shows; kept fresh until `close`. */
+export function describeService(
+  { certificates, housekeeping }: Described,
+  engine: FailoverEngine,
+  urls: string[],
+  supervisor: Supervisor,
+) {
+  let refusedErrors = 0;
+  let troubles = '';
+  const words = (): string =>
+    statusWords({
+      urls,
+      figures: statsOf(engine),
+      certificateDaysLeft: certificates.daysLeft(),
+      certificateEndsSoon: certificates.endsSoon(),
+      refusedErrors,
+      undone: housekeeping.troubles().length,
+      troubles,
+    });
+  const status = (refused: number): string => {
+    refusedErrors = refused;
+    return words();
+  };
+  const close = supervisor.isPresent ? keepStatusFresh(words, supervisor.status) : () => {};
+  const onTroubles = (words: string): void => {
+    troubles = words;
+    supervisor.status(status(refusedErrors));
+  };
+  return { status, onTroubles, close };
+}
+
+/** From now on the status has what of the housekeeping is not done. The answer ends that. */
+export function showTroubles(housekeeping: Housekeeping, engine: FailoverEngine): () => void {
+  return housekeeping.watch((troubles) => {
+    engine.annotate('housekeeping', statusText(troubles, troublesBytesMax));
+  });
+}
