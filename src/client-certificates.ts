@@ -3,7 +3,7 @@
 // them, puts them into effect at a reload, and looks at the clock: dates count only while it is
 // believable. Owned by daemon.ts; checks.ts reads for `config check` and before a reload.
 
-import { readFileSync, statSync } from 'node:fs';
+import { statSync } from 'node:fs';
 import type { ClientCertificateFiles } from './config/configuration.js';
 import {
   type ClientCertificates,
@@ -12,6 +12,7 @@ import {
   loadNative,
 } from './engine/native.js';
 import type { Log } from './log.js';
+import { readOrdinaryText } from './ordinary-file.js';
 import type { Participant } from './reload.js';
 import { reasonOf, StartError } from './start-error.js';
 
@@ -34,7 +35,7 @@ function readText(path: string, key: string): string {
       throw new Error(`it has more than ${clientFileBytesMax} bytes`);
     }
     if (status.size === 0) throw new Error('it is empty');
-    return readFileSync(path, 'utf8');
+    return readOrdinaryText(path);
   } catch (error) {
     throw new StartError(`${key}: ${path} cannot be read: ${reasonOf(error)}`);
   }

@@ -38,7 +38,7 @@ import { reasonOf, StartError } from './start-error.js';
 import { secureStateDirectory } from './state-directory.js';
 import { Health, isHealthWatched } from './supervision/health.js';
 import { takeNotifySocket } from './supervision/notify.js';
-import { selfRequestWithin } from './supervision/self-request.js';
+import { isUnreached, selfRequestWithin } from './supervision/self-request.js';
 import { takeInheritedSockets } from './supervision/socket-activation.js';
 import { extendStopWhileItProgresses } from './supervision/stop-extension.js';
 import { createSupervisor, type Supervisor } from './supervision/systemd.js';
@@ -132,15 +132,25 @@ function createEngine(parts: EngineParts): Engine {
   }
 }
 
-/** Throws when a request through the real TLS path does not come back from every listener. */
+/**
+ * Throws when a request through the real TLS path does not come back from every listener. Where TCP
+ * does not get to it from here, such as with loopback down, nothing is known, and the log says so.
+ */
 async function answerOurselves(
   native: NativeModule,
   listeners: BoundListener[],
   fingerprint: string,
+  stop: AbortSignal,
+  log: Log,
 ): Promise<void> {
-  const requests = listeners.map(({ address, port }) => {
+  const requests = listeners.map(async ({ address, port }) => {
     const request = { address, port, fingerprint, timeoutMs: firstAnswerMs };
-    return selfRequestWithin(native.askOurselves, request, readyMs);
+    try {
+      await selfRequestWithin(native.askOurselves, request, readyMs, stop);
+    } catch (error) {
+      if (!isUnreached(error)) throw error;
+      log.warn({ event: 'self_request_impossible', address, port, reason: reasonOf(error) });
+    }
   });
   await Promise.all(requests);
 }
@@ -350,12 +360,21 @@ export async function runDaemon(parts: DaemonParts): Promise<boolean> {
     const running = await startEngine(surroundings, https, serving, log, ends);
     const { engine, events, reporter, listeners } = running;
     if (supervisor.isPresent) {
+      const answered = answerOurselves(
+        native,
+        listeners,
+        certificates.fingerprint(),
+        signals.stop,
+        log,
+      );
+      answered.catch(() => {}); // Nobody waits for it when the service is stopped meanwhile.
       try {
-        await answerOurselves(native, listeners, certificates.fingerprint());
+        await Promise.race([answered, aborted(signals.stop)]);
       } catch (error) {
         log.fatal({ event: 'not_ready', reason: `no answer to ourselves: ${reasonOf(error)}` });
         return false;
       }
+      if (signals.stop.aborted) return true;
     }
     const announced = await announce(surroundings, serving, running, log, ends);
     const { status } = announced;

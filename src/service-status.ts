@@ -3,8 +3,9 @@
 // left undone as a member of the engine's status. Part of the composition: daemon.ts calls it.
 
 import { type CertificateServing, statusText } from './certificate-serving.js';
-import type { FailoverEngine } from './engine/failover.js';
+
 import { statsOf } from './engine/lifecycle.js';
+import type { Engine } from './engine/native.js';
 import type { Housekeeping } from './housekeeping.js';
 import { keepStatusFresh, statusWords } from './supervision/status-words.js';
 import type { Supervisor } from './supervision/systemd.js';
@@ -20,7 +21,7 @@ const troublesBytesMax = 1_000;
 /** What `systemctl status` shows; kept fresh until `close`. */
 export function describeService(
   { certificates, housekeeping }: Described,
-  engine: FailoverEngine,
+  engine: Engine,
   urls: string[],
   supervisor: Supervisor,
 ) {
@@ -49,7 +50,7 @@ export function describeService(
 }
 
 /** From now on the status has what of the housekeeping is not done. The answer ends that. */
-export function showTroubles(housekeeping: Housekeeping, engine: FailoverEngine): () => void {
+export function showTroubles(housekeeping: Housekeeping, engine: Engine): () => void {
   return housekeeping.watch((troubles) => {
     engine.annotate('housekeeping', statusText(troubles, troublesBytesMax));
   });

@@ -4,9 +4,11 @@
 // Used by site.ts.
 
 import { createHash } from 'node:crypto';
-import { readFileSync, realpathSync, statSync } from 'node:fs';
+import { realpathSync, statSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { FileWatch, type Timers } from './file-watch.js';
+
+import { readOrdinaryText } from './ordinary-file.js';
 
 const manifestName = '.spliced/manifest.json';
 const identityDigits = 12;
@@ -16,7 +18,7 @@ const tag = (text: string): string =>
 /** What `spliced pack` has written into the directory; undefined: it is not packed. */
 function packedBuild(directory: string): string | undefined {
   try {
-    const { build } = JSON.parse(readFileSync(join(directory, manifestName), 'utf8'));
+    const { build } = JSON.parse(readOrdinaryText(join(directory, manifestName)));
     return typeof build === 'string' && build !== '' ? build : undefined;
   } catch {
     return undefined;
@@ -36,7 +38,7 @@ function linkedTo(directory: string): string | undefined {
 /** What the image calls itself, os-release(5). */
 function imageBuild(osRelease: string): string | undefined {
   try {
-    const lines = readFileSync(osRelease, 'utf8').split('\n');
+    const lines = readOrdinaryText(osRelease).split('\n');
     const named = lines.filter((line) => /^(IMAGE_VERSION|BUILD_ID|VERSION_ID)=/.test(line));
     return named.length === 0 ? undefined : named.join('\n');
   } catch {

@@ -111,6 +111,9 @@ inline constexpr int kStepsPerTurn = 24;  // of a connection's states; about eig
 inline constexpr uint64_t kBytesPerTurn = 256 * 1024;
 inline constexpr int kDiscardsPerTurn = 4;
 
+// For all connections over loopback on which kernel TLS is tried, on Node's thread at the start.
+inline constexpr uint64_t kProbeConnectMs = 500;
+
 // Uploads. A pipe is filled while the one before it is written to the file; their pages are all
 // that is held of a body.
 inline constexpr size_t kUploadsMax = 4;  // tickets at a time

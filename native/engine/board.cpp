@@ -35,6 +35,7 @@ std::string board_json() {
   JsonWriter json;
   json.open()
       .open("kernelTls")
+      .boolean("tried", kernel.tried)
       .boolean("attachable", kernel.attachable)
       .text("reason", kernel.reason);
   write_ciphers(json, kernel);

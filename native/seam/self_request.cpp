@@ -21,15 +21,20 @@ class Worker : public Napi::AsyncWorker {
 
  protected:
   void Execute() override {
-    const std::string trouble = selfcheck::ask_ourselves(request_);
-    if (!trouble.empty()) SetError(trouble);
+    const selfcheck::SelfAnswer answer = selfcheck::ask_ourselves(request_);
+    unreached_ = answer.unreached;
+    if (!answer.trouble.empty()) SetError(answer.trouble);
   }
   void OnOK() override { promise_.Resolve(Env().Undefined()); }
-  void OnError(const Napi::Error& error) override { promise_.Reject(error.Value()); }
+  void OnError(const Napi::Error& error) override {
+    if (unreached_) error.Value().Set("code", "EUNREACHED");
+    promise_.Reject(error.Value());
+  }
 
  private:
   Napi::Promise::Deferred promise_;
   selfcheck::SelfRequest request_;
+  bool unreached_ = false;
 };
 
 Napi::Value ask_ourselves(const Napi::CallbackInfo& info) {

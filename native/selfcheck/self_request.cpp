@@ -28,6 +28,8 @@ class Exchange {
   explicit Exchange(const SelfRequest& request)
       : request_(request), end_ms_(base::now_ms() + request.timeout_ms) {}
 
+  bool unreached() const { return unreached_; }
+
   std::string run() {
     if (!connect()) return trouble_;
     const tls::ClientContext context;
@@ -64,18 +66,22 @@ class Exchange {
     const bool is_v4 = ::inet_pton(AF_INET, request_.address.c_str(), &v4.sin_addr) == 1;
     if (!is_v4 && ::inet_pton(AF_INET6, request_.address.c_str(), &v6.sin6_addr) != 1)
       return fails("\"" + request_.address + "\" is no numeric address");
-    const auto* address = is_v4 ? reinterpret_cast<const sockaddr*>(&v4)
-                                : reinterpret_cast<const sockaddr*>(&v6);
+    const auto* address =
+        is_v4 ? reinterpret_cast<const sockaddr*>(&v4) : reinterpret_cast<const sockaddr*>(&v6);
     const socklen_t bytes = is_v4 ? sizeof v4 : sizeof v6;
     socket_.reset(
         ::socket(address->sa_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, IPPROTO_TCP));
     if (!socket_) return fails(std::string("no socket: ") + ::strerror(errno));
     int error = ::connect(socket_.get(), address, bytes) == 0 ? 0 : errno;
     if (error == EINPROGRESS) {
-      if (!wait_for(POLLOUT)) return false;
+      if (!wait_for(POLLOUT)) {
+        unreached_ = true;
+        return fails("cannot connect: " + trouble_);
+      }
       socklen_t size = sizeof error;
       ::getsockopt(socket_.get(), SOL_SOCKET, SO_ERROR, &error, &size);
     }
+    unreached_ = error != 0 && error != ECONNREFUSED;
     return error == 0 || fails(std::string("cannot connect: ") + ::strerror(error));
   }
 
@@ -99,7 +105,8 @@ class Exchange {
       answer.append(buffer.data(), received.bytes);
       if (answer.size() > kAnswerBytesMax) return "the answer is too long";
     }
-    const bool is_whole = answer.rfind("HTTP/1.1 ", 0) == 0 && answer.find("\r\n\r\n") != answer.npos;
+    const bool is_whole =
+        answer.rfind("HTTP/1.1 ", 0) == 0 && answer.find("\r\n\r\n") != answer.npos;
     return is_whole ? "" : "the answer is not an HTTP/1.1 response";
   }
 
@@ -107,12 +114,15 @@ class Exchange {
   const uint64_t end_ms_;
   os::Fd socket_;
   std::string trouble_;
+  bool unreached_ = false;
 };
 
 }  // namespace
 
-std::string ask_ourselves(const SelfRequest& request) {
-  return Exchange(request).run();
+SelfAnswer ask_ourselves(const SelfRequest& request) {
+  Exchange exchange(request);
+  std::string trouble = exchange.run();
+  return {std::move(trouble), exchange.unreached()};
 }
 
 }  // namespace spliced::selfcheck

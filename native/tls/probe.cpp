@@ -4,35 +4,64 @@
 
 #include <errno.h>
 #include <netinet/in.h>
+#include <poll.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/utsname.h>
 
+#include <array>
+
+#include "base/clock.hpp"
+#include "base/limits.hpp"
 #include "os/fd.hpp"
 #include "tls/ktls.hpp"
 
 namespace spliced::tls {
 namespace {
 
-struct LoopbackPair {
-  os::Fd client, server;
+using Sockets = std::array<os::Fd, kCipherSpecs>;
+
+// One end of each connection: the other must stay open meanwhile.
+struct Connections {
+  Sockets clients, servers;
 };
 
-bool connect_pair(LoopbackPair& out) {
-  os::Fd listener(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
+os::Fd open_socket() {
+  return os::Fd(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
+}
+
+// A connection for each cipher, all begun before the first is waited for: nothing answers where
+// loopback is down, or where its packets are dropped. 0, or why not all are there.
+int connect_all(Connections& out) {
+  const os::Fd listener = open_socket();
   sockaddr_in address{};
   address.sin_family = AF_INET;
   address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
   socklen_t length = sizeof address;
   auto* generic = reinterpret_cast<sockaddr*>(&address);
   if (!listener || ::bind(listener.get(), generic, length) != 0 ||
-      ::listen(listener.get(), 1) != 0 || ::getsockname(listener.get(), generic, &length) != 0)
-    return false;
-  out.client.reset(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
-  if (!out.client || ::connect(out.client.get(), generic, length) != 0) return false;
-  out.server.reset(::accept4(listener.get(), nullptr, nullptr, SOCK_CLOEXEC));
-  return static_cast<bool>(out.server);
+      ::listen(listener.get(), kCipherSpecs) != 0 ||
+      ::getsockname(listener.get(), generic, &length) != 0)
+    return errno;
+  for (os::Fd& client : out.clients) {
+    client = open_socket();
+    if (!client) return errno;
+    if (::connect(client.get(), generic, length) != 0 && errno != EINPROGRESS) return errno;
+  }
+  const uint64_t end_ms = base::now_ms() + limits::kProbeConnectMs;
+  for (os::Fd& server : out.servers) {
+    for (;;) {
+      server.reset(::accept4(listener.get(), nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK));
+      if (server) break;
+      if (errno != EAGAIN && errno != EINTR) return errno;
+      const uint64_t now = base::now_ms();
+      if (now >= end_ms) return ETIMEDOUT;
+      pollfd entry{listener.get(), POLLIN, 0};
+      ::poll(&entry, 1, static_cast<int>(end_ms - now));
+    }
+  }
+  return 0;
 }
 
 std::string explain(int error) {
@@ -42,23 +71,17 @@ std::string explain(int error) {
   return std::string("the kernel refuses TCP_ULP \"tls\": ") + ::strerror(error);
 }
 
-CipherSupport try_cipher(const CipherSpec& spec, KernelSupport& kernel) {
+CipherSupport try_cipher(const CipherSpec& spec, int socket, KernelSupport& kernel) {
   CipherSupport support;
-  LoopbackPair pair;
-  if (!connect_pair(pair)) {
-    support.error = errno;
-    kernel.reason = std::string("no loopback connection to probe with: ") + ::strerror(errno);
-    return support;
-  }
-  support.error = ktls::attach(pair.server.get());
+  support.error = ktls::attach(socket);
   if (support.error != 0) {
     kernel.reason = explain(support.error);
     return support;
   }
   kernel.attachable = true;
   const TrafficKeys keys;
-  const int transmit = ktls::install(pair.server.get(), ktls::Direction::Transmit, spec, keys);
-  const int receive = ktls::install(pair.server.get(), ktls::Direction::Receive, spec, keys);
+  const int transmit = ktls::install(socket, ktls::Direction::Transmit, spec, keys);
+  const int receive = ktls::install(socket, ktls::Direction::Receive, spec, keys);
   support.transmit = transmit == 0;
   support.receive = receive == 0;
   support.error = transmit != 0 ? transmit : receive;
@@ -78,7 +101,19 @@ KernelSupport probe_kernel() {
   KernelSupport kernel;
   kernel.sendfile_waits = is_at_least(6, 5);
   kernel.splices_received = is_at_least(6, 0);
-  for (size_t i = 0; i < kCipherSpecs; i++) kernel.by_cipher[i] = try_cipher(kCiphers[i], kernel);
+  Connections connections;
+  const int error = connect_all(connections);
+  if (error != 0) {
+    kernel.tried = false;
+    kernel.reason = std::string(
+                        "it is not known whether the kernel has TLS: there is no connection "
+                        "over loopback to try it on (127.0.0.1: ") +
+                    ::strerror(error) + ")";
+    for (CipherSupport& support : kernel.by_cipher) support.error = error;
+    return kernel;
+  }
+  for (size_t i = 0; i < kCipherSpecs; i++)
+    kernel.by_cipher[i] = try_cipher(kCiphers[i], connections.servers[i].get(), kernel);
   if (kernel.attachable) kernel.reason.clear();
   return kernel;
 }

@@ -15,8 +15,9 @@ struct CipherSupport {
 };
 
 struct KernelSupport {
+  bool tried = true;        // false: there was no connection to try it on; nothing is known
   bool attachable = false;  // TCP_ULP "tls" is accepted
-  std::string reason;       // when not: one sentence that says what to do
+  std::string reason;       // when not: one sentence that says why, and what to do
   CipherSupport by_cipher[kCipherSpecs];
   // A sendfile waits for the cipher, as send does (since 6.5, which made it one: MSG_SPLICE_PAGES).
   bool sendfile_waits = false;
@@ -27,6 +28,7 @@ struct KernelSupport {
   const CipherSupport& of(const CipherSpec& spec) const { return by_cipher[index_of(spec)]; }
 };
 
+// Waits at most limits::kProbeConnectMs for its connections: a start must not hang on loopback.
 KernelSupport probe_kernel();
 
 }  // namespace spliced::tls

@@ -4,11 +4,12 @@
 // generation (store.ts). Called by device-source.ts while the daemon runs, and by the command line.
 
 import { createPrivateKey, X509Certificate } from 'node:crypto';
-import { existsSync, lstatSync, readFileSync, realpathSync } from 'node:fs';
+import { existsSync, lstatSync, realpathSync } from 'node:fs';
 import { readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { isSystemError, makeDirectory } from '../durable.js';
 import { type Housekeeper, noHousekeeping } from '../housekeeping.js';
+import { readOrdinaryText } from '../ordinary-file.js';
 import { reasonOf, StartError } from '../start-error.js';
 import { type AuthorityOptions, ensureAuthority, readAuthorityCertificate } from './authority.js';
 import { dayMs, isClockSet, referenceMs } from './clock.js';
@@ -126,7 +127,7 @@ function readFormerLayout(directory: string): Pair | undefined {
   const current = join(directory, 'current');
   if (!existsSync(current)) return undefined;
   const generation = realpathSync(current);
-  const text = (name: string): string => readFileSync(join(generation, name), 'utf8');
+  const text = (name: string): string => readOrdinaryText(join(generation, name));
   return toPair(text('certificate.pem'), text('private-key.pem'));
 }
 

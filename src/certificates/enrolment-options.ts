@@ -3,9 +3,9 @@
 // credentials are read here, once, at start. Called by enrolment.ts.
 
 import { generateKeyPairSync } from 'node:crypto';
-import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Housekeeper } from '../housekeeping.js';
+import { readOrdinaryText } from '../ordinary-file.js';
 import { reasonOf, StartError } from '../start-error.js';
 import type { Enroller } from './enroller.js';
 import { pathOf } from './installed.js';
@@ -42,7 +42,7 @@ export type EnrolmentOptions = EstOptions | AcmeOptions;
 /** `setting`: its key in [enrolment]. */
 function read(setting: string, value: string): string {
   try {
-    return readFileSync(pathOf(value), 'utf8');
+    return readOrdinaryText(pathOf(value));
   } catch (error) {
     throw new StartError(`enrolment.${setting}: cannot read ${value}: ${reasonOf(error)}`);
   }

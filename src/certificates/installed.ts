@@ -4,9 +4,10 @@
 // before it is served: a bad one changes nothing and is reported once. Made by the manager.
 
 import { createHash, type X509Certificate } from 'node:crypto';
-import { readFileSync, statSync } from 'node:fs';
+import { statSync } from 'node:fs';
 import { join } from 'node:path';
 import { FileWatch } from '../file-watch.js';
+import { readOrdinaryText } from '../ordinary-file.js';
 import { reasonOf, StartError } from '../start-error.js';
 import { type Checked, checkCertificate, type Finding } from './check.js';
 import type { Occasion, Runtime, Served, Source } from './source.js';
@@ -46,9 +47,7 @@ const keySetting = 'tls.private_key';
 function readText(value: string, setting: string): string {
   try {
     const path = pathOf(value);
-    const { size } = statSync(path);
-    if (size > fileBytesMax) throw new Error(`${size} bytes; at most ${fileBytesMax}`);
-    return readFileSync(path, 'utf8');
+    return readOrdinaryText(path, fileBytesMax);
   } catch (error) {
     throw new StartError(`${setting}: cannot read ${value}: ${reasonOf(error)}`);
   }

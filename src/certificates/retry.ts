@@ -3,11 +3,11 @@
 // thousand devices do not come back at once. The count survives a restart in a small file whose
 // loss only means an earlier attempt. Used by enrolment.ts.
 
-import { readFileSync } from 'node:fs';
 import { rm } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { makeDirectory } from '../durable.js';
 import type { Housekeeper } from '../housekeeping.js';
+import { readOrdinaryText } from '../ordinary-file.js';
 import { replaceFile } from '../replace-file.js';
 import { type Clock, hourMs, isClockSet, minuteMs } from './clock.js';
 
@@ -107,7 +107,7 @@ export class Retry {
 
 function readSaved(path: string): Saved | undefined {
   try {
-    const { failures, nextMs } = JSON.parse(readFileSync(path, 'utf8')) as Saved;
+    const { failures, nextMs } = JSON.parse(readOrdinaryText(path)) as Saved;
     const isGood = Number.isSafeInteger(failures) && failures >= 0 && Number.isFinite(nextMs);
     return isGood ? { failures, nextMs } : undefined;
   } catch {

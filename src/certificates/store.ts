@@ -6,10 +6,11 @@
 // generation before the current one is kept for that case. Used by every source of certificates.
 
 import { createHash } from 'node:crypto';
-import { chmodSync, lstatSync, readdirSync, readFileSync, readlinkSync, statSync } from 'node:fs';
+import { chmodSync, lstatSync, readdirSync, readlinkSync, statSync } from 'node:fs';
 import { mkdir, open, rename, rm, symlink } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { fsyncDirectory, makeDirectory } from '../durable.js';
+import { readOrdinaryText } from '../ordinary-file.js';
 import { reasonOf } from '../start-error.js';
 
 export interface Stored {
@@ -223,7 +224,7 @@ export class GenerationStore {
 
   #readGeneration(number: number): Stored {
     const generation = join(this.#directory, generationsName, String(number));
-    const text = (name: string): string => readFileSync(join(generation, name), 'utf8');
+    const text = (name: string): string => readOrdinaryText(join(generation, name));
     const meta = JSON.parse(text(metaName)) as {
       sha256: Record<string, string>;
       notes?: Record<string, string>;

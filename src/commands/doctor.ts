@@ -66,13 +66,19 @@ function examineNative(): { module: NativeModule | undefined; report: Board['nat
 /** What the running service could not write or tidy; undefined: nobody answers. */
 async function askUndone(settings: Board['settings']): Promise<string[] | undefined> {
   if ('error' in settings) return undefined;
+  const { ServiceDirectory } = await import('./service-directory.js');
+  let directory: InstanceType<typeof ServiceDirectory> | undefined;
   try {
+    directory = ServiceDirectory.open(settings.stateDir);
+    if (directory === undefined) return undefined;
     const { askApi } = await import('./api-client.js');
-    const status = JSON.parse(await askApi(settings.stateDir, { path: '/status' }));
+    const status = JSON.parse(await askApi(directory, { path: '/status' }));
     const { housekeeping = [] } = status as StatusDocument;
     return housekeeping.map(troubleText);
   } catch {
     return undefined;
+  } finally {
+    directory?.close();
   }
 }
 

@@ -3,7 +3,7 @@
 // beside it spliced.d/*.toml in name order, so that an image ships the first and a site adds to it.
 // Called by layers.ts.
 
-import { closeSync, fstatSync, openSync, readdirSync, readSync } from 'node:fs';
+import { closeSync, constants, fstatSync, openSync, readdirSync, readSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
 import { reasonOf } from '../start-error.js';
 
@@ -30,10 +30,12 @@ const isAbsent = (error: unknown): boolean => (error as NodeJS.ErrnoException).c
 
 /** The whole text, at most configBytesMax of it. Throws an Error that says why it cannot be had. */
 function readText(path: string): string {
-  const fd = openSync(path, 'r');
+  // Opening a FIFO would wait for its writer.
+  const fd = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK | constants.O_NOCTTY);
   try {
     const status = fstatSync(fd);
     if (status.isDirectory()) throw new Error('it is a directory');
+    if (!status.isFile()) throw new Error('it is no ordinary file');
     const chunks: Buffer[] = [];
     let length = 0;
     for (let read = -1; read !== 0; length += read) {

@@ -27,6 +27,8 @@ export interface FileStatus {
 /** What the addon finds out about the machine by trying (native/engine/board.cpp). */
 export interface NativeReport {
   kernelTls: {
+    /** False: there was no connection over loopback to try it on. */
+    tried?: boolean;
     attachable: boolean;
     /** When not attachable: one sentence that says what to do. */
     reason: string;

@@ -371,7 +371,8 @@ export interface NativeModule {
   terminateProcess(process: { pid: number; startTicks: number; uid: number }): void;
   /**
    * One request to a listener of ours, on another thread: native/selfcheck/self_request.hpp. Rejects
-   * with an Error that says what is wrong, never later than timeoutMs.
+   * with an Error that says what is wrong, never later than timeoutMs; its code is EUNREACHED when TCP
+   * did not get to the listener, which says nothing about the service.
    */
   askOurselves(request: SelfRequest): Promise<void>;
   /** JSON text of the NativeReport in src/doctor/board.ts. For `spliced doctor`. */

@@ -27,7 +27,10 @@ export type CanaryFault =
   | 'no_completion'
   /** No handshake in time, or the service refused the connection or the request. */
   | 'no_service'
-  /** No listener's address is one of this host at present: says nothing about the service. */
+  /**
+   * No listener's address is one of this host at present, or TCP never got there, as where a firewall
+   * drops loopback's packets: says nothing about the service.
+   */
   | 'unreachable';
 
 export interface CanaryResult {
@@ -62,7 +65,17 @@ const portMin = 61_000;
 const portEnd = 65_536;
 const portTriesMax = 8;
 
-const unreachableCodes = new Set(['EADDRNOTAVAIL', 'ENETUNREACH', 'EHOSTUNREACH', 'EAFNOSUPPORT']);
+const unreachableCodes = new Set([
+  'EADDRNOTAVAIL',
+  'ENETUNREACH',
+  'EHOSTUNREACH',
+  'EAFNOSUPPORT',
+  'EACCES', // A prohibit route, ip-route(8), or a filter's verdict.
+  'EPERM',
+  'ETIMEDOUT',
+]);
+/** Our own timer's. */
+const canaryTimeout = 'ECANARYTIMEOUT';
 
 const request =
   'GET /.spliced/canary HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n' +
@@ -102,10 +115,16 @@ function judge(answer: Buffer, digest: string): Verdict {
   return {};
 }
 
+/** How far a canary has come. */
+type Stage = 'connecting' | 'connected' | 'secure';
+
 /** By the error of the client's socket. Handshakes are OpenSSL's, so the kernel is not suspect. */
-function faultOf(error: NodeJS.ErrnoException, isSecure: boolean): Verdict {
+function faultOf(error: NodeJS.ErrnoException, stage: Stage): Verdict {
+  const isSecure = stage === 'secure';
   const reason = `${isSecure ? 'after' : 'before'} the handshake: ${error.message}`;
-  if (unreachableCodes.has(error.code ?? '')) return { fault: 'unreachable', reason };
+  const isUnanswered = stage === 'connecting' && error.code === canaryTimeout;
+  if (isUnanswered || unreachableCodes.has(error.code ?? ''))
+    return { fault: 'unreachable', reason };
   if (!isSecure) return { fault: 'no_service', reason };
   const isRecord = error.code?.startsWith('ERR_SSL_') === true;
   return { fault: isRecord ? 'bad_record' : 'no_completion', reason };
@@ -198,7 +217,7 @@ export class Canary {
     return new Promise((resolve, reject) => {
       const chunks: Buffer[] = [];
       let bytes = 0;
-      let isSecure = false;
+      let stage: Stage = 'connecting';
       const end = (verdict: Verdict): void => {
         clearTimeout(timer);
         this.#abandon = undefined;
@@ -208,15 +227,18 @@ export class Canary {
       const fail = (error: NodeJS.ErrnoException): void => {
         clearTimeout(timer);
         if (error.code === 'EADDRINUSE') reject(error);
-        else end(faultOf(error, isSecure));
+        else end(faultOf(error, stage));
       };
-      const timer = setTimeout(
-        () => fail(new Error(`not done after ${timeoutMs} ms, with ${bytes} bytes received`)),
-        timeoutMs,
-      );
+      const timer = setTimeout(() => {
+        const words = `not done after ${timeoutMs} ms, with ${bytes} bytes received`;
+        fail(Object.assign(new Error(words), { code: canaryTimeout }));
+      }, timeoutMs);
       this.#abandon = fail;
+      socket.on('connect', () => {
+        stage = 'connected';
+      });
       socket.on('secureConnect', () => {
-        isSecure = true;
+        stage = 'secure';
         socket.write(request);
       });
       socket.on('data', (chunk: Buffer) => {

@@ -39,21 +39,28 @@ async function askAnyTarget(ask: AskOurselves, request: SelfRequest): Promise<vo
   throw failure;
 }
 
+/** TCP does not get there, such as with loopback down: asking again would say no more. */
+export const isUnreached = (error: unknown): boolean =>
+  (error as NodeJS.ErrnoException).code === 'EUNREACHED';
+
 /**
  * Asks until an answer comes: a service that starts while many clients wait may have no place for
- * one more at first. Rejects with the last reason when none has come within `totalMs`.
+ * one more at first. Rejects with the last reason when none has come within `totalMs`, when the
+ * listener is not reached at all, or when `signal` says that nobody waits for the answer any more.
  */
 export async function selfRequestWithin(
   ask: AskOurselves,
   request: SelfRequest,
   totalMs: number,
+  signal?: AbortSignal,
 ): Promise<void> {
   const endMs = performance.now() + totalMs;
   for (;;) {
     try {
       return await askAnyTarget(ask, request);
     } catch (error) {
-      if (performance.now() + retryMs > endMs) throw error;
+      const isLast = performance.now() + retryMs > endMs || signal?.aborted === true;
+      if (isLast || isUnreached(error)) throw error;
     }
     await sleep(retryMs);
   }

@@ -2,8 +2,9 @@
 // What of an update survives the process and a power cut: one small file in the update's directory,
 // replaced atomically. Used by manager.ts.
 
-import { mkdirSync, readFileSync } from 'node:fs';
+import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
+import { readOrdinaryText } from '../ordinary-file.js';
 import { replaceFileSync } from '../replace-file.js';
 
 /** A bundle that has arrived completely, in a file of the update's directory. */
@@ -42,7 +43,7 @@ const nameOf = (directory: string): string => join(directory, 'update.json');
 export function readRecord(directory: string): UpdateRecord | undefined {
   let text: string;
   try {
-    text = readFileSync(nameOf(directory), 'utf8');
+    text = readOrdinaryText(nameOf(directory));
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
     throw error;

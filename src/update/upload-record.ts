@@ -3,9 +3,10 @@
 // file, replaced atomically, that says how much of the part is on the medium for certain. Used by
 // uploads.ts.
 
-import { readFile, rename, rm } from 'node:fs/promises';
+import { rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fsyncDirectory } from '../durable.js';
+import { readOrdinaryText } from '../ordinary-file.js';
 import { replaceFile } from '../replace-file.js';
 
 export interface UploadRecord {
@@ -42,7 +43,7 @@ function isRecord(value: Partial<UploadRecord> | null): value is UploadRecord {
 export async function readRecord(directory: string): Promise<UploadRecord | undefined> {
   let text: string;
   try {
-    text = await readFile(join(directory, recordName), 'utf8');
+    text = readOrdinaryText(join(directory, recordName));
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
     throw error;

@@ -11,6 +11,7 @@ import {
 } from 'node:fs';
 import { join } from 'node:path';
 import t, { type Test } from 'tap';
+import { noHousekeeping } from '../../src/housekeeping.js';
 import { replaceFile, replaceFileSync } from '../../src/replace-file.js';
 import { RunRecord } from '../../src/run-record.js';
 import { writeRecord } from '../../src/update/record.js';
@@ -54,7 +55,12 @@ t.test('every record', async (t) => {
   await t.test('of the run', async (t) => {
     const { directory, check } = planted(t, 'service.json.new');
     const lines: object[] = [];
-    new RunRecord(directory, [], { warn: (line: object) => lines.push(line) } as never);
+    new RunRecord(
+      directory,
+      [],
+      { warn: (line: object) => lines.push(line) } as never,
+      noHousekeeping,
+    );
     t.same(lines, []);
     check('service.json', /"pid":/);
   });

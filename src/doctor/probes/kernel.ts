@@ -86,6 +86,8 @@ export function probeAsyncBugs(board: Board): Finding[] {
   return [{ id, level: affected.length > 0 ? 'problem' : 'warning', title, detail, advice }];
 }
 
+const upperFirst = (text: string): string => text.charAt(0).toUpperCase() + text.slice(1);
+
 type ModuleState = 'built-in' | 'installed' | 'missing' | 'off' | 'unknown';
 
 function moduleState(board: Board): ModuleState {
@@ -114,7 +116,15 @@ const moduleAdvice: Readonly<Record<ModuleState, string>> = {
 export function probeKernelTls(board: Board): Finding[] {
   const id = 'kernel.tls';
   if ('error' in board.native) return []; // runtime.addon says it.
-  const { attachable, reason, ciphers } = board.native.kernelTls;
+  const { tried, attachable, reason, ciphers } = board.native.kernelTls;
+  if (tried === false) {
+    const title = 'Whether kernel TLS works could not be found out';
+    const detail = `${reason}. A service that starts now encrypts in user space.`;
+    const advice =
+      'Set the loopback interface up (ip link set lo up), let no firewall drop its packets, and ' +
+      'restart the service.';
+    return [{ id, level: 'warning', title, detail: upperFirst(detail), advice }];
+  }
   if (!attachable) {
     const title = 'Kernel TLS is not available';
     const isAbsent = ciphers.every(({ error }) => error === 'No such file or directory');

@@ -15,6 +15,7 @@ export const nowMs = Date.parse('2026-11-22T12:00:00Z');
 
 export const healthyNative: NativeReport = {
   kernelTls: {
+    tried: true,
     attachable: true,
     reason: '',
     ciphers: [
