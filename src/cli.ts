@@ -7,9 +7,16 @@
 // `spliced doctor` has exit codes of its own: commands/doctor.ts.
 
 import type { Command } from './commands/usage.js';
+import { LineOutput } from './log-output.js';
 import { StartError } from './start-error.js';
 
+// Before anything else, in every command: SIGUSR1 would open Node's debugger for everybody on the
+// device, and both would do harm when a script sends them that rotates logs. SIGXFSZ would end the
+// process where a file of the log has its full size.
+for (const name of ['SIGUSR1', 'SIGUSR2', 'SIGXFSZ'] as const) process.on(name, () => {});
+
 const exitFailure = 1;
+const lastWordsMs = 1_000;
 const exitUsage = 2;
 
 // import() keeps a command's modules in files of the bundle that are not read until it is asked for:
@@ -93,14 +100,15 @@ async function main([name, ...args]: string[]): Promise<number> {
 // `npm start` and the service set it beforehand, and this covers what is started from here.
 process.env.UV_USE_IO_URING = '0';
 
-function reportFailure(error: unknown): number {
-  if (error instanceof StartError) {
-    for (const line of error.lines()) process.stderr.write(`spliced: ${line}\n`);
-    return exitUsage;
-  }
+async function reportFailure(error: unknown): Promise<number> {
+  const isStart = error instanceof StartError;
   const text = error instanceof Error ? (error.stack ?? error.message) : String(error);
-  process.stderr.write(`spliced: unexpected error: ${text}\n`);
-  return exitFailure;
+  const lines = isStart ? error.lines() : [`unexpected error: ${text}`];
+  // A reader that hangs keeps no process from ending.
+  const output = new LineOutput(2);
+  for (const line of lines) output.write(`spliced: ${line}\n`);
+  await output.drained(lastWordsMs);
+  return isStart ? exitUsage : exitFailure;
 }
 
 // Until it is known better: an end that nobody has announced is a failure.

@@ -29,6 +29,7 @@ import { Housekeeping } from './housekeeping.js';
 import { type ListenerPlan, planListeners } from './listeners.js';
 import type { Log } from './log.js';
 import { ConnectionReporter } from './log-connections.js';
+import type { LineOutput } from './log-output.js';
 import type { LogTail } from './log-tail.js';
 import { type Participant, Reloader } from './reload.js';
 import { RunRecord } from './run-record.js';
@@ -63,6 +64,8 @@ export interface DaemonParts {
   /** Reads every layer again, for a reload. Throws ConfigurationError. */
   load: () => LoadedConfiguration;
   log: Log;
+  /** Where the log goes. */
+  output: LineOutput;
   /** What the log has last said. */
   tail: LogTail;
   signals: DaemonSignals;
@@ -73,6 +76,7 @@ interface Serving {
   configuration: Configuration;
   certificates: CertificateServing;
   housekeeping: Housekeeping;
+  output: LineOutput;
   /** From when the engine is made. */
   clients?: ClientAccess;
 }
@@ -273,7 +277,7 @@ async function announce(
   const record = new RunRecord(stateDir, addresses, log, serving.housekeeping);
   log.info({ event: 'ready', version: SPLICED_VERSION, listeners: addresses, urls, root });
   const { status, onTroubles, close } = describeService(serving, engine, urls, supervisor);
-  const endShowing = showTroubles(serving.housekeeping, engine);
+  const endShowing = showTroubles(serving, engine);
   ends.push(close, endShowing);
   await supervisor.ready(status(0));
   const watched = { engine, watchdogMs, notify, onTroubles, log };
@@ -353,7 +357,7 @@ export async function runDaemon(parts: DaemonParts): Promise<boolean> {
     const housekeeping = new Housekeeping({ log, clock: systemClock });
     ends.push(() => housekeeping.close());
     const certificates = new CertificateServing({ loaded, http, onClockJump, housekeeping, log });
-    const serving: Serving = { configuration, certificates, housekeeping };
+    const serving: Serving = { configuration, certificates, housekeeping, output: parts.output };
     ends.push(() => certificates.close());
     await certificates.start();
     if (signals.stop.aborted) return true;

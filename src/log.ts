@@ -1,19 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0
 // JSON lines on standard output, one object an event, for the journal. Written at once (no worker
-// thread, no buffer), so that the last line of a process is never lost. Keys never reach a log:
+// thread), and never waited for: log-output.ts. Keys never reach a log:
 // nothing passes them in, and the fields that hold them are redacted should anything ever do so.
 // docs/LOGGING.md tells operators what the lines say.
 
 import { type Logger, pino } from 'pino';
 import { isJournal, priorityPrefix } from './log-journal.js';
+import { LineOutput } from './log-output.js';
 import { withSecurityEvent } from './log-security.js';
 import type { LogTail } from './log-tail.js';
 
 export type Log = Logger;
 
-interface Output {
-  write(line: string): void;
-}
+type Output = Pick<LineOutput, 'write'>;
 
 interface Destinations {
   output: Output;
@@ -38,14 +37,14 @@ function toAll({ output, isJournal, tail }: Destinations): Output & { lastLevel:
 
 export interface LogSources {
   env?: NodeJS.ProcessEnv;
+  /** Standard output, if its owner wants to look after it. */
+  output?: LineOutput;
   tail?: LogTail | undefined;
 }
 
-export function createLog(level: string, { env = process.env, tail }: LogSources = {}): Log {
-  const destination = pino.destination({ fd: 1, sync: true });
-  // Whoever read our output has gone (EPIPE): serving matters more than saying so.
-  destination.on('error', () => {});
-  return pino(
+export function createLog(level: string, sources: LogSources = {}): Log {
+  const { env = process.env, output = new LineOutput(1), tail } = sources;
+  const log = pino(
     {
       level,
       base: null,
@@ -53,6 +52,11 @@ export function createLog(level: string, { env = process.env, tail }: LogSources
       formatters: { level: (label) => ({ level: label }), log: withSecurityEvent },
       redact: { paths: ['privateKey', '*.privateKey', '*.*.privateKey'], censor: '[secret]' },
     },
-    toAll({ output: destination, isJournal: isJournal(env, 1), tail }),
+    toAll({ output, isJournal: isJournal(env, 1), tail }),
   );
+  output.listen({
+    onDropped: () => {},
+    onRecovered: (lines) => log.warn({ event: 'log_lines_dropped', lines }),
+  });
+  return log;
 }

@@ -3,16 +3,17 @@
 // left undone as a member of the engine's status. Part of the composition: daemon.ts calls it.
 
 import { type CertificateServing, statusText } from './certificate-serving.js';
-
 import { statsOf } from './engine/lifecycle.js';
 import type { Engine } from './engine/native.js';
 import type { Housekeeping } from './housekeeping.js';
+import type { LineOutput } from './log-output.js';
 import { keepStatusFresh, statusWords } from './supervision/status-words.js';
 import type { Supervisor } from './supervision/systemd.js';
 
 export interface Described {
   certificates: CertificateServing;
   housekeeping: Housekeeping;
+  output: LineOutput;
 }
 
 // Beside the other lists of the status, which certificate-serving.ts bounds.
@@ -49,9 +50,30 @@ export function describeService(
   return { status, onTroubles, close };
 }
 
-/** From now on the status has what of the housekeeping is not done. The answer ends that. */
-export function showTroubles(housekeeping: Housekeeping, engine: Engine): () => void {
-  return housekeeping.watch((troubles) => {
+/** From now on the status has what is not done, and how much of the log was lost. The answer ends that. */
+export function showTroubles(
+  { housekeeping, output }: Described,
+  engine: Engine,
+): () => void {
+  let isOver = false;
+  const task = 'writing the log';
+  const showDropped = (): void => {
+    if (!isOver) engine.annotate('log', JSON.stringify({ linesDropped: output.dropped }));
+  };
+  const failed = (reason: string): void => {
+    housekeeping.failed(task, new Error(`lines are dropped: ${reason}`));
+    showDropped();
+  };
+  output.listen({
+    onDropped: (_, reason) => failed(reason),
+    onRecovered: () => housekeeping.settled(task),
+  });
+  showDropped();
+  const endWatch = housekeeping.watch((troubles) => {
     engine.annotate('housekeeping', statusText(troubles, troublesBytesMax));
   });
+  return () => {
+    isOver = true;
+    endWatch();
+  };
 }

@@ -66,5 +66,7 @@ export interface StatusDocument {
   canary?: { ok: number; failed: number; lastMs: number; lastError: string };
   /** What the service keeps for itself and could not write, tidy or read; all in the log, too. */
   housekeeping?: UndoneTask[];
+  /** Lines that nobody took. */
+  log?: { linesDropped: number };
   watchdog?: { missing: string[] };
 }

@@ -67,7 +67,7 @@ function examineNative(): { module: NativeModule | undefined; report: Board['nat
 async function askUndone(settings: Board['settings']): Promise<string[] | undefined> {
   if ('error' in settings) return undefined;
   const { ServiceDirectory } = await import('./service-directory.js');
-  let directory: InstanceType<typeof ServiceDirectory> | undefined;
+  let directory: ReturnType<typeof ServiceDirectory.open> | undefined;
   try {
     directory = ServiceDirectory.open(settings.stateDir);
     if (directory === undefined) return undefined;

@@ -5,12 +5,16 @@
 import { isatty } from 'node:tty';
 import { loadConfiguration, placeRefusal } from '../config/configuration.js';
 import { type DaemonSignals, runDaemon } from '../daemon.js';
+import { closeDebugger } from '../debugger.js';
 import { createLog } from '../log.js';
+import { LineOutput } from '../log-output.js';
 import { LogTail } from '../log-tail.js';
 import { StartError } from '../start-error.js';
 import { configurationHelp, configurationOptions, readCommandLine } from './usage.js';
 
 const exitFailure = 1;
+/** For a reader of the log that is slow, at the end. */
+const lastLinesMs = 1_000;
 /** EX_TEMPFAIL of sysexits.h: spliced.service answers it with a new start. */
 const exitRestart = 75;
 // npm passes a Ctrl-C on to a child that the terminal has told already: within this time the same
@@ -96,15 +100,20 @@ export async function run(args: string[]): Promise<number> {
   const load = () => loadConfiguration(line.values);
   const loaded = load();
   const tail = new LogTail();
-  const log = createLog(loaded.configuration.logLevel, { tail });
+  const output = new LineOutput(1);
+  const log = createLog(loaded.configuration.logLevel, { output, tail });
+  if (await closeDebugger())
+    log.warn({ event: 'debugger_closed', reason: 'SIGUSR1 had opened it' });
   for (const warning of loaded.warnings) log.warn({ event: 'configuration_warning', warning });
   try {
-    const isClean = await runDaemon({ loaded, load, log, tail, signals });
+    const isClean = await runDaemon({ loaded, load, log, output, tail, signals });
     signals.endOfTerminal();
     if (!isClean) return exitFailure;
     return signals.isRestart ? exitRestart : 0;
   } catch (error) {
     if (!(error instanceof StartError)) throw error;
     throw new StartError(placeRefusal(error.message, loaded));
+  } finally {
+    await output.drained(lastLinesMs);
   }
 }
