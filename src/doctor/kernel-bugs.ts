@@ -19,6 +19,9 @@ export interface KernelBug {
   isIncomplete?: boolean;
 }
 
+/** "net: tls: wait for async completion on last message", September 2024. */
+export const lastMessageFix = '54001d0f2fdb';
+
 /** The least release of a series that has every known fix but those that the series never got. */
 export const recommended = '6.12.104 or later, or 6.1.183 or later';
 
@@ -49,6 +52,14 @@ export const kernelBugs: readonly KernelBug[] = [
     what: 'use after free when a decryption on the backlog fails',
     fixed: { '6.6': { at: 21, from: 18 }, '6.7': { at: 9, from: 6 } },
     mainline: '6.8',
+  },
+  // Announcement of 5.15.196; reviews of 6.1.158 and 6.6.114. probeClose() says what it leaves open.
+  {
+    id: lastMessageFix,
+    what: 'a send does not wait for the cipher at its last message, and a close loses what it has',
+    since: '4.20',
+    fixed: { '5.15': { at: 196 }, '6.1': { at: 158 }, '6.6': { at: 114 } },
+    mainline: '6.12',
   },
   {
     id: '7f846c65ca11',

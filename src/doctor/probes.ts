@@ -5,7 +5,13 @@ import type { Board, Finding, Probe } from './board.js';
 import { probeCaam } from './probes/caam.js';
 import { probeCertificate } from './probes/certificate.js';
 import { probeCtr, probeGcm, probeProcessor } from './probes/cipher.js';
-import { probeAsyncBugs, probeKernelTls, probeTlsCounters, probeVersion } from './probes/kernel.js';
+import {
+  probeAsyncBugs,
+  probeClose,
+  probeKernelTls,
+  probeTlsCounters,
+  probeVersion,
+} from './probes/kernel.js';
 import {
   probeDescriptors,
   probeLockedMemory,
@@ -21,6 +27,7 @@ export const probes: readonly Probe[] = [
   probeVersion,
   probeKernelTls,
   probeAsyncBugs,
+  probeClose,
   probeTlsCounters,
   probeGcm,
   probeCtr,

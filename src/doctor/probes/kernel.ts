@@ -3,7 +3,14 @@
 // a socket, which the addon has tried.
 
 import { type Board, type Finding, field } from '../board.js';
-import { type BugState, type KernelBug, kernelBugs, recommended, stateOf } from '../kernel-bugs.js';
+import {
+  type BugState,
+  type KernelBug,
+  kernelBugs,
+  lastMessageFix,
+  recommended,
+  stateOf,
+} from '../kernel-bugs.js';
 import { compareSeries, type KernelVersion, kernelVersion } from '../kernel-version.js';
 import { cipherDrivers, preferredDriver } from '../proc-crypto.js';
 
@@ -84,6 +91,30 @@ export function probeAsyncBugs(board: Board): Finding[] {
     'Until then "--tls-offload off" keeps the kernel out of it.';
   // What an update of the same series cures is a problem; what it does not is to be known.
   return [{ id, level: affected.length > 0 ? 'problem' : 'warning', title, detail, advice }];
+}
+
+const waitsAtTheEnd: Readonly<Record<BugState, string>> = {
+  absent: 'This version waits for the cipher at the last message of a send',
+  affected:
+    'This version does not wait for the cipher at the last message of a send; an update does',
+  unfixed: 'This version does not wait for the cipher at the last message of a send',
+  unknown: 'Whether this version waits for the cipher at the last message of a send is not known',
+};
+
+/** What a kernel does with records that it still has when the socket is closed. */
+export function probeClose(board: Board): Finding[] {
+  const version = versionOf(board);
+  const bug = kernelBugs.find(({ id }) => id === lastMessageFix);
+  if (version === undefined || bug === undefined) return [];
+  if ('error' in board.native || !board.native.kernelTls.attachable) return [];
+  const title = 'A close with a full send buffer loses TLS records, in every version of Linux';
+  const detail =
+    `${waitsAtTheEnd[stateOf(bug, version)]} (${lastMessageFix}). That covers a cipher that is not ` +
+    'done at the close, and not a client that reads slowly: where the send buffer is full, the ' +
+    'kernel tries once to send what is encrypted and frees the rest, with synchronous ciphers ' +
+    'too. spliced waits until nothing is pending before it closes; other servers with kernel TLS ' +
+    'on this device may not ("spliced doctor --reproduce" shows it).';
+  return [{ id: 'kernel.close', level: 'info', title, detail }];
 }
 
 const upperFirst = (text: string): string => text.charAt(0).toUpperCase() + text.slice(1);

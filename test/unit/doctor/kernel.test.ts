@@ -6,6 +6,7 @@ import { kernelBugs, stateOf } from '../../../src/doctor/kernel-bugs.js';
 import { kernelVersion } from '../../../src/doctor/kernel-version.js';
 import {
   probeAsyncBugs,
+  probeClose,
   probeKernelTls,
   probeTlsCounters,
   probeVersion,
@@ -60,6 +61,14 @@ t.test('which kernels have which bugs', async (t) => {
     ['CVE-2024-26800', '6.6.18', 'affected'],
     ['CVE-2024-26800', '6.6.21', 'absent'],
     ['CVE-2024-26800', '6.1.10', 'absent'],
+    ['54001d0f2fdb', '6.1.157', 'affected'],
+    ['54001d0f2fdb', '6.1.158', 'absent'],
+    ['54001d0f2fdb', '6.6.113', 'affected'],
+    ['54001d0f2fdb', '6.6.114', 'absent'],
+    ['54001d0f2fdb', '5.15.196', 'absent'],
+    ['54001d0f2fdb', '6.11.9', 'unfixed'],
+    ['54001d0f2fdb', '6.12.0', 'absent'],
+    ['54001d0f2fdb', '4.19.300', 'absent'],
     ['7f846c65ca11', '6.12.54', 'affected'],
     ['7f846c65ca11', '6.6.52', 'unknown'],
     ['7f846c65ca11', '6.18.3', 'absent'],
@@ -98,11 +107,39 @@ t.test(
   },
 );
 
+t.test('what a close loses, and what the fix does not cover', async (t) => {
+  for (const [release, words] of [
+    ['6.12.0', /^This version waits for the cipher .* \(54001d0f2fdb\)\./],
+    ['6.1.157', /does not wait .*; an update does \(54001d0f2fdb\)/],
+    ['6.11.1', /does not wait .* a send \(54001d0f2fdb\)/],
+  ] as const) {
+    const finding = only(probeClose(boardOf(machine(release, asyncCrypto))));
+    t.match(finding, { id: 'kernel.close', level: 'info', detail: words });
+    t.match(finding.detail, /not a client that reads slowly: where the send buffer is full/);
+  }
+  const without = {
+    ...healthyNative,
+    kernelTls: { ...healthyNative.kernelTls, attachable: false },
+  };
+  t.same(probeClose(boardOf({ ...machine('6.12.0', ''), native: without })), []);
+});
+
+t.test('kernel TLS that could not be tried', async (t) => {
+  const kernelTls = { tried: false, attachable: false, reason: 'it is not known', ciphers: [] };
+  const board = boardOf({ native: { ...healthyNative, kernelTls } });
+  t.match(only(probeKernelTls(board)), {
+    level: 'warning',
+    title: /could not be found out/,
+    detail: /^It is not known\. /,
+    advice: /ip link set lo up/,
+  });
+});
+
 t.test('a board with CAAM and an old BSP', async (t) => {
   const release = '6.6.36-lts-next-g9a2f0e1d3b5c';
   const finding = only(probeAsyncBugs(boardOf(machine(release, asyncCrypto))));
   t.equal(finding.level, 'problem');
-  t.match(finding.title, /^2 known bugs of asynchronous kernel TLS, and AES-GCM is asynchronous/);
+  t.match(finding.title, /^3 known bugs of asynchronous kernel TLS, and AES-GCM is asynchronous/);
   t.match(finding.detail, /CVE-2026-31533 \(.*CVE-2026-23240|CVE-2026-23240 \(.*CVE-2026-31533/);
   t.match(finding.detail, /Not known for this series: 7f846c65ca11/);
   t.match(finding.detail, /vendor kernel/);
