@@ -9,7 +9,7 @@ import { Hono } from 'hono/tiny';
 import type { Log } from '../log.js';
 import type { Access, Asker, Door } from './access.js';
 import { refuseOtherSites } from './cross-site.js';
-import { Problem, problemType } from './problem.js';
+import { Problem, problemType, storageProblem } from './problem.js';
 import type { Bindings, Route, RouteContext, RouteParts } from './route.js';
 import { prefix, routes } from './routes.js';
 
@@ -86,8 +86,9 @@ export function createApp({ access, log, ...parts }: AppParts): Hono<{ Bindings:
       try {
         answer = await route.handle(c, parts);
       } catch (error) {
-        if (isChange) record(asker, c, error instanceof Problem ? error.status : 500);
-        throw error;
+        const refusal = isChange ? (storageProblem(error) ?? error) : error;
+        if (isChange) record(asker, c, refusal instanceof Problem ? refusal.status : 500);
+        throw refusal;
       }
       if (isChange) record(asker, c, answer.status);
       for (const [name, value] of Object.entries(standardHeaders)) {

@@ -16,6 +16,7 @@ const sharedProblems: Readonly<Record<number, string>> = {
 
 const problemsOfChanges: Readonly<Record<number, string>> = {
   403: 'The page of another site has sent it.',
+  507: 'There is no space on the device for what it would keep.',
 };
 
 const problemsOfBodies: Readonly<Record<number, string>> = {

@@ -30,3 +30,23 @@ export class Problem extends Error {
 }
 
 export const problemType = 'application/problem+json';
+
+/** The system's words for a medium that refuses, by errno. */
+const storageTitles: Readonly<Record<string, { status: number; title: string }>> = {
+  ENOSPC: { status: 507, title: 'No space' },
+  EDQUOT: { status: 507, title: 'No space' },
+  EROFS: { status: 500, title: 'Storage refuses' },
+  EACCES: { status: 500, title: 'Storage refuses' },
+  EPERM: { status: 500, title: 'Storage refuses' },
+  EIO: { status: 500, title: 'Storage refuses' },
+};
+
+/** What is thrown where a handler could not write: an answer that says why. Undefined: it is no such error. */
+export function storageProblem(error: unknown): Problem | undefined {
+  const { code = '', syscall } = error as NodeJS.ErrnoException;
+  const found = storageTitles[code];
+  if (!(error instanceof Error) || syscall === undefined || found === undefined) return undefined;
+  const advice = code === 'ENOSPC' || code === 'EDQUOT' ? 'make room' : 'see "spliced doctor"';
+  const detail = `The device's storage refuses, and nothing was changed: ${error.message}; ${advice}.`;
+  return new Problem(found.status, found.title, detail);
+}

@@ -8,7 +8,8 @@ import { type Errno, errnos, failAll, failEach, makeGood } from './faults.js';
 const names = Object.keys(errnos) as Errno[];
 const good = await makeGood();
 
-for (const turn of [0, 1, 2, 3]) {
+// The other two turns are start-faults-turned.test.ts: a file has its time.
+for (const turn of [0, 2]) {
   const order = [...names.slice(turn), ...names.slice(0, turn)];
   t.test(`each call that writes fails once: ${order}`, (t) => failEach(t, good, order));
 }

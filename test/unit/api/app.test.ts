@@ -134,6 +134,30 @@ t.test('bodies without a length', async (t) => {
   t.equal((await ask(local, '/status')).status, 200);
 });
 
+t.test('a change that the storage refuses says so', async (t) => {
+  let code = 'ENOSPC';
+  const { local, lines } = await startScene(t, {
+    service: {
+      drain: () => {
+        const words = `${code}: no, open '/state/x'`;
+        throw Object.assign(new Error(words), { code, syscall: 'open' });
+      },
+    },
+  });
+  const full = await post(local, '/drain', {});
+  t.match(full, {
+    status: 507,
+    json: { title: 'No space', detail: /ENOSPC.*'\/state\/x'; make room/ },
+  });
+  code = 'EROFS';
+  const readOnly = await post(local, '/drain', {});
+  t.match(readOnly, { status: 500, json: { detail: /EROFS.*; see "spliced doctor"/ } });
+  t.match(lines, [
+    { event: 'api_changed', status: 507 },
+    { event: 'api_changed', status: 500 },
+  ]);
+});
+
 t.test('a handler that fails tells the log, and the client no more than that', async (t) => {
   const { local, lines } = await startScene(t, {
     service: {
