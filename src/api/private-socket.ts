@@ -71,21 +71,45 @@ async function refuseIfTaken(directory: string, name: string): Promise<void> {
   }
 }
 
+/** Nobody but us, and root, gets into it. */
+function isPrivate(directory: string): boolean {
+  const { mode, uid } = statSync(directory);
+  return (mode & 0o077) === 0 && uid === process.geteuid?.();
+}
+
+/**
+ * Where the socket is bound before it is renamed: beneath a new directory. A full file system has no
+ * block for that, and a socket needs none: then in the directory itself, if it is private.
+ */
+function placeToBind(directory: string, name: string): { within: string; as: string } {
+  const made = `.${name}.new`;
+  const within = join(directory, made);
+  rmSync(within, { recursive: true, force: true }); // Of a start that did not come to its end.
+  try {
+    mkdirSync(within, { mode: 0o700 });
+    return { within, as: name };
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    const isFull = code === 'ENOSPC' || code === 'EDQUOT';
+    if (!isFull || !isPrivate(directory)) throw error;
+    return { within: directory, as: made };
+  }
+}
+
 /** Returns what takes the socket away again, if it is still this one. Idempotent. */
 function bindAndRename(server: Server, directory: string, name: string): () => void {
-  const [path, made] = [join(directory, name), join(directory, `.${name}.new`)];
-  rmSync(made, { recursive: true, force: true }); // Of a start that did not come to its end.
-  mkdirSync(made, { mode: 0o700 });
-  const fd = openDirectory(made, constants.O_NOFOLLOW);
+  const path = join(directory, name);
+  const { within, as } = placeToBind(directory, name);
+  const fd = openDirectory(within, within === directory ? 0 : constants.O_NOFOLLOW);
   // Node binds before it returns. When the server is closed libuv unlinks the path that it was given:
   // the descriptor stays open until then, so that the path never means another file.
   server.on('close', () => closeSync(fd));
-  server.listen(`/proc/self/fd/${fd}/${name}`);
-  const bound = `/proc/self/fd/${fd}/${name}`;
+  const bound = `/proc/self/fd/${fd}/${as}`;
+  server.listen(bound);
   chmodSync(bound, 0o600);
   const own = statSync(bound);
   renameSync(bound, path);
-  rmdirSync(made);
+  if (within !== directory) rmdirSync(within);
   return () => {
     try {
       if (isSameFile(lstatSync(path, { throwIfNoEntry: false }), own)) unlinkSync(path);

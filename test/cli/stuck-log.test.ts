@@ -3,7 +3,7 @@
 
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
 import { closeSync, constants, openSync, writeSync } from 'node:fs';
-import { createServer } from 'node:net';
+import { connect, createServer, type Socket } from 'node:net';
 import { join } from 'node:path';
 import t, { type Test } from 'tap';
 import { beginDownload, runCli } from './server.js';
@@ -31,6 +31,24 @@ function fullPipe(t: Test) {
   return { reader, filler, writer: openSync(path, 'w') };
 }
 
+/** A stream that is full, and whose peer never reads: what a journal is that is stuck. */
+async function fullSocket(t: Test): Promise<Socket> {
+  const path = join(t.testdir({}), 'socket');
+  const server = createServer({ pauseOnConnect: true });
+  await new Promise<void>((resolve) => server.listen(path, resolve));
+  const socket = connect(path);
+  await new Promise((resolve) => socket.on('connect', resolve));
+  while (socket.writableLength === 0) {
+    socket.write(Buffer.alloc(4096, '.'));
+    await new Promise((resolve) => setImmediate(resolve));
+  }
+  t.teardown(() => {
+    socket.destroy();
+    server.close();
+  });
+  return socket;
+}
+
 async function answers(port: number): Promise<number> {
   for (let tries = 0; ; tries += 1) {
     try {
@@ -44,7 +62,7 @@ async function answers(port: number): Promise<number> {
   }
 }
 
-async function serveTo(t: Test, stdout: number | 'pipe') {
+async function serveTo(t: Test, stdout: number | Socket) {
   const stateDir = join(t.testdir({}), '..', `${t.name.replaceAll(/\W/g, '-')}-state`);
   const port = await freePort();
   const args = ['dist/cli.js', 'serve', '--listen', `127.0.0.1:${port}`, '--state-dir', stateDir];
@@ -77,7 +95,7 @@ t.test('a full pipe', async (t) => {
 });
 
 t.test('a socket that is never read', async (t) => {
-  const { child, port, ended, stateDir } = await serveTo(t, 'pipe'); // Node's is a socket.
+  const { child, port, ended, stateDir } = await serveTo(t, await fullSocket(t));
   t.equal(await answers(port), 200);
   await reload(child, stateDir);
   child.kill('SIGTERM');
