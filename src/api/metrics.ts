@@ -166,6 +166,24 @@ function writeDrains(to: Exposition, { pending, drains }: StatusDocument): void 
   to.gauge('spliced_drain_duration_max_seconds', 'The longest drain.', seconds(drains.maxMs));
 }
 
+function writeUpkeep(to: Exposition, { housekeeping, log }: StatusDocument): void {
+  const failing = (housekeeping ?? []).reduce(
+    (sum, one) => sum + ('more' in one ? one.more : 1),
+    0,
+  );
+  if (housekeeping !== undefined) {
+    to.gauge(
+      'spliced_housekeeping_failing',
+      'Tasks that could not be done, and are tried again.',
+      failing,
+    );
+  }
+  if (log === undefined) return;
+  to.counter('spliced_log_lines_dropped_total', 'Lines that the reader of the log did not take.', [
+    [{}, log.linesDropped],
+  ]);
+}
+
 function writeHealth(to: Exposition, { canary, watchdog }: StatusDocument): void {
   if (canary !== undefined) {
     to.counter('spliced_canary_requests_total', 'Requests to ourselves.', [
@@ -226,6 +244,7 @@ export function metricsOf(
   writeUpstreams(to, status);
   writeDrains(to, status);
   writeHealth(to, status);
+  writeUpkeep(to, status);
   writeCertificates(to, certificates);
   writeProcess(to, nowMs);
   return to.toString();

@@ -73,6 +73,8 @@ t.test('the figures are those of the status', async (t) => {
   t.equal(figureOf('spliced_drain_duration_max_seconds'), 1.5);
   t.equal(figureOf('spliced_canary_requests_total', { result: 'failed' }), 1);
   t.equal(figureOf('spliced_watchdog_healthy'), 1);
+  t.equal(figureOf('spliced_housekeeping_failing'), 3);
+  t.equal(figureOf('spliced_log_lines_dropped_total'), 7);
   const { source, subject, fingerprint } = certificate;
   const name = 'spliced_certificate_not_after_timestamp_seconds';
   t.equal(
@@ -86,7 +88,7 @@ t.test('the figures are those of the status', async (t) => {
 
 t.test('what is not there has no family', async (t) => {
   const status = JSON.parse(statusJson);
-  for (const name of ['canary', 'watchdog']) delete status[name];
+  for (const name of ['canary', 'watchdog', 'housekeeping', 'log']) delete status[name];
   status.offload.driver = null;
   status.offload.suspended = 'wrong bytes';
   const families = parse(metricsOf(JSON.stringify(status), []));

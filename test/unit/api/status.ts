@@ -57,5 +57,7 @@ export const statusJson = JSON.stringify({
   },
   files: { open: 1, hits: 2, misses: 3, coldFills: 4 },
   canary: { ok: 10, failed: 1, lastMs: 12, lastCipher: '', lastError: '' },
+  housekeeping: [{ what: 'writing service.json', reason: 'EROFS' }, { more: 2 }],
+  log: { linesDropped: 7 },
   watchdog: { missing: [] },
 });
