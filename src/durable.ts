@@ -20,20 +20,26 @@ export async function fsyncDirectory(path: string): Promise<void> {
  * the system's error. (Node's own recursive mkdir says ENOENT where the system says EROFS or EACCES.)
  */
 export async function makeDirectory(path: string): Promise<void> {
-  try {
-    await mkdir(path, { mode: 0o700 });
-  } catch (error) {
-    const { code } = error as NodeJS.ErrnoException;
-    if (code === 'ENOENT' && dirname(path) !== path) {
-      await makeDirectory(dirname(path));
-      await mkdir(path, { mode: 0o700 });
-    } else {
-      // A read-only file system may refuse what is there already, too.
-      if (statSync(path, { throwIfNoEntry: false })?.isDirectory() !== true) throw error;
-      return;
-    }
+  const code = await tryToMake(path);
+  if (code === 'EEXIST') return;
+  if (code === 'ENOENT') {
+    if (dirname(path) === path) throw new Error(`${path} is not there`);
+    await makeDirectory(dirname(path));
+    if ((await tryToMake(path, true)) === 'EEXIST') return; // Somebody else was there first.
   }
   await fsyncDirectory(dirname(path));
+}
+
+/** Empty: it is made. EEXIST: a directory is there, which a read-only file system may refuse as well. */
+async function tryToMake(path: string, isLast = false): Promise<'' | 'EEXIST' | 'ENOENT'> {
+  try {
+    await mkdir(path, { mode: 0o700 });
+    return '';
+  } catch (error) {
+    if (statSync(path, { throwIfNoEntry: false })?.isDirectory() === true) return 'EEXIST';
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT' && !isLast) return 'ENOENT';
+    throw error;
+  }
 }
 
 /** The system refused, such as with EIO or EACCES: unlike damage, that may pass. */

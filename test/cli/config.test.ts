@@ -50,7 +50,7 @@ t.test('check', async (t) => {
   t.equal(impossible.code, 2);
   t.same(impossible.stderr.split('\n').slice(0, 2), [
     `${config}:1: root: cannot be served: ${config} is not a directory`,
-    `${config}:2: tls.certificate: cannot read /absent: ENOENT: no such file or directory, stat '/absent'`,
+    `${config}:2: tls.certificate: cannot read /absent: ENOENT: no such file or directory, open '/absent'`,
   ]);
 });
 
