@@ -134,7 +134,15 @@ t.test('who is not let in, by which alert, and how it is counted', async (t) => 
       'a serial number that is too long',
       [await authority.issue({ serial: '40'.repeat(21) }), 'bad_certificate', 'name'],
     ],
-    ['a weak key', [await authority.issue({ rsaBits: 1024 }), 'bad_certificate', 'weak_key']],
+    [
+      'a weak key',
+      // Since Node 24 a client does not even load such a key by itself (OpenSSL's security level 2).
+      [
+        { ...(await authority.issue({ rsaBits: 1024 })), ciphers: 'DEFAULT:@SECLEVEL=0' },
+        'bad_certificate',
+        'weak_key',
+      ],
+    ],
   ]);
   const running = await start(t, trust());
   for (const [name, [shown, alert, reason]] of unwanted) {

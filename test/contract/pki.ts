@@ -13,6 +13,8 @@ const { clientAuth, serverAuth } = x509.ExtendedKeyUsage;
 export interface Shown {
   cert: string;
   key: string;
+  /** What else the client's OpenSSL is told. */
+  ciphers?: string;
 }
 
 export interface LeafOptions {
