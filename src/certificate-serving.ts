@@ -111,9 +111,9 @@ export class CertificateServing {
     };
   }
 
-  /** Of the one that clients without a name get. */
-  fingerprint(): string {
-    return this.manager.status()[0]?.fingerprint ?? '';
+  /** Of all that are served: which of them a client without a name gets is its keys' choice. */
+  fingerprints(): string[] {
+    return this.manager.status().map(({ fingerprint }) => fingerprint);
   }
 
   /** Whether every certificate that is served comes from somewhere else than this device. */

@@ -8,6 +8,7 @@ import { accessSync, constants, existsSync, opendirSync, statSync } from 'node:f
 import { dirname } from 'node:path';
 import { checkEnrolmentFiles } from './certificates/enrolment-options.js';
 import { checkInstalled, type InstalledOptions, refusalOf } from './certificates/installed.js';
+import { type InstalledPair, unreachablePairs } from './certificates/overlap.js';
 import { readClientCertificates } from './client-certificates.js';
 import { findingOf, type LoadedConfiguration } from './config/configuration.js';
 import type { Problem } from './config/layers.js';
@@ -50,20 +51,24 @@ function checkStateSafe(stateDir: string): void {
   }
 }
 
-async function checkPair(pair: InstalledOptions): Promise<void> {
-  const checked = await checkInstalled(pair, Date.now(), SPLICED_BUILD_DATE_MS);
-  if (checked.pair === undefined) throw new StartError(refusalOf(pair, checked));
+async function checkPair(options: InstalledOptions): Promise<InstalledPair> {
+  const checked = await checkInstalled(options, Date.now(), SPLICED_BUILD_DATE_MS);
+  if (checked.pair === undefined) throw new StartError(refusalOf(options, checked));
+  return { options, certificate: checked.pair.certificates[0] };
 }
 
 /** Every finding, with the setting's place. Empty: a start would get through. */
 export async function checkSystem(loaded: LoadedConfiguration): Promise<Problem[]> {
   const { root, stateDir, installed, enrolment, clientCertificates } = loaded.configuration;
   const isStateNeeded = installed.length === 0 || enrolment !== undefined;
+  const pairs: InstalledPair[] = [];
   const checks: (() => void | Promise<void>)[] = [
     () => checkRoot(root),
     () => (isStateNeeded ? checkStateDir(stateDir) : undefined),
     () => checkStateSafe(stateDir),
-    ...installed.map((pair) => () => checkPair(pair)),
+    ...installed.map((pair) => async () => {
+      pairs.push(await checkPair(pair));
+    }),
     () => void readClientCertificates(clientCertificates),
   ];
   const findings: string[] = [];
@@ -75,6 +80,7 @@ export async function checkSystem(loaded: LoadedConfiguration): Promise<Problem[
       findings.push(...error.lines());
     }
   }
+  findings.push(...unreachablePairs(pairs));
   if (enrolment !== undefined) findings.push(...checkEnrolmentFiles(enrolment));
   return findings.map((line) => findingOf(line, loaded));
 }

@@ -143,12 +143,12 @@ function createEngine(parts: EngineParts): Engine {
 async function answerOurselves(
   native: NativeModule,
   listeners: BoundListener[],
-  fingerprint: string,
+  fingerprints: string[],
   stop: AbortSignal,
   log: Log,
 ): Promise<void> {
   const requests = listeners.map(async ({ address, port }) => {
-    const request = { address, port, fingerprint, timeoutMs: firstAnswerMs };
+    const request = { address, port, fingerprints, timeoutMs: firstAnswerMs };
     try {
       await selfRequestWithin(native.askOurselves, request, readyMs, stop);
     } catch (error) {
@@ -367,7 +367,7 @@ export async function runDaemon(parts: DaemonParts): Promise<boolean> {
       const answered = answerOurselves(
         native,
         listeners,
-        certificates.fingerprint(),
+        certificates.fingerprints(),
         signals.stop,
         log,
       );

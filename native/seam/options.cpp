@@ -65,7 +65,8 @@ std::vector<tls::CertificatePem> read_certificates(Napi::Env env, const Napi::Va
   std::vector<tls::CertificatePem> pems;
   for (uint32_t i = 0; i < list.Length(); i++) {
     const Napi::Object entry = object_at(list, i, "certificates");
-    pems.push_back({text(entry, "chain"), text(entry, "privateKey")});
+    const Napi::Value alone = entry.Get("standsAlone");
+    pems.push_back({text(entry, "chain"), text(entry, "privateKey"), alone.ToBoolean().Value()});
   }
   return pems;
 }

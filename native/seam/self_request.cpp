@@ -9,6 +9,7 @@ namespace spliced::seam {
 namespace {
 
 constexpr double kTimeoutMsMax = 60'000;
+constexpr uint32_t kFingerprintsMax = 64;  // as many as there are certificates (options.cpp)
 
 class Worker : public Napi::AsyncWorker {
  public:
@@ -50,7 +51,12 @@ Napi::Value ask_ourselves(const Napi::CallbackInfo& info) {
   request.port = static_cast<uint16_t>(number("port", UINT16_MAX));
   request.timeout_ms = static_cast<uint32_t>(number("timeoutMs", kTimeoutMsMax));
   request.address = options.Get("address").ToString().Utf8Value();
-  request.fingerprint = options.Get("fingerprint").ToString().Utf8Value();
+  const Napi::Value ours = options.Get("fingerprints");
+  const uint32_t count = ours.IsArray() ? ours.As<Napi::Array>().Length() : 0;
+  if (count == 0 || count > kFingerprintsMax)
+    throw_with_code(info.Env(), "EINVAL_OPTION", "askOurselves() needs fingerprints as an array");
+  for (uint32_t i = 0; i < count; i++)
+    request.fingerprints.push_back(ours.As<Napi::Array>().Get(i).ToString().Utf8Value());
   auto* worker = new Worker(info.Env(), std::move(request));
   const Napi::Promise promise = worker->promise();
   worker->Queue();  // frees itself when it is done

@@ -7,7 +7,8 @@
 #include <openssl/ssl.h>
 #include <openssl/x509v3.h>
 
-#include <cstring>
+#include <algorithm>
+#include <string_view>
 
 #include "base/limits.hpp"
 #include "tls/cipher.hpp"
@@ -17,36 +18,33 @@
 namespace spliced::tls {
 namespace {
 
-bool use_chain(SSL_CTX* context, const std::string& pem, std::string& error) {
-  auto bio = pem_reader(pem);
-  std::unique_ptr<X509, Free> leaf(PEM_read_bio_X509(bio.get(), nullptr, no_pass_phrase, nullptr));
-  if (!leaf || SSL_CTX_use_certificate(context, leaf.get()) != 1) {
-    error = "the certificate is not a PEM certificate that can be used: " + openssl_reason();
-    return false;
-  }
-  while (X509* next = PEM_read_bio_X509(bio.get(), nullptr, no_pass_phrase, nullptr)) {
-    if (SSL_CTX_add0_chain_cert(context, next) == 1) continue;
-    X509_free(next);
-    error = "a certificate of the chain cannot be used: " + openssl_reason();
-    return false;
-  }
-  ERR_clear_error();  // the end of the file reads as an error
-  return true;
+// Trailing dots mean nothing in a name that a client sends or a certificate has (RFC 1034 3.1; RFC
+// 6066 3 wants SNI without one, and not every client knows that).
+bool covers(X509* certificate, std::string_view name) {
+  if (!name.empty() && name.back() == '.') name.remove_suffix(1);
+  if (name.empty()) return false;  // which X509_check_host would compare up to the first NUL
+  if (X509_check_host(certificate, name.data(), name.size(), 0, nullptr) == 1) return true;
+  const std::string rooted = std::string(name) + ".";
+  return X509_check_host(certificate, rooted.data(), rooted.size(), 0, nullptr) == 1;
 }
 
-bool use_key(SSL_CTX* context, const std::string& pem, std::string& error) {
-  auto bio = pem_reader(pem);
-  std::unique_ptr<EVP_PKEY, Free> key(
-      PEM_read_bio_PrivateKey(bio.get(), nullptr, no_pass_phrase, nullptr));
-  if (!key) {
-    error = "the private key is not an unencrypted PEM key: " + openssl_reason();
-    return false;
+// Whether `other` is good for a name or an address that `certificate` has.
+bool share_a_name(X509* certificate, X509* other) {
+  auto* names = static_cast<GENERAL_NAMES*>(
+      X509_get_ext_d2i(certificate, NID_subject_alt_name, nullptr, nullptr));
+  bool shared = false;
+  for (int i = 0; !shared && i < sk_GENERAL_NAME_num(names); i++) {
+    int type = 0;
+    const void* value = GENERAL_NAME_get0_value(sk_GENERAL_NAME_value(names, i), &type);
+    if (type != GEN_DNS && type != GEN_IPADD) continue;
+    const auto* text = static_cast<const ASN1_STRING*>(value);
+    const auto bytes = static_cast<size_t>(ASN1_STRING_length(text));
+    const unsigned char* data = ASN1_STRING_get0_data(text);
+    shared = type == GEN_DNS ? covers(other, {reinterpret_cast<const char*>(data), bytes})
+                             : X509_check_ip(other, data, bytes, 0) == 1;
   }
-  if (SSL_CTX_use_PrivateKey(context, key.get()) != 1 || SSL_CTX_check_private_key(context) != 1) {
-    error = "the private key does not match the certificate: " + openssl_reason();
-    return false;
-  }
-  return true;
+  GENERAL_NAMES_free(names);
+  return shared;
 }
 
 // HTTP/1.1 and 1.0 are what we speak today; HTTP/2 would be chosen here. A client that names
@@ -65,8 +63,7 @@ int choose_protocol(SSL*, const unsigned char** out, unsigned char* out_bytes,
 int choose_by_name(SSL* ssl, int*, void* argument) {
   const char* name = SSL_get_servername(ssl, TLSEXT_NAMETYPE_host_name);
   if (name == nullptr) return SSL_TLSEXT_ERR_NOACK;
-  const auto* generation = static_cast<const ContextGeneration*>(argument);
-  SSL_set_SSL_CTX(ssl, generation->find(name));
+  static_cast<const ContextGeneration*>(argument)->choose(ssl, name);
   return SSL_TLSEXT_ERR_OK;
 }
 
@@ -92,8 +89,59 @@ bool configure(SSL_CTX* context) {
 
 }  // namespace
 
-// A context of this generation without a certificate yet; null with `error`.
-SSL_CTX* ContextGeneration::add_context(TicketKeys& tickets, std::string& error) {
+// A certificate with its key and the rest of its chain, as OpenSSL has them. Immutable.
+struct ContextGeneration::Pair {
+  std::unique_ptr<X509, Free> leaf;
+  std::unique_ptr<EVP_PKEY, Free> key;
+  STACK_OF(X509) * chain = sk_X509_new_null();
+  bool stands_alone = false;
+
+  Pair() = default;
+  Pair(const Pair&) = delete;
+  Pair& operator=(const Pair&) = delete;
+  ~Pair() { sk_X509_pop_free(chain, X509_free); }
+
+  int key_type() const { return EVP_PKEY_get_base_id(key.get()); }
+  bool may_stand_beside(const Pair& first) const {
+    return !stands_alone && !first.stands_alone && key_type() != first.key_type();
+  }
+  bool read_chain(const std::string& pem, std::string& error);
+  bool read_key(const std::string& pem, std::string& error);
+};
+
+bool ContextGeneration::Pair::read_chain(const std::string& pem, std::string& error) {
+  auto bio = pem_reader(pem);
+  leaf.reset(PEM_read_bio_X509(bio.get(), nullptr, no_pass_phrase, nullptr));
+  if (!leaf || chain == nullptr) {
+    error = "the certificate is not a PEM certificate that can be used: " + openssl_reason();
+    return false;
+  }
+  while (X509* next = PEM_read_bio_X509(bio.get(), nullptr, no_pass_phrase, nullptr)) {
+    if (sk_X509_push(chain, next) > 0) continue;
+    X509_free(next);
+    error = "a certificate of the chain cannot be used: out of memory";
+    return false;
+  }
+  ERR_clear_error();  // the end of the file reads as an error
+  return true;
+}
+
+bool ContextGeneration::Pair::read_key(const std::string& pem, std::string& error) {
+  auto bio = pem_reader(pem);
+  key.reset(PEM_read_bio_PrivateKey(bio.get(), nullptr, no_pass_phrase, nullptr));
+  if (!key) {
+    error = "the private key is not an unencrypted PEM key: " + openssl_reason();
+    return false;
+  }
+  if (X509_check_private_key(leaf.get(), key.get()) != 1) {
+    error = "the private key does not match the certificate: " + openssl_reason();
+    return false;
+  }
+  return true;
+}
+
+// A context of this generation with one pair, the last of contexts_; null with `error`.
+SSL_CTX* ContextGeneration::add_context(const Pair& pair, TicketKeys& tickets, std::string& error) {
   SSL_CTX* context = SSL_CTX_new(TLS_server_method());
   if (context != nullptr) contexts_.push_back(context);
   if (context == nullptr || !configure(context) || (trust_ && !trust_->attach(context))) {
@@ -103,40 +151,60 @@ SSL_CTX* ContextGeneration::add_context(TicketKeys& tickets, std::string& error)
   tickets.attach(context);
   SSL_CTX_set_tlsext_servername_callback(context, choose_by_name);
   SSL_CTX_set_tlsext_servername_arg(context, this);
+  if (SSL_CTX_use_cert_and_key(context, pair.leaf.get(), pair.key.get(), pair.chain, 1) != 1) {
+    error = "the certificate or one of its chain cannot be used: " + openssl_reason();
+    return nullptr;
+  }
   return context;
+}
+
+// One context a pair, and for clients that name nothing we know one more: the first pair beside
+// those of other key types that share a name with it.
+bool ContextGeneration::add_contexts(TicketKeys& tickets, std::string& error) {
+  for (const auto& pair : *pairs_)
+    if (add_context(*pair, tickets, error) == nullptr) return false;
+  const Pair& first = *pairs_->front();
+  if (add_context(first, tickets, error) == nullptr) return false;
+  std::vector<int> taken = {first.key_type()};
+  for (const auto& pair : *pairs_) {
+    const bool is_new = std::find(taken.begin(), taken.end(), pair->key_type()) == taken.end() &&
+                        pair->may_stand_beside(first) &&
+                        share_a_name(first.leaf.get(), pair->leaf.get());
+    if (!is_new) continue;
+    taken.push_back(pair->key_type());
+    if (SSL_CTX_use_cert_and_key(default_context(), pair->leaf.get(), pair->key.get(), pair->chain,
+                                 1) != 1) {
+      error = "two certificates cannot be served together: " + openssl_reason();
+      return false;
+    }
+  }
+  return true;
 }
 
 std::shared_ptr<const ContextGeneration> ContextGeneration::build(
     const std::vector<CertificatePem>& pems, Trust trust, TicketKeys& tickets, std::string& error) {
-  std::shared_ptr<ContextGeneration> generation(new ContextGeneration(std::move(trust)));
-  if (pems.empty()) error = "no certificate was given";
-  for (const CertificatePem& pem : pems) {
-    SSL_CTX* context = generation->add_context(tickets, error);
-    if (context == nullptr || !use_chain(context, pem.chain, error) ||
-        !use_key(context, pem.private_key, error))
-      return nullptr;
+  auto pairs = std::make_shared<Pairs>();
+  if (pems.empty()) {
+    error = "no certificate was given";
+    return nullptr;
   }
-  if (generation->contexts_.empty()) return nullptr;
-  return generation;
+  for (const CertificatePem& pem : pems) {
+    auto pair = std::make_unique<Pair>();
+    pair->stands_alone = pem.stands_alone;
+    if (!pair->read_chain(pem.chain, error) || !pair->read_key(pem.private_key, error))
+      return nullptr;
+    pairs->push_back(std::move(pair));
+  }
+  std::shared_ptr<ContextGeneration> generation(
+      new ContextGeneration(std::move(pairs), std::move(trust)));
+  return generation->add_contexts(tickets, error) ? generation : nullptr;
 }
 
 std::shared_ptr<const ContextGeneration> ContextGeneration::with_trust(Trust trust,
                                                                        TicketKeys& tickets,
                                                                        std::string& error) const {
-  std::shared_ptr<ContextGeneration> generation(new ContextGeneration(std::move(trust)));
-  for (SSL_CTX* from : contexts_) {
-    SSL_CTX* context = generation->add_context(tickets, error);
-    if (context == nullptr) return nullptr;
-    STACK_OF(X509)* chain = nullptr;
-    SSL_CTX_get0_chain_certs(from, &chain);
-    if (SSL_CTX_use_certificate(context, SSL_CTX_get0_certificate(from)) != 1 ||
-        SSL_CTX_use_PrivateKey(context, SSL_CTX_get0_privatekey(from)) != 1 ||
-        SSL_CTX_set1_chain(context, chain) != 1) {
-      error = "cannot take over a certificate: " + openssl_reason();
-      return nullptr;
-    }
-  }
-  return generation;
+  std::shared_ptr<ContextGeneration> generation(new ContextGeneration(pairs_, std::move(trust)));
+  return generation->add_contexts(tickets, error) ? generation : nullptr;
 }
 
 TrustId ContextGeneration::trust_id() const {
@@ -147,12 +215,21 @@ ContextGeneration::~ContextGeneration() {
   for (SSL_CTX* context : contexts_) SSL_CTX_free(context);
 }
 
-SSL_CTX* ContextGeneration::find(const char* name) const {
-  for (SSL_CTX* context : contexts_) {
-    X509* certificate = SSL_CTX_get0_certificate(context);
-    if (X509_check_host(certificate, name, std::strlen(name), 0, nullptr) == 1) return context;
+void ContextGeneration::choose(SSL* ssl, const char* name) const {
+  const auto is_good = [&](const auto& pair) { return covers(pair->leaf.get(), name); };
+  const auto first = std::find_if(pairs_->begin(), pairs_->end(), is_good);
+  if (first == pairs_->end()) return;  // as it began, with the default context
+  SSL_set_SSL_CTX(ssl, contexts_[static_cast<size_t>(first - pairs_->begin())]);
+  std::vector<int> taken = {(*first)->key_type()};
+  for (auto pair = first + 1; pair != pairs_->end(); ++pair) {
+    const int type = (*pair)->key_type();
+    const bool is_taken = std::find(taken.begin(), taken.end(), type) != taken.end();
+    if (is_taken || !(*pair)->may_stand_beside(**first) || !is_good(*pair)) continue;
+    taken.push_back(type);
+    // What fails here (memory) leaves the pairs that are there, which are enough.
+    SSL_use_cert_and_key(ssl, (*pair)->leaf.get(), (*pair)->key.get(), (*pair)->chain, 1);
+    ERR_clear_error();
   }
-  return default_context();
 }
 
 }  // namespace spliced::tls

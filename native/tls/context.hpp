@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-// An immutable generation of TLS contexts: one SSL_CTX a certificate, the first is the default, the
-// others are chosen by SNI. Built on the Node thread (validate), swapped on the engine thread
-// (commit); a handshake under way keeps the generation it began with.
+// An immutable generation of TLS contexts: the first certificate is the default, the others are
+// chosen by SNI. Pairs of one name with keys of several types (RSA and ECDSA) are served together:
+// OpenSSL chooses by the signature algorithms that the client has (RFC 8446 4.2.3). Built on the
+// Node thread (validate), swapped on the engine thread (commit); a handshake under way keeps the
+// generation it began with.
 #pragma once
 #include <memory>
 #include <string>
@@ -15,6 +17,8 @@ namespace spliced::tls {
 struct CertificatePem {
   std::string chain;  // leaf first
   std::string private_key;
+  // Never beside another pair of its name: the first of them alone is served.
+  bool stands_alone = false;
 };
 
 class ContextGeneration {
@@ -33,19 +37,26 @@ class ContextGeneration {
   ContextGeneration(const ContextGeneration&) = delete;
   ContextGeneration& operator=(const ContextGeneration&) = delete;
 
-  SSL_CTX* default_context() const { return contexts_.front(); }
-  // The first context whose certificate is good for `name` (RFC 6066 3), else the default one.
-  SSL_CTX* find(const char* name) const;
+  // For clients that name nothing, or nothing that we know.
+  SSL_CTX* default_context() const { return contexts_.back(); }
+  // Gives a handshake that began with the default context the first pair whose certificate is good
+  // for `name` (RFC 6066 3), and beside it those of the other key types that are good for it too.
+  void choose(SSL* ssl, const char* name) const;
   const Trust& trust() const { return trust_; }
   // What a verified identity is bound to; all zero when clients are not asked.
   TrustId trust_id() const;
 
  private:
-  explicit ContextGeneration(Trust trust) : trust_(std::move(trust)) {}
-  SSL_CTX* add_context(TicketKeys& tickets, std::string& error);
+  struct Pair;
+  using Pairs = std::vector<std::unique_ptr<const Pair>>;
+  ContextGeneration(std::shared_ptr<const Pairs> pairs, Trust trust)
+      : pairs_(std::move(pairs)), trust_(std::move(trust)) {}
+  SSL_CTX* add_context(const Pair& pair, TicketKeys& tickets, std::string& error);
+  bool add_contexts(TicketKeys& tickets, std::string& error);
 
+  std::shared_ptr<const Pairs> pairs_;  // of every generation with these certificates
   Trust trust_;
-  std::vector<SSL_CTX*> contexts_;
+  std::vector<SSL_CTX*> contexts_;  // of each pair; then the default one
 };
 
 }  // namespace spliced::tls

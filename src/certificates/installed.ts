@@ -91,7 +91,7 @@ export function refusalOf(
 export class InstalledSource implements Source {
   readonly name: string;
   lastError: string | undefined;
-  readonly #options: InstalledOptions;
+  readonly options: InstalledOptions;
   readonly #runtime: Runtime;
   readonly #watch: FileWatch;
   #served: Served | undefined;
@@ -102,7 +102,7 @@ export class InstalledSource implements Source {
 
   constructor(options: InstalledOptions, runtime: Runtime) {
     this.name = `files ${options.certificate}`;
-    this.#options = options;
+    this.options = options;
     this.#runtime = runtime;
     const paths = [options.certificate, options.privateKey].flatMap((value) => {
       try {
@@ -118,7 +118,7 @@ export class InstalledSource implements Source {
   async start(): Promise<void> {
     try {
       const checked = await this.#check();
-      if (checked.pair === undefined) throw new StartError(refusalOf(this.#options, checked));
+      if (checked.pair === undefined) throw new StartError(refusalOf(this.options, checked));
       this.#take(checked);
     } catch (error) {
       this.lastError = reasonOf(error);
@@ -171,7 +171,7 @@ export class InstalledSource implements Source {
 
   #check() {
     const { clock, buildDateMs } = this.#runtime;
-    return checkInstalled(this.#options, clock.nowMs(), buildDateMs);
+    return checkInstalled(this.options, clock.nowMs(), buildDateMs);
   }
 
   #isOutOfDate(certificate: X509Certificate): boolean {
@@ -189,7 +189,13 @@ export class InstalledSource implements Source {
   #take({ pair, digest, findings }: Checked & { digest: string }): void {
     if (pair === undefined) throw new Error('a pair with a bad finding');
     const { chain, privateKey, certificates } = pair;
-    this.#served = { source: this.name, chain, privateKey, certificate: certificates[0] };
+    this.#served = {
+      source: this.name,
+      chain,
+      privateKey,
+      certificate: certificates[0],
+      isInstalled: true,
+    };
     this.#digest = digest;
     this.#rejected = '';
     this.lastError = undefined;

@@ -14,6 +14,7 @@ import type { EnrolmentOptions } from './enrolment.js';
 import { ExpiryWarnings } from './expiry.js';
 import { type InstalledOptions, InstalledSource } from './installed.js';
 import type { DeviceNames } from './names.js';
+import { type InstalledPair, unreachablePairs } from './overlap.js';
 import type {
   CertificatePair,
   ChallengeResponder,
@@ -229,7 +230,8 @@ export class CertificateManager {
     const isKept = running?.options.stateDir === stateDir;
     const find = (name: string): Source | undefined =>
       isKept ? running.sources.find((source) => source.name === name) : undefined;
-    const sources: Source[] = installed.map((pair) => new InstalledSource(pair, this.#runtime));
+    const files = installed.map((pair) => new InstalledSource(pair, this.#runtime));
+    const sources: Source[] = [...files];
     sources.push(find('uploaded') ?? new UploadedSource(stateDir, this.#runtime));
     const isSameEnrolment = isDeepStrictEqual(enrolment, running?.options.enrolment);
     if (enrolment !== undefined) {
@@ -246,11 +248,16 @@ export class CertificateManager {
     const fresh = sources.filter((source) => !running?.sources.includes(source));
     const outcomes = await Promise.allSettled(fresh.map((source) => source.start()));
     const failures = outcomes.flatMap((one) => (one.status === 'rejected' ? [one.reason] : []));
+    const unreachable =
+      failures.length === 0 ? unreachablePairs(files.flatMap(installedPairs)) : [];
+    failures.push(...unreachable.map((line) => new StartError(line)));
     const isUnexpected = (one: unknown): boolean =>
       !(one instanceof StartError || isSystemError(one));
     const unexpected = failures.find(isUnexpected);
-    // A reload has something better to go on with: what runs.
-    const canServe = running === undefined && sources.some((one) => one.served().length > 0);
+    // A reload has something better to go on with: what runs. A pair that no client could ever get is
+    // a mistake of the configuration, which nothing mends later.
+    const isLater = running === undefined && unreachable.length === 0;
+    const canServe = isLater && sources.some((one) => one.served().length > 0);
     if (failures.length === 0 || (unexpected === undefined && canServe)) {
       for (const reason of failures.map(reasonOf)) {
         this.#runtime.report({ severity: 'error', event: 'certificate_source_failed', reason });
@@ -316,6 +323,14 @@ export class CertificateManager {
   }
 }
 
+const installedPairs = (source: InstalledSource): InstalledPair[] =>
+  source.served().map(({ certificate }) => ({ options: source.options, certificate }));
+
+/** Pairs of one name are served together when the operator installed both; else the first alone. */
 function pairsOf(served: readonly Served[]): CertificatePair[] {
-  return served.map(({ chain, privateKey }) => ({ chain, privateKey }));
+  return served.map(({ chain, privateKey, isInstalled = false }) => ({
+    chain,
+    privateKey,
+    standsAlone: !isInstalled,
+  }));
 }

@@ -11,9 +11,13 @@ export interface CertificatePair {
   /** The server's own certificate first. */
   chain: string;
   privateKey: string;
+  /** Not served beside another pair of its name, whatever its key: the first of them alone is. */
+  standsAlone?: boolean;
 }
 
 export interface Served extends CertificatePair {
+  /** An operator's files: those of one name are meant to be served together. */
+  isInstalled?: boolean;
   /** The source's name, for logs and status. */
   source: string;
   /** The server's own certificate. */

@@ -8,10 +8,15 @@ import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { loadAddon } from './addon-file.js';
 
-/** PEM texts. The first pair is the default, the others are chosen by SNI. */
+/**
+ * PEM texts. The first pair is the default, the others are chosen by SNI. Of pairs for one name the
+ * first of each type of key is served; the client's signature algorithms choose.
+ */
 export interface CertificatePair {
   chain: string;
   privateKey: string;
+  /** Never beside another pair of its name: the first of them alone is served. */
+  standsAlone?: boolean;
 }
 
 /** How clients' certificates are judged, and which requests need one. */
@@ -280,8 +285,8 @@ export interface SelfRequest {
   /** Numeric. */
   address: string;
   port: number;
-  /** SHA-256 of the certificate that must answer, as X509Certificate.fingerprint256 has it. */
-  fingerprint: string;
+  /** SHA-256 of the certificates of which one must answer, as X509Certificate.fingerprint256. */
+  fingerprints: string[];
   timeoutMs: number;
 }
 

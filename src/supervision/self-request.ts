@@ -13,8 +13,8 @@ export interface SelfRequest {
   /** As bound: the address of all interfaces is reached over loopback. */
   address: string;
   port: number;
-  /** SHA-256 of the certificate that must answer, as X509Certificate.fingerprint256 has it. */
-  fingerprint: string;
+  /** SHA-256 of the certificates of which one must answer, as X509Certificate.fingerprint256. */
+  fingerprints: string[];
   timeoutMs: number;
 }
 

@@ -35,7 +35,7 @@ async function serve(t: Test, answer: (socket: TLSSocket, head: string) => void)
 const ask = (port: number, more: object = {}) =>
   selfRequestWithin(
     askOurselves,
-    { address: '127.0.0.1', port, fingerprint, timeoutMs: 5_000, ...more },
+    { address: '127.0.0.1', port, fingerprints: ['00', fingerprint], timeoutMs: 5_000, ...more },
     0,
   );
 
@@ -55,7 +55,9 @@ t.test('the response of the right server', async (t) => {
 t.test('what is wrong is said', async (t) => {
   const other = await serve(t, (socket) => socket.end('SSH-2.0-x\r\n'));
   await t.rejects(ask(other), { message: 'the answer is not an HTTP/1.1 response' });
-  await t.rejects(ask(other, { fingerprint: 'AA' }), { message: /^another certificate answers/ });
+  await t.rejects(ask(other, { fingerprints: ['AA'] }), {
+    message: /^another certificate answers/,
+  });
   const short = await serve(t, (socket) => socket.end('HTTP/1.1 200 OK\r\n'));
   await t.rejects(ask(short), { message: 'the answer is not an HTTP/1.1 response' });
   const silent = await serve(t, () => {});
@@ -67,7 +69,13 @@ t.test('what is wrong is said', async (t) => {
   await t.rejects(ask(endless), { message: 'the answer is too long' });
   await t.rejects(ask(1), { message: 'cannot connect: Connection refused' }, 'nobody listens');
   await t.rejects(ask(other, { address: 'localhost' }), { message: /no numeric address/ });
-  for (const more of [{ port: 0 }, { port: 65_536 }, { timeoutMs: 0 }, { timeoutMs: '5' }]) {
+  for (const more of [
+    { port: 0 },
+    { port: 65_536 },
+    { timeoutMs: 0 },
+    { timeoutMs: '5' },
+    { fingerprints: [] },
+  ]) {
     await t.rejects(ask(other, more), { code: 'EINVAL_OPTION' }, JSON.stringify(more));
   }
 });
@@ -78,7 +86,7 @@ t.test('a server that is not ready yet is asked again', async (t) => {
     asked += 1;
     if (asked < 3) throw new Error('not yet');
   };
-  const request = { address: '127.0.0.1', port: 1, fingerprint, timeoutMs: 1 };
+  const request = { address: '127.0.0.1', port: 1, fingerprints: [fingerprint], timeoutMs: 1 };
   await selfRequestWithin(notYet, request, 10_000);
   t.equal(asked, 3);
 });
