@@ -103,9 +103,12 @@ addArray('certificate pairs', {
   },
 });
 
+// Such a last label makes a name an address for browsers, or nothing (URL standard, 3.5).
+const endsInNumber = /(^|\.)(\d+|0x[\da-f]*)\.?$/i;
+
 /** Throws when no certificate can be for this name. */
 export function judgeName(text: string): void {
-  if (isIP(text) === 0 && !dnsName.test(text)) {
+  if (isIP(text) === 0 && (!dnsName.test(text) || endsInNumber.test(text))) {
     throw new Error(`"${text}" is neither a DNS name nor an address`);
   }
 }

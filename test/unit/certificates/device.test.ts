@@ -21,7 +21,7 @@ import t from 'tap';
 import { readAuthorityCertificate } from '../../../src/certificates/authority.js';
 import { ensureDeviceCertificate } from '../../../src/certificates/device.js';
 import { issueCertificate } from '../../../src/certificates/issue.js';
-import { deviceNames } from '../../../src/certificates/names.js';
+import { deviceNames, namesFrom } from '../../../src/certificates/names.js';
 import { StartError } from '../../../src/start-error.js';
 
 const dayMs = 24 * 3_600_000;
@@ -206,4 +206,35 @@ t.test('the names of a device', async (t) => {
     ip: ['127.0.0.1', '::1'],
   });
   t.equal(deviceNames('x'.repeat(63), {}).commonName.length, 63);
+  t.same(deviceNames('Gate.example.', {}).dns, ['gate.example', 'gate.local', 'localhost']);
+});
+
+t.test('a host name that is an address, or only looks like one', (t) => {
+  const own = ['127.0.0.1', '::1'];
+  const addresses = ['192.168.1.5', '192.168.1.5.', '2001:DB8::7', '[2001:db8::7]', 'fe80::1%eth0'];
+  for (const host of addresses) {
+    const { commonName, dns, ip } = deviceNames(host, {});
+    t.same(dns, ['localhost'], host);
+    t.same(ip.slice(0, 2), own);
+    t.match(ip[2], /^(192\.168\.1\.5|2001:db8::7|fe80::1)$/, host);
+    t.equal(commonName, ip[2]);
+  }
+  t.same(deviceNames('127.0.0.1', {}).ip, own, 'once');
+  t.same(deviceNames('12345', {}).dns, ['12345.local', 'localhost']);
+  t.same(deviceNames('0x7f', {}).dns, ['0x7f.local', 'localhost']);
+  t.same(deviceNames('board.300', {}).dns, ['board.local', 'localhost']);
+  t.same(deviceNames('imx8.example', {}).dns, ['imx8.example', 'imx8.local', 'localhost']);
+  const names = namesFrom(['Gate.example.', 'gate.example', '10.0.0.1', '[::1]', 'fe80::2%eth0']);
+  t.same(names.dns, ['gate.example']);
+  t.same(names.ip, ['10.0.0.1', '::1', 'fe80::2']);
+  t.end();
+});
+
+t.test('the certificate of a host whose name is an address', async (t) => {
+  const names = deviceNames('192.168.1.5', {});
+  const { chain } = await ensureDeviceCertificate({ stateDir: join(t.testdirName, 'a'), names });
+  const certificate = new X509Certificate(chain);
+  t.match(certificate.subjectAltName, /IP Address:192\.168\.1\.5/);
+  t.notMatch(certificate.subjectAltName, /DNS:192|192\.local/);
+  t.equal(certificate.checkIP('192.168.1.5'), '192.168.1.5');
 });
