@@ -5,19 +5,10 @@
 // `spliced certificate check`.
 
 import { createPrivateKey, type KeyObject, X509Certificate } from 'node:crypto';
-import { dayMs, isClockSet } from './clock.js';
+import { dateFault, type Finding, nameOf, orderChain } from './chain.js';
 import { weaknessOf } from './weak-signature.js';
 
-export interface Finding {
-  /**
-   * date: only the calendar is against it, so a server that has nothing better serves it.
-   * mismatch: perhaps one of the two files is still being replaced. bad: cannot be served.
-   * warning: is served, and said.
-   */
-  kind: 'bad' | 'mismatch' | 'date' | 'warning';
-  /** A sentence for the operator, without a trace of the key. */
-  text: string;
-}
+export type { Finding } from './chain.js';
 
 export interface CheckInput {
   /** PEM texts; they may be the same one. */
@@ -42,10 +33,6 @@ const rsaBitsMin = 2048;
 const curves = ['prime256v1', 'secp384r1', 'secp521r1'];
 const serverAuthOid = '1.3.6.1.5.5.7.3.1';
 const certificatePem = /-----BEGIN CERTIFICATE-----[^-]*-----END CERTIFICATE-----/g;
-const clockSkewMs = dayMs;
-
-const nameOf = (certificate: X509Certificate): string =>
-  certificate.subject?.replaceAll('\n', ', ') || `serial number ${certificate.serialNumber}`;
 
 /** Every certificate of a PEM text; reports blocks that are none. */
 function parseChain(text: string, findings: Finding[]): X509Certificate[] {
@@ -100,16 +87,8 @@ function checkStrength(certificate: X509Certificate, findings: Finding[]): void 
 }
 
 function checkDates(certificate: X509Certificate, input: CheckInput, findings: Finding[]): void {
-  const { nowMs, buildDateMs } = input;
-  if (!isClockSet(nowMs, buildDateMs)) return;
-  if (Date.parse(certificate.validTo) <= nowMs) {
-    const text = `${nameOf(certificate)} ended on ${certificate.validTo}`;
-    findings.push({ kind: 'date', text });
-  }
-  if (Date.parse(certificate.validFrom) > nowMs + clockSkewMs) {
-    const text = `${nameOf(certificate)} is not valid before ${certificate.validFrom}`;
-    findings.push({ kind: 'date', text });
-  }
+  const text = dateFault(certificate, input);
+  if (text !== undefined) findings.push({ kind: 'date', text: `${nameOf(certificate)} ${text}` });
 }
 
 /** The server's own certificate: the one of the key. */
@@ -128,48 +107,6 @@ function findOwn(
     findings.push({ kind: 'warning', text });
   }
   return own;
-}
-
-/** From the server's own certificate upwards, whatever the order in the file. */
-function orderChain(
-  own: X509Certificate,
-  certificates: X509Certificate[],
-  findings: Finding[],
-): [X509Certificate, ...X509Certificate[]] {
-  const chain: [X509Certificate, ...X509Certificate[]] = [own];
-  const rest = certificates.filter((one) => one.fingerprint256 !== own.fingerprint256);
-  for (let last = own; !last.checkIssued(last); ) {
-    const named = rest.filter((candidate) => last.checkIssued(candidate));
-    if (named.length === 0) break;
-    const issuer = named.find((candidate) => last.verify(candidate.publicKey));
-    if (issuer === undefined) {
-      const text = `the signature of ${nameOf(last)} was not made with the key of ${named.map(nameOf).join(' or ')}`;
-      findings.push({ kind: 'bad', text });
-      break;
-    }
-    if (!issuer.ca) {
-      const text = `${nameOf(issuer)} signed ${nameOf(last)}, but is not an authority`;
-      findings.push({ kind: 'bad', text });
-    }
-    chain.push(issuer);
-    rest.splice(
-      0,
-      rest.length,
-      ...rest.filter((one) => one.fingerprint256 !== issuer.fingerprint256),
-    );
-    last = issuer;
-  }
-  if (rest.length > 0) {
-    const text = `left out, because it did not issue any other: ${rest.map(nameOf).join('; ')}`;
-    findings.push({ kind: 'warning', text });
-  }
-  const isReordered = certificates
-    .filter((one) => chain.includes(one))
-    .some((one, i) => one !== chain[i]);
-  if (isReordered && certificates[0] === own) {
-    findings.push({ kind: 'warning', text: 'the chain was out of order; it is served in order' });
-  }
-  return chain;
 }
 
 const isAddress = (name: string): boolean => name.includes(':') || /^[\d.]+$/.test(name);
@@ -198,7 +135,7 @@ export async function checkCertificate(input: CheckInput): Promise<Checked> {
   const certificates = parseChain(input.chain, findings);
   const key = parseKey(input.privateKey, findings);
   const own = key === undefined ? undefined : findOwn(certificates, key, findings);
-  const chain = own === undefined ? undefined : orderChain(own, certificates, findings);
+  const chain = own === undefined ? undefined : orderChain(own, certificates, input, findings);
   const subjects = chain ?? certificates;
   for (const certificate of subjects) {
     checkStrength(certificate, findings);

@@ -63,8 +63,10 @@ export async function checkInstalled(
   const chain = readText(options.certificate, setting);
   const ofKey = setting === pairSetting ? keySetting : setting;
   const privateKey = readText(options.privateKey, ofKey);
-  const digest = createHash('sha256').update(chain).update('\0').update(privateKey).digest('hex');
   const checked = await checkCertificate({ chain, privateKey, nowMs, buildDateMs, wantedNames });
+  // With what is served of them: dates decide that too (chain.ts), while the files stay as they are.
+  const parts = [chain, privateKey, checked.pair?.chain ?? ''];
+  const digest = createHash('sha256').update(parts.join('\0')).digest('hex');
   const keyPath = pathOf(options.privateKey);
   if ((statSync(keyPath).mode & 0o007) !== 0) {
     const text = `everybody can read the private key; run: chmod 600 ${keyPath}`;

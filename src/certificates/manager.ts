@@ -76,7 +76,7 @@ export class CertificateManager {
   readonly #clockWatch: ClockWatch;
   readonly #expiry: ExpiryWarnings;
   #set: SourceSet;
-  #announced: string[] = []; // Fingerprints of what onChange took last.
+  #announced: string[] = []; // The chains that onChange took last.
   #slowLookAtMs = 0;
   #cancelTick: (() => void) | undefined;
   #looking: Promise<void> = Promise.resolve();
@@ -105,7 +105,7 @@ export class CertificateManager {
    */
   async start(): Promise<void> {
     this.#set = await this.#load(this.#set.options);
-    this.#announced = this.#fingerprints();
+    this.#announced = this.#chains();
     for (const { source, certificate } of this.#served()) {
       const { fingerprint256: fingerprint, validTo } = certificate;
       const notAfter = new Date(validTo).toISOString();
@@ -220,8 +220,9 @@ export class CertificateManager {
     return this.#set.sources.flatMap((source) => source.served());
   }
 
-  #fingerprints(): string[] {
-    return this.#served().map(({ certificate }) => certificate.fingerprint256);
+  /** Whole, since an authority's certificate may be renewed under one that stays. */
+  #chains(): string[] {
+    return this.#served().map(({ chain }) => chain);
   }
 
   /** Starts the sources that the options name; those that run already, unchanged, are taken over. */
@@ -270,10 +271,11 @@ export class CertificateManager {
 
   /** Gives the owner what is served now, if that is not what it has. Throws its refusal. */
   #handOver(reason: string): void {
-    const fingerprints = this.#fingerprints();
-    if (this.#isClosed || isDeepStrictEqual(fingerprints, this.#announced)) return;
+    const chains = this.#chains();
+    if (this.#isClosed || isDeepStrictEqual(chains, this.#announced)) return;
     this.#hooks.onChange(this.current(), reason);
-    this.#announced = fingerprints;
+    this.#announced = chains;
+    const fingerprints = this.#served().map(({ certificate }) => certificate.fingerprint256);
     this.#runtime.report({ severity: 'info', event: 'certificate_changed', reason, fingerprints });
   }
 

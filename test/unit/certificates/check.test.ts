@@ -47,6 +47,96 @@ t.test('a good chain has no findings, and is served in order', async (t) => {
   t.equal(combined.pair?.privateKey, leaf.privateKey, 'the key alone is passed on');
 });
 
+t.test('two intermediates of one key: what is valid is served', async (t) => {
+  const root = await make({ isAuthority: true, commonName: 'Root' });
+  const wanted = { isAuthority: true, commonName: 'Middle', issuer: root };
+  const middle = await make(wanted);
+  const leaf = await make({ issuer: middle });
+  const again = (notBeforeDays: number, notAfterDays: number) =>
+    make({
+      ...wanted,
+      publicKey: middle.certificate.publicKey,
+      notBefore: new Date(nowMs + notBeforeDays * dayMs),
+      notAfter: new Date(nowMs + notAfterDays * dayMs),
+    });
+  const [expired, older, future] = [await again(-9, -1), await again(-9, 3), await again(9, 99)];
+  const served = async (given: Made[], dates: object = {}) => {
+    const chain = given.map(({ pem }) => pem).join('');
+    const { findings, pair } = await checkCertificate({
+      ...common,
+      ...dates,
+      chain,
+      privateKey: leaf.privateKey,
+    });
+    const order = pair?.certificates.map(
+      ({ raw }) => given.find(({ pem }) => new X509Certificate(pem).raw.equals(raw)) ?? leaf,
+    );
+    return { findings: texts(findings), order };
+  };
+  for (const worse of [expired, older, future]) {
+    for (const given of [
+      [leaf, worse, middle],
+      [leaf, middle, worse],
+      [leaf, worse, middle, root],
+    ]) {
+      const { findings, order } = await served(given);
+      t.match(findings, [/^warning: left out, because the file has a better one .*CN=Middle/]);
+      t.same(
+        order,
+        given.filter((one) => one !== worse),
+      );
+    }
+  }
+  const alone = await served([leaf, expired]);
+  t.match(alone.findings, [/^date: CN=Middle ended on/], 'nothing better is there');
+  t.same(alone.order, [leaf, expired]);
+  const unset = await served([leaf, expired, middle], { buildDateMs: nowMs + dayMs });
+  t.same(unset.order, [leaf, middle], 'a clock that is not set: the one that ends last');
+  const twice = await served([leaf, middle, middle]);
+  t.same(twice.findings, []);
+  t.equal(twice.order?.length, 2);
+});
+
+t.test('cross-signed siblings stay, in order', async (t) => {
+  const [newRoot, oldRoot] = [
+    await make({ isAuthority: true, commonName: 'New Root' }),
+    await make({ isAuthority: true, commonName: 'Old Root' }),
+  ];
+  const middle = await make({ isAuthority: true, commonName: 'Middle', issuer: newRoot });
+  const { publicKey } = middle.certificate;
+  const sibling = { isAuthority: true, commonName: 'Middle', publicKey };
+  const cross = await make({ ...sibling, issuer: oldRoot });
+  const dead = await make({ ...sibling, issuer: oldRoot, notAfter: new Date(nowMs - dayMs) });
+  const leaf = await make({ issuer: middle });
+  const serve = async (...given: Made[]) => {
+    const chain = given.map(({ pem }) => pem).join('');
+    const { findings, pair } = await checkCertificate({
+      ...common,
+      chain,
+      privateKey: leaf.privateKey,
+    });
+    const order = pair?.certificates.map(({ raw }) =>
+      given.findIndex(({ pem }) => new X509Certificate(pem).raw.equals(raw)),
+    );
+    return { findings: texts(findings), order };
+  };
+  const inOrder = [
+    [leaf, middle, cross],
+    [leaf, cross, middle],
+    [leaf, middle, newRoot, cross, oldRoot],
+    [leaf, middle, cross, newRoot, oldRoot],
+  ];
+  for (const given of inOrder) {
+    t.same(await serve(...given), { findings: [], order: given.map((_, index) => index) });
+  }
+  const mixed = await serve(leaf, oldRoot, middle, cross);
+  t.match(mixed.findings, [/^warning: the chain was out of order/]);
+  t.same(mixed.order, [0, 2, 3, 1]);
+  const ended = await serve(leaf, dead, middle, newRoot);
+  t.match(ended.findings, [/^warning: left out, .*ended on/]);
+  t.same(ended.order, [0, 2, 3]);
+});
+
 t.test('keys and curves', async (t) => {
   const judge = async (made: Made) => {
     const chain = made.pem;
