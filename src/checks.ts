@@ -5,11 +5,13 @@
 // reload; a start finds the same by doing it.
 
 import { accessSync, constants, existsSync, opendirSync, statSync } from 'node:fs';
+import { createServer } from 'node:net';
 import { dirname } from 'node:path';
 import { checkEnrolmentFiles } from './certificates/enrolment-options.js';
 import { checkInstalled, type InstalledOptions, refusalOf } from './certificates/installed.js';
 import { type InstalledPair, unreachablePairs } from './certificates/overlap.js';
 import { readClientCertificates } from './client-certificates.js';
+import { formatListenAddress } from './config/address.js';
 import { findingOf, type LoadedConfiguration } from './config/configuration.js';
 import type { Problem } from './config/layers.js';
 import { reasonOf, StartError } from './start-error.js';
@@ -55,6 +57,37 @@ async function checkPair(options: InstalledOptions): Promise<InstalledPair> {
   const checked = await checkInstalled(options, Date.now(), SPLICED_BUILD_DATE_MS);
   if (checked.pair === undefined) throw new StartError(refusalOf(options, checked));
   return { options, certificate: checked.pair.certificates[0] };
+}
+
+/** Why this device cannot listen there, whoever has the port; undefined when it can. */
+function addressTrouble(address: string): Promise<string | undefined> {
+  const server = createServer();
+  return new Promise((resolve) => {
+    server.once('error', (error) => resolve(reasonOf(error)));
+    server.listen({ host: address, port: 0, exclusive: true }, () => {
+      server.close(() => resolve(undefined));
+    });
+  });
+}
+
+/**
+ * Findings about addresses that this device does not have. Not for a reload, which binds nothing: an
+ * interface that is down must not keep certificates from being renewed.
+ */
+export async function checkPlaces(loaded: LoadedConfiguration): Promise<Problem[]> {
+  const { listeners, httpListeners } = loaded.configuration;
+  const lines: string[] = [];
+  for (const [setting, places] of Object.entries({
+    listen: listeners,
+    listen_http: httpListeners,
+  })) {
+    for (const place of places) {
+      const trouble = await addressTrouble(place.address);
+      if (trouble === undefined) continue;
+      lines.push(`${setting}: cannot listen on ${formatListenAddress(place)}: ${trouble}`);
+    }
+  }
+  return lines.map((line) => findingOf(line, loaded));
 }
 
 /** Every finding, with the setting's place. Empty: a start would get through. */

@@ -5,6 +5,7 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <net/if.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <string.h>
@@ -15,41 +16,32 @@
 namespace spliced::os {
 namespace {
 
-bool parse(const ListenAddress& wanted, sockaddr_storage& out, socklen_t& length) {
-  auto* v4 = reinterpret_cast<sockaddr_in*>(&out);
-  auto* v6 = reinterpret_cast<sockaddr_in6*>(&out);
-  if (::inet_pton(AF_INET, wanted.address.c_str(), &v4->sin_addr) == 1) {
-    v4->sin_family = AF_INET;
-    v4->sin_port = htons(wanted.port);
-    length = sizeof *v4;
-    return true;
-  }
-  if (::inet_pton(AF_INET6, wanted.address.c_str(), &v6->sin6_addr) == 1) {
-    v6->sin6_family = AF_INET6;
-    v6->sin6_port = htons(wanted.port);
-    length = sizeof *v6;
-    return true;
-  }
-  return false;
+// With the interface of a link-local address, which is nothing without it (RFC 4007 11).
+std::string text_of(const sockaddr_in6& v6) {
+  char text[INET6_ADDRSTRLEN] = "", interface[IF_NAMESIZE] = "";
+  ::inet_ntop(AF_INET6, &v6.sin6_addr, text, sizeof text);
+  if (v6.sin6_scope_id == 0 || ::if_indextoname(v6.sin6_scope_id, interface) == nullptr)
+    return text;
+  return std::string(text) + "%" + interface;
 }
 
 bool bound_address(int fd, ListenAddress& out) {
   sockaddr_storage address{};
   socklen_t length = sizeof address;
   if (::getsockname(fd, reinterpret_cast<sockaddr*>(&address), &length) != 0) return false;
-  char text[INET6_ADDRSTRLEN] = "";
   if (address.ss_family == AF_INET) {
     const auto* v4 = reinterpret_cast<sockaddr_in*>(&address);
+    char text[INET_ADDRSTRLEN] = "";
     ::inet_ntop(AF_INET, &v4->sin_addr, text, sizeof text);
+    out.address = text;
     out.port = ntohs(v4->sin_port);
   } else if (address.ss_family == AF_INET6) {
     const auto* v6 = reinterpret_cast<sockaddr_in6*>(&address);
-    ::inet_ntop(AF_INET6, &v6->sin6_addr, text, sizeof text);
+    out.address = text_of(*v6);
     out.port = ntohs(v6->sin6_port);
   } else {
     return false;
   }
-  out.address = text;
   out.fd = fd;
   return true;
 }
@@ -113,12 +105,36 @@ const char* hint(int error) {
 
 }  // namespace
 
+bool socket_address(const std::string& text, uint16_t port, sockaddr_storage& out,
+                    socklen_t& bytes) {
+  auto* v4 = reinterpret_cast<sockaddr_in*>(&out);
+  auto* v6 = reinterpret_cast<sockaddr_in6*>(&out);
+  out = {};
+  if (::inet_pton(AF_INET, text.c_str(), &v4->sin_addr) == 1) {
+    v4->sin_family = AF_INET;
+    v4->sin_port = htons(port);
+    bytes = sizeof *v4;
+    return true;
+  }
+  const size_t zone = text.find('%');
+  if (::inet_pton(AF_INET6, text.substr(0, zone).c_str(), &v6->sin6_addr) != 1) return false;
+  if (zone != std::string::npos) {
+    v6->sin6_scope_id = ::if_nametoindex(text.c_str() + zone + 1);
+    if (v6->sin6_scope_id == 0) return false;
+  }
+  v6->sin6_family = AF_INET6;
+  v6->sin6_port = htons(port);
+  bytes = sizeof *v6;
+  return true;
+}
+
 bool open_listener(const ListenAddress& wanted, Listener& out, std::string& error) {
   if (wanted.fd >= 0) return adopt(wanted.fd, out, error);
   sockaddr_storage address{};
   socklen_t length = 0;
-  if (!parse(wanted, address, length)) {
-    error = "cannot listen on \"" + wanted.address + "\": not a numeric IPv4 or IPv6 address";
+  if (!socket_address(wanted.address, wanted.port, address, length)) {
+    error = "cannot listen on \"" + wanted.address +
+            "\": not a numeric IPv4 or IPv6 address, or this device has no such interface";
     return false;
   }
   Fd fd(::socket(address.ss_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));

@@ -2,6 +2,8 @@
 // Listening sockets: bound once, before anything is served, so that a busy port is an error of the
 // start and not of the first client; or taken over from the service manager, already bound.
 #pragma once
+#include <sys/socket.h>
+
 #include <cstdint>
 #include <string>
 
@@ -10,10 +12,14 @@
 namespace spliced::os {
 
 struct ListenAddress {
-  std::string address;  // numeric IPv4 or IPv6, without brackets
+  std::string address;  // numeric IPv4 or IPv6, without brackets; perhaps with %interface
   uint16_t port = 0;    // 0: any free port
   int fd = -1;          // a listening socket to take over, instead of address and port
 };
+
+// False: `text` is no numeric address, or names an interface that is not there (fe80::1%eth0).
+bool socket_address(const std::string& text, uint16_t port, sockaddr_storage& out,
+                    socklen_t& bytes);
 
 struct Listener {
   Fd fd;

@@ -2,7 +2,6 @@
 // See self_request.hpp.
 #include "selfcheck/self_request.hpp"
 
-#include <arpa/inet.h>
 #include <errno.h>
 #include <netinet/in.h>
 #include <poll.h>
@@ -15,6 +14,7 @@
 #include "base/clock.hpp"
 #include "base/limits.hpp"
 #include "os/fd.hpp"
+#include "os/listener.hpp"
 #include "tls/client.hpp"
 
 namespace spliced::selfcheck {
@@ -60,21 +60,15 @@ class Exchange {
   }
 
   bool connect() {
-    sockaddr_in v4{};
-    sockaddr_in6 v6{};
-    v4.sin_family = AF_INET;
-    v6.sin6_family = AF_INET6;
-    v4.sin_port = v6.sin6_port = htons(request_.port);
-    const bool is_v4 = ::inet_pton(AF_INET, request_.address.c_str(), &v4.sin_addr) == 1;
-    if (!is_v4 && ::inet_pton(AF_INET6, request_.address.c_str(), &v6.sin6_addr) != 1)
+    sockaddr_storage address{};
+    socklen_t bytes = 0;
+    if (!os::socket_address(request_.address, request_.port, address, bytes))
       return fails("\"" + request_.address + "\" is no numeric address");
-    const auto* address =
-        is_v4 ? reinterpret_cast<const sockaddr*>(&v4) : reinterpret_cast<const sockaddr*>(&v6);
-    const socklen_t bytes = is_v4 ? sizeof v4 : sizeof v6;
     socket_.reset(
-        ::socket(address->sa_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, IPPROTO_TCP));
+        ::socket(address.ss_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, IPPROTO_TCP));
     if (!socket_) return fails(std::string("no socket: ") + ::strerror(errno));
-    int error = ::connect(socket_.get(), address, bytes) == 0 ? 0 : errno;
+    int error =
+        ::connect(socket_.get(), reinterpret_cast<sockaddr*>(&address), bytes) == 0 ? 0 : errno;
     if (error == EINPROGRESS) {
       if (!wait_for(POLLOUT)) {
         unreached_ = true;

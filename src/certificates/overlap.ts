@@ -24,8 +24,11 @@ function namesOf({ subjectAltName = '' }: X509Certificate) {
   return { dns: after('DNS:'), ip: after('IP Address:') };
 }
 
-const covers = (certificate: X509Certificate, name: string): boolean =>
-  certificate.checkHost(name.replace(/\.$/, '')) !== undefined;
+/** Trailing dots count for nothing, as in the engine. */
+function covers(certificate: X509Certificate, text: string): boolean {
+  const name = text.replace(/\.$/, '');
+  return (certificate.checkHost(name) ?? certificate.checkHost(`${name}.`)) !== undefined;
+}
 
 function sharesName(first: X509Certificate, other: X509Certificate): boolean {
   const { dns, ip } = namesOf(first);

@@ -2,7 +2,7 @@
 // `spliced config check` and `spliced config show`: what a start with the same options, variables
 // and files would find. Neither serves nor writes anything. Loaded by cli.ts for this command.
 
-import { checkSystem } from '../checks.js';
+import { checkPlaces, checkSystem } from '../checks.js';
 import {
   type CommandOptions,
   ConfigurationError,
@@ -33,7 +33,9 @@ async function check(options: CommandOptions): Promise<number> {
   try {
     const loaded = loadConfiguration(options);
     for (const warning of loaded.warnings) process.stderr.write(`warning: ${warning}\n`);
-    findings = (await checkSystem(loaded)).map(({ text }) => text);
+    findings = [...(await checkSystem(loaded)), ...(await checkPlaces(loaded))].map(
+      ({ text }) => text,
+    );
     if (findings.length === 0) {
       const files = loaded.files.length === 0 ? 'no file' : loaded.files.join(', ');
       process.stdout.write(`ok: ${files}\n`);

@@ -7,7 +7,13 @@
 import './formats.js';
 import { resolve } from 'node:path';
 import { StartError } from '../start-error.js';
-import { type ListenAddress, parseListenAddress } from './address.js';
+import {
+  findConflict,
+  formatListenAddress,
+  type ListenAddress,
+  parseListenAddress,
+  withoutCovered,
+} from './address.js';
 import { type EnrolmentSettings, enrolmentOf, judgeEnrolment } from './enrolment.js';
 import { type Effective, judge } from './judge.js';
 import {
@@ -134,6 +140,25 @@ function judgeClients(settings: ReadonlyMap<string, Effective>, problems: Proble
   }
 }
 
+/** HTTPS and plain HTTP cannot have one place. Lists that are wrong by themselves are said already. */
+function judgePlaces(
+  value: (key: string) => unknown,
+  refuse: (key: string, text: string) => void,
+): void {
+  const addressesOf = (key: string): ListenAddress[] =>
+    ((value(key) as string[] | undefined) ?? []).flatMap((text) => {
+      try {
+        return [parseListenAddress(text)];
+      } catch {
+        return [];
+      }
+    });
+  const conflict = findConflict(addressesOf('listen'), addressesOf('listen_http'));
+  if (conflict === undefined) return;
+  const [https, http] = conflict.map(formatListenAddress);
+  refuse('listen_http', `${http} cannot be beside ${https} of listen: give it another port`);
+}
+
 /** What no setting can know alone. */
 function judgeTogether(settings: ReadonlyMap<string, Effective>, layers: Layers): void {
   const isSet = (key: string): boolean => {
@@ -160,6 +185,7 @@ function judgeTogether(settings: ReadonlyMap<string, Effective>, layers: Layers)
     refuse('tls.more_certificates', `needs ${certificate}, which clients without a name get`);
   }
   const value = (key: string): unknown => settings.get(key)?.value;
+  judgePlaces(value, refuse);
   judgeEnrolment({ isSet, value, refuse, warn });
   judgeUpdate({ value, refuse, warn });
 }
@@ -236,13 +262,14 @@ function configurationOf(
   const pathOf = (key: string): string => resolve(String(setTo(key)));
   const numberOf = (key: string): number => Number(setTo(key));
   const addressesOf = (key: string) => (setTo(key) as string[]).map(parseListenAddress);
+  const httpsIsDual = true; // As the engine binds "[::]"; plain-http/responder.ts does not.
   const hasClients = setTo('client_certificates.ca') !== '';
   const hasLists = setTo('client_certificates.crl') !== '';
   return {
     root: pathOf('root'),
     routes,
-    listeners: addressesOf('listen'),
-    httpListeners: addressesOf('listen_http'),
+    listeners: withoutCovered(addressesOf('listen'), httpsIsDual),
+    httpListeners: withoutCovered(addressesOf('listen_http'), !httpsIsDual),
     stateDir: pathOf('state_dir'),
     installed: installedOf(setTo),
     enrolment: enrolmentOf(setTo, fileOf),

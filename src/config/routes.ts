@@ -260,7 +260,7 @@ export function routeOf(value: (key: string) => unknown): RouteSettings {
   const fallbackStatus = route.action === 'redirect' ? 308 : 200;
   return {
     ...route,
-    host: route.host.toLowerCase(),
+    host: route.host.toLowerCase().replace(/(.)\.$/, '$1'), // As native/http/routes.cpp does.
     root: route.root === '' ? '' : resolve(route.root),
     status: route.status === 0 ? fallbackStatus : route.status,
   };

@@ -60,7 +60,8 @@ export const schema = {
   listen: {
     doc:
       'Where to listen, up to 8 addresses (in the variable separated by commas; the option may be ' +
-      'repeated). Addresses are numeric; `[::]:8443` is understood; port 0 takes any free port, ' +
+      'repeated). Addresses are numeric; `[::]:8443` takes IPv4 clients too, a link-local ' +
+      'address has its interface (`[fe80::1%eth0]:8443`), and what another one takes in is bound once; port 0 takes any free port, ' +
       "which the log's `ready` line names. Without effect when a socket unit of systemd passes sockets.",
     format: 'listen addresses',
     default: ['0.0.0.0:8443'],

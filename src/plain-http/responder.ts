@@ -48,7 +48,7 @@ export const bounds = {
 const challengePrefix = '/.well-known/acme-challenge/';
 const httpsPortDefault = 443;
 const dnsNameMax = 253;
-const dnsName = /^[a-z0-9_-]+(\.[a-z0-9_-]+)*\.?$/i; // IPv4 addresses look the same.
+const dnsName = /^[a-z0-9_-]+(\.[a-z0-9_-]+)*$/i; // IPv4 addresses look the same.
 
 /** The host of a Host header field without its port (RFC 9110 7.2); undefined when it is none. */
 export function hostOf(field: string | undefined): string | undefined {
@@ -56,7 +56,8 @@ export function hostOf(field: string | undefined): string | undefined {
   const [, host] = match ?? [];
   if (host === undefined) return undefined;
   if (host.startsWith('[')) return isIPv6(host.slice(1, -1)) ? host : undefined;
-  return host.length <= dnsNameMax && dnsName.test(host) ? host : undefined;
+  const name = host.replace(/\.$/, ''); // No certificate and no SNI has the root's dot.
+  return name.length <= dnsNameMax && dnsName.test(name) ? name : undefined;
 }
 
 /** A target in origin form of visible characters (RFC 9112 3.2.1): safe in a header field. */

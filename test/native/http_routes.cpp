@@ -69,7 +69,10 @@ TEST_CASE("routes: host, then the longest prefix, then the fewest methods") {
            Row{"a", "api/x", Method::Get, "api"},
            Row{"a", "api", Method::Delete, "405"},
            Row{"b.example", "docs/x", Method::Get, "b"},
-           Row{"B.Example:8443", "", Method::Get, "b"},  // RFC 9110 4.2.3
+           Row{"B.Example:8443", "", Method::Get, "b"},    // RFC 9110 4.2.3
+           Row{"b.example.", "docs/x", Method::Get, "b"},  // RFC 1034 3.1
+           Row{"b.example.:8443", "", Method::Get, "b"},
+           Row{"b.example..", "", Method::Get, "root"},
            Row{"b.example.org", "", Method::Get, "root"},
            Row{"[::1]:8443", "only/x", Method::Get, "six"},
            Row{"[::2]", "only/x", Method::Get, "root"},

@@ -32,6 +32,8 @@ t.test('addresses that are refused, with the reason', async (t) => {
     ['256.0.0.1:8443', /numeric address/],
     ['[]:8443', /no IPv6 address/],
     ['[127.0.0.1]:8443', /no IPv6 address/],
+    ['[fe80::1]:8443', /needs the interface/],
+    ['[::1%lo]:8443', /only a link-local address/],
   ];
   for (const [text, reason] of cases) t.throws(() => parseListenAddress(text), reason, text);
 });

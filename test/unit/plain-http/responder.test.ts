@@ -169,6 +169,7 @@ t.test('close ends open connections; a taken port is one clear line', async (t) 
 t.test('hosts', async (t) => {
   for (const good of ['gate', 'gate.local', '192.0.2.1:8080', '[::1]', 'a_b', 'gate.', 'gate:']) {
     t.ok(hostOf(good), good);
+    t.notOk(hostOf(good)?.endsWith('.'), "no certificate has the root's dot");
   }
   for (const bad of [undefined, '', ':80', 'a..b', '.', 'a:b', 'a:80:80', '[gate]', '::1', 'a/b']) {
     t.equal(hostOf(bad), undefined, String(bad));
