@@ -9,6 +9,7 @@
 import type { Command } from './commands/usage.js';
 import { LineOutput } from './log-output.js';
 import { StartError } from './start-error.js';
+import { visible, visibleLines } from './visible.js';
 
 // Before anything else, in every command: SIGUSR1 would open Node's debugger for everybody on the
 // device, and both would do harm when a script sends them that rotates logs. SIGXFSZ would end the
@@ -92,6 +93,10 @@ async function main([name, ...args]: string[]): Promise<number> {
   }
   const command = Object.hasOwn(commands, name) ? commands[name] : undefined;
   if (command === undefined) throw new StartError(`there is no command "${name}"; see --help`);
+  if (!ownTerminal.includes(name)) {
+    showVisibly(process.stdout);
+    showVisibly(process.stderr);
+  }
   return (await command.load()).run(args);
 }
 
@@ -100,10 +105,20 @@ async function main([name, ...args]: string[]): Promise<number> {
 // `npm start` and the service set it beforehand, and this covers what is started from here.
 process.env.UV_USE_IO_URING = '0';
 
+// Whatever a command shows: names of files and bundles, subjects of certificates, words of an
+// installer. Those that steer the terminal themselves make each text visible on their own.
+const ownTerminal = ['serve', 'doctor', 'pack'];
+
+function showVisibly(stream: NodeJS.WriteStream): void {
+  const write = stream.write.bind(stream) as (...all: unknown[]) => boolean;
+  stream.write = ((data: unknown, ...rest: unknown[]) =>
+    write(typeof data === 'string' ? visibleLines(data) : data, ...rest)) as typeof stream.write;
+}
+
 async function reportFailure(error: unknown): Promise<number> {
   const isStart = error instanceof StartError;
   const text = error instanceof Error ? (error.stack ?? error.message) : String(error);
-  const lines = isStart ? error.lines() : [`unexpected error: ${text}`];
+  const lines = isStart ? error.lines().map(visible) : [visibleLines(`unexpected error: ${text}`)];
   // A reader that hangs keeps no process from ending.
   const output = new LineOutput(2);
   for (const line of lines) output.write(`spliced: ${line}\n`);

@@ -9,6 +9,7 @@ import { isJournal, priorityPrefix } from './log-journal.js';
 import { LineOutput } from './log-output.js';
 import { withSecurityEvent } from './log-security.js';
 import type { LogTail } from './log-tail.js';
+import { visibleLines } from './visible.js';
 
 export type Log = Logger;
 
@@ -28,7 +29,8 @@ function toAll({ output, isJournal, tail }: Destinations): Output & { lastLevel:
     // Asks pino to set lastLevel before each write.
     [Symbol.for('pino.metadata')]: true,
     lastLevel: 0,
-    write(line: string): void {
+    write(written: string): void {
+      const line = visibleLines(written);
       output.write(isJournal ? priorityPrefix(this.lastLevel) + line : line);
       tail?.push(line);
     },

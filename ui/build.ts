@@ -2,6 +2,7 @@
 // Which build of the page this tab runs, and whether the device has another one by now: after an
 // update, or a restart of the service. Then the tab loads that, as soon as nothing is lost by it.
 
+import { visible } from '../src/visible.js';
 import { byId } from './dom.js';
 
 const metaPattern = /<meta name="build" content="([0-9a-f]+)">/;
@@ -29,7 +30,7 @@ export function takeNote(): string | undefined {
 
 export function showNotice(text: string | undefined): void {
   byId('notice').hidden = text === undefined;
-  byId('notice-text').textContent = text ?? '';
+  byId('notice-text').textContent = visible(text ?? '');
 }
 
 /** `isBusy`: a reload would cost somebody their work now; ask again later. */

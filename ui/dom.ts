@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // The few words in which the page speaks to the document. Text only: nothing is ever parsed as HTML.
 
+import { visible } from '../src/visible.js';
+
 export function byId<T extends Element = HTMLElement>(id: string): T {
   const found = document.getElementById(id);
   if (found === null) throw new Error(`index.html has no #${id}`);
@@ -10,7 +12,8 @@ export function byId<T extends Element = HTMLElement>(id: string): T {
 /** Touches the document only where the text differs, so that nobody's selection is lost. */
 export function say(id: string, text: string): void {
   const target = byId(id);
-  if (target.textContent !== text) target.textContent = text;
+  const shown = visible(text);
+  if (target.textContent !== shown) target.textContent = shown;
 }
 
 type Child = Node | string | undefined;
@@ -25,7 +28,9 @@ export function h<K extends keyof HTMLElementTagNameMap>(
   for (const [name, value] of Object.entries(attributes)) {
     if (value !== undefined) element.setAttribute(name, value);
   }
-  element.append(...children.filter((child) => child !== undefined));
+  for (const child of children) {
+    if (child !== undefined) element.append(typeof child === 'string' ? visible(child) : child);
+  }
   return element;
 }
 

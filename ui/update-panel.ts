@@ -2,6 +2,7 @@
 // What the update's card shows in each state, and which buttons it has. The choice of a file is a
 // button of its own beside the place to drop one, for whoever has no mouse.
 
+import { visible } from '../src/visible.js';
 import type { Update } from './documents.js';
 import { button, byId, h, icon, renderOnce } from './dom.js';
 import { bytes, duration, rate } from './format.js';
@@ -88,7 +89,7 @@ function setBar(id: string, percent: number, text: string): void {
   const element = byId<HTMLProgressElement>(id);
   element.value = percent;
   element.textContent = `${Math.floor(percent)} %`;
-  byId(`${id}-text`).textContent = text;
+  byId(`${id}-text`).textContent = visible(text);
 }
 
 function errorOf(text: string): HTMLElement | undefined {
@@ -131,7 +132,7 @@ function sendingPanel(actions: PanelActions): HTMLElement[] {
 }
 
 function showSending({ name, offset, length, bytesPerS, waiting }: Progress): void {
-  byId('sending-name').textContent = `Sending ${name}`;
+  byId('sending-name').textContent = `Sending ${visible(name)}`;
   const left = bytesPerS > 0 ? `, ${duration(((length - offset) / bytesPerS) * 1000)} left` : '';
   const moving = bytesPerS > 0 ? `, ${rate(bytesPerS)}${left}` : '';
   const share = length > 0 ? (100 * offset) / length : 0;

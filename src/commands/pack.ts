@@ -7,6 +7,7 @@ import { resolve } from 'node:path';
 import { availableCompressors } from '../pack/compressors.js';
 import { type PackReport, packDirectory } from '../pack/pack.js';
 import { reasonOf, StartError } from '../start-error.js';
+import { visible } from '../visible.js';
 import { type CommandUsage, readCommandLine } from './usage.js';
 
 const help = (): string => `Usage: spliced pack DIR
@@ -31,7 +32,7 @@ function progressBar(stream: NodeJS.WriteStream) {
       const full = Math.round((done / Math.max(total, 1)) * barWidth);
       const bar = `${'#'.repeat(full)}${'-'.repeat(barWidth - full)}`;
       const room = Math.max((stream.columns || 80) - barWidth - 20, 0);
-      stream.write(`${clear}[${bar}] ${done}/${total} ${path.slice(-room)}`);
+      stream.write(`${clear}[${bar}] ${done}/${total} ${visible(path).slice(-room)}`);
     },
     end: (): void => {
       stream.write(clear);
@@ -51,7 +52,8 @@ export function summary(report: PackReport, hasZstd: boolean): string {
     `${files} files, build ${build}: ${made} siblings made, ${kept} kept, ${removed} removed`,
     `${size(bytesBefore)} of compressible files are ${size(bytesAfter)} in their smallest sibling`,
   ];
-  if (tooLarge.length > 0) lines.push(`too large to be compressed: ${tooLarge.join(', ')}`);
+  if (tooLarge.length > 0)
+    lines.push(`too large to be compressed: ${tooLarge.map(visible).join(', ')}`);
   if (!hasZstd) lines.push('zst is left out: this Node has no zstd, and there is no zstd program');
   return `${lines.join('\n')}\n`;
 }

@@ -2,6 +2,7 @@
 // Findings as text for a serial console of 80 columns, or as JSON; and the exit code. The JSON is
 // an interface: fields are added, never renamed or removed, while `schema` stays the same.
 
+import { visible } from '../visible.js';
 import type { Benchmark } from './benchmark.js';
 import { benchmarkLines } from './benchmark-report.js';
 import type { Finding, Level } from './board.js';
@@ -79,7 +80,7 @@ export function wrap(text: string, width: number): string[] {
   const lines: string[] = [];
   let line = '';
   // Names that come from the board's firmware must not steer the terminal.
-  for (const word of text.replaceAll(/\p{Cc}/gu, ' ').split(/\s+/)) {
+  for (const word of visible(text.replaceAll(/[\s\0]+/g, ' ').trim()).split(' ')) {
     if (line !== '' && line.length + 1 + word.length > width) {
       lines.push(line);
       line = word;

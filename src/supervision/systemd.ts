@@ -4,6 +4,7 @@
 // start, which a process of its own would delay (docs/PERFORMANCE.md). Nothing happens without a
 // manager. A message that cannot be sent is the log's business and never stops the server.
 
+import { visible } from '../visible.js';
 import type { NotifySocket } from './notify.js';
 import { type Notify, StatusCarrier } from './status-carrier.js';
 
@@ -24,8 +25,8 @@ export interface Supervisor {
 const statusCharsMax = 1000;
 
 // One line: a second one would be another variable.
-const oneLine = (text: string): string =>
-  text.replaceAll(/\p{Cc}+/gu, ' ').slice(0, statusCharsMax);
+export const oneLine = (text: string): string =>
+  visible(text.replaceAll(/\s+/g, ' ')).slice(0, statusCharsMax);
 
 /** systemd compares it with its own CLOCK_MONOTONIC, which is what Node's hrtime reads on Linux. */
 const monotonicUsec = (): bigint => process.hrtime.bigint() / 1000n;

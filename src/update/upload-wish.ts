@@ -2,6 +2,7 @@
 // What somebody wants to upload, and what can be said against it before anything is done. Used by
 // uploads.ts.
 
+import { isVisible } from '../visible.js';
 import type { UploadRecord } from './upload-record.js';
 
 export interface UploadWish {
@@ -31,9 +32,10 @@ export function isSame(record: UploadRecord, { name, length, sha256 }: UploadWis
 
 /** Throws UploadRefusal. */
 export function refuseBadWish({ name, length, sha256 }: UploadWish, sizeMaxBytes: number): void {
-  // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is refused.
-  if (name.length > nameLengthMax || !/^[^\x00-\x1f\x7f/]+$/.test(name)) {
-    const what = `"name" must be a file's name without a path, of at most ${nameLengthMax} characters.`;
+  if (name === '' || name.length > nameLengthMax || name.includes('/') || !isVisible(name)) {
+    const what =
+      `"name" must be a file's name without a path, of at most ${nameLengthMax} characters, none of ` +
+      'them a control character or one that changes the direction of text.';
     throw new UploadRefusal('bad', what);
   }
   if (!Number.isSafeInteger(length) || length < 1) {

@@ -101,7 +101,7 @@ t.test('colour', async (t) => {
 t.test('what firmware calls itself cannot steer the terminal', async (t) => {
   const machine = { model: 'evil\x1b[2Jboard', kernel: '6.1', architecture: 'arm' };
   t.notMatch(toText(report([finding('ok')], { machine }), 80, false), '\x1b');
-  t.same(wrap('a\x07b  c', 3), ['a b', 'c']);
+  t.same(wrap('a\x07b  c\0', 9), ['a\\u0007b', 'c']);
   t.same(wrap('', 10), []);
   t.same(wrap('a-very-long-word ok', 6), ['a-very-long-word', 'ok']);
 });

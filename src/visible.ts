@@ -1,0 +1,21 @@
+// SPDX-License-Identifier: Apache-2.0
+// The one rule for text that somebody else wrote (a client, a bundle, a certificate, firmware) and a
+// person sees: what moves a terminal or the order of a line, and what nobody can see, is written as
+// \\uXXXX. That is how JSON writes it too, so a JSON text stays what it means. Everything that logs or
+// shows uses this; ui/ imports it as well. Must import nothing.
+
+// C0, DEL and C1; the marks and embeddings of bidirectional text (UAX 9); line and paragraph
+// separators; halves of surrogate pairs. Bytes that are no UTF-8 are U+FFFD by then, which is seen.
+const unseen = /[\p{Cc}\p{Cs}\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]/gu;
+const unseenButLayout = /(?![\n\t])[\p{Cc}\p{Cs}\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]/gu;
+
+const codeOf = (found: string): string => `\\u${found.charCodeAt(0).toString(16).padStart(4, '0')}`;
+
+/** One piece of text: a name, a word. */
+export const visible = (text: string): string => text.replace(unseen, codeOf);
+
+/** Lines and tabs of our own stay. */
+export const visibleLines = (text: string): string => text.replace(unseenButLayout, codeOf);
+
+/** Whether all of it can be seen as it is. */
+export const isVisible = (text: string): boolean => text.search(unseen) === -1;
