@@ -165,7 +165,7 @@ Turn conclude(Services& s, Connection& c) {
   const bool whole = ticket->offset() == ticket->length();
   if (u.settle_began_ms == 0) {
     u.settle_began_ms = s.now_ms;
-    ticket->release(u.claim);
+    ticket->release(u.claim, /*whole=*/true);
   }
   const bool waits = whole && s.now_ms - u.settle_began_ms < limits::kUploadSettleMs;
   if (waits && !ticket->outcome()) {

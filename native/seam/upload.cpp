@@ -128,6 +128,7 @@ class UploadObject : public Napi::ObjectWrap<UploadObject> {
     out.Set("error", now.error == 0 ? std::string() : std::string(::strerror(now.error)));
     out.Set("isBroken", now.broken);
     out.Set("isReceiving", now.receiving);
+    out.Set("hasPartEnded", now.part_ended);
     return out;
   }
 

@@ -74,10 +74,11 @@ void Ticket::end_write(uint64_t claim, int64_t result) {
   changed_.notify_all();
 }
 
-void Ticket::release(uint64_t claim) {
+void Ticket::release(uint64_t claim, bool whole) {
   Lock lock(mutex_);
-  if (claim != claims_) return;
+  if (claim != claims_ || !state_.receiving) return;  // once
   state_.receiving = false;
+  state_.part_ended = whole;
   sync_wanted_ = news_ = true;
   changed_.notify_all();
 }

@@ -31,6 +31,7 @@ struct Snapshot {
   int error = 0;           // errno of the last write that failed, since the last claim; or below
   bool broken = false;     // a read or a sync failed: what is there is not to be trusted
   bool receiving = false;  // a connection writes
+  bool part_ended = false;  // the last request came whole: a part of the upload, as its client meant
 };
 
 class Ticket {
@@ -53,7 +54,8 @@ class Ticket {
   bool begin_write(uint64_t claim, uint64_t now_ms);
   // Its end: bytes at offset(), or a negative errno.
   void end_write(uint64_t claim, int64_t result);
-  void release(uint64_t claim);
+  // `whole`: every byte of the request is written; else its connection ended before.
+  void release(uint64_t claim, bool whole = false);
   std::optional<Outcome> outcome() const;
 
   // ---- For the daemon. ----

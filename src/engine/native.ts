@@ -182,6 +182,8 @@ export interface UploadSnapshot {
   isBroken: boolean;
   /** A connection sends. */
   isReceiving: boolean;
+  /** The last request came whole; false: its connection ended before. */
+  hasPartEnded: boolean;
 }
 
 export interface UploadOptions {

@@ -33,6 +33,7 @@ export interface Receiver {
     error: string;
     isBroken: boolean;
     isReceiving: boolean;
+    hasPartEnded: boolean;
   };
   conclude(status: 200 | 422 | 500, text: string): void;
   sync(): void;
@@ -150,8 +151,8 @@ export class Uploads<R extends Receiver = Receiver> {
       } catch (error) {
         this.#parts.log.warn({ event: 'upload_failed', reason: reasonOf(error) });
       }
-      const { offset, error } = receiver.snapshot();
-      this.#paused(offset, error);
+      const { offset, error, hasPartEnded } = receiver.snapshot();
+      this.#paused(offset, error, hasPartEnded);
       receiver.close(); // The engine has ended, and asks for it no more.
       this.#open = undefined;
     });
@@ -273,7 +274,7 @@ export class Uploads<R extends Receiver = Receiver> {
     const { log } = this.#parts;
     const receiver = this.#open?.receiver;
     if (receiver === undefined || this.#record === undefined || this.#isEnding) return;
-    const { offset, sha256, error, isBroken, isReceiving } = receiver.snapshot();
+    const { offset, sha256, error, isBroken, isReceiving, hasPartEnded } = receiver.snapshot();
     const { name, length } = this.#record;
     try {
       if (isBroken) await this.#broke(receiver, error);
@@ -287,16 +288,18 @@ export class Uploads<R extends Receiver = Receiver> {
       receiver.conclude(500, 'the storage refuses; make room, and announce it again');
       this.#isEnding = true; // Announced again, it goes on from what was recorded.
     }
-    if (!isReceiving && offset < length) this.#paused(offset, error);
+    if (!isReceiving && offset < length) this.#paused(offset, error, hasPartEnded);
   }
 
-  /** The connection has ended before the upload; said once each time. */
-  #paused(offset: number, error: string): void {
+  /** A request has ended before the upload; said once each time. A part that came whole is no news. */
+  #paused(offset: number, error: string, hasPartEnded: boolean): void {
     const { log } = this.#parts;
     if (this.#record === undefined || offset === this.#pausedAt) return;
     this.#pausedAt = offset;
     const { name, length } = this.#record;
-    if (error === '') log.info({ event: 'upload_interrupted', name, length, offset });
+    const fields = { name, length, offset };
+    if (error === '' && hasPartEnded) log.debug({ event: 'upload_part_received', ...fields });
+    else if (error === '') log.info({ event: 'upload_interrupted', ...fields });
     else log.warn({ event: 'upload_failed', name, length, offset, reason: error });
   }
 

@@ -61,10 +61,20 @@ for (const ring of rings) {
       socket.write(rest.subarray(0, mib));
       await part.until((now) => now.offset >= offset + mib / 2);
       socket.destroy();
-      ({ offset } = await part.until((now) => !now.isReceiving));
+      const now = await part.until(({ isReceiving }) => !isReceiving);
+      t.notOk(now.hasPartEnded, 'its connection was cut');
+      ({ offset } = now);
     }
     t.ok(cuts >= 3, `${cuts} cuts`);
+    const { offset: resumed } = part.upload.snapshot();
+    const one = body.subarray(resumed, resumed + 1000);
+    await put(running, part.target, one, {
+      'Content-Range': rangeOf(resumed, one.length, body.length),
+    });
+    const { hasPartEnded } = await part.until(({ isReceiving }) => !isReceiving);
+    t.ok(hasPartEnded, 'a part that came whole is none that was cut');
     const { offset } = part.upload.snapshot();
+    t.equal(offset, resumed + 1000);
     const rest = body.subarray(offset);
     const range = { 'Content-Range': rangeOf(offset, rest.length, body.length) };
     const [answer] = await Promise.all([put(running, part.target, rest, range), part.conclude()]);

@@ -59,7 +59,13 @@ class WritingReceiver implements Receiver {
   }
 
   snapshot() {
-    const common = { error: '', isBroken: false, isReceiving: true, sha256: this.#sha256 };
+    const common = {
+      error: '',
+      isBroken: false,
+      isReceiving: true,
+      hasPartEnded: false,
+      sha256: this.#sha256,
+    };
     return { ...common, offset: this.#offset, durable: this.#offset };
   }
   conclude(status: number): void {
