@@ -31,7 +31,8 @@ struct Snapshot {
   int error = 0;           // errno of the last write that failed, since the last claim; or below
   bool broken = false;     // a read or a sync failed: what is there is not to be trusted
   bool receiving = false;  // a connection writes
-  bool part_ended = false;  // the last request came whole: a part of the upload, as its client meant
+  bool part_ended =
+      false;  // the last request came whole: a part of the upload, as its client meant
 };
 
 class Ticket {

@@ -81,7 +81,8 @@ t.test('names of bundles, words for systemd, lines of doctor', async (t) => {
 t.test('what a command shows', async (t) => {
   const directory = t.testdir();
   const invalid = Buffer.from([0x61, 0xff, 0xfe, 0x80, 0x62]);
-  const all = codes.filter((code) => code !== 0 && code < 0xd800);
+  // An error's text ends with its first line.
+  const all = codes.filter((code) => ![0, 0x09, 0x0a].includes(code) && code < 0xd800);
   const name = `${all.map((code) => String.fromCharCode(code)).join('')}${invalid}`;
   const path = join(directory, 'files');
   mkdirSync(path);
