@@ -39,6 +39,7 @@ export function findNodeHeaders() {
 
 const tool = (name, command, reason) => ({ name, reason, present: () => Boolean(which(command)) });
 const file = (name, path, reason) => ({ name, reason, present: () => existsSync(path) });
+const font = (name, path, reason) => file(name, `/usr/share/fonts/truetype/${path}`, reason);
 
 /** Debian and Ubuntu packages without which the server cannot be built. */
 export const buildPackages = [
@@ -59,12 +60,29 @@ export const buildPackages = [
   },
 ];
 
+/** A page that fits by the luck of a narrow face fits on no other machine: docs/UI.md. */
+const fontPackages = [
+  font(
+    'fonts-dejavu-core',
+    'dejavu/DejaVuSans.ttf',
+    'the widest face that a system has as its own',
+  ),
+  font('fonts-liberation', 'liberation/LiberationSans-Regular.ttf', 'as wide as Arial'),
+  font('fonts-noto-core', 'noto/NotoSans-Regular.ttf', "many systems' own face"),
+  file(
+    'fonts-inter',
+    '/usr/share/fonts/opentype/inter/Inter-Regular.otf',
+    'the face that the page asks for, and its pictures have',
+  ),
+];
+
 /** What the tests need on top of that. */
 export const testPackages = [
   file('doctest-dev', '/usr/include/doctest/doctest.h', 'the framework of the native unit tests'),
   file('libssl-dev', '/usr/include/openssl/ssl.h', 'native tests run outside Node: own libssl'),
   tool('curl', 'curl', 'a client that shares no code with the server'),
   tool('chromium', 'chromium', 'a browser, for what only a browser does'),
+  ...fontPackages,
   tool('nginx-light', 'nginx', 'a second implementation of HTTP, to compare with'),
   tool('slowhttptest', 'slowhttptest', 'attacks by slow heads, bodies and reading'),
   tool('zstd', 'zstd', 'packs siblings where Node has no zstd, and unpacks them in a test'),
@@ -87,14 +105,7 @@ export const testPackages = [
 ];
 
 /** What takes the pictures of the page. */
-export const screenshotPackages = [
-  tool('chromium', 'chromium', 'draws the page'),
-  file(
-    'fonts-inter',
-    '/usr/share/fonts/opentype/inter/Inter-Regular.otf',
-    'a face that every machine has the same way',
-  ),
-];
+export const screenshotPackages = [tool('chromium', 'chromium', 'draws the page'), ...fontPackages];
 
 /** libFuzzer: large, so that who may not install it runs the other tests without. */
 export const fuzzPackages = [

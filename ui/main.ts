@@ -10,6 +10,7 @@ import { announce, byId, say } from './dom.js';
 import { Figures } from './figures.js';
 import { duration } from './format.js';
 import { LogView } from './log.js';
+import { watchSections } from './sections.js';
 import { Session } from './session.js';
 import { UpdateView } from './update.js';
 import { showLost, showVerdict } from './verdict.js';
@@ -79,6 +80,7 @@ const device = new Device({
 say('host', location.hostname);
 document.title = `${location.hostname} – spliced`;
 showNotice(takeNote());
+watchSections();
 byId('notice-close').addEventListener('click', () => showNotice(undefined));
 // A file that misses the place to drop it must not replace the page.
 for (const name of ['dragover', 'drop']) {

@@ -13,7 +13,7 @@ import { setTimeout } from 'node:timers/promises';
 import { issueCertificate } from '../../src/certificates/issue.js';
 import type { Configuration } from '../../src/config/configuration.js';
 import { operatorRoutes, siteOf } from '../../src/site.js';
-import type { CertificateEntry, Status, Update } from '../../ui/documents.js';
+import type { CertificateEntry, Finding, Status, Update } from '../../ui/documents.js';
 import { certificatesOf, idleUpdate, logLines, statusOf } from './figures.js';
 
 const uiDirectory = 'dist/ui';
@@ -54,6 +54,8 @@ export interface DeviceOptions {
 export class FakeDevice {
   readonly update: Update = idleUpdate();
   certificates: CertificateEntry[] = certificatesOf(74);
+  /** Why a chain that is installed is refused; none: it is not. */
+  findings: Finding[] = [];
   /** What each request was. */
   readonly asked: string[] = [];
   /** Bytes per second that an upload gets; 0: all that there are. */
@@ -175,6 +177,8 @@ export class FakeDevice {
         return json(outgoing, this.#status(status(this.second)));
       case 'GET certificates':
         return json(outgoing, { served: this.certificates, waiting: [] });
+      case 'PUT certificates/uploaded':
+        return this.#install(outgoing);
       case 'GET log':
         return this.#log(incoming, outgoing);
       case 'GET update': {
@@ -199,6 +203,12 @@ export class FakeDevice {
       default:
         return problem(outgoing, 404, `There is no ${path}.`);
     }
+  }
+
+  #install(outgoing: ServerResponse): void {
+    const { findings } = this;
+    if (findings.length > 0) problem(outgoing, 422, 'It cannot be used.', { findings });
+    else json(outgoing, { findings, isDefault: true });
   }
 
   #status(status: Status): Status {
@@ -298,9 +308,14 @@ function json(outgoing: ServerResponse, body: unknown, status = 200): void {
   outgoing.end(JSON.stringify(body));
 }
 
-function problem(outgoing: ServerResponse, status: number, detail: string): void {
+function problem(
+  outgoing: ServerResponse,
+  status: number,
+  detail: string,
+  more: object = {},
+): void {
   outgoing.writeHead(status, { 'Content-Type': 'application/problem+json' });
-  outgoing.end(JSON.stringify({ type: 'about:blank', title: 'Refused', status, detail }));
+  outgoing.end(JSON.stringify({ type: 'about:blank', title: 'Refused', status, detail, ...more }));
 }
 
 async function bodyOf(incoming: IncomingMessage): Promise<string> {

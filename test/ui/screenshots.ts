@@ -39,6 +39,7 @@ try {
     for (const [width, height] of [
       [1280, 1090],
       [390, 844],
+      [320, 640],
     ] as const) {
       device.second = 0;
       const context = await chromium.launchPersistentContext(
