@@ -3,6 +3,7 @@
 // (Refusal, with its words), or it does not answer (Unreachable), which passes.
 
 import type { ProblemDocument } from './documents.js';
+import { answersOtherwise } from './reach.js';
 
 export const prefix = '/.spliced/api/v1/';
 const timeoutMs = 10_000;
@@ -17,7 +18,18 @@ export class Refusal extends Error {
   }
 }
 
-export class Unreachable extends Error {}
+export class Unreachable extends Error {
+  constructor(
+    message: string,
+    /** The device is well: this browser has no connection left for it. */
+    readonly isCrowded = false,
+  ) {
+    super(message);
+  }
+}
+
+const crowded =
+  'This browser has no connection left for the device: other tabs hold all six. The device answers. Close tabs of it that load or send something.';
 
 /** What a proxy says of a service that is not there, or not yet: it passes. */
 const passing = [502, 503, 504];
@@ -54,6 +66,8 @@ export async function ask(path: string, init: RequestInit = {}): Promise<Respons
     });
   } catch (error) {
     if (init.signal?.aborted) throw error;
+    const isLate = error instanceof DOMException && error.name === 'TimeoutError';
+    if (isLate && (await answersOtherwise(prefix))) throw new Unreachable(crowded, true);
     throw new Unreachable('The device does not answer.');
   }
   if (response.ok) return response;

@@ -9,7 +9,7 @@ import { afterMs, whenVisible } from './wait.js';
 export interface DeviceEvents {
   onStatus: (status: Status) => void;
   /** No answer for `lostMs`, and why; the next try is in `retryMs`. */
-  onLost: (lostMs: number, retryMs: number, reason: string) => void;
+  onLost: (lostMs: number, retryMs: number, reason: Refusal | Unreachable) => void;
   /** It answers again; `isRestarted`: it is another process than before. */
   onBack: (isRestarted: boolean) => void;
   /** The status needs a credential. The answer says when to ask again. */
@@ -56,13 +56,12 @@ export class Device {
         await this.#events.onRefused(error);
         return 0;
       }
-      if (error instanceof Refusal || error instanceof Unreachable)
-        return this.#lost(error.message);
+      if (error instanceof Refusal || error instanceof Unreachable) return this.#lost(error);
       throw error;
     }
   }
 
-  #lost(reason: string): number {
+  #lost(reason: Refusal | Unreachable): number {
     const now = performance.now();
     this.#lostAtMs ??= now;
     const waitMs = this.#retryMs;

@@ -6,9 +6,11 @@ import { reasonOf } from './api.js';
 import { byId, h, say } from './dom.js';
 import { count } from './format.js';
 import { lockNote, type Session } from './session.js';
-import { follow, type StreamEvent } from './stream.js';
+import type { StreamEvent } from './shared.js';
+import { follow } from './stream.js';
 
 const linesMax = 500;
+const linesFirst = 200;
 const levels = ['debug', 'info', 'warn', 'error', 'fatal'];
 
 interface Line {
@@ -61,7 +63,6 @@ export class LogView {
   #lines: Line[] = [];
   #isPaused = false;
   #missed = 0;
-  #isFollowing = false;
 
   constructor(session: Session) {
     this.#session = session;
@@ -75,23 +76,28 @@ export class LogView {
     byId('log-locked').hidden = isOpen;
     byId('log-open').hidden = !isOpen;
     byId('log-tools').hidden = !isOpen;
-    if (isOpen && !this.#isFollowing) void this.#follow();
+    if (isOpen) void this.#follow();
+    else this.#forget();
+  }
+
+  /** Signed out: the next one here may be somebody else. */
+  #forget(): void {
+    this.#lines = [];
+    this.#list.replaceChildren();
   }
 
   async #follow(): Promise<void> {
-    this.#isFollowing = true;
     try {
       await follow({
-        path: 'log?lines=200',
+        path: `log?lines=${linesFirst}`,
+        past: `log?lines=${linesFirst}&follow=false`,
         onEvent: (event) => this.#take(event),
         onOpen: () => say('log-note', 'New lines appear at the end.'),
-        signal: new AbortController().signal,
+        signal: this.#session.signal,
       });
     } catch (error) {
       this.#session.refused(error);
       say('log-note', reasonOf(error));
-    } finally {
-      this.#isFollowing = false;
     }
   }
 

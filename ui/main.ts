@@ -2,6 +2,7 @@
 // The operators' page: puts its parts together. device.ts asks the device each second; what needs the
 // token begins when somebody has signed in.
 
+import { Unreachable } from './api.js';
 import { reloadWhenNewer, showNotice, takeNote } from './build.js';
 import { CertificatesView } from './certificates.js';
 import { Device } from './device.js';
@@ -53,13 +54,14 @@ const device = new Device({
   },
   onLost: (lostMs, retryMs, reason) => {
     const isAwaited = device.isAwaited;
-    const what = isAwaited ? 'The device is being restarted.' : reason;
+    const isCrowded = reason instanceof Unreachable && reason.isCrowded;
+    const what = isAwaited && !isCrowded ? 'The device is being restarted.' : reason.message;
     const since = lostMs < 1000 ? '' : ` For ${duration(lostMs)} now.`;
     say('offline-text', `${what}${since} Trying again in ${Math.ceil(retryMs / 1000)} s.`);
     if (byId('offline').hidden) announce(what);
     showLost(what, latestAt);
     byId('offline').hidden = false;
-    showLink('bad', isAwaited ? 'Restarting' : 'No answer');
+    showLink('bad', isCrowded ? 'No connection left' : isAwaited ? 'Restarting' : 'No answer');
   },
   onBack: (isRestarted) => {
     byId('offline').hidden = true;

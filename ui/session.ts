@@ -24,6 +24,7 @@ export class Session {
   readonly #field = byId<HTMLInputElement>('token');
   readonly #button = byId<HTMLButtonElement>('session');
   #waiting: (() => void)[] = [];
+  #until = new AbortController();
 
   /** `onChange` is called when we may, and when we may no longer. */
   constructor(onChange: () => void) {
@@ -37,6 +38,11 @@ export class Session {
       if (token() === '') this.ask();
       else this.#signOut();
     });
+  }
+
+  /** Aborted when we may no longer. */
+  get signal(): AbortSignal {
+    return this.#until.signal;
   }
 
   /** Finds out whether we may, with what we have. */
@@ -99,6 +105,10 @@ export class Session {
   #set(access: Access): void {
     const hasChanged = access !== this.access;
     this.access = access;
+    if (hasChanged) {
+      this.#until.abort();
+      this.#until = new AbortController();
+    }
     this.#button.hidden = access === 'unknown' || (access === 'granted' && token() === '');
     this.#button.textContent = access === 'granted' ? 'Sign out' : 'Sign in';
     if (access === 'granted') for (const resolve of this.#waiting.splice(0)) resolve();

@@ -1,23 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 // Server-sent events by fetch: EventSource can send no Authorization. Goes on behind the last event
-// after an interruption, and lets go of the connection while nobody sees the tab: a browser has six
-// for one host, and tabs share them.
+// after an interruption. A browser has six connections for one host, and all windows share them: so
+// one window reads for all (shared.ts), and one that nobody sees reads nothing.
 
 import { ask, Refusal } from './api.js';
+import { type Following, Place, type StreamEvent, together } from './shared.js';
 import { afterMs, whenVisible } from './wait.js';
-
-export interface StreamEvent {
-  name: string;
-  data: string;
-}
-
-interface Following {
-  path: string;
-  onEvent: (event: StreamEvent) => void;
-  /** The stream has begun, or begun again. */
-  onOpen?: () => void;
-  signal: AbortSignal;
-}
 
 const retryMsMin = 1_000;
 const retryMsMax = 15_000;
@@ -29,7 +17,6 @@ const eventCharactersMax = 1 << 20;
 /** Takes the text of a stream piece by piece and answers with the events that are complete. */
 export class EventParser {
   #rest = '';
-  lastId = '';
 
   take(text: string): StreamEvent[] {
     const blocks = (this.#rest + text).split(/\r?\n\r?\n/);
@@ -40,34 +27,40 @@ export class EventParser {
 
   #eventOf(block: string): StreamEvent | undefined {
     let name = 'message';
+    let id = '';
     const data: string[] = [];
     for (const line of block.split(/\r?\n/)) {
       const [, field, value = ''] = /^([^:]*): ?(.*)$/s.exec(line) ?? [];
       if (field === 'event') name = value;
       else if (field === 'data') data.push(value);
-      else if (field === 'id') this.lastId = value;
+      else if (field === 'id') id = value;
     }
-    return data.length === 0 ? undefined : { name, data: data.join('\n') };
+    return data.length === 0 ? undefined : { id, name, data: data.join('\n') };
   }
 }
 
+interface Reading {
+  path: string;
+  place: Place;
+  onEvent: (event: StreamEvent) => void;
+  onOpen: () => void;
+}
+
 /** One connection, to its end. */
-async function readOnce(
-  { path, onEvent, onOpen }: Following,
-  parser: EventParser,
-  signal: AbortSignal,
-): Promise<void> {
+async function readOnce(reading: Reading, signal: AbortSignal): Promise<void> {
+  const { path, place, onEvent, onOpen } = reading;
   const quiet = new AbortController();
   let timer = setTimeout(() => quiet.abort(), silenceMs);
+  const parser = new EventParser();
   try {
-    const id = parser.lastId;
+    const { last } = place;
     const response = await ask(path, {
       signal: AbortSignal.any([signal, quiet.signal]),
-      ...(id === '' ? {} : { headers: { 'Last-Event-ID': id } }),
+      ...(last === '' ? {} : { headers: { 'Last-Event-ID': last } }),
     });
     const reader = response.body?.getReader();
     if (reader === undefined) return;
-    onOpen?.();
+    onOpen();
     const decoder = new TextDecoder();
     for (;;) {
       const { value, done } = await reader.read();
@@ -81,11 +74,39 @@ async function readOnce(
   }
 }
 
+/** Again and again, until the signal is aborted. Throws Refusal. */
+async function readOn(reading: Reading, signal: AbortSignal): Promise<void> {
+  let retryMs = retryMsMin;
+  const onOpen = (): void => {
+    retryMs = retryMsMin;
+    reading.onOpen();
+  };
+  while (!signal.aborted) {
+    try {
+      await readOnce({ ...reading, onOpen }, signal);
+    } catch (error) {
+      if (error instanceof Refusal) throw error;
+    }
+    await afterMs(retryMs, signal);
+    retryMs = Math.min(retryMs * 2, retryMsMax);
+  }
+}
+
+/** What was said until now, for a window that another one reads for. */
+async function readPast(following: Following, place: Place, signal: AbortSignal): Promise<void> {
+  const { past, onEvent, onOpen } = following;
+  if (past === undefined) return onOpen();
+  try {
+    await readOnce({ path: past, place, onEvent: place.fresh(onEvent), onOpen }, signal);
+  } catch (error) {
+    if (error instanceof Refusal) throw error;
+  }
+}
+
 /** Until the signal is aborted. Throws Refusal: what the device refuses, it refuses again. */
 export async function follow(following: Following): Promise<void> {
-  const { signal } = following;
-  const parser = new EventParser();
-  let retryMs = retryMsMin;
+  const { path, onOpen, signal } = following;
+  const place = new Place();
   while (!signal.aborted) {
     await whenVisible();
     const hidden = new AbortController();
@@ -93,19 +114,14 @@ export async function follow(following: Following): Promise<void> {
       if (document.hidden) hidden.abort();
     };
     document.addEventListener('visibilitychange', look);
-    const onOpen = (): void => {
-      retryMs = retryMsMin;
-      following.onOpen?.();
-    };
+    const either = AbortSignal.any([signal, hidden.signal]);
     try {
-      const either = AbortSignal.any([signal, hidden.signal]);
-      await readOnce({ ...following, onOpen }, parser, either);
-    } catch (error) {
-      if (error instanceof Refusal) throw error;
+      await together(following, place, either, {
+        lead: (onEvent) => readOn({ path, place, onEvent, onOpen }, either),
+        catchUp: () => readPast(following, place, either),
+      });
     } finally {
       document.removeEventListener('visibilitychange', look);
     }
-    if (!hidden.signal.aborted) await afterMs(retryMs, signal);
-    retryMs = Math.min(retryMs * 2, retryMsMax);
   }
 }

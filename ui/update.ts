@@ -31,7 +31,6 @@ export class UpdateView {
   #progress: Progress | undefined;
   #error = '';
   #isUnknown = false;
-  #isFollowing = false;
   /** Events of the update so far. */
   #news = 0;
   #bootId = '';
@@ -52,7 +51,7 @@ export class UpdateView {
     const isOpen = this.#session.access === 'granted';
     byId('update-locked').hidden = isOpen;
     byId('update-open').hidden = !isOpen;
-    if (isOpen && !this.#isFollowing) void this.#follow();
+    if (isOpen) void this.#follow();
   }
 
   /** The device answers again. */
@@ -70,7 +69,6 @@ export class UpdateView {
   }
 
   async #follow(): Promise<void> {
-    this.#isFollowing = true;
     try {
       await this.refresh();
       await follow({
@@ -81,13 +79,12 @@ export class UpdateView {
             this.#take(JSON.parse(data) as Update);
           } else if (name === 'build') this.#events.onBuild();
         },
-        signal: new AbortController().signal,
+        onOpen: () => void this.refresh(),
+        signal: this.#session.signal,
       });
     } catch (error) {
       this.#session.refused(error);
       if (error instanceof Refusal && error.status === 404) await this.#poll();
-    } finally {
-      this.#isFollowing = false;
     }
   }
 

@@ -62,6 +62,8 @@ export class FakeDevice {
   bytesPerS = 0;
   /** The connection is cut off when so many bytes of the upload have come; once. */
   cutAt = Number.POSITIVE_INFINITY;
+  /** Takes requests and answers none. */
+  isSilent = false;
   /** Whether the status is to be had without the token. */
   isMeasureOpen = true;
   /** `GET update` is answered later by so much, with what was true when it was asked. */
@@ -79,6 +81,7 @@ export class FakeDevice {
   #part: Part | undefined;
   readonly #streams = new Set<ServerResponse>();
   readonly #logs = new Set<ServerResponse>();
+  readonly #lines = logLines();
   port = 0;
 
   constructor(options: DeviceOptions) {
@@ -133,7 +136,14 @@ export class FakeDevice {
 
   /** A line of the log. */
   tell(line: object): void {
-    for (const log of this.#logs) log.write(`data: ${JSON.stringify(line)}\n\n`);
+    const text = JSON.stringify(line);
+    const id = `0-${this.#lines.push(text) - 1}`;
+    for (const log of this.#logs) log.write(`id: ${id}\ndata: ${text}\n\n`);
+  }
+
+  /** Streams that are open now. */
+  get followed(): { events: number; log: number } {
+    return { events: this.#streams.size, log: this.#logs.size };
   }
 
   #publish(name: string, data: unknown): void {
@@ -144,11 +154,12 @@ export class FakeDevice {
 
   async #answer(incoming: IncomingMessage, outgoing: ServerResponse): Promise<void> {
     const path = (incoming.url ?? '').split('?')[0] ?? '';
+    if (this.isSilent) return;
     this.asked.push(`${incoming.method} ${path.replace(/(upload\/).*/, '$1ID')}`);
     if (path.startsWith('/.spliced/ui/')) return this.#page(path.slice(13), outgoing);
     if (path.startsWith('/.spliced/upload/')) return this.#receive(path, incoming, outgoing);
     if (path.startsWith('/.spliced/api/v1/')) return this.#api(path.slice(17), incoming, outgoing);
-    outgoing.writeHead(404).end();
+    outgoing.writeHead(404, { 'Content-Type': 'text/plain' }).end('There is nothing.');
   }
 
   #page(name: string, outgoing: ServerResponse): void {
@@ -221,14 +232,19 @@ export class FakeDevice {
     outgoing.write('retry: 1000\n\n');
   }
 
-  #log({ headers }: IncomingMessage, outgoing: ServerResponse): void {
+  #log({ headers, url = '' }: IncomingMessage, outgoing: ServerResponse): void {
     this.#stream(outgoing);
+    const last = /^0-(\d+)$/.exec(String(headers['last-event-id']))?.[1];
+    const first = last === undefined ? 0 : Number(last) + 1;
+    for (const [index, line] of this.#lines.entries()) {
+      if (index >= first) outgoing.write(`id: 0-${index}\ndata: ${line}\n\n`);
+    }
+    if (url.includes('follow=false')) {
+      outgoing.end();
+      return;
+    }
     this.#logs.add(outgoing);
     outgoing.on('close', () => this.#logs.delete(outgoing));
-    if (headers['last-event-id'] !== undefined) return;
-    for (const [index, line] of logLines().entries()) {
-      outgoing.write(`id: 0-${index}\ndata: ${line}\n\n`);
-    }
   }
 
   #events(outgoing: ServerResponse): void {
