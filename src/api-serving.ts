@@ -26,6 +26,8 @@ import type { Log } from './log.js';
 import type { LogTail } from './log-tail.js';
 import type { Participant, Reloader } from './reload.js';
 import { reasonOf, StartError } from './start-error.js';
+import type { StatusDocument } from './status-document.js';
+import { System } from './system/system.js';
 import type { UpdateServing } from './update-serving.js';
 import type { UploadServing } from './upload-serving.js';
 
@@ -81,6 +83,7 @@ function refusalOf(names: readonly string[]): string | undefined {
 
 export class ApiServing {
   readonly #parts: ApiServingParts;
+  readonly #system: System;
   #administrators: readonly string[];
   #reloader: Reloader | undefined;
   #server: ApiServer | undefined;
@@ -92,6 +95,12 @@ export class ApiServing {
   /** Does nothing yet; `start()` does. */
   constructor(parts: ApiServingParts) {
     this.#parts = parts;
+    const { stateDir } = parts.configuration;
+    const transferred = () => {
+      const { bytes } = JSON.parse(parts.engine.stats()) as Pick<StatusDocument, 'bytes'>;
+      return { sentBytes: bytes.plaintextSent, receivedBytes: bytes.received };
+    };
+    this.#system = new System({ root: '/', stateDir, transferred });
     this.#administrators = parts.configuration.apiClientCertificates;
   }
 
@@ -124,6 +133,7 @@ export class ApiServing {
   async close(): Promise<void> {
     this.#isClosed = true;
     await this.#starting?.catch(() => {});
+    this.#system.close();
     await this.#server?.close();
   }
 
@@ -143,6 +153,7 @@ export class ApiServing {
       const server = new ApiServer({ stateDir, service, access, log, tail, events });
       await server.start();
       this.#server = server;
+      this.#system.start();
     } catch (error) {
       const reason = error instanceof StartError ? error.message : reasonOf(error);
       if (reason !== this.#refusal) log.error({ event: 'api_unavailable', reason });
@@ -155,6 +166,7 @@ export class ApiServing {
     const { engine, update, uploads } = this.#parts;
     return {
       status: () => engine.stats(),
+      system: this.#system,
       uploads: uploads.service,
       certificates: this.#certificates(),
       configuration: {

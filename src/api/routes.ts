@@ -6,6 +6,7 @@ import type { Route } from './route.js';
 import { certificates } from './routes/certificates.js';
 import { observation } from './routes/observation.js';
 import { operation } from './routes/operation.js';
+import { system } from './routes/system.js';
 import { update } from './routes/update.js';
 import { uploads } from './routes/uploads.js';
 
@@ -28,6 +29,7 @@ const description: Route = {
 
 export const routes: readonly Route[] = [
   ...observation,
+  ...system,
   ...certificates,
   ...operation,
   ...update,

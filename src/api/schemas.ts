@@ -148,9 +148,53 @@ const updateState = object({
   build: textOr('Of the page that is served.'),
 });
 
+const numberOrNull: Schema = { type: ['number', 'null'] };
+const percent: Schema = { type: 'number', minimum: 0, maximum: 100 };
+
+const system = object({
+  hostname: text,
+  model: textOr('Of the board.'),
+  firmware: {
+    ...object({ name: textOrNull, version: textOrNull, build: textOrNull }),
+    description: 'By os-release(5).',
+  },
+  kernel: text,
+  time: { ...date, description: "By the device's clock." },
+  uptimeMs: count,
+  processor: object({
+    cores: { type: 'integer', minimum: 1 },
+    busyPercent: { ...numberOrNull, description: 'Since it was asked before.' },
+    load: { ...listOf({ type: 'number' }), minItems: 3, maxItems: 3 },
+  }),
+  memory: object({ totalBytes: count, availableBytes: count }),
+  storage: listOf(
+    object({ name: { enum: ['system', 'data'] }, totalBytes: count, freeBytes: count }),
+  ),
+  temperatures: listOf(object({ name: text, celsius: { type: 'number' } })),
+});
+
+const history = object({
+  periodMs: count,
+  samples: {
+    ...listOf(
+      object({
+        time: date,
+        busyPercent: numberOrNull,
+        sentBytesPerS: numberOrNull,
+        receivedBytesPerS: numberOrNull,
+        memoryUsedPercent: percent,
+        celsius: numberOrNull,
+      }),
+    ),
+    maxItems: 288,
+  },
+});
+
 export const schemas: Readonly<Record<string, Schema>> = {
   Problem: problem,
   Status: status,
+  System: system,
+  History: history,
   Certificate: certificate,
   Certificates: object({
     served: listOf(refTo('Certificate')),

@@ -52,9 +52,16 @@ export interface ReloadResult {
 /** What `Update` in schemas.ts describes. */
 export type Update = Record<string, unknown>;
 
+/** What `System` and `History` in schemas.ts describe. */
+export interface SystemFigures {
+  current(): Promise<object>;
+  history(): object;
+}
+
 export interface ApiService {
   /** JSON text, as the engine gives it. */
   status(): string;
+  system: SystemFigures;
   certificates: {
     list(): CertificateList;
     /** Without a key: the one of the pending request. Undefined: there is none that fits. */

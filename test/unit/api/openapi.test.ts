@@ -42,7 +42,14 @@ t.test('real answers are as described', async (t) => {
   const check = (method: string, path: string, answer: Answer): void =>
     void t.equal(problemOf(method, path, answer), '', `${method} ${path} ${answer.status}`);
 
-  const gets = ['/status', '/metrics', '/certificates', '/certificates/requests'];
+  const gets = [
+    '/status',
+    '/system',
+    '/system/history',
+    '/metrics',
+    '/certificates',
+    '/certificates/requests',
+  ];
   const more = ['/certificates/authority', '/configuration', '/openapi.json'];
   const update = ['/update', '/update/uploads'];
   for (const path of [...gets, ...more, ...update]) check('get', path, await ask(local, path));

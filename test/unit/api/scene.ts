@@ -49,6 +49,28 @@ export const updateState = {
   build: 'abc',
 };
 
+const systemFigures = {
+  hostname: 'gate',
+  model: 'Board',
+  firmware: { name: 'Example', version: '1', build: null },
+  kernel: '6.12.0',
+  time: '2026-01-01T00:00:00.000Z',
+  uptimeMs: 1_000,
+  processor: { cores: 4, busyPercent: 12.5, load: [0.1, 0.2, 0.3] },
+  memory: { totalBytes: 1_000, availableBytes: 400 },
+  storage: [{ name: 'system', totalBytes: 1_000, freeBytes: 100 }],
+  temperatures: [{ name: 'cpu-thermal', celsius: 48.5 }],
+};
+
+const historySample = {
+  time: '2026-01-01T00:00:00.000Z',
+  busyPercent: null,
+  sentBytesPerS: 12,
+  receivedBytesPerS: null,
+  memoryUsedPercent: 60,
+  celsius: null,
+};
+
 export interface Scene {
   directory: string;
   local: string;
@@ -68,6 +90,10 @@ function fakeService(calls: unknown[][], own: Partial<ApiService>): ApiService {
   let pending: PendingRequest | undefined;
   return {
     status: () => statusJson,
+    system: {
+      current: async () => systemFigures,
+      history: () => ({ periodMs: 300_000, samples: [historySample] }),
+    },
     certificates: {
       list: () => ({ served: [certificate], waiting: [{ source: 'enrolment', lastError: null }] }),
       install: async (chain, privateKey) => {
