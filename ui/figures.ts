@@ -5,6 +5,7 @@ import type { Status } from './documents.js';
 import { byId, h, renderOnce, say } from './dom.js';
 import { bytes, commonName, count, duration, nonZero, number, rate, sum } from './format.js';
 import { Plot } from './plot.js';
+import { watchedWords } from './verdict.js';
 
 const fallbackWords: Record<string, string> = {
   off_by_configuration: 'switched off',
@@ -23,9 +24,9 @@ const stateGroups: [string, string[]][] = [
   ['Waiting for a request', ['read_head']],
   ['Receiving', ['read_body', 'receive']],
   ['Opening a file', ['open_file']],
-  ['At a backend', ['connect', 'exchange', 'tunnel']],
+  ['With an application behind', ['connect', 'exchange', 'tunnel']],
   ['Sending', ['respond', 'splice']],
-  ['Draining', ['close_notify', 'settle', 'linger']],
+  ['Delivering the rest', ['close_notify', 'settle', 'linger']],
   ['Closing', ['join']],
 ];
 
@@ -100,7 +101,7 @@ function showHealth({ watchdog, canary, accelerator, offload }: Status): void {
       ? 'systemd does not watch'
       : missing.length === 0
         ? 'attested'
-        : `withheld for: ${missing.join(', ')}`,
+        : `withheld for: ${missing.map(watchedWords).join(', ')}`,
   );
   const hasRun = canary !== undefined && canary.ok + canary.failed > 0;
   say(
@@ -138,9 +139,10 @@ function showCertificateTile({ certificates = [] }: Status): void {
 }
 
 function showTraffic({ bytes: transferred, requests, pending, drains }: Status): void {
-  const { plaintextSent, spliced } = transferred;
+  const { plaintextSent, spliced, received } = transferred;
   const share = plaintextSent > 0 ? ` (${Math.round((100 * spliced) / plaintextSent)} %)` : '';
   say('sent', bytes(plaintextSent));
+  say('received', bytes(received));
   say('by-splice', `${bytes(spliced)}${share}`);
   const { total, byStatus } = requests;
   say('requests', total === 0 ? 'none' : `${number(total)} (${byCode(byStatus)})`);
@@ -160,16 +162,16 @@ function byCode(byStatus: Record<string, number>): string {
 
 export class Figures {
   readonly #rate = new Plot(byId('rate-plot'), {
-    name: 'Throughput',
+    names: ['Sent', 'Received'],
     format: rate,
     topMin: 10_240,
   });
   readonly #pending = new Plot(byId('pending-plot'), {
-    name: 'Bytes not yet with TCP',
+    names: ['Waiting for encryption'],
     format: bytes,
     topMin: 10_240,
   });
-  #previous: { sent: number; uptimeMs: number } | undefined;
+  #previous: { sent: number; received: number; uptimeMs: number } | undefined;
 
   show(status: Status): void {
     showTraffic(status);
@@ -179,7 +181,6 @@ export class Figures {
     showConnections(status);
     showHealth(status);
     showCertificateTile(status);
-    say('version', `spliced ${status.version}`);
     say('software', `spliced ${status.version}, up for ${duration(status.uptimeMs)}.`);
     const files = status.configuration ?? [];
     say(
@@ -188,9 +189,9 @@ export class Figures {
     );
   }
 
-  #showRate({ bytes: { plaintextSent: sent }, uptimeMs }: Status): void {
+  #showRate({ bytes: { plaintextSent: sent, received }, uptimeMs }: Status): void {
     const previous = this.#previous;
-    this.#previous = { sent, uptimeMs };
+    this.#previous = { sent, received, uptimeMs };
     if (previous === undefined) return;
     if (uptimeMs < previous.uptimeMs) {
       this.#rate.clear();
@@ -198,10 +199,13 @@ export class Figures {
       return;
     }
     if (uptimeMs === previous.uptimeMs || sent < previous.sent) return;
-    const perS = ((sent - previous.sent) * 1000) / (uptimeMs - previous.uptimeMs);
-    this.#rate.push(perS);
-    say('rate', rate(perS));
-    say('tile-rate', rate(perS));
-    say('tile-rate-note', `${bytes(sent)} since the start`);
+    const perS = (bytesNow: number, before: number): number =>
+      (Math.max(bytesNow - before, 0) * 1000) / (uptimeMs - previous.uptimeMs);
+    const [out, into] = [perS(sent, previous.sent), perS(received, previous.received)];
+    this.#rate.push(out, into);
+    say('rate', rate(out));
+    say('rate-in', rate(into));
+    say('tile-rate', rate(out));
+    say('tile-rate-note', `sent; ${rate(into)} received`);
   }
 }

@@ -2,15 +2,18 @@
 // The tail of the log, as it is written. Paused, it goes on reading and shows nothing new. What it
 // keeps is bounded.
 
-import { reasonOf } from './api.js';
+import { ask, reasonOf } from './api.js';
 import { byId, h, say } from './dom.js';
 import { count } from './format.js';
+import { save } from './operate.js';
 import { lockNote, type Session } from './session.js';
 import type { StreamEvent } from './shared.js';
-import { follow } from './stream.js';
+import { EventParser, follow } from './stream.js';
 
 const linesMax = 500;
 const linesFirst = 200;
+/** The most that the API gives. */
+const linesSaved = 1_000;
 const levels = ['debug', 'info', 'warn', 'error', 'fatal'];
 
 interface Line {
@@ -60,6 +63,7 @@ export class LogView {
   readonly #region = byId('lines');
   readonly #level = byId<HTMLSelectElement>('level');
   readonly #pause = byId('pause');
+  readonly #search = byId<HTMLInputElement>('search');
   #lines: Line[] = [];
   #isPaused = false;
   #missed = 0;
@@ -68,6 +72,8 @@ export class LogView {
     this.#session = session;
     lockNote(byId('log-locked'), 'read the log', () => session.ask());
     this.#level.addEventListener('change', () => this.#showAll());
+    this.#search.addEventListener('input', () => this.#showAll());
+    byId('save-log').addEventListener('click', () => void this.#save());
     this.#pause.addEventListener('click', () => this.#setPaused(!this.#isPaused));
   }
 
@@ -126,8 +132,25 @@ export class LogView {
     if (isAtEnd) this.#region.scrollTop = this.#region.scrollHeight;
   }
 
-  #isShown({ level }: Line): boolean {
-    return levels.indexOf(level) >= levels.indexOf(this.#level.value);
+  #isShown({ level, time, event, rest }: Line): boolean {
+    if (levels.indexOf(level) < levels.indexOf(this.#level.value)) return false;
+    const wanted = this.#search.value.trim().toLowerCase();
+    return wanted === '' || `${time} ${level} ${event} ${rest}`.toLowerCase().includes(wanted);
+  }
+
+  /** All that the device still has, as it has it: a JSON object a line. */
+  async #save(): Promise<void> {
+    try {
+      const response = await ask(`log?lines=${linesSaved}&follow=false`);
+      const events = new EventParser().take(await response.text());
+      const lines = events.filter(({ name }) => name === 'message').map(({ data }) => `${data}\n`);
+      const host = byId('host').textContent.replaceAll(/[^\w.-]/g, '_');
+      const time = new Date().toISOString().slice(0, 19).replaceAll(':', '');
+      save(`${host}-${time}.log`, lines.join(''), 'application/x-ndjson');
+    } catch (error) {
+      this.#session.refused(error);
+      say('log-note', reasonOf(error));
+    }
   }
 
   #showAll(): void {

@@ -10,9 +10,12 @@ import type { Status } from './documents.js';
 import { announce, byId, say } from './dom.js';
 import { Figures } from './figures.js';
 import { duration } from './format.js';
+import { HistoryView } from './history.js';
 import { LogView } from './log.js';
+import { Operation } from './operate.js';
 import { watchSections } from './sections.js';
 import { Session } from './session.js';
+import { SystemView } from './system.js';
 import { UpdateView } from './update.js';
 import { showLost, showVerdict } from './verdict.js';
 
@@ -28,6 +31,7 @@ const session = new Session(() => {
   certificates.accessChanged();
   update.accessChanged();
   log.accessChanged();
+  operation.accessChanged();
 });
 const certificates = new CertificatesView(session);
 const log = new LogView(session);
@@ -40,6 +44,7 @@ const update = new UpdateView(session, {
     device.isAwaited = isAwaited;
   },
 });
+const operation = new Operation(session, () => update.restart());
 const figures = new Figures();
 
 const device = new Device({
@@ -89,3 +94,5 @@ for (const name of ['dragover', 'drop']) {
   document.addEventListener(name, (event) => event.preventDefault());
 }
 void device.watch();
+void new SystemView(session).watch();
+void new HistoryView(session).watch();

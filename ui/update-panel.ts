@@ -15,6 +15,8 @@ export interface PanelState {
   isUnknown: boolean;
   /** What this page sends now. */
   sending: Progress | undefined;
+  /** Of what has failed: the step. */
+  failedStep: number;
   /** Of the last thing that was asked for. */
   error: string;
 }
@@ -33,13 +35,21 @@ const stepOf: Record<Update['state'], number> = {
   received: 1,
   installing: 2,
   installed: 3,
-  failed: 0,
+  failed: 2,
   restarting: 3,
 };
 
-function showSteps(step: number, isOver: boolean): void {
+/** Where it failed: with a bundle at its installation, or at what came before in this window; without
+ * one, the device has come back with what it ran before. */
+export const failedStep = (update: Update, stateBefore: string): number => {
+  if (update.bundle === null) return stateBefore === 'receiving' ? 0 : 3;
+  return stateBefore === 'received' ? 1 : stepOf.failed;
+};
+
+function showSteps(step: number, isOver: boolean, isFailed = false): void {
+  const current = isFailed ? 'now failed' : 'now';
   for (const [index, item] of [...byId('steps').children].entries()) {
-    item.className = index < step || isOver ? 'done' : index === step ? 'now' : '';
+    item.className = index < step || isOver ? 'done' : index === step ? current : '';
     if (index === step && !isOver) item.setAttribute('aria-current', 'step');
     else item.removeAttribute('aria-current');
   }
@@ -226,7 +236,7 @@ function noUpdates(): HTMLElement[] {
 }
 
 export function showPanel(state: PanelState, actions: PanelActions): void {
-  const { update, isUnknown, sending, error } = state;
+  const { update, isUnknown, sending } = state;
   const panel = byId('update-panel');
   const isOff = isUnknown || update?.adapter === 'none';
   byId('steps').hidden = isOff || update === undefined;
@@ -237,17 +247,19 @@ export function showPanel(state: PanelState, actions: PanelActions): void {
     renderOnce(panel, 'sending', () => sendingPanel(actions));
     showSending(sending);
   } else if (update !== undefined) {
-    showUpdate(panel, update, error, actions);
+    showUpdate(panel, update, state, actions);
   }
 }
 
 function showUpdate(
   panel: HTMLElement,
   update: Update,
-  error: string,
+  { error, failedStep: failed }: PanelState,
   actions: PanelActions,
 ): void {
-  showSteps(stepOf[update.state], update.state === 'installed' && !update.restartNeeded);
+  const isFailed = update.state === 'failed';
+  const isOver = update.state === 'installed' && !update.restartNeeded;
+  showSteps(isFailed ? failed : stepOf[update.state], isOver, isFailed);
   const { progress: _, slots: __, ...shown } = update;
   renderOnce(panel, JSON.stringify([shown, error]), () => panelOf(update, error, actions));
   if (update.state !== 'installing') return;

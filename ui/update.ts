@@ -4,11 +4,11 @@
 
 import { change, Refusal, read, reasonOf } from './api.js';
 import type { Update } from './documents.js';
-import { announce, byId } from './dom.js';
+import { announce, byId, say } from './dom.js';
 import { lockNote, type Session } from './session.js';
 import { showSlots } from './slots.js';
 import { follow } from './stream.js';
-import { type PanelActions, showPanel } from './update-panel.js';
+import { failedStep, type PanelActions, showPanel } from './update-panel.js';
 import { type Progress, Upload } from './upload.js';
 import { afterMs, whenVisible } from './wait.js';
 
@@ -35,6 +35,7 @@ export class UpdateView {
   #news = 0;
   #bootId = '';
   #state = '';
+  #failedStep = 0;
 
   constructor(session: Session, events: UpdateEvents) {
     this.#session = session;
@@ -107,11 +108,12 @@ export class UpdateView {
     this.#bootId = bootId;
     this.document = update;
     if (this.#state !== state) {
+      if (state === 'failed') this.#failedStep = failedStep(update, this.#state);
       if (this.#state !== '') announce(stateWords[state] ?? state);
       this.#state = state;
       this.#events.onAwaited(state === 'restarting');
     }
-    showSlots(slots, update.adapter);
+    showSlots(slots, update.adapter, (path) => void this.#mark(path));
     this.#show();
     this.#events.onChange();
   }
@@ -122,6 +124,7 @@ export class UpdateView {
         update: this.document,
         isUnknown: this.#isUnknown,
         sending: this.#progress,
+        failedStep: this.#failedStep,
         error: this.#error,
       },
       this.#actions,
@@ -133,7 +136,7 @@ export class UpdateView {
     pause: () => this.#upload?.pause(),
     discard: () => void this.#discard(),
     install: () => void this.#do('POST', 'update/install', {}),
-    restart: () => void this.#do('POST', 'update/restart', {}),
+    restart: () => void this.restart(),
   };
 
   async #send(file: File): Promise<void> {
@@ -162,6 +165,22 @@ export class UpdateView {
   async #discard(): Promise<void> {
     this.#upload?.pause();
     await this.#do('DELETE', 'update/uploads');
+  }
+
+  async #mark(path: string): Promise<void> {
+    say('slots-error', '');
+    try {
+      await change('POST', path, {});
+    } catch (error) {
+      this.#session.refused(error);
+      say('slots-error', reasonOf(error));
+    }
+    await this.refresh();
+  }
+
+  /** The device, outside an update too. */
+  restart(): Promise<void> {
+    return this.#do('POST', 'update/restart', {});
   }
 
   async #do(method: string, path: string, body?: unknown): Promise<void> {

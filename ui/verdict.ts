@@ -5,6 +5,10 @@ import type { CertificateEntry, Status, Update } from './documents.js';
 import { announce, byId, h, icon, renderOnce, say } from './dom.js';
 import { commonName, count } from './format.js';
 
+/** What the watchdog asks for, in the words of this page. */
+export const watchedWords = (name: string): string =>
+  name === 'canary' ? 'the self-test' : name.replaceAll('_', ' ');
+
 export interface Matter {
   kind: 'warn' | 'bad';
   text: string;
@@ -54,10 +58,14 @@ function* ofDelivery({ pending, drains, connections }: Status): Generator<Matter
 function* ofHealth({ watchdog, canary }: Status): Generator<Matter> {
   const missing = watchdog?.missing ?? [];
   if (missing.length > 0) {
-    yield { kind: 'bad', place: 'engine', text: `The watchdog waits for: ${missing.join(', ')}.` };
+    yield {
+      kind: 'bad',
+      place: 'engine',
+      text: `The watchdog waits for: ${missing.map(watchedWords).join(', ')}.`,
+    };
   }
   if (canary !== undefined && canary.failed > 0) {
-    const text = `The canary has failed ${count(canary.failed, 'time')}: ${canary.lastError}`;
+    const text = `The self-test has failed ${count(canary.failed, 'time')}: ${canary.lastError}`;
     yield { kind: 'warn', place: 'engine', text };
   }
 }

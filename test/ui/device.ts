@@ -13,8 +13,14 @@ import { setTimeout } from 'node:timers/promises';
 import { issueCertificate } from '../../src/certificates/issue.js';
 import type { Configuration } from '../../src/config/configuration.js';
 import { operatorRoutes, siteOf } from '../../src/site.js';
-import type { CertificateEntry, Finding, Status, Update } from '../../ui/documents.js';
-import { certificatesOf, idleUpdate, logLines, statusOf } from './figures.js';
+import type {
+  CertificateEntry,
+  Finding,
+  Status,
+  SystemDocument,
+  Update,
+} from '../../ui/documents.js';
+import { certificatesOf, historyOf, idleUpdate, logLines, statusOf, systemOf } from './figures.js';
 
 const uiDirectory = 'dist/ui';
 const types: Record<string, string> = {
@@ -62,6 +68,8 @@ export class FakeDevice {
   bytesPerS = 0;
   /** The connection is cut off when so many bytes of the upload have come; once. */
   cutAt = Number.POSITIVE_INFINITY;
+  /** What the device says of itself otherwise. */
+  system: Partial<SystemDocument> = {};
   /** Takes requests and answers none. */
   isSilent = false;
   /** Whether the status is to be had without the token. */
@@ -176,7 +184,7 @@ export class FakeDevice {
   }
 
   async #api(path: string, incoming: IncomingMessage, outgoing: ServerResponse): Promise<void> {
-    const isMeasure = path === 'status' && this.isMeasureOpen;
+    const isMeasure = /^(status|system)/.test(path) && this.isMeasureOpen;
     if (!isMeasure && incoming.headers.authorization !== `Bearer ${this.#options.token}`) {
       const detail = 'That is not the token. "spliced token" on the device makes a new one.';
       return problem(outgoing, 401, detail);
@@ -186,6 +194,10 @@ export class FakeDevice {
       case 'GET status':
         this.second += 1;
         return json(outgoing, this.#status(status(this.second)));
+      case 'GET system':
+        return json(outgoing, { ...systemOf(this.second), ...this.system });
+      case 'GET system/history':
+        return json(outgoing, { periodMs: 300_000, samples: historyOf() });
       case 'GET certificates':
         return json(outgoing, { served: this.certificates, waiting: [] });
       case 'PUT certificates/uploaded':
@@ -212,7 +224,26 @@ export class FakeDevice {
         this.set({ state: 'restarting' });
         return json(outgoing, {}, 202);
       default:
-        return problem(outgoing, 404, `There is no ${path}.`);
+        return this.#operate(`${incoming.method} ${path}`, outgoing);
+    }
+  }
+
+  /** What an operator does beside an update. */
+  #operate(what: string, outgoing: ServerResponse): void {
+    const [, name, mark] = /^POST update\/slots\/([\w.]+)\/(good|bad)$/.exec(what) ?? [];
+    if (mark === 'good' || mark === 'bad') {
+      const { slots } = this.update;
+      this.set({ slots: slots.map((one) => (one.name === name ? { ...one, status: mark } : one)) });
+      json(outgoing, { slot: name, mark, message: 'marked' });
+    } else if (what === 'GET certificates/authority') {
+      outgoing.writeHead(200, { 'Content-Type': 'application/pem-certificate-chain' });
+      outgoing.end('-----BEGIN CERTIFICATE-----\n');
+    } else if (what === 'POST certificates/requests') {
+      json(outgoing, { request: '-----BEGIN CERTIFICATE REQUEST-----\n', names: [] }, 201);
+    } else if (what === 'POST certificates/renewal' || what === 'POST drain') {
+      json(outgoing, {}, 202);
+    } else {
+      problem(outgoing, 404, `There is no ${what}.`);
     }
   }
 

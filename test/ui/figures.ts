@@ -2,7 +2,13 @@
 // What a device says of itself that this machine is not: an i.MX 8M with CAAM under some load, with
 // two slots and RAUC. For the fake device of the tests and the pictures in the documents.
 
-import type { CertificateEntry, Status, Update } from '../../ui/documents.js';
+import type {
+  CertificateEntry,
+  HistorySample,
+  Status,
+  SystemDocument,
+  Update,
+} from '../../ui/documents.js';
 
 const dayMs = 24 * 3_600_000;
 
@@ -79,7 +85,11 @@ export function statusOf(second: number): Status {
       total: 214_002 + 9 * second,
       byStatus: { 200: 166_310 + 9 * second, 206: 41_702, 304: 5_871, 404: 119 },
     },
-    bytes: { plaintextSent: sent, spliced: Math.round(sent * 0.97), received: 88_000_000 },
+    bytes: {
+      plaintextSent: sent,
+      spliced: Math.round(sent * 0.97),
+      received: 88_000_000 + second * 3 * 2 ** 20,
+    },
     tls: {
       handshakes: { full: 4_120, resumed: 14_709 + second },
       failures: { timeout: 3, not_tls: 2 },
@@ -124,6 +134,40 @@ export function statusOf(second: number): Status {
     certificates: certificatesOf(74),
     configuration: ['/etc/spliced/spliced.toml'],
   };
+}
+
+export function systemOf(second: number): SystemDocument {
+  const gibibyte = 2 ** 30;
+  return {
+    hostname: 'gateway-7',
+    model: 'NXP i.MX8MPlus EVK board',
+    firmware: { name: 'Example Gateway', version: '2026.10.2', build: '20261014.3' },
+    kernel: '6.12.34-lts',
+    time: new Date().toISOString(),
+    uptimeMs: 6 * dayMs + 14_100_000 + second * 1000,
+    processor: { cores: 4, busyPercent: 22 + 9 * Math.sin(second / 7), load: [0.84, 0.71, 0.66] },
+    memory: { totalBytes: 1.9 * gibibyte, availableBytes: 1.27 * gibibyte },
+    storage: [
+      { name: 'system', totalBytes: 0.98 * gibibyte, freeBytes: 0.31 * gibibyte },
+      { name: 'data', totalBytes: 11.6 * gibibyte, freeBytes: 9.24 * gibibyte },
+    ],
+    temperatures: [
+      { name: 'cpu-thermal', celsius: 52.4 + 3 * Math.sin(second / 11) },
+      { name: 'soc-thermal', celsius: 50.1 },
+    ],
+  };
+}
+
+/** A day that ends now. */
+export function historyOf(): HistorySample[] {
+  return Array.from({ length: 288 }, (_, at) => ({
+    time: new Date(Date.now() - (288 - at) * 300_000).toISOString(),
+    busyPercent: 24 + 14 * Math.sin(at / 40) + 4 * Math.sin(at / 3),
+    sentBytesPerS: Math.round((9 + 8 * Math.sin(at / 40) + Math.sin(at / 2)) * 2 ** 20),
+    receivedBytesPerS: at % 96 < 4 ? 5 * 2 ** 20 : 40_000,
+    memoryUsedPercent: 33 + (at % 144) / 20,
+    celsius: 51,
+  }));
 }
 
 export function idleUpdate(): Update {

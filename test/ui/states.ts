@@ -4,7 +4,7 @@
 import type { Page } from 'playwright-core';
 import type { CertificateEntry, Status, Update } from '../../ui/documents.js';
 import type { FakeDevice } from './device.js';
-import { certificatesOf, statusOf } from './figures.js';
+import { certificatesOf, statusOf, systemOf } from './figures.js';
 import { drop, says, until } from './page.js';
 
 export interface State {
@@ -76,6 +76,7 @@ export const states: State[] = [
     reach: async (page) => {
       await says(page, '#verdict', /All is well/);
       await says(page, '#line-list', /api_token_refused/);
+      await says(page, '#gauges', /cpu-thermal/);
       await page.evaluate("for (const d of document.querySelectorAll('details')) d.open = true");
     },
   },
@@ -104,6 +105,14 @@ export const states: State[] = [
     status: largest,
     prepare: (device) => {
       device.certificates = longCertificates();
+      const { storage = [] } = systemOf(0);
+      device.system = {
+        hostname: unbroken.slice(0, 63),
+        model: unbroken,
+        firmware: { name: unbroken, version: unbroken, build: unbroken },
+        storage: storage.map((one) => ({ ...one, freeBytes: 0 })),
+        temperatures: [{ name: unbroken, celsius: 101 }],
+      };
       device.set({ state: 'failed', error: `the bundle is for ${unbroken}` });
     },
     reach: async (page, device) => {
