@@ -16,10 +16,11 @@ function showEdges(list: HTMLElement): void {
   byId('sections-on').hidden = scrollLeft + clientWidth > scrollWidth - 1;
 }
 
-/** The last that begins in the upper part of the screen; at the end of the page, the last. */
+/** The last that begins in the upper part of the screen; at both ends of the page, what is there. */
 function sectionInSight(sections: readonly Element[]): Element | undefined {
   const { scrollHeight, clientHeight } = document.documentElement;
-  if (scrollY > 0 && scrollY + clientHeight >= scrollHeight - 1) return sections.at(-1);
+  if (scrollY === 0) return sections[0];
+  if (scrollY + clientHeight >= scrollHeight - 1) return sections.at(-1);
   const line = upperShare * clientHeight;
   return sections.findLast((one) => one.getBoundingClientRect().top < line) ?? sections[0];
 }

@@ -11,6 +11,10 @@ t.test('the navigation shows that it goes on, and where one is', async (t) => {
   const { page, tab } = await open(t);
   await page.emulateMedia({ reducedMotion: 'reduce' });
   await says(page, '#verdict', /All is well/);
+  await page.setViewportSize({ width: 1280, height: 1_600 });
+  await page.reload();
+  await says(page, '#verdict', /All is well/);
+  t.equal(await page.getAttribute('#sections [aria-current]', 'href'), '#overview', 'at the top');
   const isSeen = (text: string) => `(() => {
     const link = [...document.querySelectorAll('#sections a')].find((a) => a.textContent === '${text}');
     const { left, right } = link.getBoundingClientRect();
