@@ -24,15 +24,18 @@ t.test('one recipe, of this version, that fetches nothing by itself', async (t) 
   t.notMatch(all, /\binherit\b.*\bnpm\b/);
 });
 
-t.test('every kernel feature has its fragment, and is asked for somewhere', async (t) => {
+t.test('every kernel feature has what it names, and is asked for somewhere', async (t) => {
   const directory = 'recipes-kernel/linux/spliced-kmeta/features/spliced';
   const names = readdirSync(join(layer, directory));
   const asked = `${text('recipes-kernel/linux/spliced-kernel.inc')}${text('recipes-kernel/linux/spliced-caam.inc')}`;
+  const patches: string[] = [];
   for (const name of names.filter((name) => name.endsWith('.scc'))) {
+    const added = [...text(`${directory}/${name}`).matchAll(/^patch (\S+)$/gm)];
+    patches.push(...added.map(([, patch = '']) => patch));
     const fragments = [
       ...text(`${directory}/${name}`).matchAll(/^kconf (?:non-)?hardware (\S+)$/gm),
     ];
-    t.equal(fragments.length, 1, name);
+    t.equal(fragments.length, added.length > 0 ? 0 : 1, name);
     for (const [, fragment = ''] of fragments) {
       t.ok(names.includes(fragment), fragment);
       const lines = text(`${directory}/${fragment}`).trim().split('\n');
@@ -42,6 +45,14 @@ t.test('every kernel feature has its fragment, and is asked for somewhere', asyn
     t.ok(asked.includes(`features/spliced/${name}`), name);
   }
   t.match(text(`${directory}/ktls.cfg`), /^CONFIG_TLS=y$/m);
+  const found = names.filter((name) => name.endsWith('.patch'));
+  t.same(patches.sort(), found.sort(), 'each patch belongs to a feature, and is there');
+  for (const name of found) {
+    const patch = text(`${directory}/${name}`);
+    t.match(patch, /^SPDX-License-Identifier: GPL-2\.0 OR /m, `${name}: its licence`);
+    t.match(patch, /^Upstream-Status: /m, `${name}: where it stands`);
+  }
+  t.match(asked, /^SPLICED_KERNEL_TLS_CLOSE \?= "0"$/m, 'a kernel is patched for who asks for it');
 });
 
 t.test('a kernel changes only where the distribution asks for it', async (t) => {
