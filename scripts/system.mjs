@@ -140,6 +140,16 @@ export const modelPackages = [
   },
 ];
 
+/** What builds guest kernels with the patch of net/tls, and compares other servers on them. */
+export const kernelPackages = [
+  tool('patch', 'patch', 'adds the patch'),
+  tool('flex', 'flex', "a kernel's build has grammars"),
+  tool('bison', 'bison', 'likewise'),
+  tool('bc', 'bc', "a kernel's build computes with it"),
+  file('libelf-dev', '/usr/include/libelf.h', 'objtool reads objects with it'),
+  tool('xz-utils', 'xz', "unpacks the kernel's source"),
+];
+
 /** What runs the prebuilds of other architectures. */
 export const emulationPackages = [
   tool('qemu-user-static', 'qemu-arm-static', 'runs programs of other architectures'),

@@ -4,7 +4,7 @@
 // nothing failed. With CI=true or --no-skip a skipped test of cross, guest or board is a failure.
 // The suites: static native unit cross guest board, and long ones that run only when they are asked
 // for: boards (every emulated board, `npm run test:boards`), caam (with a model of the engine,
-// `npm run test:caam`).
+// `npm run test:caam`), kernel (the patch of net/tls, `npm run test:kernel`).
 import { spawnSync } from 'node:child_process';
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
@@ -21,6 +21,7 @@ import {
   emulationPackages,
   ensurePackages,
   fuzzPackages,
+  kernelPackages,
   modelPackages,
   SetupError,
   testPackages,
@@ -29,7 +30,7 @@ import {
 import { newTally, runTapFiles } from './tap.mjs';
 
 const suiteNames = ['static', 'native', 'unit', 'cross', 'guest', 'board'];
-const allSuiteNames = [...suiteNames, 'boards', 'caam'];
+const allSuiteNames = [...suiteNames, 'boards', 'caam', 'kernel'];
 const outputCharsMax = 20_000;
 const matrixFile = 'test/guest/matrix.test.ts';
 
@@ -190,6 +191,12 @@ async function boardSuite(directories, { packages = [], timeoutS, mustNotSkip, w
   return skipped ?? kernelSuite(directories, { timeoutS, mustNotSkip, wanted });
 }
 
+async function longGuestSuite(directories, packages, mustNotSkip, wanted) {
+  if (testSources(directories, wanted).length === 0) return newTally();
+  const skipped = skippedUnless(() => ensurePackages(packages), directories.join(' '), mustNotSkip);
+  return skipped ?? kernelSuite(directories, { timeoutS: 7200, mustNotSkip, wanted });
+}
+
 function addUp(tallies) {
   const total = newTally();
   for (const tally of tallies) {
@@ -253,6 +260,8 @@ await runScript(async () => {
     boards: () => boardSuite(['test/board'], board),
     // The first of them builds QEMU.
     caam: () => boardSuite(['test/caam'], { ...board, packages: modelPackages, timeoutS: 3600 }),
+    // Builds kernels.
+    kernel: () => longGuestSuite(['test/kernel'], kernelPackages, mustNotSkip, wanted),
   };
   const tallies = [];
   for (const name of allSuiteNames.filter((suite) => only.includes(suite))) {
