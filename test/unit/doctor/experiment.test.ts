@@ -52,6 +52,12 @@ t.test('what the figures mean', async (t) => {
     ['info', /did not finish in time/],
     ['warning', /delivered 30 of 32 downloads in the time/],
   ]);
+  const [naive] = judge({
+    conditions,
+    naive: { ...whole, ...bad },
+    spliced: { ...whole, ...engine },
+  });
+  t.match(naive?.advice, /SPLICED_KERNEL_TLS_CLOSE/, 'what would mend it for other servers');
   t.match(brokenOff('no thread'), { level: 'problem', detail: 'no thread.' });
   t.match(levels({}, { promoted: 0 })[1], ['warning', /Only 0 of 32 connections had kernel TLS/]);
 });
