@@ -4,8 +4,12 @@
 import { spawnSync } from 'node:child_process';
 import { prepare } from '../guest/host/prepare.js';
 
-/** The kernels that are built from source; 6.1 has no patch. */
-export const builtKernels = ['6.12', 'newest'];
+/** The kernels that are built from source, without and with the patches; SPLICED_GUEST_KERNELS narrows. */
+export const builtKernels = process.env.SPLICED_GUEST_KERNELS?.split(' ') ?? [
+  '6.1',
+  '6.12',
+  'newest',
+];
 
 /** A reason when nothing here can run on this machine. */
 export function prepareKernels(): string | undefined {
