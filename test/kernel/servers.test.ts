@@ -7,7 +7,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import t, { type Test } from 'tap';
-import { checkDownloads, checkOffload, checkStop } from '../guest/host/checks.js';
+import { checkDownloads, checkOffload } from '../guest/host/checks.js';
 import { type Case, runGuest } from '../guest/host/run-guests.js';
 import { buildKernel, builtKernels, prepareKernels } from './host.js';
 
@@ -19,7 +19,8 @@ interface Counts {
   other: number;
 }
 
-const ownCases = ['matrix 16384', 'stop', 'epoll', 'curl'];
+// Not stop: its deadline is that of a host that does nothing else.
+const ownCases = ['matrix 16384', 'epoll', 'curl'];
 // A machine that builds kernels is busy.
 process.env.SPLICED_TEST_PATIENCE ??= '4';
 
@@ -77,7 +78,6 @@ for (const kernel of builtKernels) {
     for (const name of ownCases) {
       const result = guest.cases[name] ?? { error: `No report:\n${guest.output}` };
       checkDownloads(test, result);
-      if (name === 'stop') checkStop(test, result);
       checkOffload(test, name, result, true);
     }
   });
