@@ -14,7 +14,6 @@ import { engineCount } from './engine/count.js';
 import { Failover } from './engine/failover.js';
 import { aborted, EngineEvents, figures, statsOf, stopEngine } from './engine/lifecycle.js';
 import {
-  type BoundListener,
   type CertificatePair,
   type ClientCertificates,
   type Engine,
@@ -39,7 +38,7 @@ import { reasonOf, StartError } from './start-error.js';
 import { secureStateDirectory } from './state-directory.js';
 import { Health, isHealthWatched } from './supervision/health.js';
 import { takeNotifySocket } from './supervision/notify.js';
-import { isUnreached, selfRequestWithin } from './supervision/self-request.js';
+import { answerOurselves } from './supervision/self-request.js';
 import { takeInheritedSockets } from './supervision/socket-activation.js';
 import { extendStopWhileItProgresses } from './supervision/stop-extension.js';
 import { createSupervisor, type Supervisor } from './supervision/systemd.js';
@@ -81,9 +80,7 @@ interface Serving {
   clients?: ClientAccess;
 }
 
-const firstAnswerMs = 5_000;
 const hangMsMax = 5_000;
-const readyMs = 15_000;
 
 /** The settings that a reload puts into effect beside the certificates: those that are live. */
 function liveValues(serving: Serving, log: Log, reporter: ConnectionReporter): Participant {
@@ -134,29 +131,6 @@ function createEngine(parts: EngineParts): Engine {
     const option = plan.isActivated && code === 'ELISTEN' ? '' : (refusedOptions[code] ?? '');
     throw new StartError(`${option}${reasonOf(error)}`);
   }
-}
-
-/**
- * Throws when a request through the real TLS path does not come back from every listener. Where TCP
- * does not get to it from here, such as with loopback down, nothing is known, and the log says so.
- */
-async function answerOurselves(
-  native: NativeModule,
-  listeners: BoundListener[],
-  fingerprints: string[],
-  stop: AbortSignal,
-  log: Log,
-): Promise<void> {
-  const requests = listeners.map(async ({ address, port }) => {
-    const request = { address, port, fingerprints, timeoutMs: firstAnswerMs };
-    try {
-      await selfRequestWithin(native.askOurselves, request, readyMs, stop);
-    } catch (error) {
-      if (!isUnreached(error)) throw error;
-      log.warn({ event: 'self_request_impossible', address, port, reason: reasonOf(error) });
-    }
-  });
-  await Promise.all(requests);
 }
 
 interface StopParts {
@@ -364,13 +338,13 @@ export async function runDaemon(parts: DaemonParts): Promise<boolean> {
     const running = await startEngine(surroundings, https, serving, log, ends);
     const { engine, events, reporter, listeners } = running;
     if (supervisor.isPresent) {
-      const answered = answerOurselves(
-        native,
+      const answered = answerOurselves({
+        ask: native.askOurselves,
         listeners,
-        certificates.fingerprints(),
-        signals.stop,
+        fingerprints: certificates.fingerprints(),
+        stop: signals.stop,
         log,
-      );
+      });
       answered.catch(() => {}); // Nobody waits for it when the service is stopped meanwhile.
       try {
         await Promise.race([answered, aborted(signals.stop)]);

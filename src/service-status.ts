@@ -51,10 +51,7 @@ export function describeService(
 }
 
 /** From now on the status has what is not done, and how much of the log was lost. The answer ends that. */
-export function showTroubles(
-  { housekeeping, output }: Described,
-  engine: Engine,
-): () => void {
+export function showTroubles({ housekeeping, output }: Described, engine: Engine): () => void {
   let isOver = false;
   const task = 'writing the log';
   const showDropped = (): void => {

@@ -109,7 +109,7 @@ bool has_second_reading(const Services& s, const Connection& c, const http::Requ
   if (c.route->action != http::Action::Proxy || path.find(';') == std::string_view::npos)
     return false;
   const std::string bare = without_parameters(path);
-  return find_route(*c.site, request, target, bare).route != c.route ||
+  return find_route(*c.site->site, request, target, bare).route != c.route ||
          lacks_certificate(s, c, bare);
 }
 

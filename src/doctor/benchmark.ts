@@ -29,7 +29,7 @@ export const benchmarkConditions = {
   recordBytesMax: 16_384,
 } as const;
 
-/** One measurement; src/engine/native.ts, LoadFigures. */
+/** One measurement; src/engine/experiments.ts, LoadFigures. */
 export interface Measured {
   bodyBytes: number;
   responses: number;

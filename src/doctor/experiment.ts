@@ -8,7 +8,7 @@ import { join } from 'node:path';
 import type { Finding } from './board.js';
 import { withScratchDirectory } from './scratch.js';
 
-/** What each half is told: src/engine/native.ts, TruncationOptions, without the server. */
+/** What each half is told: src/engine/experiments.ts, TruncationOptions, without the server. */
 export const conditions = {
   // Not a multiple of a record: the last, large record is what a hasty close loses even where the
   // cipher is synchronous.

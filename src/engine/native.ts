@@ -7,6 +7,12 @@ import { existsSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { loadAddon } from './addon-file.js';
+import type {
+  LoadFigures,
+  LoadOptions,
+  TruncationFigures,
+  TruncationOptions,
+} from './experiments.js';
 
 /**
  * PEM texts. The first pair is the default, the others are chosen by SNI. Of pairs for one name the
@@ -290,55 +296,6 @@ export interface SelfRequest {
   /** SHA-256 of the certificates of which one must answer, as X509Certificate.fingerprint256. */
   fingerprints: string[];
   timeoutMs: number;
-}
-
-/** One half of the truncation experiment: `downloads` slow clients against one server. */
-export interface TruncationOptions {
-  /** Of an engine on 127.0.0.1; 0: a naive server of the experiment's own, which closes too early. */
-  port: number;
-  /** What the naive server answers with; an engine's root must hold the same as `body`. */
-  file: string;
-  bodyBytes: number;
-  certificates: CertificatePair[];
-  downloads: number;
-  parallel: number;
-  receiveBufferBytes: number;
-  bytesPerSecond: number;
-  timeoutMs: number;
-}
-
-export interface TruncationFigures {
-  complete: number;
-  truncated: number;
-  failed: number;
-  unfinished: number;
-  /** Connections that the naive server could not give to the kernel. */
-  notPromoted: number;
-  missingBytes: number;
-  /** Of one download. */
-  missingBytesMax: number;
-  durationMs: number;
-}
-
-/** Keep-alive clients over loopback that ask an engine for one file, as fast as it comes. */
-export interface LoadOptions {
-  port: number;
-  path: string;
-  bodyBytes: number;
-  connections: number;
-  /** Of the measurement: handshakes and the first response of each connection come before it. */
-  durationMs: number;
-}
-
-/** Processor times in microseconds; the clients' own is in `clientUs` alone. */
-export interface LoadFigures {
-  responses: number;
-  bodyBytes: number;
-  durationMs: number;
-  clientUs: number;
-  processUs: number;
-  /** Of the whole machine, in steps of 10 ms; 0: /proc/stat cannot be read. */
-  systemUs: number;
 }
 
 export interface NativeModule {

@@ -5,6 +5,8 @@
 // canary.ts.
 
 import { setTimeout as sleep } from 'node:timers/promises';
+import type { Log } from '../log.js';
+import { reasonOf } from '../start-error.js';
 
 /** As the addon has it (engine/native.ts): rejects with an Error that says what is wrong. */
 export type AskOurselves = (request: SelfRequest) => Promise<void>;
@@ -19,6 +21,8 @@ export interface SelfRequest {
 }
 
 const retryMs = 200;
+const firstAnswerMs = 5_000;
+const readyMs = 15_000;
 
 /** Where a listener of this address can be reached from the device itself; first the likeliest. */
 function targetsOf(address: string): string[] {
@@ -40,7 +44,7 @@ async function askAnyTarget(ask: AskOurselves, request: SelfRequest): Promise<vo
 }
 
 /** TCP does not get there, such as with loopback down: asking again would say no more. */
-export const isUnreached = (error: unknown): boolean =>
+const isUnreached = (error: unknown): boolean =>
   (error as NodeJS.ErrnoException).code === 'EUNREACHED';
 
 /**
@@ -64,4 +68,30 @@ export async function selfRequestWithin(
     }
     await sleep(retryMs);
   }
+}
+
+export interface SelfRequests {
+  ask: AskOurselves;
+  listeners: readonly { address: string; port: number }[];
+  fingerprints: string[];
+  stop: AbortSignal;
+  log: Log;
+}
+
+/**
+ * Rejects when a request through the real TLS path does not come back from every listener. Where TCP
+ * does not get to it from here, such as with loopback down, nothing is known, and the log says so.
+ */
+export async function answerOurselves(parts: SelfRequests): Promise<void> {
+  const { ask, listeners, fingerprints, stop, log } = parts;
+  const requests = listeners.map(async ({ address, port }) => {
+    const request = { address, port, fingerprints, timeoutMs: firstAnswerMs };
+    try {
+      await selfRequestWithin(ask, request, readyMs, stop);
+    } catch (error) {
+      if (!isUnreached(error)) throw error;
+      log.warn({ event: 'self_request_impossible', address, port, reason: reasonOf(error) });
+    }
+  });
+  await Promise.all(requests);
 }
