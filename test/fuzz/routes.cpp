@@ -39,15 +39,18 @@ Route route_of(std::string_view line, size_t number) {
   return route;
 }
 
-// The host of a valid Host field: what is before the last colon that no bracket follows.
-std::string_view without_port(std::string_view host) {
+// The host of a valid Host field: what is before the last colon that no bracket follows, without a
+// dot at its end.
+std::string_view name_of(std::string_view host) {
   const size_t colon = host.rfind(':');
   const bool is_port = colon != kNone && host.find(']', colon) == kNone;
-  return is_port ? host.substr(0, colon) : host;
+  const std::string_view name = is_port ? host.substr(0, colon) : host;
+  const bool is_rooted = name.size() > 1 && name[name.size() - 1] == '.';
+  return name.substr(0, name.size() - (is_rooted ? 1 : 0));
 }
 
 bool fits(const Route& route, std::string_view host, std::string_view path) {
-  if (!route.host.empty() && !equals_ignoring_case(route.host, without_port(host))) return false;
+  if (!route.host.empty() && !equals_ignoring_case(route.host, name_of(host))) return false;
   const std::string prefix = route.prefix + "/";
   return route.prefix.empty() || path == route.prefix || path.substr(0, prefix.size()) == prefix;
 }

@@ -63,7 +63,7 @@ TicketKeys::Key::~Key() = default;
 std::shared_ptr<const ContextGeneration> ContextGeneration::build(
     const std::vector<CertificatePem>&, Trust trust, TicketKeys&, std::string&) {
   static uint8_t built = 0;
-  std::shared_ptr<ContextGeneration> generation(new ContextGeneration(std::move(trust)));
+  std::shared_ptr<ContextGeneration> generation(new ContextGeneration(nullptr, std::move(trust)));
   generations[generation.get()] = ++built;
   return generation;
 }
