@@ -10,10 +10,23 @@ export const troubleText = (task: UndoneTask): string =>
 
 export type Counts = Record<string, number>;
 
+/** Of one engine; its totals are since it was made. */
+export interface EngineFigures {
+  id: number;
+  connections: number;
+  accepted: number;
+  requests: number;
+  bytesSent: number;
+  bytesReceived: number;
+  pendingBytes: number;
+}
+
 export interface StatusDocument {
   version: string;
   uptimeMs: number;
   ring: { backend: string };
+  /** `hanging`: engines that were replaced, whose thread waits in the kernel; see failover.ts. */
+  engines: { count: number; replaced: number; hanging: number; each: EngineFigures[] };
   offload: {
     mode: string;
     suspended: string;

@@ -69,7 +69,17 @@ function showEncryption({ offload, ring }: Status): void {
   say('tile-cipher-note', isKernel ? (driver?.name ?? 'driver not known') : 'why: see Encryption');
 }
 
-function showConnections({ connections, tls }: Status): void {
+/** One for each processor, as a rule: are all of them at work? */
+function engineWords({ engines }: Status): string {
+  if (engines === undefined) return '–';
+  const { each, hanging } = engines;
+  const shares = each.map(({ connections }) => number(connections)).join(' + ');
+  const words = each.length === 1 ? '1' : `${each.length}, with ${shares} connections`;
+  return hanging === 0 ? words : `${words}; ${hanging} more wait for the crypto engine`;
+}
+
+function showConnections(status: Status): void {
+  const { connections, tls } = status;
   const rows = rowsOf(connections.byState);
   const most = Math.max(connections.open, 1);
   renderOnce(byId('states'), JSON.stringify([rows, most]), () =>
@@ -84,6 +94,7 @@ function showConnections({ connections, tls }: Status): void {
   );
   const { accepted, shed, evicted = 0 } = connections;
   const turned = nonZero({ turned_away: shed, made_room: evicted }, '');
+  say('engines', engineWords(status));
   say('accepted', turned === '' ? number(accepted) : `${number(accepted)}; ${turned}`);
   const { full = 0, resumed = 0 } = tls.handshakes;
   say('handshakes', `${number(full)} full, ${number(resumed)} resumed`);

@@ -102,6 +102,16 @@ function writeTraffic(
   to.counter('spliced_file_cold_fills_total', 'Reads that waited for storage.', files.coldFills);
 }
 
+function writeEngines(to: Exposition, { engines }: StatusDocument): void {
+  const each = (value: keyof StatusDocument['engines']['each'][number]): Sample[] =>
+    engines.each.map((engine, index) => [{ engine: String(index) }, engine[value]]);
+  to.gauge('spliced_engines', 'Threads that serve.', engines.count);
+  to.gauge('spliced_engines_hanging', 'Replaced, and still in the kernel.', engines.hanging);
+  to.gauge('spliced_engine_connections', 'Connections now, of each engine.', each('connections'));
+  to.counter('spliced_engine_requests_total', 'Requests, of each engine.', each('requests'));
+  to.counter('spliced_engine_sent_bytes_total', 'Plaintext sent by each.', each('bytesSent'));
+}
+
 function writeUpstreams(to: Exposition, { upstreams }: StatusDocument): void {
   to.gauge('spliced_upstream_connections', 'Connections to applications behind proxy routes.', [
     [{ state: 'busy' }, upstreams.open - upstreams.idle],
@@ -241,6 +251,7 @@ export function metricsOf(
   to.gauge('spliced_uptime_seconds', 'Since the engine started.', seconds(status.uptimeMs));
   writeOffload(to, status);
   writeTraffic(to, status);
+  writeEngines(to, status);
   writeUpstreams(to, status);
   writeDrains(to, status);
   writeHealth(to, status);

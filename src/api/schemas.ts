@@ -40,6 +40,12 @@ const status = open({
     promoted: counts,
     fallbacks: counts,
   }),
+  engines: open({
+    count,
+    replaced: count,
+    hanging: count,
+    each: listOf(open({ connections: count, requests: count, bytesSent: count })),
+  }),
   connections: open({ accepted: count, shed: count, open: count, byState: counts }),
   requests: open({ total: count, byStatus: counts }),
   bytes: open({ plaintextSent: count, spliced: count, received: count }),

@@ -33,6 +33,11 @@ const listOf = (counts: Counts): string =>
     .map(([name, count]) => `${name}: ${count}`)
     .join(', ');
 
+const engineWords = ({ each, hanging }: StatusDocument['engines']): string => {
+  const shares = `connections: ${each.map(({ connections }) => connections).join(', ')}`;
+  return hanging === 0 ? shares : `${shares}; ${hanging} wait in the kernel`;
+};
+
 const inBrackets = (text: string): string => (text === '' ? '' : ` (${text})`);
 
 function sizeOf(bytes: number): string {
@@ -73,7 +78,8 @@ function certificateRows({ served, waiting }: Shown['certificates']): string[] {
 
 /** Rows of a name and what is to be said; rows of one name stand below each other. */
 function rowsOf({ status, certificates }: Shown): [name: string, text: string][] {
-  const { offload, connections, requests, bytes, pending, drains, canary, watchdog } = status;
+  const { offload, engines, connections, requests, bytes, pending, drains, canary, watchdog } =
+    status;
   const { housekeeping = [] } = status;
   const stayed = sum(offload.fallbacks);
   const rows: [string, string][] = [
@@ -88,6 +94,7 @@ function rowsOf({ status, certificates }: Shown): [name: string, text: string][]
       'connections',
       `${connections.open} open, ${connections.accepted} accepted, ${connections.shed} refused`,
     ],
+    ['engines', `${engines.count}${inBrackets(engineWords(engines))}`],
     ['requests', `${requests.total}${inBrackets(listOf(requests.byStatus))}`],
     ['sent', `${sizeOf(bytes.plaintextSent)}, of which ${sizeOf(bytes.spliced)} spliced`],
     [

@@ -63,6 +63,17 @@ export function statusOf(second: number): Status {
       fallbacks: { off_by_configuration: 0, kernel_has_no_tls: 0, peer_closed: 14 },
       cipherFailures: { encrypt: 0, decrypt: 0 },
     },
+    engines: {
+      count: 4,
+      replaced: 0,
+      hanging: 0,
+      each: [2, 1, 2, 2].map((connections, id) => ({
+        id,
+        connections,
+        requests: 40,
+        bytesSent: 4096,
+      })),
+    },
     connections: {
       accepted: 18_829 + second,
       shed: 0,

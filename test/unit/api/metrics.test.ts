@@ -66,6 +66,9 @@ t.test('the figures are those of the status', async (t) => {
   t.equal(figureOf('spliced_connections_promoted_total', cipher), 7);
   t.equal(figureOf('spliced_responses_total', { code: '404' }), 1);
   t.equal(figureOf('spliced_connections', { state: 'splice' }), 2);
+  t.equal(figureOf('spliced_engines'), 2);
+  t.equal(figureOf('spliced_engine_connections', { engine: '0' }), 2);
+  t.equal(figureOf('spliced_engine_sent_bytes_total', { engine: '1' }), 400);
   t.equal(figureOf('spliced_sent_bytes_total'), 1000);
   t.equal(figureOf('spliced_upstream_connections', { state: 'busy' }), 3);
   t.equal(figureOf('spliced_upstream_failures_total', { reason: 'truncated' }), 1);
