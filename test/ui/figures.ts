@@ -70,8 +70,11 @@ export function statusOf(second: number): Status {
       each: [2, 1, 2, 2].map((connections, id) => ({
         id,
         connections,
+        accepted: 9,
         requests: 40,
         bytesSent: 4096,
+        bytesReceived: 512,
+        pendingBytes: 0,
       })),
     },
     connections: {
