@@ -3,7 +3,15 @@
 // beside it spliced.d/*.toml in name order, so that an image ships the first and a site adds to it.
 // Called by layers.ts.
 
-import { closeSync, constants, fstatSync, openSync, readdirSync, readSync } from 'node:fs';
+import {
+  closeSync,
+  constants,
+  fstatSync,
+  openSync,
+  readdirSync,
+  readSync,
+  type Stats,
+} from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
 import { reasonOf } from '../start-error.js';
 
@@ -28,6 +36,9 @@ export interface ConfigFiles {
 
 const isAbsent = (error: unknown): boolean => (error as NodeJS.ErrnoException).code === 'ENOENT';
 
+/** /dev/null, the usual name for a file with nothing in it (null(4): device 1, 3). */
+const isNull = (status: Stats): boolean => status.isCharacterDevice() && status.rdev === 0x103;
+
 /** The whole text, at most configBytesMax of it. Throws an Error that says why it cannot be had. */
 function readText(path: string): string {
   // Opening a FIFO would wait for its writer.
@@ -35,7 +46,7 @@ function readText(path: string): string {
   try {
     const status = fstatSync(fd);
     if (status.isDirectory()) throw new Error('it is a directory');
-    if (!status.isFile()) throw new Error('it is no ordinary file');
+    if (!status.isFile() && !isNull(status)) throw new Error('it is no ordinary file');
     const chunks: Buffer[] = [];
     let length = 0;
     for (let read = -1; read !== 0; length += read) {

@@ -37,7 +37,7 @@ t.test('messages, and an environment without the socket', async (t) => {
   const stopping = `STOPPING=1\nSTATUS=${'x'.repeat(1000)}`;
   t.same(sent, [
     ['@manager', 'FDSTORE=1', [7]],
-    ['@manager', 'READY=1\nSTATUS=two lines READY=1', undefined],
+    ['@manager', 'READY=1\nSTATUS=two lines\\u0000READY=1', undefined],
     ['@manager', stopping, undefined],
     ['@manager', 'EXTEND_TIMEOUT_USEC=1501000', undefined],
   ]);
