@@ -7,12 +7,10 @@ import { prepare } from './host/prepare.js';
 
 const contract = [
   'files',
-  'floods',
   'http',
   'nginx',
   'request-framing',
   'site',
-  'tls-extensions',
   'upload',
   'variants',
 ].map((name) => `contract/${name}`);

@@ -67,7 +67,7 @@ export async function runInGuest(t: Test, suite: Suite): Promise<void> {
     });
   });
   const script = runs.map(({ line }) => line).join('\n');
-  const guest = ['-k', '6.12', '-a', '-M', 'tls', '-m', '768', '-t', '400', '-w', shared];
+  const guest = ['-k', '6.12', '-a', '-M', 'tls', '-m', '768', '-t', '700', '-w', shared];
   const { status, stderr } = spawnSync(
     'test/guest/lab/run-guest',
     [...guest, '--', 'bash', '-c', script],

@@ -1,0 +1,14 @@
+// SPDX-License-Identifier: Apache-2.0
+// What clients do inside TLS, over kernel TLS and in user space: floods of records without data, short
+// records, ALPN.
+
+import t from 'tap';
+import { runInGuest } from './host/contract.js';
+import { prepare } from './host/prepare.js';
+
+const contract = ['floods', 'tls-extensions', 'engines'].map((name) => `contract/${name}`);
+
+const unable = prepare();
+t.test('floods, extensions and several engines', { skip: unable ?? false }, (t) =>
+  runInGuest(t, { contract, promotedMin: 100 }),
+);
