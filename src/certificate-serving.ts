@@ -14,6 +14,7 @@ import type { ListenerPlan } from './listeners.js';
 import type { Log } from './log.js';
 import type { PlainHttp } from './plain-http/responder.js';
 import type { Participant } from './reload.js';
+import { visibleJson } from './visible.js';
 
 export interface CertificateParts {
   loaded: LoadedConfiguration;
@@ -206,7 +207,7 @@ export class CertificateServing {
 
 /** As much of the list as the status takes; a last entry says how many more there are. */
 export function statusText(entries: readonly unknown[], bytesMax = statusBytesMax): string {
-  const texts = entries.map((entry) => JSON.stringify(entry));
+  const texts = entries.map((entry) => visibleJson(entry));
   const lengthOf = (some: string[]): number => Buffer.byteLength(some.join(','));
   const all = texts.length;
   while (lengthOf(texts) > bytesMax) texts.pop();

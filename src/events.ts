@@ -3,6 +3,7 @@
 // the update and the build that is served. There is no queue: a reader brings the number of the last
 // change that it has, and one that is slow passes over what has been replaced meanwhile. Filled by
 // the daemon's rooms, read by the API. Must never log.
+import { visibleJson } from './visible.js';
 
 export interface NamedValue {
   name: string;
@@ -17,7 +18,7 @@ export class Events {
 
   /** The value of this name from now on. The same again is no change. */
   publish(name: string, value: unknown): void {
-    const data = JSON.stringify(value);
+    const data = visibleJson(value);
     if (this.#values.get(name)?.data === data) return;
     this.#changes += 1;
     this.#values.set(name, { data, change: this.#changes });

@@ -17,5 +17,9 @@ export const visible = (text: string): string => text.replace(unseen, codeOf);
 /** Lines and tabs of our own stay. */
 export const visibleLines = (text: string): string => text.replace(unseenButLayout, codeOf);
 
+/** JSON for programs that a terminal may show too: the same value, written in what can be seen. */
+export const visibleJson = (value: unknown, space?: number): string =>
+  visibleLines(JSON.stringify(value, undefined, space));
+
 /** Whether all of it can be seen as it is. */
 export const isVisible = (text: string): boolean => text.search(unseen) === -1;

@@ -7,6 +7,7 @@ import type { RequestListener } from 'node:http';
 import { getRequestListener } from '@hono/node-server';
 import { Hono } from 'hono/tiny';
 import type { Log } from '../log.js';
+import { visibleJson } from '../visible.js';
 import type { Access, Asker, Door } from './access.js';
 import { refuseOtherSites } from './cross-site.js';
 import { Problem, problemType, storageProblem } from './problem.js';
@@ -26,7 +27,7 @@ const standardHeaders = {
 };
 
 function answerOf(problem: Problem): Response {
-  const text = `${JSON.stringify(problem.body)}\n`;
+  const text = `${visibleJson(problem.body)}\n`;
   return new Response(text, {
     status: problem.status,
     headers: { ...problem.headers, ...standardHeaders, 'Content-Type': problemType },

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Every route of the API. Used by app.ts.
 
+import { json } from './json.js';
 import { describe } from './openapi.js';
 import type { Route } from './route.js';
 import { certificates } from './routes/certificates.js';
@@ -24,7 +25,7 @@ const description: Route = {
     type: 'application/json',
     schema: { type: 'object', required: ['openapi', 'info', 'paths'] },
   },
-  handle: (c) => c.json(describe(routes, prefix, SPLICED_VERSION)),
+  handle: () => json(describe(routes, prefix, SPLICED_VERSION)),
 };
 
 export const routes: readonly Route[] = [

@@ -3,15 +3,16 @@
 // origin of each value beside it, or JSON for programs. Values of sensitive settings never appear.
 // Called by `spliced config show`.
 
+import { visibleJson } from '../visible.js';
 import type { Effective, LoadedConfiguration } from './configuration.js';
 import { originText } from './layers.js';
 
 const lineWidth = 44;
 
-/** A value as TOML writes it; JSON's strings are TOML's but for DEL. */
+/** A value as TOML writes it; JSON's strings are TOML's, DEL escaped. */
 export function tomlValue(value: unknown): string {
   if (Array.isArray(value)) return `[${value.map(tomlValue).join(', ')}]`;
-  return JSON.stringify(value).replaceAll('\u007f', '\\u007f');
+  return visibleJson(value);
 }
 
 function lineOf({ key, value, origin, setting }: Effective): string {
@@ -39,5 +40,5 @@ export function showAsJson({ settings, files }: LoadedConfiguration): string {
     const what = setting.sensitive === true ? { isHidden: true } : { value };
     return [key, { ...what, origin }] as const;
   });
-  return `${JSON.stringify({ files, settings: Object.fromEntries(shown) }, null, 2)}\n`;
+  return `${visibleJson({ files, settings: Object.fromEntries(shown) }, 2)}\n`;
 }

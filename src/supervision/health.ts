@@ -4,6 +4,7 @@
 // Made by daemon.ts when the service is ready.
 
 import type { Log } from '../log.js';
+import { visibleJson } from '../visible.js';
 import { Accelerator } from './accelerator.js';
 import { Canary, type CanaryEngine, type CanaryResult, type CanaryRun } from './canary.js';
 import { type Clock, systemClock, Watchdog, type WatchedEngine } from './watchdog.js';
@@ -185,10 +186,10 @@ export class Health {
     const { engine, onTroubles } = this.#parts;
     const accelerator = this.#accelerator.status();
     const watchdog = this.#watchdog?.status();
-    engine.annotate('canary', JSON.stringify(this.#figures));
+    engine.annotate('canary', visibleJson(this.#figures));
     const reason = shortened(accelerator.reason);
-    engine.annotate('accelerator', JSON.stringify({ ...accelerator, reason }));
-    if (watchdog) engine.annotate('watchdog', JSON.stringify(watchdog));
+    engine.annotate('accelerator', visibleJson({ ...accelerator, reason }));
+    if (watchdog) engine.annotate('watchdog', visibleJson(watchdog));
     const words = [
       ...(accelerator.suspended ? [`kernel TLS is suspended: ${reason}`] : []),
       ...(watchdog?.missing.length ? [`watchdog withheld: ${watchdog.missing.join(', ')}`] : []),

@@ -12,6 +12,7 @@ import { fsyncDirectory, makeDirectory } from '../durable.js';
 import type { Housekeeper } from '../housekeeping.js';
 import type { Log } from '../log.js';
 import { reasonOf } from '../start-error.js';
+import { visibleJson } from '../visible.js';
 import type { Upload } from './document.js';
 import type { ReceivedBundle } from './record.js';
 import {
@@ -323,7 +324,7 @@ export class Uploads<R extends Receiver = Receiver> {
     await this.#keep({ state: 'complete', offset: length, sha256, file });
     await nameBundle(directory, file);
     const taking = onReceived({ path: join(directory, file), name, length, sha256 });
-    receiver.conclude(200, `${JSON.stringify({ name, length, sha256 })}\n`);
+    receiver.conclude(200, `${visibleJson({ name, length, sha256 })}\n`);
     try {
       await taking;
     } finally {

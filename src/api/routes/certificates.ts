@@ -3,6 +3,7 @@
 // there. Collected by ../routes.ts.
 
 import { readFields } from '../body.js';
+import { json } from '../json.js';
 import { Problem } from '../problem.js';
 import { jsonOf, pemType, type Route } from '../route.js';
 
@@ -35,7 +36,7 @@ const upload: Route = {
       throw new Problem(422, 'Unusable certificate', detail, { members: { findings } });
     }
     const { served } = certificates.list();
-    return c.json({ findings, isDefault: served[0]?.source === 'uploaded', served });
+    return json({ findings, isDefault: served[0]?.source === 'uploaded', served });
   },
 };
 
@@ -59,7 +60,7 @@ const requests: readonly Route[] = [
       const refusal = certificates.refusalOf(names);
       if (refusal !== undefined) throw new Problem(422, 'Unusable names', `${refusal}.`);
       const made = await certificates.request(names);
-      if (made !== undefined) return c.json(made, 201);
+      if (made !== undefined) return json(made, 201);
       const detail =
         'A request waits for its certificate: upload that, or give the request up with DELETE.';
       throw new Problem(409, 'A request waits', detail);
@@ -72,9 +73,9 @@ const requests: readonly Route[] = [
     operationId: 'getCertificateRequests',
     summary: 'The request that waits for its certificate, if there is one.',
     answer: { status: 200, description: 'One, or none.', ...jsonOf('Requests') },
-    handle: (c, { service: { certificates } }) => {
+    handle: (_c, { service: { certificates } }) => {
       const pending = certificates.pending();
-      return c.json({ requests: pending === undefined ? [] : [pending] });
+      return json({ requests: pending === undefined ? [] : [pending] });
     },
   },
   {
@@ -84,9 +85,9 @@ const requests: readonly Route[] = [
     operationId: 'giveUpCertificateRequest',
     summary: 'Gives up the request that waits, and destroys its key.',
     answer: { status: 200, description: 'None waits any more.', ...jsonOf('Requests') },
-    async handle(c, { service: { certificates } }) {
+    async handle(_c, { service: { certificates } }) {
       await certificates.giveUp();
-      return c.json({ requests: [] });
+      return json({ requests: [] });
     },
   },
 ];
@@ -100,7 +101,7 @@ export const certificates: readonly Route[] = [
     summary:
       'What is served, the default first, and the sources that still wait for a certificate.',
     answer: { status: 200, description: 'The certificates.', ...jsonOf('Certificates') },
-    handle: (c, { service }) => c.json(service.certificates.list()),
+    handle: (_c, { service }) => json(service.certificates.list()),
   },
   upload,
   {
@@ -111,8 +112,8 @@ export const certificates: readonly Route[] = [
     summary: 'Forgets the uploaded certificate and its key; what else there is, is served again.',
     answer: { status: 200, description: 'It is gone.', ...jsonOf('Certificates') },
     problems: { 404: 'No certificate was uploaded.' },
-    async handle(c, { service: { certificates } }) {
-      if (await certificates.uninstall()) return c.json(certificates.list());
+    async handle(_c, { service: { certificates } }) {
+      if (await certificates.uninstall()) return json(certificates.list());
       throw new Problem(404, 'Nothing there', 'No certificate was uploaded.');
     },
   },
@@ -133,7 +134,7 @@ export const certificates: readonly Route[] = [
     async handle(c, { service: { certificates } }) {
       await readFields(c, {});
       const asked = await certificates.renew();
-      if (asked.length > 0) return c.json({ asked }, 202);
+      if (asked.length > 0) return json({ asked }, 202);
       const detail = 'All certificates are installed ones: replace their files.';
       throw new Problem(409, 'Nothing to renew', detail);
     },

@@ -3,6 +3,7 @@
 // ../routes.ts.
 
 import { readFields, readText } from '../body.js';
+import { json } from '../json.js';
 import { Problem } from '../problem.js';
 import { jsonOf, jsonType, type Route } from '../route.js';
 
@@ -34,7 +35,7 @@ export const operation: readonly Route[] = [
     answer: { status: 200, description: 'The findings.', ...jsonOf('Check') },
     async handle(c, { service }) {
       const { errors, warnings } = await service.configuration.check(await readText(c, tomlType));
-      return c.json({ valid: errors.length === 0, errors, warnings });
+      return json({ valid: errors.length === 0, errors, warnings });
     },
   },
   {
@@ -56,7 +57,7 @@ export const operation: readonly Route[] = [
         throw new Problem(503, 'Stopping', 'The service stops, and changes nothing any more.');
       }
       const { errors, applied, restartRequired } = result;
-      if (errors.length === 0) return c.json({ applied, restartRequired });
+      if (errors.length === 0) return json({ applied, restartRequired });
       const detail = 'Nothing was changed: put right what "errors" names, and reload again.';
       throw new Problem(422, 'Wrong configuration', detail, { members: { errors } });
     },
@@ -72,7 +73,7 @@ export const operation: readonly Route[] = [
     async handle(c, { service }) {
       await readFields(c, {});
       service.drain();
-      return c.json({ draining: true }, 202);
+      return json({ draining: true }, 202);
     },
   },
 ];

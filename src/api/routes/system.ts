@@ -3,6 +3,7 @@
 // them without a credential, and nobody else: a stranger learns neither name nor version. Collected by
 // ../routes.ts.
 
+import { json } from '../json.js';
 import { jsonOf, type Route } from '../route.js';
 
 export const system: readonly Route[] = [
@@ -14,7 +15,7 @@ export const system: readonly Route[] = [
     summary:
       'The device: its name, model and firmware, time, processor, memory, storage, temperatures.',
     answer: { status: 200, description: 'As it is now.', ...jsonOf('System') },
-    handle: async (c, { service }) => c.json(await service.system.current()),
+    handle: async (_c, { service }) => json(await service.system.current()),
   },
   {
     method: 'get',
@@ -23,6 +24,6 @@ export const system: readonly Route[] = [
     operationId: 'getHistory',
     summary: 'The last day, or since the service was started, in means of five minutes.',
     answer: { status: 200, description: 'The oldest first.', ...jsonOf('History') },
-    handle: (c, { service }) => c.json(service.system.history()),
+    handle: (_c, { service }) => json(service.system.history()),
   },
 ];

@@ -4,6 +4,7 @@
 
 import { RESPONSE_ALREADY_SENT } from '@hono/node-server/utils/response';
 import { readFields } from '../body.js';
+import { json } from '../json.js';
 import { Problem } from '../problem.js';
 import { jsonOf, type Parameter, type Route } from '../route.js';
 
@@ -39,7 +40,7 @@ const markRoute = (mark: 'good' | 'bad'): Route => ({
     }
     await readFields(c, {});
     const { isMarked, message } = await update.mark(name, mark);
-    if (isMarked) return c.json({ slot: name, mark, message });
+    if (isMarked) return json({ slot: name, mark, message });
     throw refused(message);
   },
 });
@@ -52,7 +53,7 @@ export const update: readonly Route[] = [
     operationId: 'getUpdate',
     summary: 'The state of the update, and the slots of the device.',
     answer: { status: 200, description: 'The state.', ...jsonOf('Update') },
-    handle: async (c, { service }) => c.json(await service.update.current()),
+    handle: async (_c, { service }) => json(await service.update.current()),
   },
   {
     method: 'post',
@@ -73,7 +74,7 @@ export const update: readonly Route[] = [
       const { file } = await readFields(c, { file: 'string?' });
       const refusal = await service.update.install(file);
       if (refusal !== undefined) throw refused(refusal);
-      return c.json(await service.update.current(), 202);
+      return json(await service.update.current(), 202);
     },
   },
   {
@@ -89,7 +90,7 @@ export const update: readonly Route[] = [
       await readFields(c, {});
       const refusal = await service.update.restart();
       if (refusal !== undefined) throw refused(refusal);
-      return c.json(await service.update.current(), 202);
+      return json(await service.update.current(), 202);
     },
   },
   markRoute('good'),

@@ -3,6 +3,7 @@
 // the answer names, to the engine. Collected by ../routes.ts.
 
 import { readFields } from '../body.js';
+import { json } from '../json.js';
 import { Problem } from '../problem.js';
 import { jsonOf, type Route } from '../route.js';
 
@@ -41,7 +42,7 @@ export const uploads: readonly Route[] = [
       const wish = await readFields(c, { name: 'string', length: 'number', sha256: 'string?' });
       try {
         const { path, offset, length } = await uploads.begin(wish);
-        return c.json({ upload: path, offset, length }, 201, { Location: path });
+        return json({ upload: path, offset, length }, 201, { Location: path });
       } catch (error) {
         throw problemFrom(error) ?? error;
       }
@@ -54,9 +55,9 @@ export const uploads: readonly Route[] = [
     operationId: 'getUploads',
     summary: 'The upload that is there in part, if there is one.',
     answer: { status: 200, description: 'One, or none.', ...jsonOf('UploadParts') },
-    async handle(c, { service }) {
+    async handle(_c, { service }) {
       const state = await service.uploads.state();
-      return c.json({ uploads: state === undefined ? [] : [state] });
+      return json({ uploads: state === undefined ? [] : [state] });
     },
   },
   {
@@ -67,8 +68,8 @@ export const uploads: readonly Route[] = [
     summary: 'Gives up the upload, or forgets the bundle that was received.',
     answer: { status: 200, description: 'Nothing is there any more.', ...jsonOf('UploadParts') },
     problems: { 404: 'There is none that could be forgotten.' },
-    async handle(c, { service }) {
-      if (await service.uploads.giveUp()) return c.json({ uploads: [] });
+    async handle(_c, { service }) {
+      if (await service.uploads.giveUp()) return json({ uploads: [] });
       throw new Problem(404, 'Nothing there', 'Nothing was uploaded that could be forgotten now.');
     },
   },
