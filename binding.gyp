@@ -23,7 +23,14 @@
       ],
       'cflags!': ['-fno-exceptions', '-O3'],
       'cflags_cc!': ['-fno-exceptions', '-fno-rtti', '-std=gnu++17', '-O3'],
-      'cflags': ['-O2', '-fvisibility=hidden', '-fstack-protector-strong'],
+      'cflags': [
+        '-O2',
+        '-fvisibility=hidden',
+        '-fstack-protector-strong',
+        # -Wp comes last, wherever a distribution gives its own level: no redefinition, and 3 counts.
+        # glibc makes it 2 for a compiler that cannot (before GCC 12).
+        '-Wp,-U_FORTIFY_SOURCE,-D_FORTIFY_SOURCE=3',
+      ],
       'cflags_cc': ['-std=c++17', '-Wall', '-Wextra', '-fexceptions', '-fvisibility-inlines-hidden'],
       'ldflags': [
         '-Wl,-z,relro',
@@ -31,6 +38,17 @@
         '-Wl,--version-script=<(module_root_dir)/native/seam/exports.map',
       ],
       'conditions': [
+        # Shadow stacks (CET). The mark is the linker's word for every object: glibc's start files and
+        # Debian's liburing are not compiled for it, but each of their calls has its return, which is
+        # all that a shadow stack asks for. Of landing pads (IBT) that cannot be said: none is forced.
+        ['target_arch=="x64"', {
+          'cflags': ['-fcf-protection=full'],
+          'ldflags': ['-Wl,-z,shstk'],
+        }],
+        # Signed return addresses and landing pads (PAC, BTI): hints, which older processors skip.
+        # The mark is the linker's to give, where start files and liburing have them too.
+        ['target_arch=="arm64"', { 'cflags': ['-mbranch-protection=standard'] }],
+        ['target_arch in "x64 arm64 arm"', { 'cflags': ['-fstack-clash-protection'] }],
         ['spliced_io_uring==1', {
           'sources!': ['native/ring/no_uring.cpp'],
           # Statically: a board needs no liburing package, and its version is the tested one.

@@ -3,7 +3,7 @@
 // is supported, brings no second OpenSSL, and is hardened. Every rule is a function from what readelf
 // said to findings. Used by scripts/prebuild.mjs for what it made, and by test/cross.
 import { spawnSync } from 'node:child_process';
-import { statSync } from 'node:fs';
+import { readFileSync, statSync } from 'node:fs';
 import { symbolFloor } from './targets.mjs';
 
 function readelf(file, option) {
@@ -61,6 +61,27 @@ function* segmentRule({ file }) {
   if (/^ +LOAD .* RWE /m.test(segments)) yield 'has a segment that is writable and executable';
 }
 
+// What the compiler's checks leave behind: calls of their handlers (fortified functions of glibc that
+// remain where a size is not known to be right, and the stack protector's).
+function* checkedRule({ file }) {
+  const called = symbolsOf(file).map(({ name }) => name);
+  if (!called.includes('__stack_chk_fail')) yield 'has no stack protector';
+  const isFortified = (name) => name !== '__stack_chk_fail' && /^__\w+_chk$/.test(name);
+  if (!called.some(isFortified)) yield 'calls no fortified function (_FORTIFY_SOURCE)';
+}
+
+// What each function begins with, and what the file's note promises of all of its code.
+function* branchRule({ file, elf }) {
+  if (elf.branch === undefined) return;
+  const { mark, instruction, what } = elf.branch;
+  const properties = /Properties: (.*)/.exec(readelf(file, '--notes'))?.[1] ?? '';
+  if (mark !== undefined && !properties.split(/[ ,]+/).includes(mark)) {
+    yield `has no ${mark} mark in its notes`;
+  }
+  const code = readFileSync(file);
+  if (!code.includes(Buffer.from(instruction, 'hex'))) yield `has no ${what}`;
+}
+
 function* stripRule({ file }) {
   const sections = readelf(file, '--sections');
   if (/ \.(symtab|debug_\w+) /.test(sections)) yield 'is not stripped';
@@ -79,7 +100,7 @@ function* versionRule({ file }) {
 // What the node process has: Node-API, and OpenSSL without a version (Debian's has one, Node's own has
 // none, and an unversioned reference is content with either).
 const fromNode =
-  /^(napi_|node_api_|(SSL|TLS|X509|ASN1|BIO|CRYPTO|ERR|EVP|OPENSSL|OSSL|PEM|RAND)_|HMAC$|(i2d|d2i)_)/;
+  /^(napi_|node_api_|(SSL|TLS|X509|ASN1|BIO|CRYPTO|ERR|EVP|OPENSSL|OSSL|PEM|RAND|GENERAL_NAMES?)_|HMAC$|(i2d|d2i)_)/;
 // In a process whose OpenSSL was built with 32-bit time_t these would read half of an argument.
 const takesTimeT =
   /^(X509_(cmp_time|time_adj)|(X509_VERIFY_PARAM|X509_STORE_CTX)_[gs]et_time|ASN1_\w*TIME_(set|adj|cmp_time_t)$|OPENSSL_gmtime|SSL_SESSION_[gs]et_time_ex|SSL_CTX_flush_sessions_ex)/;
@@ -135,6 +156,8 @@ const rules = [
   machineRule,
   dynamicRule,
   segmentRule,
+  checkedRule,
+  branchRule,
   stripRule,
   versionRule,
   symbolRule,

@@ -30,9 +30,6 @@ import {
 } from './setup.mjs';
 import { buildPackages, ensurePackages, findNodeHeaders, SetupError, which } from './system.mjs';
 
-// What binding.gyp leaves to the distribution, as Debian builds its own packages.
-const hardening = ['-U_FORTIFY_SOURCE', '-D_FORTIFY_SOURCE=2', '-fstack-clash-protection'];
-
 export const compilerOf = ({ compilerPackage, name, triplet }) => ({
   name: compilerPackage,
   reason: `compiles the addon for ${name}`,
@@ -76,8 +73,8 @@ export function toolchainOf({ cflags, triplet }, sysroot, nodedir) {
     AR: tool('ar'),
     LINK: tool('g++'),
     CPPFLAGS: `-isystem ${sysroot}/usr/include -isystem ${sysroot}/usr/include/${triplet}`,
-    CFLAGS: [...cflags, ...hardening].join(' '),
-    CXXFLAGS: [...cflags, ...hardening].join(' '),
+    CFLAGS: cflags.join(' '),
+    CXXFLAGS: cflags.join(' '),
     LDFLAGS: `-Wl,--as-needed -L${sysroot}/usr/lib/${triplet}`,
     JOBS: 'max',
     // With it node-gyp uses these headers and never fetches any. They serve every target: what

@@ -22,13 +22,25 @@ const byName = (name: string): Target => {
   return target;
 };
 const x64 = byName('x64');
+const arm64 = byName('arm64');
 const armv7 = byName('armv7');
 
 const entry = `
   int napi_register_module_v1(void) { return 0; }
   int node_api_module_get_api_version_v1(void) { return 8; }
 `;
+const branch = {
+  x64: ['-fcf-protection=full', '-Wl,-z,shstk'],
+  arm64: ['-mbranch-protection=standard'],
+} as Record<string, string[]>;
 const good = ['-Wl,-z,now', '-Wl,-z,relro', '-s'];
+// Whose sizes the compiler cannot know to be right.
+const checked = `
+  #include <string.h>
+  __attribute__((visibility("hidden"))) void copy(char *to, const char *from) {
+    char own[16]; strcpy(own, from); memcpy(to, own, 16);
+  }
+`;
 
 /** What the gate says about a shared object of `source`, compiled for `target` with `flags`. */
 function judge(directory: string, target: Target, source: string, flags: string[]): string {
@@ -42,10 +54,29 @@ function judge(directory: string, target: Target, source: string, flags: string[
 
 t.test('each rule finds what it is for', async (t) => {
   const directory = t.testdir();
-  const plain = judge(directory, x64, '', good);
+  const hard = ['-O2', '-D_FORTIFY_SOURCE=3', '-fstack-protector-strong'];
+  const plain = judge(directory, x64, checked, [...good, ...hard, ...(branch.x64 ?? [])]);
   t.match(plain, /^needs the libraries [^\n]*$/, 'a file without C++: nothing but its libraries');
   const wide = '#include <time.h>\nlong now(void) { return time(0); }';
   const cases: [string, Target, string, string[], RegExp][] = [
+    [
+      'no fortification',
+      x64,
+      checked,
+      [...good, '-O2', '-fstack-protector-strong'],
+      /_FORTIFY_SOURCE/,
+    ],
+    [
+      'no stack protector',
+      x64,
+      checked,
+      [...good, '-O2', '-fno-stack-protector'],
+      /stack protector/,
+    ],
+    ['no shadow stack', x64, checked, [...good, '-fcf-protection=full'], /no SHSTK mark/],
+    ['no landing pads', x64, checked, [...good, '-fcf-protection=none', '-nostdlib'], /endbr64/],
+    ['no signed returns', arm64, checked, good, /paciasp/],
+    ['signed returns', arm64, checked, [...good, ...(branch.arm64 ?? [])], /^(?![\s\S]*paciasp)/],
     ['library path', x64, '', [...good, '-Wl,-rpath,/opt/lib'], /library path/],
     ['lazy', x64, '', ['-Wl,-z,lazy', '-s'], /binds lazily/],
     ['no RELRO', x64, '', ['-Wl,-z,now', '-Wl,-z,norelro', '-s'], /no RELRO/],
