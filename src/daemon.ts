@@ -349,7 +349,10 @@ export async function runDaemon(parts: DaemonParts): Promise<boolean> {
       try {
         await Promise.race([answered, aborted(signals.stop)]);
       } catch (error) {
-        log.fatal({ event: 'not_ready', reason: `no answer to ourselves: ${reasonOf(error)}` });
+        log.fatal({
+          event: 'not_ready',
+          reason: `the service does not answer its own request: ${reasonOf(error)}`,
+        });
         return false;
       }
       if (signals.stop.aborted) return true;

@@ -179,7 +179,7 @@ export class Uploads<R extends Receiver = Receiver> {
     const part = join(directory, partName);
     const found = await lstat(part).catch(() => undefined);
     if (found?.isFile() !== true || found.size < record.offset) {
-      const reason = `the part has ${found?.size ?? 'no'} bytes, and ${record.offset} were safe`;
+      const reason = `its file has ${found?.size ?? 'no'} bytes, and ${record.offset} were stored`;
       log.warn({ event: 'upload_lost', name: record.name, reason });
       return removeUpload(directory);
     }
