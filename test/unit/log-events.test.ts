@@ -14,5 +14,5 @@ t.test('every event is described', async (t) => {
   const events = new Set([...texts.matchAll(/\bevent: '(\w+)'/g)].map(([, name]) => name));
   t.ok(events.size > 70, `${events.size} events`);
   const described = readFileSync('docs/LOGGING.md', 'utf8');
-  for (const event of events) t.ok(described.includes(`\`${event}\``), event);
+  for (const event of events) t.ok(described.includes(`\`${event}\``), `${event}`);
 });
