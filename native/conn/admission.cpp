@@ -115,6 +115,7 @@ bool make_room(Services& s) {
 
 void admit(Services& s, const Arrival& arrival) {
   const int socket = arrival.socket;
+  s.occupancy.take_over(arrival.account.get(), s.share);
   const bool canary = s.canary.port != 0 && os::peer_is_own_port(socket, s.canary.port);
   const os::ClientKey client = os::client_key(socket);
   if (!canary) {

@@ -11,13 +11,22 @@ namespace spliced::conn {
 
 using Lock = std::lock_guard<std::mutex>;
 
+namespace {
+
+bool is_busy(const Occupancy::Share& share, uint64_t now_ms) {
+  const uint64_t since_ms = share.busy_since_ms.load(std::memory_order_relaxed);
+  return since_ms != 0 && now_ms > since_ms + limits::kBusyEngineMs;
+}
+
+}  // namespace
+
 void Occupancy::take_part(size_t engine, std::shared_ptr<Share> share, const os::Closer& closer) {
   share->closer_ = &closer;
   Lock lock(mutex_);
   shares_.at(engine) = std::move(share);
 }
 
-size_t Occupancy::assign(size_t accepting, uint64_t now_ms) {
+Occupancy::Assigned Occupancy::assign(size_t accepting, uint64_t now_ms) {
   Lock lock(mutex_);
   size_t best = accepting;
   // One more than another is no reason to hand a client over.
@@ -26,41 +35,40 @@ size_t Occupancy::assign(size_t accepting, uint64_t now_ms) {
   for (size_t i = 0; i < shares_.size(); i++) {
     if (!shares_[i]) continue;
     const Share& share = *shares_[i];
-    const uint64_t since_ms = share.busy_since_ms.load(std::memory_order_relaxed);
-    const bool is_busy = since_ms != 0 && now_ms > since_ms + limits::kBusyEngineMs;
-    if (i == accepting || is_busy || share.sockets_ >= fewest) continue;
+    if (i == accepting || is_busy(share, now_ms) || share.sockets_ >= fewest) continue;
     best = i;
     fewest = share.sockets_;
   }
   shares_[best]->sockets_++;
-  return best;
+  return {best, shares_[best]};
 }
 
-void Occupancy::add_socket(Share& share) {
+void Occupancy::take_over(Share* from, Share& to) {
+  if (from == &to) return;
   Lock lock(mutex_);
-  share.sockets_++;
+  if (from != nullptr) {
+    SPLICED_ASSERT(from->sockets_ > 0);
+    from->sockets_--;
+  }
+  to.sockets_++;
 }
 
-void Occupancy::reassign(size_t from, size_t to) {
-  Lock lock(mutex_);
-  SPLICED_ASSERT(shares_[from]->sockets_ > 0);
-  shares_[from]->sockets_--;
-  shares_[to]->sockets_++;
-}
-
-std::optional<size_t> Occupancy::next_with_room(size_t engine, const os::ClientKey& client) {
+std::optional<size_t> Occupancy::next_with_room(size_t engine, const os::ClientKey& client,
+                                                uint64_t now_ms) {
   Lock lock(mutex_);
   const bool is_of_address =
       count_locked(client).connections >= limits_.connections_per_address_max;
+  std::optional<size_t> busy;
   for (size_t i = 1; i < shares_.size(); i++) {
     const size_t next = (engine + i) % shares_.size();
     if (!shares_[next]) continue;
     const Share& share = *shares_[next];
     if (share.waiting.load(std::memory_order_relaxed) == 0) continue;
     if (is_of_address && share.addresses_.count(client).connections == 0) continue;
-    return next;
+    if (!is_busy(share, now_ms)) return next;
+    if (!busy) busy = next;
   }
-  return std::nullopt;
+  return busy;
 }
 
 // Those that make room have left, and so has who waits for the closer's thread, up to kLeavingMax
@@ -129,6 +137,7 @@ bool Occupancy::begin_leaving(Share& share, const os::ClientKey& client, bool in
 
 void Occupancy::leave(Share& share, const os::ClientKey& client, bool left) {
   Lock lock(mutex_);
+  SPLICED_ASSERT(share.clients_ > 0 && share.sockets_ > 0);
   share.clients_--;
   share.sockets_--;
   if (left)
@@ -139,6 +148,7 @@ void Occupancy::leave(Share& share, const os::ClientKey& client, bool left) {
 
 void Occupancy::socket_gone(Share& share) {
   Lock lock(mutex_);
+  SPLICED_ASSERT(share.sockets_ > 0);
   share.sockets_--;
 }
 

@@ -55,21 +55,26 @@ class Occupancy {
   Occupancy& operator=(const Occupancy&) = delete;
 
   // From now on this is the part of the engine with this number; one that was it before counts no
-  // more. `closer` lives as long as the part counts.
+  // more. `closer` lives as long as the part counts: so this comes before the former engine may
+  // end.
   void take_part(size_t engine, std::shared_ptr<Share> share, const os::Closer& closer);
 
+  struct Assigned {
+    size_t engine;
+    std::shared_ptr<Share> account;  // has the socket from now on
+  };
   // The engine for a socket that `accepting` has just accepted: the one with the fewest, if it does
-  // not work on something that takes its time. It has the socket on its account from now on.
-  size_t assign(size_t accepting, uint64_t now_ms);
-  // A socket that comes from an engine that counts no more.
-  void add_socket(Share& share);
-  // From one engine's account to another's.
-  void reassign(size_t from, size_t to);
+  // not work on something that takes its time.
+  Assigned assign(size_t accepting, uint64_t now_ms);
+  // An engine takes a socket: from the account that has it (null: none has) to its own. An engine
+  // may be replaced while a socket is on its way to it, so the account goes with the socket.
+  void take_over(Share* from, Share& to);
   // The engine whose canary comes from a port of this host; `is_from(port)` looks at the socket.
   template <class IsFrom>
   std::optional<size_t> canary_of(IsFrom is_from);
-  // The next engine that might make room for this client where `engine` cannot; none: nullopt.
-  std::optional<size_t> next_with_room(size_t engine, const os::ClientKey& client);
+  // The next engine that might make room for this client where `engine` cannot, rather one that
+  // does not work on something that takes its time; none: nullopt.
+  std::optional<size_t> next_with_room(size_t engine, const os::ClientKey& client, uint64_t now_ms);
 
   // A place for a client. Nothing if it has one now; else which table is full.
   std::optional<Shed> enter(Share& share, const os::ClientKey& client);
@@ -81,7 +86,7 @@ class Occupancy {
   bool begin_leaving(Share& share, const os::ClientKey& client, bool in_handshake);
   // A client's place is free, and its socket with the closer. `left`: it had begun to leave before.
   void leave(Share& share, const os::ClientKey& client, bool left);
-  // A socket that had no place (the canary's, or a refused one) is with the closer.
+  // A socket that had no place (the canary's, or a refused one) is with the closer, or closed.
   void socket_gone(Share& share);
   // How much of all an address has.
   AddressTable::Count count(const os::ClientKey& client) const;

@@ -58,11 +58,12 @@ struct Canary {
   uint32_t open = 0;       // connections of it
 };
 
-// A socket that was accepted, and how many engines have already found no place for it.
+// A socket that was accepted, how many engines have already found no place for it, and whose load
+// it counts as; null: nobody's.
 struct Arrival {
   int socket = -1;
   uint32_t refusals = 0;
-  bool counted = true;  // on the account of the engine that has it now
+  std::shared_ptr<Occupancy::Share> account = nullptr;
 };
 
 struct Services {

@@ -4,6 +4,7 @@
 
 #include <utility>
 
+#include "base/clock.hpp"
 #include "engine/service.hpp"
 
 namespace spliced::engine {
@@ -23,6 +24,7 @@ bool Engine::start() {
   const std::string name = "spliced-engine" + std::to_string(index_);
   if (thread_.start(name.c_str(), [this] { run(); })) return true;
   for (size_t i = 0; i < accepting_.size(); i++) service_.listeners().leave(i);
+  (void)closer_.stop(limits::kCloseWaitMs);  // it has nothing to do
   return false;
 }
 
@@ -42,6 +44,10 @@ bool Engine::hand_over(const conn::Arrival& arrival) {
 
 std::vector<conn::Arrival> Engine::retire() {
   replaced_.store(true, std::memory_order_relaxed);
+  return end_arrivals();
+}
+
+std::vector<conn::Arrival> Engine::end_arrivals() {
   Lock lock(mailbox_mutex_);
   takes_arrivals_ = false;
   return std::exchange(mailbox_.arrivals, {});
@@ -63,7 +69,11 @@ void Engine::stop_by(uint64_t at_ms) {
 
 bool Engine::close(uint32_t wait_ms) {
   stop_by(0);
-  return thread_.join_within(wait_ms) && closer_.stop(wait_ms);
+  const uint64_t until_ms = base::now_ms() + wait_ms;
+  if (!thread_.join_within(wait_ms)) return false;
+  for (const conn::Arrival& arrival : end_arrivals()) service_.turn_away(arrival);  // never served
+  const uint64_t now_ms = base::now_ms();
+  return closer_.stop(static_cast<uint32_t>(until_ms > now_ms ? until_ms - now_ms : 0));
 }
 
 }  // namespace spliced::engine

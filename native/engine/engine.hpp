@@ -71,6 +71,8 @@ class Engine {
   // Another engine is in its place: takes back what was handed over and not looked at, and what it
   // accepts from now on goes to that one.
   std::vector<conn::Arrival> retire();
+  const os::Closer& closer() const { return closer_; }
+  const std::shared_ptr<conn::Occupancy::Share>& account() const { return share_; }
 
  private:
   struct Accepting {
@@ -94,6 +96,7 @@ class Engine {
   int timeout_ms(const conn::Services& s) const;
   bool finished(const conn::Services& s);
   bool takes_no_more();
+  std::vector<conn::Arrival> end_arrivals();
 
   Service& service_;
   const size_t index_;
@@ -118,7 +121,7 @@ class Engine {
   uint64_t stop_began_ms_ = 0;
   uint64_t wall_due_ms_ = 0;  // when the wall clock is looked at again
   uint64_t drained_before_ = 0, aborted_before_ = 0;
-  bool aborted_all_ = false;
+  bool aborts_ = false;  // the deadline is over: nobody stays, nor does who comes now
 
   os::Thread thread_;
 };

@@ -34,11 +34,11 @@ void Engine::run() {
     Event event;
     event.type = Event::Type::Failed;
     event.reason = opened.detail;
+    for (const conn::Arrival& arrival : end_arrivals()) service_.turn_away(arrival);
     return service_.on_event(*this, std::move(event));
   }
   ring_detail_ = opened.detail;
   backend_.store(opened.backend, std::memory_order_release);
-  service_.occupancy().take_part(index_, share_, closer_);
   conn::Services s(service_.options().connections, *opened.ring, closer_, figures_,
                    service_.kernel(), service_.occupancy(), *share_);
   s.connection_log = &service_.connection_log();
@@ -94,8 +94,8 @@ void Engine::serve(ring::Ring& ring, conn::Services& s) {
     conn::run_ticks(s);
     conn::run_deadlines(s);
     rearm_due(s);
-    if (stop_by_ms_ && s.now_ms >= *stop_by_ms_ && !aborted_all_) {
-      aborted_all_ = true;
+    if (stop_by_ms_ && s.now_ms >= *stop_by_ms_) {
+      aborts_ = true;
       conn::abort_all(s);
     }
   }
@@ -127,10 +127,7 @@ void Engine::take_mail(conn::Services& s) {
   }
   if (mail.uploads) s.uploads = std::move(*mail.uploads);
   if (mail.offload_suspended) s.offload_suspended = *mail.offload_suspended;
-  for (const conn::Arrival& arrival : mail.arrivals) {
-    if (!arrival.counted) service_.occupancy().add_socket(*share_);
-    conn::admit(s, arrival);
-  }
+  for (const conn::Arrival& arrival : mail.arrivals) conn::admit(s, arrival);
   if (!mail.stop_by_ms) return;
   const bool first = !stop_by_ms_;
   if (first || *mail.stop_by_ms < *stop_by_ms_) stop_by_ms_ = mail.stop_by_ms;
@@ -188,32 +185,21 @@ void Engine::on_accept(conn::Services& s, const ring::Completion& completion) {
 void Engine::take_in(conn::Services& s, int socket) {
   conn::Occupancy& occupancy = service_.occupancy();
   if (replaced_.load(std::memory_order_relaxed)) {
-    if (!service_.hand_over(index_, {socket, 0, false})) os::close_fd(socket);
+    if (!service_.hand_over(index_, {socket})) os::close_fd(socket);
     return;
   }
-  size_t to = occupancy.assign(index_, s.now_ms);
-  const auto canary_of =
-      occupancy.canary_of([&](uint16_t port) { return os::peer_is_own_port(socket, port); });
-  if (canary_of && *canary_of != to) {
-    occupancy.reassign(to, *canary_of);
-    to = *canary_of;
-  }
-  if (to != index_) {
-    if (service_.hand_over(to, {socket})) return;
-    occupancy.reassign(to, index_);
-  }
-  conn::admit(s, {socket});
+  auto [to, account] = occupancy.assign(index_, s.now_ms);
+  const conn::Arrival arrival{socket, 0, std::move(account)};
+  to = occupancy.canary_of([&](uint16_t port) { return os::peer_is_own_port(socket, port); })
+           .value_or(to);
+  if (to == index_ || !service_.hand_over(to, arrival)) conn::admit(s, arrival);
 }
 
 // Each engine is asked once at most.
 bool Engine::pass_on(const conn::Arrival& arrival, const os::ClientKey& client) {
   if (arrival.refusals >= service_.options().engines) return false;
-  const auto to = service_.occupancy().next_with_room(index_, client);
-  if (!to) return false;
-  service_.occupancy().reassign(index_, *to);
-  if (service_.hand_over(*to, arrival)) return true;
-  service_.occupancy().reassign(*to, index_);
-  return false;
+  const auto to = service_.occupancy().next_with_room(index_, client, base::now_ms());
+  return to && service_.hand_over(*to, {arrival.socket, arrival.refusals, share_});
 }
 
 void Engine::refuse_waiting(size_t index) {
@@ -235,7 +221,7 @@ int Engine::timeout_ms(const conn::Services& s) const {
   int timeout = conn::next_timeout_ms(s);
   for (const Accepting& state : accepting_)
     if (state.rearm_ms != 0) timeout = sooner(timeout, until(state.rearm_ms, s.now_ms));
-  if (stop_by_ms_ && !aborted_all_) timeout = sooner(timeout, until(*stop_by_ms_, s.now_ms));
+  if (stop_by_ms_ && !aborts_) timeout = sooner(timeout, until(*stop_by_ms_, s.now_ms));
   return timeout;
 }
 

@@ -36,7 +36,11 @@ std::unique_ptr<Service> Service::create(const Options& options, Failure& failur
     return nullptr;
   }
   service->kernel_ = tls::probe_kernel();
-  for (size_t i = 0; i < options.engines; i++) service->engines_.push_back(service->make_engine(i));
+  for (size_t i = 0; i < options.engines; i++) {
+    service->engines_.push_back(service->make_engine(i));
+    const Engine& made = *service->engines_.back();
+    service->occupancy_.take_part(i, made.account(), made.closer());
+  }
   return service;
 }
 
@@ -174,27 +178,32 @@ bool Service::hand_over(size_t index, const conn::Arrival& arrival) {
   return engines_[index]->hand_over(arrival);
 }
 
+void Service::turn_away(const conn::Arrival& arrival) {
+  os::close_fd(arrival.socket);
+  if (arrival.account) occupancy_.socket_gone(*arrival.account);
+}
+
 bool Service::replace_engine(size_t index, Failure& failure) {
+  if (stop_.begun) {  // which another engine would not know of
+    failure = {"ESTOPPED", "the service stops"};
+    return false;
+  }
   std::unique_ptr<Engine> next = make_engine(index);
   Engine& started = *next;
-  Engine* former = nullptr;
-  {
-    Lock lock(engines_mutex_);
-    former = engines_[index].get();
-    replaced_.push_back(std::exchange(engines_[index], std::move(next)));
-    replacements_++;
-  }
   if (!started.start()) {
-    Lock lock(engines_mutex_);
-    std::swap(engines_[index], replaced_.back());
-    replaced_.pop_back();
-    replacements_--;
     failure = {"ETHREAD", "cannot start a thread: raise TasksMax or RLIMIT_NPROC"};
     return false;
   }
-  former->stop_by(base::now_ms() + options_.connections.drain_timeout_ms);
-  for (const conn::Arrival& arrival : former->retire())
-    if (!started.hand_over({arrival.socket, 0, false})) os::close_fd(arrival.socket);
+  Engine& former = *engines_[index];
+  {
+    Lock lock(engines_mutex_);
+    replaced_.push_back(std::exchange(engines_[index], std::move(next)));
+    replacements_++;
+  }
+  occupancy_.take_part(index, started.account(), started.closer());
+  former.stop_by(base::now_ms() + options_.connections.drain_timeout_ms);
+  for (const conn::Arrival& arrival : former.retire())
+    if (!started.hand_over({arrival.socket, 0, arrival.account})) turn_away(arrival);
   return true;
 }
 
@@ -227,8 +236,13 @@ void Service::on_event(const Engine& engine, Event event) {
       event.type = Event::Type::Released;
       return on_event_(std::move(event));
     }
-    default:
+    case Event::Type::Failed:
+      stop_.ended[engine.id()] = {};  // no stop waits for it
       on_event_(std::move(event));
+      if (stop_.begun) tell_stopped();
+      return;
+    case Event::Type::Released:  // made above alone
+      return;
   }
 }
 
@@ -281,13 +295,16 @@ void Service::conclude_stop() {
 bool Service::close(uint32_t wait_ms) {
   if (on_event_) stop(0);
   bool joined = true;
+  const uint64_t until_ms = base::now_ms() + wait_ms;
   for_each_engine([&](Engine& engine) {
     bool gone;
     {
       Lock lock(events_mutex_);  // one that the stop went on without is not waited for
       gone = stop_.told && engine.thread_state() == 'D';
     }
-    joined = engine.close(gone ? 0 : wait_ms) && joined;
+    const uint64_t now_ms = base::now_ms();
+    const bool waits = !gone && until_ms > now_ms;
+    joined = engine.close(waits ? static_cast<uint32_t>(until_ms - now_ms) : 0) && joined;
   });
   return joined;
 }

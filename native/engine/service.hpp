@@ -62,7 +62,8 @@ class Service {
   // Asks every engine for a turn.
   void ping();
   // Another engine in the place of this one, whose thread hangs: it keeps its connections, and ends
-  // when it comes back (Event::Released). False, and nothing changed, without a thread.
+  // when it comes back (Event::Released). False, and nothing changed, without a thread (ETHREAD),
+  // or when the service stops (ESTOPPED).
   bool replace_engine(size_t index, Failure& failure);
   // Frees an engine that was released. Its figures stay in the sums.
   void free_engine(uint32_t id);
@@ -72,9 +73,9 @@ class Service {
   // After the deadline: if every engine that has not ended hangs in the kernel, the stop is over
   // without them, and Event::Stopped counts their connections as aborted.
   void conclude_stop();
-  // Idempotent: gives up what is left and joins all threads, each within `wait_ms`. True: no event
-  // is sent any more. False: a thread hangs in the kernel (or has much to do), and the service must
-  // live on: it is to be leaked.
+  // Idempotent: gives up what is left and joins all threads, within `wait_ms` in all. True: no
+  // event is sent any more. False: a thread hangs in the kernel (or has much to do), and the
+  // service must live on: it is to be leaked.
   [[nodiscard]] bool close(uint32_t wait_ms);
 
   // ---- For any thread. ----
@@ -90,6 +91,8 @@ class Service {
   void on_event(const Engine& engine, Event event);
   // False: that engine takes no more.
   bool hand_over(size_t index, const conn::Arrival& arrival);
+  // Closes a socket that no engine takes.
+  void turn_away(const conn::Arrival& arrival);
 
  private:
   explicit Service(const Options& options);

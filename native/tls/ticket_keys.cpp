@@ -96,14 +96,14 @@ void TicketKeys::rotate(uint64_t now_ms) {
 
 TicketKeys::Key TicketKeys::encrypting(uint64_t now_ms) {
   std::lock_guard<std::mutex> lock(mutex_);
-  if (!current_.valid || now_ms - current_.made_ms >= limits::kTicketKeyPeriodMs) rotate(now_ms);
+  if (!current_.valid || now_ms >= current_.made_ms + limits::kTicketKeyPeriodMs) rotate(now_ms);
   return current_;
 }
 
 TicketKeys::Key TicketKeys::find(const uint8_t* name, uint64_t now_ms) const {
   std::lock_guard<std::mutex> lock(mutex_);
   for (const Key* key : {&current_, &previous_}) {
-    const bool fresh = key->valid && now_ms - key->made_ms < 2 * limits::kTicketKeyPeriodMs;
+    const bool fresh = key->valid && now_ms < key->made_ms + 2 * limits::kTicketKeyPeriodMs;
     if (fresh && key->has_name(name)) return *key;
   }
   return {};

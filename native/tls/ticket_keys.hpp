@@ -2,7 +2,8 @@
 // Keys of session tickets (RFC 5077 4, RFC 8446 4.6.1): one that encrypts, one before it that still
 // decrypts, both made and kept in memory alone. Shared by all generations of contexts, so that a
 // new certificate does not end resumption, and by all engines, so that a ticket of one is good at
-// another. Any thread: the lock is taken once or twice a handshake, to copy a key.
+// another. Any thread: the lock is taken once or twice a handshake, to copy a key. `now_ms` may be
+// earlier than another thread's that came before.
 #pragma once
 #include <cstddef>
 #include <cstdint>

@@ -36,7 +36,7 @@ Snapshot Ticket::snapshot() const {
 
 uint64_t Ticket::claim(uint64_t now_ms) {
   Lock lock(mutex_);
-  const bool quiet = now_ms - active_ms_ >= limits::kUploadQuietMs;
+  const bool quiet = now_ms >= active_ms_ + limits::kUploadQuietMs;
   if (closed_ || writing_ || (state_.receiving && !quiet)) return 0;
   state_.receiving = true;
   if (!state_.broken) state_.error = 0;
