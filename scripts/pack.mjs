@@ -28,11 +28,19 @@ export function sourceDateEpoch() {
   throw new SetupError('This is no clone: set SOURCE_DATE_EPOCH to the seconds of the release.');
 }
 
-/** The manifest of a board: nothing to install, nothing to run at install. */
+/**
+ * The manifest of a board: nothing to install, nothing to run at install. `private` keeps a checkout
+ * from being published; this package may be, to a registry of the user's own.
+ */
 function boardManifest() {
-  const { scripts, devDependencies, overrides, gypfile, ...rest } = JSON.parse(
-    readFileSync(join(projectDir, 'package.json'), 'utf8'),
-  );
+  const {
+    private: _,
+    scripts,
+    devDependencies,
+    overrides,
+    gypfile,
+    ...rest
+  } = JSON.parse(readFileSync(join(projectDir, 'package.json'), 'utf8'));
   return rest;
 }
 

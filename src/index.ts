@@ -19,25 +19,43 @@ import { Failover } from './engine/failover.js';
 import { EngineEvents, stopEngine } from './engine/lifecycle.js';
 import { type CertificatePair, type Engine, loadNative } from './engine/native.js';
 import { Backend } from './library/backend.js';
+import { type Credentials, pairOf } from './library/credentials.js';
+import {
+  addressesOf,
+  alreadyListening,
+  asListenError,
+  isWithoutFamily,
+  type ListenWish,
+  notRunning,
+  readListen,
+} from './library/listen.js';
 import { tomlOf } from './library/settings.js';
 import type { Log } from './log.js';
-import { catchAll, SiteServing, siteOf } from './site.js';
+import { catchAll, type SiteParts, SiteServing, siteOf } from './site.js';
+import { StartError } from './start-error.js';
 
 export const version = SPLICED_VERSION;
 
 const hangMs = 5_000;
 const silent = { info: () => {}, warn: () => {}, error: () => {} };
 
-const pairOf = ({ cert, key }: Pick<ServerOptions, 'cert' | 'key'>): CertificatePair => ({
-  chain: String(cert),
-  privateKey: String(key),
-});
+/** Throws a TypeError whose message names every mistake. */
+function configurationOf(options: ServerOptions): Configuration {
+  try {
+    return loadText(tomlOf(options), 'createServer()').configuration;
+  } catch (error) {
+    if (!(error instanceof StartError)) throw error;
+    const code = 'ERR_INVALID_ARG_VALUE';
+    throw Object.assign(new TypeError(error.lines().join('\n')), { code });
+  }
+}
 
 class LibraryServer extends EventEmitter implements Server {
   readonly #options: ServerOptions;
   readonly #configuration: Configuration;
   readonly #backend: Backend;
   readonly #log: Log;
+  #pair: CertificatePair;
   #engine: Engine | undefined;
   #failover: Failover | undefined;
   #events: EngineEvents | undefined;
@@ -50,7 +68,8 @@ class LibraryServer extends EventEmitter implements Server {
   constructor(options: ServerOptions, handler?: Parameters<typeof CreateServer>[1]) {
     super();
     this.#options = options;
-    this.#configuration = loadText(tomlOf(options), 'createServer()').configuration;
+    this.#configuration = configurationOf(options);
+    this.#pair = pairOf(options, 'createServer()');
     this.#log = (options.log ?? silent) as Log;
     this.#backend = new Backend(handler);
   }
@@ -59,15 +78,14 @@ class LibraryServer extends EventEmitter implements Server {
     return this.#backend.server;
   }
 
-  listen(port = 0, host?: string | (() => void), onListening?: () => void): this {
-    if (this.#isAsked) throw new Error('listen() was called before: a server listens once');
+  listen(...args: unknown[]): this {
+    if (this.#isAsked) throw alreadyListening();
+    if (this.#closing !== undefined) throw notRunning();
+    const wish = readListen(args);
     this.#isAsked = true;
-    const [address, listener] =
-      typeof host === 'function' ? [undefined, host] : [host, onListening];
-    if (listener !== undefined) this.once('listening', listener);
-    this.#began = this.#begin(port, address ?? '::').catch((error: unknown) => {
-      this.#release();
-      if (this.#closing === undefined) this.emit('error', error);
+    if (wish.onListening !== undefined) this.once('listening', wish.onListening);
+    this.#began = this.#begin(wish).catch((error: unknown) => {
+      if (this.#closing === undefined) this.#fail(error);
     });
     return this;
   }
@@ -82,13 +100,14 @@ class LibraryServer extends EventEmitter implements Server {
     return this.#closing;
   }
 
-  setSecureContext(pair: Pick<ServerOptions, 'cert' | 'key'>): void {
-    if (this.#engine === undefined) throw new Error('the server does not listen');
-    this.#engine.replaceCertificates([pairOf(pair)]);
+  setSecureContext(given: Credentials): void {
+    const pair = pairOf(given, 'setSecureContext()');
+    this.#engine?.replaceCertificates([pair]);
+    this.#pair = pair;
   }
 
   status(): Record<string, unknown> {
-    if (this.#engine === undefined) throw new Error('the server does not listen');
+    if (this.#engine === undefined) throw notRunning();
     return JSON.parse(this.#engine.stats());
   }
 
@@ -100,22 +119,35 @@ class LibraryServer extends EventEmitter implements Server {
     return { ...this.#configuration, routes: [...routes, catchAll(upstream)] };
   }
 
-  async #begin(port: number, address: string): Promise<void> {
+  /** With the address that could be had. */
+  async #createEngine(site: SiteParts, { port, host }: ListenWish): Promise<Engine> {
+    const addresses = await addressesOf(host);
+    const { Engine } = loadNative();
+    const { configuration } = site;
+    const options = {
+      ...configuration,
+      engines: engineCount(configuration.engines),
+      site: siteOf(site),
+      certificates: [this.#pair],
+      clientCertificates: readClientCertificates(configuration.clientCertificates)?.settings,
+    };
+    for (const [index, address] of addresses.entries()) {
+      try {
+        return new Engine({ ...options, listeners: [{ address, port }] });
+      } catch (error) {
+        const isLast = index + 1 === addresses.length;
+        if (isLast || !isWithoutFamily(error)) throw asListenError(error, address, port);
+      }
+    }
+    throw new Error('there is no address to listen on');
+  }
+
+  async #begin(wish: ListenWish): Promise<void> {
     await this.#backend.listen();
     const configuration = this.#configurationNow();
     const root = this.#options.root === undefined ? this.#backend.emptyRoot : configuration.root;
     const site = { configuration: { ...configuration, root }, isTrusted: false };
-    const native = loadNative();
-    const options = {
-      ...configuration,
-      engines: engineCount(configuration.engines),
-      root,
-      site: siteOf(site),
-      listeners: [{ address, port }],
-      certificates: [pairOf(this.#options)],
-      clientCertificates: readClientCertificates(configuration.clientCertificates)?.settings,
-    };
-    const engine = new native.Engine(options);
+    const engine = await this.#createEngine(site, wish);
     this.#engine = engine;
     const { tlsOffload } = configuration;
     const failover = new Failover({ engine, tlsOffload, hangMs, log: this.#log });
@@ -126,13 +158,25 @@ class LibraryServer extends EventEmitter implements Server {
     const refusal = await Promise.race([events.started, events.failed]);
     if (refusal !== undefined) throw new Error(`the engine does not start: ${refusal}`);
     failover.start();
-    void events.failed.then((reason) => this.emit('error', new Error(reason)));
+    void events.failed.then((reason) => this.#fail(new Error(reason)));
     this.#endSite = new SiteServing({ engine, site, log: this.#log }).start();
     const [bound] = engine.listeners();
     if (bound === undefined) throw new Error('the engine listens nowhere');
     const family = isIPv6(bound.address) ? 'IPv6' : 'IPv4';
     this.#address = { address: bound.address, family, port: bound.port };
-    this.emit('listening');
+    // Out of the promise: what a listener throws is the program's, not an `error` of ours.
+    process.nextTick(() => {
+      if (this.#closing === undefined) this.emit('listening');
+    });
+  }
+
+  /** Nothing of ours keeps the process from here on. */
+  #fail(error: unknown): void {
+    if (this.#closing === undefined) {
+      this.#release();
+      void this.#backend.close();
+    }
+    process.nextTick(() => this.emit('error', error));
   }
 
   async #end(): Promise<Outcome> {
@@ -162,5 +206,5 @@ class LibraryServer extends EventEmitter implements Server {
   }
 }
 
-export const createServer: typeof CreateServer = (options, handler) =>
+export const createServer: typeof CreateServer = (options = {} as ServerOptions, handler) =>
   new LibraryServer(options, handler);

@@ -18,7 +18,9 @@ export interface Route {
 
 /**
  * Settings have the names, the units and the bounds of docs/CONFIGURATION.md. A wrong one makes
- * createServer() throw an Error whose message names every mistake.
+ * createServer() throw a TypeError (ERR_INVALID_ARG_VALUE) whose message names every mistake. It throws
+ * as well when cert or key is missing (ERR_MISSING_OPTION), and as node:https does when OpenSSL cannot
+ * use them or they do not belong together (ERR_OSSL_…).
  */
 export interface ServerOptions {
   /** The chain, PEM, the server's own certificate first; as for Node's https. */
@@ -63,7 +65,9 @@ export interface AddressInfo {
 
 /**
  * Events: `listening`; `error` (it could not begin, or its engine has failed); `close` with the
- * Outcome.
+ * Outcome. An address that cannot be had is an `error` as node:net has it, with `code` (EADDRINUSE,
+ * EACCES, EADDRNOTAVAIL, ENOTFOUND), `syscall`, `address` and `port`. After an `error` nothing of the
+ * server is left, and the process ends if nothing else holds it.
  */
 export interface Server extends EventEmitter {
   /**
@@ -72,9 +76,13 @@ export interface Server extends EventEmitter {
    * `request.socket.remoteAddress`, and `X-Forwarded-*` fields that no client can forge.
    */
   readonly http: HttpServer;
-  /** Port 0: any. Without a host: every address of the device. Once. */
-  listen(port?: number, host?: string, onListening?: () => void): this;
-  listen(port?: number, onListening?: () => void): this;
+  /**
+   * Port 0: any. Without a host: every address of the device. Throws ERR_SERVER_ALREADY_LISTEN the
+   * second time, also after an `error`, and ERR_SOCKET_BAD_PORT.
+   */
+  listen(port?: number | string, host?: string, onListening?: () => void): this;
+  listen(port?: number | string, onListening?: () => void): this;
+  listen(where: { port?: number | string; host?: string }, onListening?: () => void): this;
   /** Null before `listening` and after `close`. */
   address(): AddressInfo | null;
   /**
@@ -82,9 +90,9 @@ export interface Server extends EventEmitter {
    * end, WebSockets get a close frame. Never rejects; again: the same promise.
    */
   close(onClosed?: (outcome: Outcome) => void): Promise<Outcome>;
-  /** New connections get the new certificate. Throws an Error and keeps the old one. */
+  /** New connections get the new certificate. Throws as createServer() does, and keeps the old one. */
   setSecureContext(pair: { cert: string | Buffer; key: string | Buffer }): void;
-  /** The figures of docs/API.md's `status`. */
+  /** The figures of docs/API.md's `status`. Throws ERR_SERVER_NOT_RUNNING when it does not listen. */
   status(): Record<string, unknown>;
 }
 

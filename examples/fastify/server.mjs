@@ -6,8 +6,12 @@ import { fileURLToPath } from 'node:url';
 import Fastify from 'fastify';
 import { createServer } from 'spliced';
 
-const [cert, key] = process.argv.slice(2, 4).map((path) => readFileSync(path));
-const port = Number(process.argv[4] ?? 8443);
+const [certificate, privateKey, port = '8443'] = process.argv.slice(2);
+if (privateKey === undefined) {
+  process.stderr.write('usage: node server.mjs CERT KEY [PORT]\n');
+  process.exit(2);
+}
+const [cert, key] = [certificate, privateKey].map((path) => readFileSync(path));
 const files = fileURLToPath(new URL('public', import.meta.url));
 
 const app = Fastify(); // before: Fastify({ https: { cert, key } }), and @fastify/static for `files`

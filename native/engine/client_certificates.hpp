@@ -17,6 +17,7 @@ namespace spliced::engine {
 struct Failure {
   const char* code = "";
   std::string message;
+  int system_error = 0;  // the errno behind ELISTEN; 0: none
 };
 
 // Which clients are believed, and where a request needs one that is.

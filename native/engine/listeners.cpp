@@ -12,10 +12,11 @@ namespace spliced::engine {
 
 using Lock = std::lock_guard<std::mutex>;
 
-bool Listeners::open(const std::vector<os::ListenAddress>& wanted, std::string& error) {
+bool Listeners::open(const std::vector<os::ListenAddress>& wanted, std::string& error,
+                     int& system_error) {
   for (const os::ListenAddress& address : wanted) {
     Entry entry;
-    if (!os::open_listener(address, entry.listener, error)) return false;
+    if (!os::open_listener(address, entry.listener, error, &system_error)) return false;
     entry.duplicate = os::Fd(::fcntl(entry.listener.fd.get(), F_DUPFD_CLOEXEC, 0));
     entries_.push_back(std::move(entry));
   }

@@ -14,7 +14,7 @@ namespace spliced::engine {
 class Listeners {
  public:
   // Once, before all else. False, with one sentence in `error`: an address cannot be listened on.
-  bool open(const std::vector<os::ListenAddress>& wanted, std::string& error);
+  bool open(const std::vector<os::ListenAddress>& wanted, std::string& error, int& system_error);
 
   std::vector<os::ListenAddress> bound() const;
   size_t size() const { return entries_.size(); }

@@ -31,8 +31,9 @@ std::unique_ptr<Service> Service::create(const Options& options, Failure& failur
     return nullptr;
   }
   service->settings_.certificate_required = options.client_certificates.required;
-  if (!service->listeners_.open(options.listeners, error)) {
-    failure = {"ELISTEN", error};
+  int system_error = 0;
+  if (!service->listeners_.open(options.listeners, error, system_error)) {
+    failure = {"ELISTEN", error, system_error};
     return nullptr;
   }
   service->kernel_ = tls::probe_kernel();

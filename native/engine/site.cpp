@@ -17,7 +17,7 @@ bool open_directory(const std::string& path, conn::Site& site, Failure& failure)
     const bool is_root = site.directories.empty();
     failure = {is_root ? "EROOT" : "EROUTE",
                "cannot serve \"" + path + "\": " + ::strerror(errno) +
-                   (is_root ? "; give a readable directory with --root" : "")};
+                   (is_root ? "; the root must be a readable directory" : "")};
     return false;
   }
   site.directories.push_back(std::move(fd));

@@ -93,7 +93,7 @@ std::string name_of(const ListenAddress& a) {
 const char* hint(int error) {
   switch (error) {
     case EADDRINUSE:
-      return "; another program has this port: choose another with --listen, or stop that program";
+      return "; another program has this port: choose another, or stop that program";
     case EACCES:
       return "; ports below 1024 need CAP_NET_BIND_SERVICE";
     case EADDRNOTAVAIL:
@@ -128,7 +128,8 @@ bool socket_address(const std::string& text, uint16_t port, sockaddr_storage& ou
   return true;
 }
 
-bool open_listener(const ListenAddress& wanted, Listener& out, std::string& error) {
+bool open_listener(const ListenAddress& wanted, Listener& out, std::string& error,
+                   int* system_error) {
   if (wanted.fd >= 0) return adopt(wanted.fd, out, error);
   sockaddr_storage address{};
   socklen_t length = 0;
@@ -149,6 +150,7 @@ bool open_listener(const ListenAddress& wanted, Listener& out, std::string& erro
        ::listen(fd.get(), limits::kListenBacklog) == 0;
   if (!ok) {
     const int failed = errno;
+    if (system_error != nullptr) *system_error = failed;
     error = "cannot listen on " + name_of(wanted) + ": " + ::strerror(failed) + hint(failed);
     return false;
   }

@@ -28,8 +28,9 @@ struct Listener {
 
 // False, with one clear sentence in `error`, when the address is not numeric or cannot be bound.
 // With `fd`: takes over a TCP socket that listens already, and refuses anything else, which then
-// stays the caller's.
-bool open_listener(const ListenAddress& wanted, Listener& out, std::string& error);
+// stays the caller's. `system_error` gets the errno of a system call that failed, else it is left.
+bool open_listener(const ListenAddress& wanted, Listener& out, std::string& error,
+                   int* system_error = nullptr);
 
 // Resets up to `most` clients that wait to be accepted; how many it were. For a process that is out
 // of descriptors: it needs one for a moment.

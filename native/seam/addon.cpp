@@ -104,7 +104,7 @@ class ServiceObject : public Napi::ObjectWrap<ServiceObject> {
     const engine::Options options = read_options(info[0]);
     engine::Failure failure;
     service_ = engine::Service::create(options, failure);
-    if (!service_) throw_with_code(info.Env(), failure.code, failure.message);
+    if (!service_) throw_with_code(info.Env(), failure.code, failure.message, failure.system_error);
   }
 
   ~ServiceObject() override { shut_down(); }

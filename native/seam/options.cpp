@@ -54,9 +54,11 @@ uint32_t timeout(const Napi::Object& object, const char* field) {
 
 }  // namespace
 
-void throw_with_code(Napi::Env env, const char* code, const std::string& message) {
+void throw_with_code(Napi::Env env, const char* code, const std::string& message,
+                     int system_error) {
   Napi::Error error = Napi::Error::New(env, message);
   error.Set("code", Napi::String::New(env, code));
+  if (system_error != 0) error.Set("errno", Napi::Number::New(env, -system_error));
   throw error;
 }
 

@@ -12,6 +12,8 @@ engine::Options read_options(const Napi::Value& value);
 std::vector<tls::CertificatePem> read_certificates(Napi::Env env, const Napi::Value& value);
 // Null or undefined: clients are not asked.
 engine::ClientCertificates read_client_certificates(Napi::Env env, const Napi::Value& value);
-[[noreturn]] void throw_with_code(Napi::Env env, const char* code, const std::string& message);
+// `system_error`, unless it is 0, becomes the property errno: negative, as Node has it.
+[[noreturn]] void throw_with_code(Napi::Env env, const char* code, const std::string& message,
+                                  int system_error = 0);
 
 }  // namespace spliced::seam

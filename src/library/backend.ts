@@ -34,20 +34,33 @@ class PresentingServer extends Server {
   }
 }
 
+/** What is left when a program ends without close(). */
+const directories = new Set<string>();
+let isTidying = false;
+
+function tidyAtExit(): void {
+  if (isTidying) return;
+  isTidying = true;
+  process.once('exit', () => {
+    for (const path of directories) rmSync(path, { recursive: true, force: true });
+  });
+}
+
 export class Backend {
   readonly server: Server;
-  /** A directory without files, of this process alone. */
-  readonly emptyRoot: string;
-  readonly #directory: string;
+  /** Of this process alone; empty before listen(). */
+  #directory = '';
 
   constructor(handler: RequestListener | undefined) {
-    this.#directory = mkdtempSync(join(tmpdir(), 'spliced-')); // Mode 0700.
-    this.emptyRoot = join(this.#directory, 'empty');
-    mkdirSync(this.emptyRoot);
     // The engine has clocks and limits of its own, which are also those of the client.
     const options = { keepAliveTimeout: keepAliveMs, requestTimeout: 0, headersTimeout: 0 };
     this.server = new PresentingServer(options);
     if (handler !== undefined) this.server.on('request', handler);
+  }
+
+  /** A directory without files. */
+  get emptyRoot(): string {
+    return join(this.#directory, 'empty');
   }
 
   get socketPath(): string {
@@ -61,6 +74,10 @@ export class Backend {
   }
 
   async listen(): Promise<void> {
+    this.#directory = mkdtempSync(join(tmpdir(), 'spliced-')); // Mode 0700.
+    directories.add(this.#directory);
+    tidyAtExit();
+    mkdirSync(this.emptyRoot);
     this.server.listen(this.socketPath);
     await once(this.server, 'listening');
   }
@@ -73,6 +90,7 @@ export class Backend {
       this.server.closeAllConnections();
       await closed;
     }
-    rmSync(this.#directory, { recursive: true, force: true });
+    if (this.#directory !== '') rmSync(this.#directory, { recursive: true, force: true });
+    directories.delete(this.#directory);
   }
 }

@@ -3,6 +3,7 @@
 // and the errors of the daemon's own settings. Called by index.ts.
 
 import type { ServerOptions } from '../../types/index.js';
+import { StartError } from '../start-error.js';
 
 const tables = ['tls', 'limits', 'timeouts', 'client_certificates'] as const;
 const values = ['root', 'ring', 'engines'] as const;
@@ -20,12 +21,12 @@ function* linesOf(table: Record<string, unknown>): Generator<string> {
   }
 }
 
-/** Throws an Error for an option that there is not. */
+/** Throws a StartError for an option that there is not. */
 export function tomlOf(options: ServerOptions): string {
   const known: readonly string[] = [...tables, ...values, ...own];
   const unknown = Object.keys(options).filter((key) => !known.includes(key));
   if (unknown.length > 0) {
-    throw new Error(
+    throw new StartError(
       `createServer(): there is no option ${unknown.join(', ')}; there are ${known.join(', ')}`,
     );
   }
@@ -34,7 +35,7 @@ export function tomlOf(options: ServerOptions): string {
   for (const key of tables) {
     const table = options[key];
     if (table === undefined) continue;
-    if (!isTable(table)) throw new Error(`createServer(): ${key} must be an object`);
+    if (!isTable(table)) throw new StartError(`createServer(): ${key} must be an object`);
     lines.push(`[${key}]`, ...linesOf(table as Record<string, unknown>));
   }
   for (const route of options.routes ?? []) lines.push('[[route]]', ...linesOf(route));
