@@ -3,7 +3,7 @@
 // they are needed, the library as one file, each test as one file beside its sources. Types are checked apart (`npm run check`,
 // and as a suite of `npm test`). Called by scripts/setup.mjs and scripts/test.mjs once node_modules
 // exists.
-import { chmodSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { chmodSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
 import { bundledPackages, noticesOf } from './bundled.mjs';
 import { compileUi } from './compile-ui.mjs';
@@ -52,6 +52,12 @@ async function toCommonJs({ transform }, { path, text }) {
   writeFileSync(path, code);
 }
 
+/** What is run: it asks for the version before Node reads anything that an old one cannot parse. */
+function entryText(projectDir) {
+  const guard = readFileSync(join(projectDir, 'scripts/node-version.cjs'), 'utf8');
+  return `#!/usr/bin/env node\n${guard}if (major >= needed) require('./program.js');\n`;
+}
+
 /** Writes the server and its page to `directory`, with the licences of what is in it; the answer is that list. */
 export async function compileServer(
   projectDir,
@@ -94,6 +100,8 @@ export async function compileServer(
   // The project's own package.json says otherwise.
   writeFileSync(join(directory, 'package.json'), '{ "type": "commonjs" }\n');
   const cli = join(directory, 'cli.js');
+  renameSync(cli, join(directory, 'program.js'));
+  writeFileSync(cli, entryText(projectDir));
   chmodSync(cli, 0o755);
   await compileUi(projectDir, join(directory, 'ui'), cli);
   const outputs = { ...metafile.outputs, ...library.metafile.outputs };

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Before `npm start` and `npm test` load anything: a Node that is too old gets one sentence, not a
+// Before `npm start`, `npm test` and the program (scripts/compile.mjs) load anything: a Node that is too old gets one sentence, not a
 // SyntaxError. In the syntax of every Node, therefore.
 'use strict';
 

@@ -121,7 +121,12 @@ async function ensureAddon() {
 }
 
 async function ensureBundle() {
-  const scripts = ['scripts/bundled.mjs', 'scripts/compile.mjs', 'scripts/compile-ui.mjs'];
+  const scripts = [
+    'scripts/node-version.cjs',
+    'scripts/bundled.mjs',
+    'scripts/compile.mjs',
+    'scripts/compile-ui.mjs',
+  ];
   const inputs = [...listFiles('src', 'ui'), 'package-lock.json', 'package.json', ...scripts];
   await unlessDone('dist/.stamp', hashOf(inputs, []), [bundleFile, bundleReportFile], async () => {
     const { compileServer } = await import('./compile.mjs');

@@ -27,6 +27,12 @@ t.test('one sentence for 12 to 19, nothing for what is new enough', async (t) =>
   }
 });
 
+t.test('the program begins with it', async (t) => {
+  const entry = readFileSync('dist/cli.js', 'utf8');
+  const text = readFileSync(guard, 'utf8');
+  t.equal(entry, `#!/usr/bin/env node\n${text}if (major >= needed) require('./program.js');\n`);
+});
+
 t.test('what users begin with asks it first', async (t) => {
   const { scripts, engines } = JSON.parse(readFileSync('package.json', 'utf8'));
   for (const name of ['start', 'test', 'build']) t.match(scripts[name], `node ${guard} && `);
