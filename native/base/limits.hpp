@@ -27,10 +27,11 @@ inline constexpr size_t kRoomLooksMax = 512;  // connections looked at to find o
 inline constexpr size_t kRefusalsPerPause =
     64;  // of waiting clients, when there are no descriptors
 inline constexpr uint32_t kListenersMax = 8;
-// Threads that serve. One that has worked for so long without having waited gets no new client
-// while another has less to do; sockets that are on their way from one to another.
+// Threads that serve. One that has worked for so long without having waited is passed over for a
+// new client, within bounds, and for so long always; sockets on their way from one to another.
 inline constexpr size_t kEnginesMax = 8;
 inline constexpr uint64_t kBusyEngineMs = 5;
+inline constexpr uint64_t kHangingEngineMs = 250;
 inline constexpr size_t kHandedMax = 256;
 inline constexpr int kListenBacklog = 511;
 

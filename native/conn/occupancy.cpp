@@ -13,9 +13,16 @@ using Lock = std::lock_guard<std::mutex>;
 
 namespace {
 
-bool is_busy(const Occupancy::Share& share, uint64_t now_ms) {
+// For longer than so long.
+bool is_busy(const Occupancy::Share& share, uint64_t now_ms,
+             uint64_t longer_than_ms = limits::kBusyEngineMs) {
   const uint64_t since_ms = share.busy_since_ms.load(std::memory_order_relaxed);
-  return since_ms != 0 && now_ms > since_ms + limits::kBusyEngineMs;
+  return since_ms != 0 && now_ms > since_ms + longer_than_ms;
+}
+
+// So many more an engine may have that is not busy, before the one that is gets the next client.
+uint64_t with_tolerance(uint64_t fewest) {
+  return fewest + fewest / 8 + 1;
 }
 
 }  // namespace
@@ -28,17 +35,24 @@ void Occupancy::take_part(size_t engine, std::shared_ptr<Share> share, const os:
 
 Occupancy::Assigned Occupancy::assign(size_t accepting, uint64_t now_ms) {
   Lock lock(mutex_);
-  size_t best = accepting;
+  struct Choice {
+    size_t engine;
+    uint32_t sockets;
+    void consider(size_t other, uint32_t its_sockets) {
+      if (its_sockets < sockets) *this = {other, its_sockets};
+    }
+  };
   // One more than another is no reason to hand a client over.
-  uint32_t fewest = shares_[accepting]->sockets_;
-  if (fewest > 0) fewest--;
+  const uint32_t own = shares_[accepting]->sockets_;
+  Choice at_once{accepting, own > 0 ? own - 1 : 0}, any = at_once;
   for (size_t i = 0; i < shares_.size(); i++) {
-    if (!shares_[i]) continue;
+    if (!shares_[i] || i == accepting) continue;
     const Share& share = *shares_[i];
-    if (i == accepting || is_busy(share, now_ms) || share.sockets_ >= fewest) continue;
-    best = i;
-    fewest = share.sockets_;
+    if (!is_busy(share, now_ms)) at_once.consider(i, share.sockets_);
+    if (!is_busy(share, now_ms, limits::kHangingEngineMs)) any.consider(i, share.sockets_);
   }
+  const bool is_even = at_once.sockets <= with_tolerance(any.sockets);
+  const size_t best = is_even ? at_once.engine : any.engine;
   shares_[best]->sockets_++;
   return {best, shares_[best]};
 }

@@ -63,8 +63,9 @@ class Occupancy {
     size_t engine;
     std::shared_ptr<Share> account;  // has the socket from now on
   };
-  // The engine for a socket that `accepting` has just accepted: the one with the fewest, if it does
-  // not work on something that takes its time.
+  // The engine for a socket that `accepting` has just accepted: the one with the fewest. One that
+  // works on something that takes its time is passed over as long as the others do not get many
+  // more, and one that seems to hang always.
   Assigned assign(size_t accepting, uint64_t now_ms);
   // An engine takes a socket: from the account that has it (null: none has) to its own. An engine
   // may be replaced while a socket is on its way to it, so the account goes with the socket.

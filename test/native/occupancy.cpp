@@ -88,13 +88,24 @@ TEST_CASE("who works on something long gets nobody, unless it is the one that ac
   w.of(1).busy_since_ms = w.now_ms;
   for (int i = 0; i < 2; i++) CHECK(w.assign(0) == 0);
   CHECK(w.assign(0) == 1);  // not long yet
-  w.now_ms += limits::kBusyEngineMs + 1;
+  w.now_ms += limits::kHangingEngineMs + 1;
   for (int i = 0; i < 20; i++) CHECK(w.assign(0) == 0);
   CHECK(w.assign(1) == 1);
   w.of(1).busy_since_ms = 0;
   CHECK(w.assign(0) == 1);
   w.of(1).busy_since_ms = w.now_ms + 7;  // another clock's turn is ahead of ours
   CHECK(w.assign(0) == 1);
+}
+
+TEST_CASE("who is busy for a moment is passed over, but not left far behind") {
+  World w(2);
+  w.of(1).busy_since_ms = w.now_ms;
+  w.now_ms += limits::kBusyEngineMs + 1;
+  uint32_t given[2] = {};
+  for (int i = 0; i < 2; i++) given[w.assign(0)]++;
+  CHECK(given[0] == 2);
+  for (int i = 0; i < 62; i++) given[w.assign(0)]++;
+  CHECK(given[0] <= 1.25 * given[1]);
 }
 
 TEST_CASE("an engine that has not begun gets nobody") {
