@@ -78,7 +78,7 @@ async function load(ms) {
 
 function threadOf(pid, name) {
   const comm = (tid) => readFileSync(`/proc/${pid}/task/${tid}/comm`, 'utf8').trim();
-  return readdirSync(`/proc/${pid}/task`).find((tid) => comm(tid) === name);
+  return readdirSync(`/proc/${pid}/task`).find((tid) => comm(tid).startsWith(name));
 }
 
 /** What systemd does when the service is made to hang so. `hang` answers how it is cleaned up. */

@@ -272,7 +272,7 @@ async function freeze(thread) {
 
 function engineOf(pid) {
   const comm = (tid) => readFileSync(`/proc/${pid}/task/${tid}/comm`, 'utf8').trim();
-  return readdirSync(`/proc/${pid}/task`).find((tid) => comm(tid) === 'spliced-engine');
+  return readdirSync(`/proc/${pid}/task`).find((tid) => comm(tid).startsWith('spliced-engine'));
 }
 
 /** The shipped unit with a shorter watchdog: what hangs is killed, and its successor serves. */
