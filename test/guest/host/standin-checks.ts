@@ -150,7 +150,7 @@ function longStall(t: Test, result: StandinCase): void {
   t.ok(held >= 6, `the six downloads are among the ${held} connections that it holds`);
   t.equal(result.hangingLater?.engines?.hanging, 1, 'it hung all the while');
   allComplete(t, 'what the engine held', result.held);
-  t.same(result.status?.engines, { replaced: 1, hanging: 0, connectionsHanging: 0 });
+  t.match(result.status?.engines, { replaced: 1, hanging: 0, connectionsHanging: 0 });
   const told = [
     'engine_replaced',
     'accelerator_suspended',
