@@ -29,10 +29,16 @@ namespace {
 // A process that waits for ever, and is ended with its owner.
 class Child {
  public:
-  Child() : pid_(::fork()) {
-    if (pid_ != 0) return;
-    ::signal(SIGTERM, SIG_DFL);  // doctest has a handler
-    for (;;) ::pause();
+  Child() {
+    // doctest has a handler, which the child must not have for a moment.
+    struct sigaction fallback {
+    }, before{};
+    fallback.sa_handler = SIG_DFL;
+    ::sigaction(SIGTERM, &fallback, &before);
+    pid_ = ::fork();
+    if (pid_ == 0)
+      for (;;) ::pause();
+    ::sigaction(SIGTERM, &before, nullptr);
   }
   ~Child() {
     if (pid_ > 0) ::kill(pid_, SIGKILL);
@@ -52,7 +58,7 @@ class Child {
   }
 
  private:
-  pid_t pid_;
+  pid_t pid_ = -1;
 };
 
 uint64_t ticks_of(pid_t pid) {
