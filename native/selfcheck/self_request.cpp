@@ -77,7 +77,9 @@ class Exchange {
       socklen_t size = sizeof error;
       ::getsockopt(socket_.get(), SOL_SOCKET, SO_ERROR, &error, &size);
     }
-    unreached_ = error != 0 && error != ECONNREFUSED;
+    // Refused, or reset as soon as it was accepted (the table is full): that is an answer.
+    const bool is_answer = error == ECONNREFUSED || error == ECONNRESET || error == EPIPE;
+    unreached_ = error != 0 && !is_answer;
     return error == 0 || fails(std::string("cannot connect: ") + ::strerror(error));
   }
 
