@@ -31,7 +31,7 @@ inline constexpr uint32_t kListenersMax = 8;
 // new client, within bounds, and for so long always; sockets on their way from one to another.
 inline constexpr size_t kEnginesMax = 8;
 inline constexpr uint64_t kBusyEngineMs = 5;
-inline constexpr uint64_t kHangingEngineMs = 250;
+inline constexpr uint64_t kHangingEngineMs = 1000;
 inline constexpr size_t kHandedMax = 256;
 inline constexpr int kListenBacklog = 511;
 

@@ -22,7 +22,7 @@ bool is_busy(const Occupancy::Share& share, uint64_t now_ms,
 
 // So many more an engine may have that is not busy, before the one that is gets the next client.
 uint64_t with_tolerance(uint64_t fewest) {
-  return fewest + fewest / 8 + 1;
+  return fewest + fewest / 16;
 }
 
 }  // namespace
