@@ -157,7 +157,7 @@ async function stopWithoutProgress() {
 
 async function drain() {
   service.start();
-  const slow = download(port, '/large', 8 << 20);
+  const slow = download(port, '/large', 2 << 20);
   await service.sleep(1_000);
   const { code, stdout } = await service.runBeside('spliced', 'drain', '--wait');
   await service.until('the end', () => service.show('ActiveState').ActiveState === 'inactive');
