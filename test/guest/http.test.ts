@@ -5,7 +5,7 @@ import t from 'tap';
 import { runInGuest } from './host/contract.js';
 import { prepare } from './host/prepare.js';
 
-const contract = ['files', 'http', 'nginx', 'request-framing', 'site', 'upload', 'variants'].map(
+const contract = ['http', 'nginx', 'request-framing', 'site', 'upload', 'variants'].map(
   (name) => `contract/${name}`,
 );
 const ofBothModes = ['contract/http-rules', 'cli/http-curl', 'cli/http-node'];
