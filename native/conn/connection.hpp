@@ -118,7 +118,7 @@ struct Connection {
   size_t resident_bytes = 0;    // of them, found in the page cache in this turn
   os::Pipe pipe;
   size_t pipe_bytes = 0;
-  std::unique_ptr<Witness> witness;  // of `file`, once a turn has ended within its body
+  std::unique_ptr<Witness> witness;  // of `file`, once a part of its body was sent
   std::unique_ptr<Parts> parts;      // of a body with several ranges: what is still to come
   bool keep_alive = false;
   bool served = false;  // a response was begun

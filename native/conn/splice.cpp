@@ -49,7 +49,11 @@ Source finish_cold_fill(Connection& c) {
 // Kernel TLS: the next bytes found in the page cache, or in the pipe.
 Source find_bytes(Services& s, Connection& c) {
   if (c.filling) return Source::Waiting;
-  if (c.async_done) return finish_cold_fill(c);
+  if (c.async_done) {
+    const Source source = finish_cold_fill(c);
+    if (source == Source::Ready) witness_progress(c);
+    return source;
+  }
   for (const size_t reach : {limits::kBurstBytes, limits::kPieceBytes}) {
     const size_t bytes = static_cast<size_t>(std::min<uint64_t>(reach, c.body_remaining));
     if (!files::resident(*c.file, c.body_offset, bytes)) continue;
@@ -87,8 +91,11 @@ Source fill_output(Services& s, Connection& c, size_t bytes) {
     if (got.io == os::Io::Done) c.advance(got.bytes);
   }
   if (got.io != os::Io::Done) return Source::Failed;
+  const bool ends = c.pipe_bytes + c.body_remaining == 0;
+  const uint64_t offset = c.body_offset - c.pipe_bytes - got.bytes;
+  if (!ends) witness_bytes(c, offset, c.output.tail(), got.bytes);
   c.output.end += got.bytes;
-  return c.pipe_bytes + c.body_remaining == 0 ? judge(s, c) : Source::Ready;
+  return ends ? judge(s, c) : Source::Ready;
 }
 
 // User-space TLS: the next record's plaintext.

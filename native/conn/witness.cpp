@@ -23,11 +23,19 @@ os::Moved read_now(Connection& c, uint64_t offset, char* out, size_t bytes) {
 
 // Spread over the file; the ranges of a body may go backwards.
 bool is_due(const Connection& c, uint64_t offset) {
+  if (!c.witness || c.witness->count == 0) return true;
   const Witness& w = *c.witness;
-  if (w.count == 0) return true;
   const uint64_t stride =
       std::max<uint64_t>(limits::kPieceBytes, c.file->size() / limits::kWitnessesMax);
   return w.count < limits::kWitnessesMax && offset - w.samples[w.count - 1].offset >= stride;
+}
+
+void remember(Connection& c, uint64_t offset, const char* content, size_t bytes) {
+  if (!c.witness) c.witness = std::make_unique<Witness>();
+  Sample& sample = c.witness->samples[c.witness->count++];
+  sample.offset = offset;
+  sample.bytes = bytes;
+  std::memcpy(sample.content, content, bytes);
 }
 
 Verdict compare(Connection& c, const char* found, size_t bytes) {
@@ -73,18 +81,18 @@ Verdict compare_next(Services& s, Connection& c) {
 
 void witness_progress(Connection& c) {
   if (!c.file || c.body_remaining == 0) return;
-  if (!c.witness) c.witness = std::make_unique<Witness>();
-  Witness& w = *c.witness;
   const size_t bytes =
       static_cast<size_t>(std::min<uint64_t>(limits::kWitnessBytes, c.body_offset));
   const uint64_t offset = c.body_offset - bytes;
   if (bytes == 0 || !is_due(c, offset)) return;
-  Sample& sample = w.samples[w.count];
-  const os::Moved got = read_now(c, offset, sample.content, bytes);
-  if (got.io != os::Io::Done) return;
-  sample.offset = offset;
-  sample.bytes = got.bytes;
-  w.count++;
+  char content[limits::kWitnessBytes];
+  const os::Moved got = read_now(c, offset, content, bytes);
+  if (got.io == os::Io::Done) remember(c, offset, content, got.bytes);
+}
+
+void witness_bytes(Connection& c, uint64_t offset, const char* content, size_t bytes) {
+  if (bytes == 0 || !is_due(c, offset)) return;
+  remember(c, offset, content, std::min(bytes, limits::kWitnessBytes));
 }
 
 bool is_judging(const Connection& c) {

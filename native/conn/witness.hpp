@@ -2,8 +2,9 @@
 // Whether the bytes that were sent of a file are still the file's: asked before its last record
 // leaves, since what the socket was given are the file's own pages. Time stamps say that something
 // changed, not what: an append, a touch, a link, a rename or an attribute leave every promised byte
-// alone. So a few bytes are remembered on the way, where a response pauses, and compared at the end
-// if the file's identity has changed meanwhile. What docs/HTTP.md says of it rests on this.
+// alone. So a few bytes are remembered on the way, of what passes through memory and where a
+// response pauses, and compared at the end if the file's identity has changed meanwhile. What
+// docs/HTTP.md says of it rests on this.
 #pragma once
 #include <cstddef>
 #include <cstdint>
@@ -33,8 +34,13 @@ enum class Verdict : uint8_t {
   Changed,  // bytes that were sent, or promised, are the file's no more
 };
 
-// Remembers the bytes before c.body_offset, if it is time for a sample. They have just been read.
+// Remembers the bytes before c.body_offset, if it is time for a sample. They have just been read:
+// nothing is remembered where nobody can tell what is in the page cache, unless a pipe holds them.
 void witness_progress(Connection& c);
+
+// The same of bytes that came to memory on their way: [offset, offset + bytes) of c.file, which are
+// not the last of the body.
+void witness_bytes(Connection& c, uint64_t offset, const char* content, size_t bytes);
 
 // All of the range is sent, or in c.output, and c.pipe is empty. After Waiting: once more, when the
 // ring has answered.

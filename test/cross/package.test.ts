@@ -23,6 +23,7 @@ t.test('what is in it', async (t) => {
     'config/spliced.toml',
     'dist/THIRD-PARTY-NOTICES',
     'dist/cli.js',
+    'dist/program.js',
     'dist/ui/index.html',
     'docs/CONFIGURATION.md',
     'package.json',
@@ -36,7 +37,7 @@ t.test('what is in it', async (t) => {
     [],
   );
   const expected =
-    /^(LICENSE|README\.md|package\.json|dist\/(THIRD-PARTY-NOTICES|(cli|index)\.js|package\.json|chunks\/[^/]+\.js|ui\/.*)|docs\/[^/]+\.md|(config|prebuilds|public|systemd|types)\/.*)$/;
+    /^(LICENSE|README\.md|package\.json|dist\/(THIRD-PARTY-NOTICES|(cli|program|index)\.js|package\.json|chunks\/[^/]+\.js|ui\/.*)|docs\/[^/]+\.md|(config|prebuilds|public|systemd|types)\/.*)$/;
   t.same(
     files.filter((name) => !expected.test(name)),
     [],

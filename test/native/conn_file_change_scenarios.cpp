@@ -90,15 +90,20 @@ TEST_CASE("what happens to a file while it is sent ends a response only if the b
       Kernel::Residency::InMemory};
   for (const Change& change : kChanges) {
     for (const auto residency : residencies) {
-      for (bool user_space : {false, true}) {
+      // The response pauses with a full pipe, in its middle, behind its last record, and waiting
+      // for the next.
+      for (int pause = 0; pause < 10; pause++) {
+        const bool user_space = pause % 2 == 1;
+        const size_t send_buffer_bytes = 10'000 + 16'384 * static_cast<size_t>(pause / 2);
         CAPTURE(change.name);
         CAPTURE(static_cast<int>(residency));
         CAPTURE(user_space);
+        CAPTURE(send_buffer_bytes);
         World world;
         const std::string content = world.site.write("file", 300'000);
         kernel().residency = residency;
         const Peer peer = world.connect([&](Socket& socket, TlsScript& script) {
-          socket.send_buffer_bytes = 10'000;
+          socket.send_buffer_bytes = send_buffer_bytes;
           if (user_space) script.outcome = tls::Promotion::Outcome::UserSpace;
         });
         peer.get("/file");
