@@ -33,6 +33,8 @@ import type { UploadServing } from './upload-serving.js';
 
 export interface ApiServingParts {
   configuration: Configuration;
+  /** Of run-directory.ts: for the sockets. */
+  runDir: string;
   engine: Pick<Engine, 'stats'>;
   manager: CertificateManager;
   log: Log;
@@ -138,7 +140,7 @@ export class ApiServing {
   }
 
   async #start(): Promise<void> {
-    const { log, tail, events, configuration } = this.#parts;
+    const { log, tail, events, configuration, runDir } = this.#parts;
     const { stateDir } = configuration;
     if (this.#isClosed) return;
     try {
@@ -150,7 +152,7 @@ export class ApiServing {
         warn: (line) => log.warn(line),
       });
       const service = this.#service();
-      const server = new ApiServer({ stateDir, service, access, log, tail, events });
+      const server = new ApiServer({ runDir, service, access, log, tail, events });
       await server.start();
       this.#server = server;
       this.#system.start();

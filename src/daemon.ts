@@ -31,6 +31,7 @@ import { ConnectionReporter } from './log-connections.js';
 import type { LineOutput } from './log-output.js';
 import type { LogTail } from './log-tail.js';
 import { type Participant, Reloader } from './reload.js';
+import { runDirectoryOf } from './run-directory.js';
 import { RunRecord } from './run-record.js';
 import { describeService, showTroubles } from './service-status.js';
 import { operatorRoutes, SiteServing, siteOf } from './site.js';
@@ -73,6 +74,7 @@ export interface DaemonParts {
 /** What a reload can change while the engine runs. */
 interface Serving {
   configuration: Configuration;
+  runDir: string;
   certificates: CertificateServing;
   housekeeping: Housekeeping;
   output: LineOutput;
@@ -205,7 +207,7 @@ async function startEngine(
   const { configuration, certificates } = serving;
   const clients = new ClientAccess(configuration.clientCertificates, log);
   serving.clients = clients;
-  const own = operatorRoutes(uiDirectoryOf(packageDirectory()));
+  const own = operatorRoutes(serving.runDir, uiDirectoryOf(packageDirectory()));
   const site = { configuration, own, isTrusted: certificates.isTrusted() };
   const engine = createEngine({
     native,
@@ -247,8 +249,8 @@ async function announce(
 ) {
   const addresses = listeners.map(({ address, port }) => ({ address, port }));
   const urls = addresses.map((listener) => `https://${formatListenAddress(listener)}/`);
-  const { root, stateDir } = serving.configuration;
-  const record = new RunRecord(stateDir, addresses, log, serving.housekeeping);
+  const { root } = serving.configuration;
+  const record = new RunRecord(serving.runDir, addresses, log, serving.housekeeping);
   log.info({ event: 'ready', version: SPLICED_VERSION, listeners: addresses, urls, root });
   const { status, onTroubles, close } = describeService(serving, engine, urls, supervisor);
   const endShowing = showTroubles(serving, engine);
@@ -278,7 +280,7 @@ function serveOperators(
   status: (refusedErrors: number) => string,
   ends: Ends,
 ): () => void {
-  const { configuration, certificates, housekeeping } = serving;
+  const { configuration, runDir, certificates, housekeeping } = serving;
   const events = new Events();
   const build = (): string | null => siteServing.build || null;
   const tellBuild = (): void => events.publish('build', { build: build() });
@@ -297,7 +299,13 @@ function serveOperators(
   const uploads = new UploadServing({ native, engine, configuration, log, housekeeping, update });
   ends.push(() => uploads.close());
   const shown = { log, tail, events, update, uploads, housekeeping };
-  const api = new ApiServing({ configuration, engine, manager: certificates.manager, ...shown });
+  const api = new ApiServing({
+    configuration,
+    runDir,
+    engine,
+    manager: certificates.manager,
+    ...shown,
+  });
   ends.push(() => api.close());
   const participants = [
     certificates.participant(),
@@ -331,7 +339,9 @@ export async function runDaemon(parts: DaemonParts): Promise<boolean> {
     const housekeeping = new Housekeeping({ log, clock: systemClock });
     ends.push(() => housekeeping.close());
     const certificates = new CertificateServing({ loaded, http, onClockJump, housekeeping, log });
-    const serving: Serving = { configuration, certificates, housekeeping, output: parts.output };
+    const runDir = runDirectoryOf(configuration.stateDir);
+    const { output } = parts;
+    const serving: Serving = { configuration, runDir, certificates, housekeeping, output };
     ends.push(() => certificates.close());
     await certificates.start();
     if (signals.stop.aborted) return true;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// STATE/service.json: which process serves and where, and afterwards how it ended. Written by the
+// service.json in the state directory (or another: run-directory.ts): which process serves and where, and afterwards how it ended. Written by the
 // daemon at READY and at its end, read by the commands that mean the running service, which believe
 // it no more than they must (commands/service-process.ts). A record is of use to an operator alone:
 // what cannot be written is tried again (housekeeping.ts).
@@ -89,7 +89,7 @@ export function readRunState(
 
 export class RunRecord {
   readonly #state: RunState;
-  readonly #stateDir: string;
+  readonly #directory: string;
   readonly #log: Log;
   readonly #housekeeping: Housekeeper;
 
@@ -98,12 +98,12 @@ export class RunRecord {
    * hangs in the kernel and cannot end (failover.ts), but it may also be a mistake, so the log says it.
    */
   constructor(
-    stateDir: string,
+    directory: string,
     listeners: readonly ListenAddress[],
     log: Log,
     housekeeping: Housekeeper,
   ) {
-    this.#stateDir = stateDir;
+    this.#directory = directory;
     this.#housekeeping = housekeeping;
     this.#log = log;
     this.#warnIfShared();
@@ -113,11 +113,11 @@ export class RunRecord {
 
   #warnIfShared(): void {
     try {
-      const before = readRunState(this.#stateDir);
+      const before = readRunState(this.#directory);
       if (before === undefined || before.ended !== undefined || !isRunning(before)) return;
       const { pid } = before;
       const advice = 'give each service a state directory of its own';
-      this.#log.warn({ event: 'state_dir_shared', stateDir: this.#stateDir, pid, advice });
+      this.#log.warn({ event: 'state_dir_shared', stateDir: this.#directory, pid, advice });
     } catch {} // What cannot be read cannot be written either, and that is said.
   }
 
@@ -127,8 +127,8 @@ export class RunRecord {
 
   #write(state: RunState): void {
     void this.#housekeeping.keep('writing service.json', () => {
-      mkdirSync(this.#stateDir, { recursive: true, mode: 0o700 });
-      replaceFileSync(fileOf(this.#stateDir), `${JSON.stringify(state)}\n`);
+      mkdirSync(this.#directory, { recursive: true, mode: 0o700 });
+      replaceFileSync(fileOf(this.#directory), `${JSON.stringify(state)}\n`);
     });
   }
 }

@@ -81,11 +81,11 @@ const wholeRoot: RouteSettings = {
 };
 
 /** The operators' API, for clients from the network: docs/API.md. */
-const apiRoute = (stateDir: string): RouteSettings => ({
+const apiRoute = (runDir: string): RouteSettings => ({
   ...wholeRoot,
   path: '/.spliced/api',
   action: 'proxy',
-  upstream: `unix:${join(resolve(stateDir), 'proxy.sock')}`,
+  upstream: `unix:${join(resolve(runDir), 'proxy.sock')}`,
 });
 
 /** The operators' page: docs/UI.md. */
@@ -126,13 +126,16 @@ const rootsOf = (configuration: Configuration): string[] => [
   ...directoriesOf(settingsOf(configuration)),
 ];
 
-/** For SiteParts.own. `uiDirectory`: of ui-directory.ts; undefined where the image leaves it out. */
+/**
+ * For SiteParts.own. `runDir`: where the API's sockets are. `uiDirectory`: of ui-directory.ts; undefined
+ * where the image leaves it out.
+ */
 export const operatorRoutes =
-  (uiDirectory: string | undefined) =>
-  ({ stateDir, uiEnabled }: Configuration): RouteSettings[] =>
+  (runDir: string, uiDirectory: string | undefined) =>
+  ({ uiEnabled }: Configuration): RouteSettings[] =>
     uiEnabled && uiDirectory !== undefined
-      ? [apiRoute(stateDir), pageRoute(uiDirectory)]
-      : [apiRoute(stateDir)];
+      ? [apiRoute(runDir), pageRoute(uiDirectory)]
+      : [apiRoute(runDir)];
 
 export function siteOf({ configuration, own: ownOf, isTrusted }: SiteParts): SiteOptions {
   const settings = settingsOf(configuration);

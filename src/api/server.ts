@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The API's two Unix sockets in the state directory: api.sock for the operators of the device itself,
+// The API's two Unix sockets in the state directory (or another: run-directory.ts): api.sock for the operators of the device itself,
 // proxy.sock for the proxy route, which brings everybody else. Both have their bounds here. Made by
 // api-serving.ts once the service is ready.
 
@@ -54,7 +54,8 @@ const options: ServerOptions = {
 };
 
 export interface ApiParts {
-  stateDir: string;
+  /** For the sockets. */
+  runDir: string;
   service: ApiService;
   access: Access;
   log: Log;
@@ -140,7 +141,7 @@ export class ApiServer {
     const surplus = surplusOf(server);
     server.maxConnections = serverBounds.connectionsMax + serverBounds.surplusConnectionsMax;
     server.maxHeadersCount = serverBounds.headerFieldsMax;
-    const remove = await listenPrivately(server, this.#parts.stateDir, socketNames[door]);
+    const remove = await listenPrivately(server, this.#parts.runDir, socketNames[door]);
     this.#open.push({ server, remove });
     // An accept that fails, such as for want of descriptors: the next one may succeed.
     server.on('error', (error) => {

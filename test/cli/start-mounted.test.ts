@@ -3,20 +3,21 @@
 // full: real ones, in a mount namespace of their own.
 
 import { spawnSync } from 'node:child_process';
-import { rmSync } from 'node:fs';
+import { mkdirSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
 import t from 'tap';
 import { fresh, isTold, makeDue, root } from './faults.js';
-import { beginDownload, logLines, startServer } from './server.js';
+import { beginDownload, type Ended, logLines, runCli, startServer } from './server.js';
 
 const due = await makeDue();
 const canMount = spawnSync('unshare', ['-m', 'mount', '-t', 'tmpfs', 'none', '/mnt']).status === 0;
 const unmountable = canMount ? {} : { skip: 'no mount namespaces here' };
 
 /** Starts in a mount namespace, with the state directory after `commands`. */
-function startMounted(directory: string, commands: string) {
+function startMounted(directory: string, commands: string, env: NodeJS.ProcessEnv = {}) {
   const serve = `"${process.execPath}" dist/cli.js serve --listen 127.0.0.1:0 --root "${root}"`;
   const script = `cd / && state="${directory}/state" && ${commands} && cd "$OLDPWD" && exec ${serve} --state-dir "$state"`;
-  return startServer(['unshare', '-m', 'sh', '-c', script]);
+  return startServer(['unshare', '-m', 'sh', '-c', script], env);
 }
 
 t.test('a state directory that is mounted read-only', unmountable, async (t) => {
@@ -35,6 +36,34 @@ t.test('a state directory that is mounted read-only', unmountable, async (t) => 
   await t.rejects(startMounted(empty, onTop), {
     message: /ended with 2 .*: spliced: --state-dir: cannot be used: EROFS: .*\/state\/new'/,
   });
+});
+
+/** The API is there soon after READY. */
+async function statusWithin(runDir: string): Promise<Ended> {
+  const ask = () => runCli(['status', '--json', '--state-dir', runDir]);
+  let told = await ask();
+  for (let i = 0; i < 50 && told.code !== 0; i += 1) told = await ask();
+  return told;
+}
+
+t.test('operators are let in all the same', unmountable, async (t) => {
+  const directory = fresh(due);
+  const runtime = join(directory, 'run');
+  mkdirSync(runtime, { mode: 0o700 });
+  const commands = 'mount --bind "$state" "$state" && mount -o remount,bind,ro "$state"';
+  const server = await startMounted(directory, commands, { RUNTIME_DIRECTORY: runtime });
+  const told = await statusWithin(runtime);
+  const { housekeeping } = JSON.parse(told.stdout);
+  t.match(JSON.stringify(housekeeping), /EROFS/);
+  // The page's way.
+  t.equal((await beginDownload(server.port, '/.spliced/api/v1/status')).status, 200);
+  server.child.kill('SIGTERM');
+  const { code, stdout } = await server.ended;
+  t.equal(code, 0);
+  t.same(
+    logLines(stdout).filter(({ event }) => event === 'api_unavailable'),
+    [],
+  );
 });
 
 t.test('a state directory that is full, until somebody makes room', unmountable, async (t) => {

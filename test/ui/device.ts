@@ -34,7 +34,7 @@ function pageFields(): [string, string][] {
   const configuration = { root: uiDirectory, stateDir: '.', routes: [], uiEnabled: true };
   const site = siteOf({
     configuration: configuration as unknown as Configuration,
-    own: operatorRoutes(uiDirectory),
+    own: operatorRoutes('.', uiDirectory),
     isTrusted: false,
   });
   const route = site.own.find(({ path }) => path === '/.spliced/ui');

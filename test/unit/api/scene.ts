@@ -192,7 +192,7 @@ export async function startScene(t: Test, options: SceneOptions = {}): Promise<S
   const tail = new LogTail();
   const events = new Events();
   const service = fakeService(calls, options.service ?? {});
-  const server = new ApiServer({ stateDir: directory, service, access, log, tail, events });
+  const server = new ApiServer({ runDir: directory, service, access, log, tail, events });
   await server.start();
   t.teardown(() => server.close());
   const [local, proxy] = ['api.sock', 'proxy.sock'].map((name) => join(directory, name));
