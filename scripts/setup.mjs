@@ -90,6 +90,16 @@ export async function ensureModules() {
   });
 }
 
+/** build/compile_commands.json, which clangd finds by itself. */
+function describeCompilation(common) {
+  const args = [...common, 'configure', '--', '-f', 'compile_commands_json'];
+  run('Describing the build', process.execPath, args);
+  const build = join(projectDir, 'build');
+  const commands = JSON.parse(readFileSync(join(build, 'Release/compile_commands.json'), 'utf8'));
+  const placed = commands.map((command) => ({ ...command, directory: build }));
+  writeFileSync(join(build, 'compile_commands.json'), `${JSON.stringify(placed, null, 1)}\n`);
+}
+
 async function ensureAddon() {
   const headers = findNodeHeaders();
   if (!headers) {
@@ -113,6 +123,7 @@ async function ensureAddon() {
     if (!known) rmSync(join(projectDir, 'build'), { recursive: true, force: true });
     // With --nodedir node-gyp uses these headers and never fetches any.
     const common = [nodeGyp, `--nodedir=${headers.nodedir}`, '--loglevel=warn'];
+    describeCompilation(common);
     run('Configuring the addon', process.execPath, [...common, 'configure']);
     run('Building the addon', process.execPath, [...common, '--jobs=max', 'build']);
     mkdirSync(dirname(toolchain), { recursive: true });

@@ -4,7 +4,8 @@
 // nothing failed. With CI=true or --no-skip a skipped test of cross, guest or board is a failure.
 // The suites: static native unit cross guest board, and long ones that run only when they are asked
 // for: boards (every emulated board, `npm run test:boards`), caam (with a model of the engine,
-// `npm run test:caam`), kernel (the patch of net/tls, `npm run test:kernel`).
+// `npm run test:caam`), kernel (the patch of net/tls, `npm run test:kernel`); and quick, a part of
+// native and unit that answers within minutes (`npm run test:quick`).
 import { spawnSync } from 'node:child_process';
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
@@ -30,7 +31,7 @@ import {
 import { newTally, runTapFiles } from './tap.mjs';
 
 const suiteNames = ['static', 'native', 'unit', 'cross', 'guest', 'board'];
-const allSuiteNames = [...suiteNames, 'boards', 'caam', 'kernel'];
+const allSuiteNames = ['quick', ...suiteNames, 'boards', 'caam', 'kernel'];
 const outputCharsMax = 20_000;
 const matrixFile = 'test/guest/matrix.test.ts';
 
@@ -237,6 +238,11 @@ await runScript(async () => {
   await setUp(testPackages);
   const board = { timeoutS: 1800, mustNotSkip, wanted };
   const suites = {
+    quick: async () =>
+      addUp([
+        runMake('test/native', 'quick'),
+        await tapSuite(['test/unit'], { jobs: 2, timeoutS: 240, wanted }),
+      ]),
     static: staticSuite,
     native: nativeSuite,
     unit: () =>
