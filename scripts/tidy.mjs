@@ -4,7 +4,7 @@
 // rule is a function from a file to findings. Run by scripts/check.mjs.
 import { spawnSync } from 'node:child_process';
 import { existsSync, readFileSync } from 'node:fs';
-import { basename, join } from 'node:path';
+import { basename, dirname, join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { projectDir } from './setup.mjs';
 
@@ -143,6 +143,35 @@ function* machineRule(path, text) {
   }
 }
 
+/** The files of src/ that a file's text imports when it is loaded; what import() reaches comes later. */
+export function importsOf(path, text) {
+  const froms = text.matchAll(/^(?:import|export)\b[^;]*? from '(\.[^']+)\.js'/gms);
+  return [...froms].map(([, from]) => `${join(dirname(path), from)}.ts`);
+}
+
+/** A way along `graph` (a map of each file's imports) that ends where it began; undefined: none. */
+export function findCycle(graph) {
+  const done = new Set();
+  const way = [];
+  const visit = (path) => {
+    if (way.includes(path)) return [...way.slice(way.indexOf(path)), path];
+    if (done.has(path)) return undefined;
+    way.push(path);
+    for (const next of graph.get(path) ?? []) {
+      const cycle = visit(next);
+      if (cycle) return cycle;
+    }
+    way.pop();
+    done.add(path);
+    return undefined;
+  };
+  for (const path of graph.keys()) {
+    const cycle = visit(path);
+    if (cycle) return cycle;
+  }
+  return undefined;
+}
+
 const rules = [licenceRule, lengthRule, includeRule, closeRule, scriptRule, machineRule];
 
 /** Files of the project: what git tracks and what it would add. */
@@ -160,16 +189,21 @@ export function findingsIn(path, text) {
 
 function checkProject() {
   let count = 0;
+  const graph = new Map();
   for (const path of projectFiles()) {
     if (!existsSync(join(projectDir, path))) continue; // Deleted, not yet committed.
     const content = readFileSync(join(projectDir, path));
     if (content.includes(0)) continue; // Binary.
-    for (const { line, message } of findingsIn(path, content.toString('utf8'))) {
+    const text = content.toString('utf8');
+    if (/^src\/.*\.ts$/.test(path)) graph.set(path, importsOf(path, text));
+    for (const { line, message } of findingsIn(path, text)) {
       console.log(`${path}:${line}: ${message}`);
       count += 1;
     }
   }
-  return count === 0 ? 0 : 1;
+  const cycle = findCycle(graph);
+  if (cycle) console.log(`${cycle.join(' imports ')}: move what both need into a file of its own`);
+  return count === 0 && !cycle ? 0 : 1;
 }
 
 if (process.argv[1] && import.meta.url === pathToFileURL(process.argv[1]).href) {

@@ -12,7 +12,6 @@ import {
   dropFromStore,
   forgetListeners,
   type StoreChoice,
-  type StoreKind,
   storeListeners,
 } from './supervision/descriptor-store.js';
 import type { NotifySystemd } from './supervision/notify.js';
@@ -21,6 +20,7 @@ import {
   rolesOf,
   type SettingSockets,
 } from './supervision/socket-activation.js';
+import type { StoreKind } from './supervision/store-name.js';
 
 export interface ListenerParts {
   configuration: Pick<Configuration, 'listeners' | 'httpListeners'>;

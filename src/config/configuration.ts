@@ -37,7 +37,8 @@ import {
   routeSchema,
   routesMax,
 } from './routes.js';
-import { type Setting, type SettingTable, schema, settingsOf } from './schema.js';
+import { schema, settingsOf } from './schema.js';
+import type { Setting, SettingTable } from './setting.js';
 import { judgeUpdate, type UpdateSettings, updateOf } from './update.js';
 
 export type { Effective } from './judge.js';

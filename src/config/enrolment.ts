@@ -3,7 +3,7 @@
 // (part of schema.ts), what they need of each other, and the value that the daemon receives.
 // Called by schema.ts and configuration.ts.
 
-import type { Setting } from './schema.js';
+import type { Setting } from './setting.js';
 
 const text = (
   env: string,

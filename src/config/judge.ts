@@ -6,7 +6,8 @@ import './formats.js';
 import convict from 'convict';
 import { reasonOf } from '../start-error.js';
 import { type Assignment, type Layers, labelOf, type Origin } from './layers.js';
-import { type Setting, type SettingTable, settingsOf } from './schema.js';
+import { settingsOf } from './schema.js';
+import type { Setting, SettingTable } from './setting.js';
 
 /** A setting with the value that counts, and where that came from. */
 export interface Effective {

@@ -6,7 +6,7 @@
 import { type ConfigText, configVariable, readConfigFiles } from './files.js';
 import { nearest } from './nearest.js';
 import { routeSchema } from './routes.js';
-import type { Setting } from './schema.js';
+import type { Setting } from './setting.js';
 import { readToml, type TomlDocument } from './toml.js';
 
 export type Origin =

@@ -4,7 +4,7 @@
 // writes them into docs/CONFIGURATION.md.
 
 import { resolve } from 'node:path';
-import type { SettingTable } from './schema.js';
+import type { SettingTable } from './setting.js';
 
 /** native/base/limits.hpp has room for these and for our own (site.ts). */
 export const routesMax = 64;

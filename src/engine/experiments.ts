@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // The types of the addon's experiments, for `spliced doctor`: native/experiment makes them.
 
-import type { CertificatePair } from './native.js';
-
 /** One half of the truncation experiment: `downloads` slow clients against one server. */
 export interface TruncationOptions {
   /** Of an engine on 127.0.0.1; 0: a naive server of the experiment's own, which closes too early. */
@@ -10,7 +8,8 @@ export interface TruncationOptions {
   /** What the naive server answers with; an engine's root must hold the same as `body`. */
   file: string;
   bodyBytes: number;
-  certificates: CertificatePair[];
+  /** PEM texts. */
+  certificates: { chain: string; privateKey: string }[];
   downloads: number;
   parallel: number;
   receiveBufferBytes: number;

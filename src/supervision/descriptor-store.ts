@@ -5,22 +5,7 @@
 
 import type { NotifySystemd } from './notify.js';
 import type { InheritedSocket } from './socket-activation.js';
-
-/** An address of the configuration. */
-interface Address {
-  address: string;
-  port: number;
-}
-
-/** The setting that an address is of; what is kept is named after it. */
-export type StoreKind = 'listen' | 'listen_http';
-
-export const isStoreName = (kind: StoreKind, name: string): boolean => name.startsWith(`${kind}-`);
-
-/** FDNAME= has no colon. Port 0 means another port each time: such a listener is not kept. */
-export function storeNameOf(kind: StoreKind, { address, port }: Address): string | undefined {
-  return port === 0 ? undefined : `${kind}-${address.replaceAll(':', '.')}-${port}`;
-}
+import { type Address, type StoreKind, storeNameOf } from './store-name.js';
 
 export interface StoreChoice {
   /** In the order of the configuration: a socket of the store, or an address to bind. */

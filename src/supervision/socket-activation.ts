@@ -3,7 +3,7 @@
 // and those of the descriptor store. Says what each is by its name. Takes LISTEN_* out of the
 // environment. Called once by daemon.ts, before anything else opens descriptors.
 
-import { isStoreName } from './descriptor-store.js';
+import { isStoreName } from './store-name.js';
 
 export interface InheritedSocket {
   /** FileDescriptorName= of the socket unit, or the name in the store. */

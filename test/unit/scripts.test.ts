@@ -6,7 +6,7 @@ import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import t from 'tap';
 import { countTap, runTapFiles } from '../../scripts/tap.mjs';
-import { findingsIn } from '../../scripts/tidy.mjs';
+import { findCycle, findingsIn, importsOf } from '../../scripts/tidy.mjs';
 
 const tap = (...lines: string[]): string => `TAP version 14\n${lines.join('\n')}\n`;
 
@@ -107,4 +107,13 @@ t.test('each tidy rule finds what it is for', async (t) => {
     ['docs/a.md', 'https://nodejs.org/api/tls.html /usr/include /etc/spliced\n'],
   ];
   for (const [path, text] of allowed) t.same(findingsIn(path, text), [], path);
+});
+
+t.test('files that import each other are found', async (t) => {
+  const text =
+    "import type { A } from './b.js';\nexport * from '../c/d.js';\nawait import('./e.js');\n";
+  t.same(importsOf('src/x/a.ts', text), ['src/x/b.ts', 'src/c/d.ts']);
+  const graph = (...edges: [string, string[]][]) => new Map(edges);
+  t.equal(findCycle(graph(['a', ['b', 'c']], ['b', ['c']], ['c', []])), undefined);
+  t.same(findCycle(graph(['a', ['b']], ['b', ['c']], ['c', ['b']])), ['b', 'c', 'b']);
 });

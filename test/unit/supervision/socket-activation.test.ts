@@ -7,9 +7,9 @@ import {
   chooseFromStore,
   dropFromStore,
   storeListeners,
-  storeNameOf,
 } from '../../../src/supervision/descriptor-store.js';
 import { rolesOf, takeInheritedSockets } from '../../../src/supervision/socket-activation.js';
+import { storeNameOf } from '../../../src/supervision/store-name.js';
 
 const take = (env: NodeJS.ProcessEnv) => takeInheritedSockets(env, 42);
 
