@@ -2,8 +2,8 @@
 // Starts on a disk that refuses (fault.c), from a copy of a state directory that a start has made.
 // Used by start-faults.test.ts and start-faults-renewal.test.ts.
 
-import { spawnSync } from 'node:child_process';
-import { cpSync, existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { execFileSync, spawnSync } from 'node:child_process';
+import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Test } from 'tap';
 import t from 'tap';
@@ -40,14 +40,12 @@ export interface Fault {
 
 let runs = 0;
 
-/** A state directory of its own, as `prepare` left the template. */
+/** A state directory of its own, as `prepare` left the template, with its modes (cpSync of Node 22 has others). */
 export function fresh(template: string): string {
   runs += 1;
   const directory = join(top, `run-${runs}`);
   mkdirSync(directory);
-  if (existsSync(template)) {
-    cpSync(template, join(directory, 'state'), { recursive: true, verbatimSymlinks: true });
-  }
+  if (existsSync(template)) execFileSync('cp', ['-a', template, join(directory, 'state')]);
   return directory;
 }
 
