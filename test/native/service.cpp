@@ -8,10 +8,6 @@
 #include <dirent.h>
 #include <doctest/doctest.h>
 #include <netinet/in.h>
-#include <openssl/bio.h>
-#include <openssl/evp.h>
-#include <openssl/pem.h>
-#include <openssl/x509.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -21,37 +17,16 @@
 #include <thread>
 
 #include "base/clock.hpp"
+#include "fakes/certificate.hpp"
 
 using namespace spliced;
 using engine::Event;
 using engine::Service;
+using fakes::new_certificate;
 
 namespace {
 
 constexpr uint32_t kPatienceMs = 60'000;
-
-std::string text_of(BIO* bio) {
-  char* data = nullptr;
-  const long bytes = BIO_get_mem_data(bio, &data);
-  std::string text(data, static_cast<size_t>(bytes));
-  BIO_free(bio);
-  return text;
-}
-
-tls::CertificatePem new_certificate() {
-  EVP_PKEY* key = EVP_EC_gen("P-256");
-  X509* made = X509_new();
-  X509_gmtime_adj(X509_getm_notBefore(made), 0);
-  X509_gmtime_adj(X509_getm_notAfter(made), 3600);
-  X509_set_pubkey(made, key);
-  REQUIRE(X509_sign(made, key, EVP_sha256()) > 0);
-  BIO *chain = BIO_new(BIO_s_mem()), *secret = BIO_new(BIO_s_mem());
-  PEM_write_bio_X509(chain, made);
-  PEM_write_bio_PrivateKey(secret, key, nullptr, nullptr, 0, nullptr, nullptr);
-  X509_free(made);
-  EVP_PKEY_free(key);
-  return {text_of(chain), text_of(secret)};
-}
 
 size_t open_descriptors() {
   size_t count = 0;

@@ -4,9 +4,7 @@
 #include <errno.h>
 #include <openssl/bio.h>
 #include <openssl/err.h>
-#include <openssl/pem.h>
 #include <openssl/ssl.h>
-#include <openssl/x509.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -17,39 +15,17 @@
 
 #include "base/limits.hpp"
 #include "doctest/doctest.h"
+#include "fakes/certificate.hpp"
 #include "tls/promote.hpp"
 #include "tls/session.hpp"
 
 using namespace spliced;
+using fakes::new_certificate;
 using tls::Flood;
 using tls::Handshake;
 using tls::Session;
 
 namespace {
-
-std::string pem_of(BIO* bio) {
-  char* data = nullptr;
-  const long bytes = BIO_get_mem_data(bio, &data);
-  std::string text(data, static_cast<size_t>(bytes));
-  BIO_free(bio);
-  return text;
-}
-
-tls::CertificatePem new_certificate() {
-  EVP_PKEY* key = EVP_EC_gen("P-256");
-  X509* made = X509_new();
-  X509_gmtime_adj(X509_getm_notBefore(made), 0);
-  X509_gmtime_adj(X509_getm_notAfter(made), 60);
-  X509_set_pubkey(made, key);
-  REQUIRE(X509_sign(made, key, EVP_sha256()) > 0);
-  BIO* chain = BIO_new(BIO_s_mem());
-  BIO* secret = BIO_new(BIO_s_mem());
-  PEM_write_bio_X509(chain, made);
-  PEM_write_bio_PrivateKey(secret, key, nullptr, nullptr, 0, nullptr, nullptr);
-  X509_free(made);
-  EVP_PKEY_free(key);
-  return {pem_of(chain), pem_of(secret)};
-}
 
 const std::shared_ptr<const tls::ContextGeneration>& generation() {
   static tls::TicketKeys tickets(0);
