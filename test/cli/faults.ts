@@ -40,12 +40,17 @@ export interface Fault {
 
 let runs = 0;
 
-/** A state directory of its own, as `prepare` left the template, with its modes (cpSync of Node 22 has others). */
+/** With its modes: cpSync of Node 22 makes others. `to` is not there yet. */
+function copyTree(from: string, to: string): void {
+  execFileSync('cp', ['-a', from, to]);
+}
+
+/** A state directory of its own, as `prepare` left the template. */
 export function fresh(template: string): string {
   runs += 1;
   const directory = join(top, `run-${runs}`);
   mkdirSync(directory);
-  if (existsSync(template)) execFileSync('cp', ['-a', template, join(directory, 'state')]);
+  if (existsSync(template)) copyTree(template, join(directory, 'state'));
   return directory;
 }
 
@@ -105,7 +110,8 @@ export async function makeGood(): Promise<string> {
 /** The same with a renewal that is due, and a write that was interrupted. */
 export async function makeDue(): Promise<string> {
   const due = join(top, 'due/state');
-  cpSync(await makeGood(), due, { recursive: true, verbatimSymlinks: true });
+  mkdirSync(join(top, 'due'));
+  copyTree(await makeGood(), due);
   const device = join(due, 'certificates/device');
   writeFileSync(join(device, 'renew-now'), '');
   mkdirSync(join(device, 'generations/9'));
