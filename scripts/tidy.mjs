@@ -106,6 +106,11 @@ function* scriptRule(path, text) {
       yield { line, message: 'only src/cli.ts may end the process' };
     }
   }
+  if (!['doctor', 'library'].includes(roomOf(path, 'src'))) {
+    for (const { line } of matches(code, /\brmSync\s*\(/)) {
+      yield { line, message: 'rmSync tells no errno since Node 24: remove by remove-file.ts' };
+    }
+  }
   // A new file is O_EXCL ('wx'), which follows no link; doctor's are in a directory of its own.
   if (roomOf(path, 'src') !== 'doctor') {
     const follows = /(^|[^.\w])writeFile(Sync)?\s*\(|\bopen(Sync)?\([^)]*, '(w|a)\+?'/;

@@ -4,7 +4,7 @@
 // process that was killed has left under that name, or somebody else has planted there, is removed
 // first: the name, not what it leads to.
 
-import { closeSync, fsyncSync, openSync, renameSync, rmSync, writeSync } from 'node:fs';
+import { closeSync, fsyncSync, openSync, renameSync, unlinkSync, writeSync } from 'node:fs';
 import { type FileHandle, open, rename, rm } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { fsyncDirectory } from './durable.js';
@@ -32,7 +32,7 @@ function openNewSync(path: string): number {
     return openSync(path, 'wx', mode);
   } catch (error) {
     if (!isThere(error)) throw error;
-    rmSync(path);
+    unlinkSync(path);
     return openSync(path, 'wx', mode);
   }
 }

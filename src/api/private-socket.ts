@@ -14,13 +14,13 @@ import {
   openSync,
   renameSync,
   rmdirSync,
-  rmSync,
   type Stats,
   statSync,
   unlinkSync,
 } from 'node:fs';
 import { connect, type Server } from 'node:net';
 import { join } from 'node:path';
+import { removeFlatDirectory } from '../remove-file.js';
 import { reasonOf, StartError } from '../start-error.js';
 
 const openDirectory = (path: string, flags = 0): number =>
@@ -84,7 +84,7 @@ function isPrivate(directory: string): boolean {
 function placeToBind(directory: string, name: string): { within: string; as: string } {
   const made = `.${name}.new`;
   const within = join(directory, made);
-  rmSync(within, { recursive: true, force: true }); // Of a start that did not come to its end.
+  removeFlatDirectory(within); // Of a start that did not come to its end.
   try {
     mkdirSync(within, { mode: 0o700 });
     return { within, as: name };

@@ -3,7 +3,7 @@
 // the daemon, which is another process and perhaps another user: it takes the wish at a reload, at
 // its next slow look or at its next start. Used by device-source.ts and enrolment.ts.
 
-import { closeSync, existsSync, openSync, rmSync, statSync } from 'node:fs';
+import { closeSync, existsSync, openSync, statSync, unlinkSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import type { Housekeeper } from '../housekeeping.js';
 
@@ -27,7 +27,7 @@ export function takeWish(directory: string, housekeeping: Housekeeper): boolean 
   const what = `taking the wish for a renewal (${basename(directory)})`;
   const isThere = existsSync(path);
   try {
-    if (isThere) rmSync(path);
+    if (isThere) unlinkSync(path);
     housekeeping.settled(what);
     return isThere;
   } catch (error) {

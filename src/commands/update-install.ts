@@ -12,12 +12,12 @@ import {
   mkdirSync,
   openSync,
   readSync,
-  rmSync,
 } from 'node:fs';
 import { type FileHandle, open } from 'node:fs/promises';
 import type { IncomingMessage } from 'node:http';
 import { createInterface } from 'node:readline';
 import { entryOf } from '../descriptors.js';
+import { removeFile } from '../remove-file.js';
 import { reasonOf, StartError } from '../start-error.js';
 import type { UpdateDocument } from '../update/document.js';
 import { ApiRefusal, askApi, openApi } from './api-client.js';
@@ -114,7 +114,7 @@ async function copyForService(directory: ServiceDirectory, file: string): Promis
     refuse(error);
   }
   const path = entryOf(bundles, name);
-  const remove = (): void => rmSync(path, { force: true });
+  const remove = (): void => removeFile(path);
   try {
     await copyInto(path, source, isOwner, directory);
   } catch (error) {

@@ -3,9 +3,10 @@
 // happened is recorded before it is said, so that the next process goes on from there: an
 // installation that the installer carries on by itself is followed again. Made by update-serving.ts.
 
-import { existsSync, rmSync } from 'node:fs';
+import { existsSync } from 'node:fs';
 import type { Housekeeper } from '../housekeeping.js';
 import type { Log } from '../log.js';
+import { removeFile } from '../remove-file.js';
 import { reasonOf } from '../start-error.js';
 import { DeviceView } from './device-view.js';
 import type { AdapterName, UpdateDocument, Upload } from './document.js';
@@ -360,7 +361,7 @@ export class UpdateManager {
       if (isLater && this.#record.bundle?.path === path) return;
       if (isLater && this.#upload !== null) throw new Error(`${path}: an upload is under way`);
       isLater = true;
-      rmSync(path, { force: true });
+      removeFile(path);
     });
   }
 

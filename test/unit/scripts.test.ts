@@ -76,6 +76,7 @@ t.test('each tidy rule finds what it is for', async (t) => {
     ['src/a.ts', 'export {};\n', /SPDX/],
     ['src/a.ts', licence + 'x;\n'.repeat(400), /at most 400/],
     ['src/a.ts', `${licence}process.exit(1);\n`, /may end the process/],
+    ['src/a.ts', `${licence}rmSync(path);\n`, /tells no errno/],
     ['src/a.ts', `${licence}console.log(1);\n`, /logs through log\.ts/],
     [
       'src/engine/a.ts',
