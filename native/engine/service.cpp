@@ -289,6 +289,7 @@ void Service::conclude_stop() {
     hanging[engine.id()].aborted = engine.figures().open.get();
   });
   if (!stop_.begun || stop_.told || !all_hang || hanging.empty()) return;
+  for (const auto& entry : hanging) stop_.left_behind.insert(entry.first);
   stop_.ended.insert(hanging.begin(), hanging.end());
   tell_stopped();
 }
@@ -300,8 +301,10 @@ bool Service::close(uint32_t wait_ms) {
   for_each_engine([&](Engine& engine) {
     bool gone;
     {
-      Lock lock(events_mutex_);  // one that the stop went on without is not waited for
-      gone = stop_.told && engine.thread_state() == 'D';
+      // Without the first, any engine that waits for its disk or for memory just now would be
+      // meant.
+      Lock lock(events_mutex_);
+      gone = stop_.left_behind.count(engine.id()) != 0 && engine.thread_state() == 'D';
     }
     const uint64_t now_ms = base::now_ms();
     const bool waits = !gone && until_ms > now_ms;

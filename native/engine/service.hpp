@@ -7,6 +7,7 @@
 #include <map>
 #include <memory>
 #include <mutex>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -116,6 +117,7 @@ class Service {
   struct Stop {
     bool begun = false, told = false;
     std::map<uint32_t, Event> ended;  // by the engine's id
+    std::set<uint32_t> left_behind;   // of them, those that hang: close() does not wait for them
   };
 
   std::unique_ptr<Engine> make_engine(size_t index);
