@@ -11,8 +11,8 @@ namespace spliced::conn {
 
 void send_head(Services& s, Connection& c, http::ResponseHead& head) {
   head.date = s.date();
-  head.keep_alive = c.keep_alive;
-  if (c.route != nullptr) head.fields = c.route->fields;
+  head.keep_alive = c.request.keep_alive;
+  if (c.request.route != nullptr) head.fields = c.request.route->fields;
   c.output.hold(s.buffers);
   const size_t bytes = http::format_head(head, c.output.tail(), c.output.room());
   SPLICED_ASSERT(bytes > 0);  // http/response.hpp bounds every head
@@ -41,7 +41,7 @@ void respond_redirect(Services& s, Connection& c, uint16_t status, std::string_v
   const bool send_body = request.method != http::Method::Head;
   char location[limits::kLocationBytesMax];
   const size_t bytes = http::format_location(base, path, request.target, location);
-  if (bytes == 0) return respond_error(s, c, 414, c.keep_alive, send_body);
+  if (bytes == 0) return respond_error(s, c, 414, c.request.keep_alive, send_body);
   http::ResponseHead head;
   head.status = status;
   head.location = {location, bytes};
@@ -51,7 +51,7 @@ void respond_redirect(Services& s, Connection& c, uint16_t status, std::string_v
 
 void respond_error(Services& s, Connection& c, uint16_t status, bool keep_alive, bool send_body,
                    std::string_view allow) {
-  c.keep_alive = keep_alive;
+  c.request.keep_alive = keep_alive;
   http::ResponseHead head;
   head.status = status;
   head.content_type = "text/plain; charset=utf-8";

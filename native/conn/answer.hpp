@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Puts the head of a response, and a body from memory, into the connection's output, and enters
-// Respond. For request.cpp and file_response.cpp, and for read_head.cpp when a head is refused.
+// Respond. For routing.cpp and file_response.cpp, and for read_head.cpp when a head is refused.
 #pragma once
 #include <string_view>
 

@@ -1,41 +1,22 @@
 // SPDX-License-Identifier: Apache-2.0
-// One connection's slot. Its memory stays where it is while the kernel may point into it;
-// `inflight` counts what the ring still holds, and the slot is freed only at 0 (join.cpp). Only
-// enter() writes `state`.
+// One connection's slot: the transport, and the one request that HTTP/1.1 has over it at a time.
+// Its memory stays where it is while the kernel may point into it; `inflight` counts what the ring
+// still holds, for the request too, and the slot is freed only at 0 (join.cpp). Only enter() writes
+// `state`.
 #pragma once
 #include <cstdint>
 #include <memory>
-#include <string>
 
-#include "base/assert.hpp"
 #include "conn/buffer.hpp"
 #include "conn/connection_log.hpp"
-#include "conn/exchange_ptr.hpp"
 #include "conn/ledger.hpp"
-#include "conn/parts.hpp"
-#include "conn/site.hpp"
+#include "conn/request.hpp"
 #include "conn/state.hpp"
-#include "conn/upload.hpp"
-#include "conn/witness.hpp"
-#include "files/file_cache.hpp"
-#include "http/body.hpp"
-#include "os/pipe_pool.hpp"
 #include "tls/session.hpp"
 
 namespace spliced::conn {
 
 inline constexpr uint32_t kNoSlot = UINT32_MAX;
-
-enum class LookupStep : uint8_t { Target, Fallback, NotFoundPage };
-
-// How far the search for the file of a request has come; see lookup.cpp.
-struct Lookup {
-  LookupStep step = LookupStep::Target;
-  bool directory = false;   // the target names a directory, and the path is that of its index
-  files::FilePtr original;  // found; whether a variant of it is sent is not decided yet
-  http::Coding coding = http::Coding::Brotli;
-  size_t path_bytes = 0;  // of Connection::path, without the variant's suffix
-};
 
 // A handshake message that is passed over, as far as it has come.
 struct Hello {
@@ -54,8 +35,9 @@ struct Connection {
   // What the ring holds.
   uint32_t inflight = 0;
   bool watching = false;
-  bool filling = false;
-  bool sending = false;  // `output`: neither changed nor counted until the completion
+  bool sending = false;     // `output`: neither changed nor counted until the completion
+  bool send_done = false;   // that has come, with:
+  int32_t send_result = 0;  // bytes, or a negative errno
 
   // Edge-triggered hints: "try", cleared by WouldBlock.
   bool readable = true;
@@ -84,74 +66,44 @@ struct Connection {
   // TLS. Either `session` or, after promotion, the kernel (`cipher`, `ledger`).
   std::unique_ptr<tls::Session> session;
   std::unique_ptr<const tls::ClientIdentity> client;  // verified; outlives `session`
-  bool offloaded = false;
   const tls::CipherSpec* cipher = nullptr;
   Ledger ledger;
+  bool offloaded = false;
+  uint8_t farewell = 0;  // AlertDescription of the last record: close_notify, or why we end it
+  bool farewell_sent = false;
   uint8_t bounds_to_skip = 0;    // see over_window()
   size_t open_record_bytes = 0;  // plaintext of the last record, which MSG_MORE left open
   uint64_t receive_sequence_at_most = 0;
-  uint8_t farewell = 0;  // AlertDescription of the last record: close_notify, or why we end it
-  bool farewell_sent = false;
 
-  // The request being read, and what was pipelined behind it.
-  Span input;
-  size_t head_bytes = 0;          // ReadBody, OpenFile: the complete head at the front of `input`
-  http::BodyReader body;          // of what follows the head
-  uint64_t request_began_ms = 0;  // when its first byte was here
+  Span input;   // the request being read, and what was pipelined behind it
+  Span output;  // the response being sent, in the order of the wire
 
-  // What the request is for, until its response has begun; with an exchange, until that ends.
-  std::shared_ptr<OpenSite> site;
-  const http::Route* route = nullptr;  // of its Site; null: none is known yet
-
-  ExchangePtr exchange;            // Connect, Exchange, Tunnel; null otherwise
-  std::unique_ptr<Upload> upload;  // Receive: where the body goes
-
-  // The response being sent.
-  Span output;
-  files::FilePtr file;
-  std::string path;  // OpenFile: the kernel reads it until the completion
-  Lookup lookup;
-  int32_t async_result = 0;
-  bool async_done = false;
-  uint64_t body_offset = 0;     // of the next byte that is neither sent nor in pipe or output
-  uint64_t body_remaining = 0;  // bytes from there on
-  size_t resident_bytes = 0;    // of them, found in the page cache in this turn
-  os::Pipe pipe;
-  size_t pipe_bytes = 0;
-  std::unique_ptr<Witness> witness;  // of `file`, once a part of its body was sent
-  std::unique_ptr<Parts> parts;      // of a body with several ranges: what is still to come
-  bool keep_alive = false;
-  bool served = false;  // a response was begun
-  uint32_t requests = 0;
+  // HTTP/1.1: the one that it has at a time.
+  Request request{*this};
+  bool served = false;    // a response was begun
+  uint32_t requests = 0;  // had until now
 
   // Time, in milliseconds of base::now_ms().
   uint64_t deadline_ms = 0;       // 0: none
   uint64_t progress_ms = 0;       // since when what the peer's TCP acknowledges is measured
   uint64_t acked_mark = 0;        // what it had acknowledged then
   uint64_t stall_due_ms = 0;      // Respond, Splice: when that is judged
-  bool lags = false;              // it had to be waited for, and has not acknowledged all since
   uint64_t waiting_since_ms = 0;  // WaitingList
   uint64_t drain_began_ms = 0;
   uint64_t tick_due_ms = 0;
   uint32_t tick_interval_ms = 0;
   bool ticking = false;
   bool ready = false;
+  bool lags = false;   // it had to be waited for, and has not acknowledged all since
+  bool stuck = false;  // counted in Figures::ledgers_stuck
 
   uint64_t accepted_mark = 0;   // of TCP, at the last observation
   uint64_t cipher_owes_ms = 0;  // since when the cipher alone holds bytes back; 0: it does not
-  bool stuck = false;           // counted in Figures::ledgers_stuck
   std::unique_ptr<ConnectionRecord> record;  // only while ended connections are logged
 
   uint32_t waiting_before = kNoSlot, waiting_after = kNoSlot;  // WaitingList
 
   uint64_t reported_pending = 0;  // this connection's share of Figures::pending_bytes
-
-  // So much of the body is sent, or in pipe or output.
-  void advance(size_t bytes) {
-    SPLICED_ASSERT(bytes <= body_remaining);
-    body_offset += bytes;
-    body_remaining -= bytes;
-  }
 };
 
 }  // namespace spliced::conn

@@ -85,7 +85,7 @@ Turn on_handshake_message(Services& s, Connection& c, const uint8_t* payload, si
 }  // namespace
 
 Turn leave(Services& s, Connection& c, Ending ending) {
-  if (c.exchange) {
+  if (c.request.exchange) {
     abort(s, c, ending);
   } else {
     c.ending = ending;
@@ -103,7 +103,7 @@ Turn refuse(Services& s, Connection& c, uint8_t description) {
 // A response that is under way is for one who still listens.
 Turn peer_done(Services& s, Connection& c) {
   c.peer_done = true;
-  if (c.exchange) return Turn::Wait;
+  if (c.request.exchange) return Turn::Wait;
   begin_close(s, c);
   return Turn::Again;
 }

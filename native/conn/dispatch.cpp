@@ -100,7 +100,7 @@ uint64_t first_deadline(const Services& s, Connection& c) {
     case State::ReadHead:
       return s.now_ms + o.idle_timeout_ms;
     case State::ReadBody:
-      return c.request_began_ms + o.request_timeout_ms;
+      return c.request.began_ms + o.request_timeout_ms;
     case State::Respond:
     case State::Splice:
       return stall_deadline(s, c);
@@ -209,16 +209,19 @@ void on_completion(Services& s, const ring::Completion& completion) {
   }
   if (token.kind == ring::Kind::Watch) {
     on_watch(s, *c, completion);
+  } else if (token.kind == ring::Kind::Send) {
+    c->sending = false;
+    c->send_result = completion.result;
+    c->send_done = true;
+    if (c->state == State::Join) (void)stream_sent(s, *c);
   } else if (token.kind == ring::Kind::DrainPipe) {
     upload_written(*c, completion.result);
   } else {
-    if (token.kind == ring::Kind::FillPipe) c->filling = false;
-    if (token.kind == ring::Kind::Send) c->sending = false;
+    if (token.kind == ring::Kind::FillPipe) c->request.filling = false;
     if (token.kind == ring::Kind::OpenFile && c->state != State::OpenFile && completion.result >= 0)
       os::close_fd(completion.result);  // the connection was given up meanwhile
-    c->async_result = completion.result;
-    c->async_done = true;
-    if (token.kind == ring::Kind::Send && c->state == State::Join) (void)stream_sent(s, *c);
+    c->request.async_result = completion.result;
+    c->request.async_done = true;
   }
   run(s, *c);
 }

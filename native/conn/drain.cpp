@@ -126,7 +126,7 @@ void begin_close(Services& s, Connection& c) {
 }
 
 Turn close_notify(Services& s, Connection& c) {
-  SPLICED_ASSERT(c.output.empty() && c.pipe_bytes == 0);
+  SPLICED_ASSERT(c.output.empty() && c.request.pipe_bytes == 0);
   if (!c.writable) return Turn::Wait;
   const os::Moved moved = stream_farewell(s, c);
   if (moved.io == os::Io::WouldBlock) {

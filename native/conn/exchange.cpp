@@ -8,7 +8,7 @@
 #include "base/assert.hpp"
 #include "conn/answer.hpp"
 #include "conn/dispatch.hpp"
-#include "conn/request.hpp"
+#include "conn/routing.hpp"
 #include "conn/unavailable.hpp"
 #include "http/upstream_request.hpp"
 #include "os/socket_io.hpp"
@@ -42,7 +42,7 @@ bool write_request(Services& s, Connection& c, Exchange& x, const http::RequestH
   }
   x.to_upstream.hold(s.buffers);
   const size_t bytes =
-      http::format_upstream_request({c.input.data(), c.head_bytes}, request, forwarding,
+      http::format_upstream_request({c.input.data(), c.request.head_bytes}, request, forwarding,
                                     x.to_upstream.tail(), x.to_upstream.room());
   x.to_upstream.end += bytes;
   return bytes > 0;
@@ -72,8 +72,8 @@ void describe(Exchange& x, const http::RequestHead& request, uint64_t now_ms) {
 
 // Connect, or Exchange where one is at hand; false where none can be had.
 bool obtain_upstream(Services& s, Connection& c, bool fresh) {
-  Exchange& x = *c.exchange;
-  const std::string& address = c.route->upstream;
+  Exchange& x = *c.request.exchange;
+  const std::string& address = c.request.route->upstream;
   Upstream* u = fresh ? nullptr : take_idle_upstream(s, address, c.slot);
   const bool connected = u != nullptr;
   if (!connected) u = open_upstream(s, address, c.slot);
@@ -114,7 +114,7 @@ bool is_idempotent(http::Method method) {
 
 // The client is to send more of the body, and all that it has sent is with the backend.
 bool waits_for_body(const Connection& c) {
-  const Exchange& x = *c.exchange;
+  const Exchange& x = *c.request.exchange;
   if (c.state != State::Exchange || x.request_over || x.request_given_up) return false;
   return x.to_upstream.empty() && x.pipe_bytes == 0 && c.input.empty();
 }
@@ -141,8 +141,8 @@ void EndExchange::operator()(Exchange* exchange) const {
 }
 
 Upstream& upstream_of(Services& s, Connection& c) {
-  SPLICED_ASSERT(c.exchange && c.exchange->upstream != kNoSlot);
-  return s.upstreams.slots[c.exchange->upstream];
+  SPLICED_ASSERT(c.request.exchange && c.request.exchange->upstream != kNoSlot);
+  return s.upstreams.slots[c.request.exchange->upstream];
 }
 
 void begin_proxy(Services& s, Connection& c, const http::RequestHead& request,
@@ -152,18 +152,18 @@ void begin_proxy(Services& s, Connection& c, const http::RequestHead& request,
   // "/app/../admin" is another path for us than for a backend that does not resolve it.
   if (http::is_ambiguous_path(request.target) || !write_request(s, c, *x, request, host)) {
     x->to_upstream.release(s.buffers);
-    respond_error(s, c, 400, c.keep_alive && !request.has_body, body);
+    respond_error(s, c, 400, c.request.keep_alive && !request.has_body, body);
     return end_request(c);
   }
   describe(*x, request, s.now_ms);
-  c.exchange = std::move(x);
-  c.input.begin += c.head_bytes;
-  c.head_bytes = 0;
+  c.request.exchange = std::move(x);
+  c.input.begin += c.request.head_bytes;
+  c.request.head_bytes = 0;
   if (!obtain_upstream(s, c, /*fresh=*/false)) fail_exchange(s, c, UpstreamFailure::Exhausted);
 }
 
 void let_go_of_upstream(Services& s, Connection& c) {
-  Exchange& x = *c.exchange;
+  Exchange& x = *c.request.exchange;
   if (x.upstream == kNoSlot) return;
   Upstream& u = upstream_of(s, c);
   const bool clean = x.request_over && !x.request_given_up && x.pipe_bytes == 0 &&
@@ -177,40 +177,40 @@ void let_go_of_upstream(Services& s, Connection& c) {
 }
 
 void release_exchange(Services& s, Connection& c) {
-  if (!c.exchange) return;
-  Exchange& x = *c.exchange;
+  if (!c.request.exchange) return;
+  Exchange& x = *c.request.exchange;
   let_go_of_upstream(s, c);
   x.to_upstream.release(s.buffers);
   x.from_upstream.release(s.buffers);
   if (x.pipe) s.pipes.give(std::move(x.pipe), x.pipe_bytes == 0);
   if (x.tunnel) s.figures.websockets.sub();
-  c.exchange.reset();
-  c.route = nullptr;
-  c.site.reset();
+  c.request.exchange.reset();
+  c.request.route = nullptr;
+  c.request.site.reset();
 }
 
 namespace {
 
 // The head is queued, with what came of the body, and none of it has left.
 void withdraw_head(Services& s, Connection& c) {
-  Exchange& x = *c.exchange;
+  Exchange& x = *c.request.exchange;
   c.output.release(s.buffers);
-  if (c.pipe) s.pipes.give(std::move(c.pipe), c.pipe_bytes == 0);
-  c.pipe_bytes = x.direct_bytes = 0;
+  if (c.request.pipe) s.pipes.give(std::move(c.request.pipe), c.request.pipe_bytes == 0);
+  c.request.pipe_bytes = x.direct_bytes = 0;
   x.head_done = false;
 }
 
 }  // namespace
 
 Flow refuse_exchange(Services& s, Connection& c, uint16_t status) {
-  Exchange& x = *c.exchange;
+  Exchange& x = *c.request.exchange;
   if (x.head_done && !x.head_left) withdraw_head(s, c);
   const bool fits = c.output.empty();  // no interim response is half sent
   if (x.head_done || !fits) {
     abort(s, c, Ending::Aborted);
     return Flow::Ended;
   }
-  if (!x.request_over) c.keep_alive = false;
+  if (!x.request_over) c.request.keep_alive = false;
   respond_unavailable(s, c, status, x.method, x.wants_html);
   release_exchange(s, c);
   return Flow::Ended;
@@ -222,7 +222,7 @@ Flow fail_exchange(Services& s, Connection& c, UpstreamFailure failure) {
 }
 
 Flow upstream_has_left(Services& s, Connection& c) {
-  Exchange& x = *c.exchange;
+  Exchange& x = *c.request.exchange;
   const bool twice = !x.answered && !x.has_body && !x.upgrades && is_idempotent(x.method);
   const bool safe = upstream_of(s, c).reused && !x.retried && (twice || !x.asked);
   if (!safe) return fail_exchange(s, c, UpstreamFailure::Closed);
@@ -236,20 +236,20 @@ Flow upstream_has_left(Services& s, Connection& c) {
 }
 
 uint32_t upstream_timeout_ms(const Connection& c) {
-  if (c.state == State::Connect) return c.route->connect_timeout_ms;
-  const bool stream = c.exchange->event_stream || c.exchange->tunnel;
-  return stream ? c.route->stream_timeout_ms : c.route->response_timeout_ms;
+  if (c.state == State::Connect) return c.request.route->connect_timeout_ms;
+  const bool stream = c.request.exchange->event_stream || c.request.exchange->tunnel;
+  return stream ? c.request.route->stream_timeout_ms : c.request.route->response_timeout_ms;
 }
 
 void arm_exchange(Services& s, Connection& c) {
-  const Exchange& x = *c.exchange;
+  const Exchange& x = *c.request.exchange;
   const uint64_t at = waits_for_body(c) ? x.fed_ms + s.options.request_timeout_ms
                                         : x.heard_ms + upstream_timeout_ms(c);
   s.set_deadline(c, std::clamp(at, s.now_ms + 1, s.now_ms + s.options.stall_timeout_ms));
 }
 
 bool client_owes(Connection& c) {
-  Exchange& x = *c.exchange;
+  Exchange& x = *c.request.exchange;
   if (!x.measured) return false;
   const bool unsent = !c.output.empty() || x.direct_bytes > 0;
   // A stream's last event may always be on its way.
@@ -260,7 +260,7 @@ bool client_owes(Connection& c) {
 }
 
 void on_exchange_deadline(Services& s, Connection& c) {
-  Exchange& x = *c.exchange;
+  Exchange& x = *c.request.exchange;
   if (waits_for_body(c)) {
     if (feeds_enough(s, x)) return arm_exchange(s, c);
     s.figures.overdue[static_cast<size_t>(Overdue::Request)].add();
@@ -275,7 +275,7 @@ void on_exchange_deadline(Services& s, Connection& c) {
 
 Turn exchange(Services& s, Connection& c) {
   for (int i = 0; i < limits::kPumpsPerTurn; i++) {
-    const Flow request = c.exchange->upstream == kNoSlot ? Flow::Blocked : forward(s, c);
+    const Flow request = c.request.exchange->upstream == kNoSlot ? Flow::Blocked : forward(s, c);
     if (request == Flow::Ended) return Turn::Again;
     const Flow response = relay(s, c);
     if (response == Flow::Ended) return Turn::Again;

@@ -2,7 +2,7 @@
 // One request that goes to a backend, and its response, in the states Connect, Exchange and Tunnel.
 //
 //   client -> c.input -> to_upstream, or pipe, or straight -> backend      forward.cpp
-//   backend -> from_upstream, or c.pipe -> c.output -> client              relay.cpp
+//   backend -> from_upstream, or c.request.pipe -> c.output -> client              relay.cpp
 //
 // Both directions are pumped in turn until neither moves. What one end does not take holds the
 // other back: no buffer is more than one of the pool, no pipe more than a piece, and towards the
@@ -53,7 +53,7 @@ struct Exchange {
   uint32_t interim = 0;
   http::Framing from = http::Framing::None, to = http::Framing::None;
   http::BodyReader response_body;
-  size_t direct_bytes = 0;  // of c.pipe, whole records that go by splice
+  size_t direct_bytes = 0;  // of c.request.pipe, whole records that go by splice
 
   http::WebSocketFrames downwards, upwards;
 };

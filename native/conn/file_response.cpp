@@ -34,9 +34,9 @@ void attach_body(Connection& c, files::FilePtr file, const http::ResponseHead& h
     append_body(c, {file->body.get() + head.range_first, head.content_length});
     return;
   }
-  c.body_offset = head.range_first;
-  c.body_remaining = head.content_length;
-  c.file = std::move(file);
+  c.request.body_offset = head.range_first;
+  c.request.body_remaining = head.content_length;
+  c.request.file = std::move(file);
 }
 
 // Several ranges (RFC 9110 15.3.7.2): no Content-Range in the head, one in each part.
@@ -55,8 +55,8 @@ void respond_parts(Services& s, Connection& c, http::ResponseHead& head, const R
   head.content_type = {type, http::format_multipart_type(parts->multipart, type)};
   head.content_length = http::multipart_bytes(parts->multipart, ranges);
   send_head(s, c, head);
-  c.parts = std::move(parts);
-  c.file = std::move(file);
+  c.request.parts = std::move(parts);
+  c.request.file = std::move(file);
   next_part(s, c);
 }
 
@@ -71,9 +71,9 @@ void respond_unsatisfiable(Services& s, Connection& c, http::ResponseHead& head,
 
 // How long a copy may be kept without asking (RFC 9111 5.2.2, RFC 8246).
 std::string_view cache_control(const Connection& c, const files::File& file) {
-  if (c.route == nullptr) return "no-store";
-  if (!c.route->cache_control.empty()) return c.route->cache_control;
-  const bool immutable = file.hashed_name || c.route->immutable.cover(c.path);
+  if (c.request.route == nullptr) return "no-store";
+  if (!c.request.route->cache_control.empty()) return c.request.route->cache_control;
+  const bool immutable = file.hashed_name || c.request.route->immutable.cover(c.request.path);
   return immutable ? "public, max-age=31536000, immutable" : "no-cache";
 }
 
@@ -83,7 +83,7 @@ void respond_not_found_page(Services& s, Connection& c, bool wants_body, files::
   head.status = 404;
   head.content_type = file->media_type;
   head.content_encoding = file->content_encoding;
-  head.varies = c.route->variants;
+  head.varies = c.request.route->variants;
   head.cache_control = "no-store";
   head.content_length = file->size();
   send_head(s, c, head);
@@ -95,7 +95,7 @@ void respond_not_found_page(Services& s, Connection& c, bool wants_body, files::
 void respond_file(Services& s, Connection& c, const http::RequestHead& request,
                   files::FilePtr file) {
   const bool wants_body = request.method == http::Method::Get;
-  if (c.lookup.step == LookupStep::NotFoundPage)
+  if (c.request.lookup.step == LookupStep::NotFoundPage)
     return respond_not_found_page(s, c, wants_body, std::move(file));
   const http::Validators current{file->etag, file->identity.modified_s};
   http::ResponseHead head;
@@ -107,13 +107,13 @@ void respond_file(Services& s, Connection& c, const http::RequestHead& request,
   head.cache_control = cache_control(c, *file);
   head.content_length = file->size();
   // Whatever is sent was chosen by Accept-Encoding.
-  head.varies = c.route != nullptr && c.route->variants;
+  head.varies = c.request.route != nullptr && c.request.route->variants;
   switch (http::evaluate(request, current, s.wall_s)) {
     case http::Verdict::NotModified:
       head.status = 304;
       return send_head(s, c, head);
     case http::Verdict::PreconditionFailed:
-      return respond_error(s, c, 412, c.keep_alive, wants_body);
+      return respond_error(s, c, 412, c.request.keep_alive, wants_body);
     case http::Verdict::Send:
       break;
   }

@@ -16,7 +16,7 @@ namespace {
 
 // The backend takes no more of the request. It may have answered all the same.
 Flow give_up_request(Services& s, Connection& c) {
-  Exchange& x = *c.exchange;
+  Exchange& x = *c.request.exchange;
   x.request_given_up = true;
   upstream_of(s, c).readable = true;
   return Flow::Moved;
@@ -28,12 +28,12 @@ Flow after_send(Services& s, Connection& c, const os::Moved& moved) {
     return Flow::Blocked;
   }
   if (moved.io != os::Io::Done) return give_up_request(s, c);
-  c.exchange->heard_ms = s.now_ms;
+  c.request.exchange->heard_ms = s.now_ms;
   return Flow::Moved;
 }
 
 Flow send_head_or_chunks(Services& s, Connection& c) {
-  Exchange& x = *c.exchange;
+  Exchange& x = *c.request.exchange;
   Upstream& u = upstream_of(s, c);
   if (!u.writable) return Flow::Blocked;
   const os::Moved moved =
@@ -46,7 +46,7 @@ Flow send_head_or_chunks(Services& s, Connection& c) {
 }
 
 Flow send_pipe(Services& s, Connection& c) {
-  Exchange& x = *c.exchange;
+  Exchange& x = *c.request.exchange;
   Upstream& u = upstream_of(s, c);
   if (!u.writable) return Flow::Blocked;
   const os::Moved moved =
@@ -63,7 +63,7 @@ void take(Exchange& x, size_t bytes) {
 
 // What came with the head, or after it, straight from the input.
 Flow send_input(Services& s, Connection& c) {
-  Exchange& x = *c.exchange;
+  Exchange& x = *c.request.exchange;
   Upstream& u = upstream_of(s, c);
   if (!u.writable) return Flow::Blocked;
   const size_t bytes =
@@ -78,7 +78,7 @@ Flow send_input(Services& s, Connection& c) {
 
 // Kernel TLS -> pipe. Blocked: there is nothing; Moved with an empty pipe: not this way.
 Flow fill_pipe(Services& s, Connection& c) {
-  Exchange& x = *c.exchange;
+  Exchange& x = *c.request.exchange;
   if (!x.pipe) x.pipe = s.pipes.take();
   if (!x.pipe) return Flow::Moved;
   const auto bytes =
@@ -100,7 +100,7 @@ Flow fill_pipe(Services& s, Connection& c) {
 }
 
 Flow forward_length(Services& s, Connection& c) {
-  Exchange& x = *c.exchange;
+  Exchange& x = *c.request.exchange;
   if (!c.input.empty()) return send_input(s, c);
   if (c.offloaded && s.kernel.splices_received && c.readable &&
       x.request_body.content_left() >= limits::kProxySpliceBytesMin) {
@@ -111,7 +111,7 @@ Flow forward_length(Services& s, Connection& c) {
 }
 
 Flow forward_chunks(Services& s, Connection& c) {
-  Exchange& x = *c.exchange;
+  Exchange& x = *c.request.exchange;
   if (c.input.empty()) return receive_more(s, c);
   x.to_upstream.hold(s.buffers);
   while (!c.input.empty() && !x.request_over && x.to_upstream.room() > kChunkOverheadBytes) {
@@ -131,7 +131,7 @@ Flow forward_chunks(Services& s, Connection& c) {
 
 // The request is all there. What else the client sends is the next one, or its end.
 Flow watch_client(Services& s, Connection& c) {
-  Exchange& x = *c.exchange;
+  Exchange& x = *c.request.exchange;
   if (c.peer_hung_up) {
     abort(s, c, Ending::PeerGone);
     return Flow::Ended;
@@ -152,7 +152,7 @@ Flow watch_client(Services& s, Connection& c) {
 }  // namespace
 
 Flow receive_more(Services& s, Connection& c) {
-  if (c.peer_done && !c.exchange->request_over) {
+  if (c.peer_done && !c.request.exchange->request_over) {
     abort(s, c, Ending::PeerGone);  // the request is not whole, and never will be
     return Flow::Ended;
   }
@@ -164,7 +164,7 @@ Flow receive_more(Services& s, Connection& c) {
 }
 
 Flow forward(Services& s, Connection& c) {
-  Exchange& x = *c.exchange;
+  Exchange& x = *c.request.exchange;
   if (!x.request_given_up) {
     if (!x.to_upstream.empty()) return send_head_or_chunks(s, c);
     if (x.pipe_bytes > 0) return send_pipe(s, c);

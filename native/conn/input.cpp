@@ -108,7 +108,7 @@ bool take_received(Services& s, Connection& c, const os::Received& got, Turn& tu
   }
   if (limit_reached(c, got.bytes)) {
     s.figures.record_limit_closes.add();
-    turn = leave(s, c, c.exchange ? Ending::Aborted : Ending::None);
+    turn = leave(s, c, c.request.exchange ? Ending::Aborted : Ending::None);
     return false;
   }
   const bool control = got.type != os::RecordType::ApplicationData;

@@ -2,6 +2,9 @@
 // The end of every connection: nothing is given to the ring any more, what it holds comes back (a
 // send that it was given before fails at the severed socket), and only then is the socket handed to
 // the closer and the slot freed.
+#include <new>
+#include <utility>
+
 #include "base/assert.hpp"
 #include "conn/dispatch.hpp"
 #include "conn/exchange.hpp"
@@ -34,13 +37,16 @@ void log_ending(Services& s, Connection& c) {
 
 // Everything but the slot's identity and its places in the queues goes back to its first value.
 void reset(Connection& c) {
-  Connection fresh;
-  fresh.slot = c.slot;
-  fresh.generation = c.generation + 1;
-  fresh.state = c.state;
-  fresh.ticking = c.ticking;
-  fresh.ready = c.ready;
-  c = std::move(fresh);
+  const uint32_t slot = c.slot, generation = c.generation;
+  const State state = c.state;
+  const bool ticking = c.ticking, ready = c.ready;
+  c.~Connection();
+  new (&c) Connection;
+  c.slot = slot;
+  c.generation = generation + 1;
+  c.state = state;
+  c.ticking = ticking;
+  c.ready = ready;
 }
 
 }  // namespace
@@ -60,11 +66,11 @@ Turn join(Services& s, Connection& c) {
     c.watching = false;  // its last completion is still counted in `inflight`
   }
   if (c.inflight > 0) return Turn::Wait;
-  SPLICED_ASSERT(!c.filling);
+  SPLICED_ASSERT(!c.request.filling);
   c.session.reset();
   s.closer.close(c.socket);
   c.socket = -1;
-  if (c.pipe) s.pipes.give(std::move(c.pipe), false);
+  if (c.request.pipe) s.pipes.give(std::move(c.request.pipe), false);
   c.input.release(s.buffers);
   c.output.release(s.buffers);
   report_pending(s, c, 0);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// See open_file.hpp. Two phases: c.file is null while the path is opened, set while the small body
-// is read.
+// See open_file.hpp. Two phases: c.request.file is null while the path is opened, set while the
+// small body is read.
 #include "conn/open_file.hpp"
 
 #include "conn/dispatch.hpp"
@@ -28,50 +28,50 @@ bool read_if_resident(files::File& file) {
 
 // What the ring put into the pipe becomes the body, if it is all of it.
 void take_body(Services& s, Connection& c) {
-  const size_t size = c.file->size();
-  bool whole = c.async_result == static_cast<int32_t>(size);
+  const size_t size = c.request.file->size();
+  bool whole = c.request.async_result == static_cast<int32_t>(size);
   if (whole) {
     std::unique_ptr<char[]> body(new char[size]);
-    const os::Moved got = os::pipe_to_memory(c.pipe.read_end.get(), body.get(), size);
+    const os::Moved got = os::pipe_to_memory(c.request.pipe.read_end.get(), body.get(), size);
     whole = got.io == os::Io::Done && got.bytes == size;
-    if (whole) c.file->body = std::move(body);
+    if (whole) c.request.file->body = std::move(body);
   }
-  s.pipes.give(std::move(c.pipe), whole);
+  s.pipes.give(std::move(c.request.pipe), whole);
 }
 
 }  // namespace
 
 void begin_open(Services& s, Connection& c) {
-  c.async_done = false;
+  c.request.async_done = false;
   if (c.state != State::OpenFile) enter(s, c, State::OpenFile);
-  s.ring.open_file(c.site->files[c.route->directory]->root(), c.path.c_str(),
-                   token_of(c, ring::Kind::OpenFile));
+  s.ring.open_file(c.request.site->files[c.request.route->directory]->root(),
+                   c.request.path.c_str(), token_of(c, ring::Kind::OpenFile));
   c.inflight++;
 }
 
 bool ensure_small_body(Services& s, Connection& c, const files::FilePtr& file) {
   if (!worth_keeping(*file, s.wall_s) || read_if_resident(*file)) return true;
-  c.pipe = s.pipes.take();
-  if (!c.pipe) return true;
-  c.file = file;
-  c.async_done = false;
+  c.request.pipe = s.pipes.take();
+  if (!c.request.pipe) return true;
+  c.request.file = file;
+  c.request.async_done = false;
   if (c.state != State::OpenFile) enter(s, c, State::OpenFile);
-  s.ring.fill_pipe(file->fd.get(), 0, c.pipe.write_end.get(), file->size(),
+  s.ring.fill_pipe(file->fd.get(), 0, c.request.pipe.write_end.get(), file->size(),
                    token_of(c, ring::Kind::FillPipe));
   s.figures.files.cold_fills.add();
-  c.filling = true;
+  c.request.filling = true;
   c.inflight++;
   return false;
 }
 
 Turn open_file(Services& s, Connection& c) {
-  if (!c.async_done) return Turn::Wait;
-  c.async_done = false;
-  if (c.file) {
+  if (!c.request.async_done) return Turn::Wait;
+  c.request.async_done = false;
+  if (c.request.file) {
     take_body(s, c);
-    resume_body(s, c, std::move(c.file));
+    resume_body(s, c, std::move(c.request.file));
   } else {
-    resume_opened(s, c, c.async_result);
+    resume_opened(s, c, c.request.async_result);
   }
   return c.state == State::OpenFile ? Turn::Wait : Turn::Again;
 }

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 // Where a request waits for the disk: the open of a path that is not in the directory cache, and
-// the first read of a small body. For request.cpp.
+// the first read of a small body. For routing.cpp.
 #pragma once
 #include "conn/services.hpp"
 
 namespace spliced::conn {
 
-// ReadHead -> OpenFile: opens c.path off the engine thread.
+// ReadHead -> OpenFile: opens c.request.path off the engine thread.
 void begin_open(Services& s, Connection& c);
 
 // True: the body of a small file is in memory, or it is to be spliced; go on. False: it is being

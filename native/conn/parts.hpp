@@ -20,9 +20,9 @@ struct Parts {
   size_t next = 0;  // index of the range to be sent; count: the closing delimiter is left
 };
 
-// Appends what comes before the next range to c.output, and points c.body_offset and
-// c.body_remaining at the range. After the last one that is the closing delimiter and nothing, and
-// c.parts is gone. c.file is the file.
+// Appends what comes before the next range to c.output, and points c.request.body_offset and
+// c.request.body_remaining at the range. After the last one that is the closing delimiter and
+// nothing, and c.request.parts is gone. c.request.file is the file.
 void next_part(Services& s, Connection& c);
 
 }  // namespace spliced::conn

@@ -5,7 +5,7 @@
 
 #include "conn/dispatch.hpp"
 #include "conn/input.hpp"
-#include "conn/request.hpp"
+#include "conn/routing.hpp"
 
 namespace spliced::conn {
 namespace {
@@ -14,9 +14,9 @@ using Verdict = http::BodyReader::Verdict;
 
 // What is behind the head in c.input: takes off what is the body's. True: the request is answered.
 bool skip(Services& s, Connection& c) {
-  char* const behind = c.input.data() + c.head_bytes;
-  const size_t bytes = c.input.size() - c.head_bytes;
-  const http::BodyReader::Result result = c.body.feed({behind, bytes});
+  char* const behind = c.input.data() + c.request.head_bytes;
+  const size_t bytes = c.input.size() - c.request.head_bytes;
+  const http::BodyReader::Result result = c.request.body.feed({behind, bytes});
   switch (result.verdict) {
     case Verdict::More:
       c.input.end -= bytes;

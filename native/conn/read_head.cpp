@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-// Between requests: reads until a head is complete and hands it to request.cpp. A head that comes
+// Between requests: reads until a head is complete and hands it to routing.cpp. A head that comes
 // byte by byte has its turns like everything else.
 #include "conn/answer.hpp"
 #include "conn/dispatch.hpp"
 #include "conn/input.hpp"
-#include "conn/request.hpp"
+#include "conn/routing.hpp"
 #include "http/head.hpp"
 
 namespace spliced::conn {
@@ -19,7 +19,7 @@ Turn parse(Services& s, Connection& c) {
     case http::Outcome::Incomplete:
       return Turn::Wait;
     case http::Outcome::Complete:
-      c.head_bytes = result.consumed;
+      c.request.head_bytes = result.consumed;
       begin_request(s, c, head);
       return Turn::Again;
     case http::Outcome::Rejected:
@@ -44,7 +44,7 @@ Turn rest(Services& s, Connection& c) {
 }  // namespace
 
 void begin_head(Services& s, Connection& c) {
-  c.request_began_ms = s.now_ms;
+  c.request.began_ms = s.now_ms;
   s.set_deadline(c, s.now_ms + s.options.head_timeout_ms);
 }
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Clients that were refused for their certificate, or for having none, for the log: who, why, and
-// as whom they came. Bounded: the engine thread adds (handshake.cpp, request.cpp), the Node thread
+// as whom they came. Bounded: the engine thread adds (handshake.cpp, routing.cpp), the Node thread
 // takes a batch now and then, and what does not fit is counted.
 #pragma once
 #include <cstdint>

@@ -24,14 +24,14 @@ Flow truncated(Services& s, Connection& c) {
 }
 
 void heard(Services& s, Connection& c) {
-  c.exchange->heard_ms = s.now_ms;
+  c.request.exchange->heard_ms = s.now_ms;
 }
 
 // ---- To the client. ----
 
 // From here on it is the client's time that runs; see deadline.cpp: keeps_up().
 Flow block(Services& s, Connection& c) {
-  Exchange& x = *c.exchange;
+  Exchange& x = *c.request.exchange;
   if (!x.measured) {
     os::TcpCounters tcp;
     if (os::tcp_counters(c.socket, tcp)) c.acked_mark = tcp.acked;
@@ -49,12 +49,12 @@ bool record_limit_reached(Services& s, Connection& c) {
 }
 
 bool has_unsent(const Connection& c) {
-  return !c.output.empty() || c.exchange->direct_bytes > 0 ||
+  return !c.output.empty() || c.request.exchange->direct_bytes > 0 ||
          (c.session && c.session->unsent_bytes() > 0);
 }
 
 os::Moved send_once(Services& s, Connection& c) {
-  Exchange& x = *c.exchange;
+  Exchange& x = *c.request.exchange;
   if (!c.output.empty() || x.direct_bytes == 0) return stream_send_output(s, c, /*more=*/false);
   // Whole records: none stays open.
   const os::Moved moved = stream_splice(s, c, x.direct_bytes);
@@ -64,7 +64,7 @@ os::Moved send_once(Services& s, Connection& c) {
 
 // From here on there is no other answer than this one.
 void head_leaves(Services& s, Connection& c) {
-  Exchange& x = *c.exchange;
+  Exchange& x = *c.request.exchange;
   if (!x.head_done || std::exchange(x.head_left, true)) return;
   c.served = true;
   s.figures.count_status(x.status);
@@ -74,7 +74,7 @@ void head_leaves(Services& s, Connection& c) {
 
 Flow take_interim(Services& s, Connection& c, std::string_view head,
                   const http::UpstreamHead& parsed) {
-  Exchange& x = *c.exchange;
+  Exchange& x = *c.request.exchange;
   if (++x.interim > limits::kInterimResponsesMax)
     return fail_exchange(s, c, UpstreamFailure::BadHead);
   if (x.client_minor_version > 0) {  // RFC 9110 15.2
@@ -87,7 +87,7 @@ Flow take_interim(Services& s, Connection& c, std::string_view head,
 
 Flow take_final(Services& s, Connection& c, std::string_view head,
                 const http::UpstreamHead& parsed) {
-  Exchange& x = *c.exchange;
+  Exchange& x = *c.request.exchange;
   x.from = http::framing_of(parsed, x.method == http::Method::Head);
   x.to = http::framing_to_client(x.from, x.client_minor_version);
   x.event_stream = parsed.is_event_stream && x.from != Framing::None;
@@ -100,12 +100,12 @@ Flow take_final(Services& s, Connection& c, std::string_view head,
   x.response_over =
       x.from == Framing::None || (x.from == Framing::Length && x.response_body.done());
   // An answer before the end of the request: where that ends, nobody will know.
-  if (x.to == Framing::Close || s.stopping || x.request_given_up) c.keep_alive = false;
+  if (x.to == Framing::Close || s.stopping || x.request_given_up) c.request.keep_alive = false;
   http::Relay how;
   how.framing = x.to;
-  how.keep_alive = c.keep_alive;
+  how.keep_alive = c.request.keep_alive;
   how.date = s.date();
-  how.fields = c.route->fields;
+  how.fields = c.request.route->fields;
   c.output.hold(s.buffers);
   const size_t bytes =
       http::format_relayed_head(head, parsed, how, c.output.tail(), c.output.room());
@@ -121,7 +121,7 @@ Flow take_final(Services& s, Connection& c, std::string_view head,
 
 Flow take_upgrade(Services& s, Connection& c, std::string_view head,
                   const http::UpstreamHead& parsed) {
-  Exchange& x = *c.exchange;
+  Exchange& x = *c.request.exchange;
   if (!x.upgrades || !parsed.is_websocket) return fail_exchange(s, c, UpstreamFailure::BadHead);
   http::Relay how;
   how.date = s.date();
@@ -134,7 +134,7 @@ Flow take_upgrade(Services& s, Connection& c, std::string_view head,
 }
 
 Flow relay_head(Services& s, Connection& c) {
-  Exchange& x = *c.exchange;
+  Exchange& x = *c.request.exchange;
   x.from_upstream.hold(s.buffers);
   for (;;) {
     http::UpstreamHead parsed;
@@ -164,14 +164,14 @@ Flow relay_head(Services& s, Connection& c) {
 // ---- The body. ----
 
 Flow end_body(Connection& c) {
-  Exchange& x = *c.exchange;
+  Exchange& x = *c.request.exchange;
   if (x.to == Framing::Chunked) append_text(c.output, kLastChunk);
   x.response_over = true;
   return Flow::Moved;
 }
 
 Flow relay_chunks(Services& s, Connection& c) {
-  Exchange& x = *c.exchange;
+  Exchange& x = *c.request.exchange;
   if (x.from_upstream.empty()) {
     if (!upstream_of(s, c).readable) return Flow::Blocked;
     x.from_upstream.hold(s.buffers);
@@ -201,7 +201,7 @@ Flow relay_chunks(Services& s, Connection& c) {
 
 // Content with a length, or until the end: what came with the head, then straight into the output.
 Flow relay_plain(Services& s, Connection& c) {
-  Exchange& x = *c.exchange;
+  Exchange& x = *c.request.exchange;
   Upstream& u = upstream_of(s, c);
   const bool framed = x.to == Framing::Chunked;
   const size_t prefix = framed ? kChunkPrefixBytes : 0;
@@ -239,40 +239,40 @@ Flow relay_plain(Services& s, Connection& c) {
 }
 
 bool splices(const Connection& c) {
-  const Exchange& x = *c.exchange;
+  const Exchange& x = *c.request.exchange;
   if (!c.offloaded || x.from != Framing::Length || !x.from_upstream.empty()) return false;
-  return c.pipe_bytes > 0 || x.response_body.content_left() >= limits::kProxySpliceBytesMin;
+  return c.request.pipe_bytes > 0 || x.response_body.content_left() >= limits::kProxySpliceBytesMin;
 }
 
 // The pipe's last bytes by way of memory, so that their record is closed: when the body ends there,
 // or nothing follows for now.
 Flow pipe_to_output(Services& s, Connection& c) {
-  Exchange& x = *c.exchange;
-  const size_t bytes = std::min(c.pipe_bytes, c.output.room());
-  const os::Moved moved = os::pipe_to_memory(c.pipe.read_end.get(), c.output.tail(), bytes);
+  Exchange& x = *c.request.exchange;
+  const size_t bytes = std::min(c.request.pipe_bytes, c.output.room());
+  const os::Moved moved = os::pipe_to_memory(c.request.pipe.read_end.get(), c.output.tail(), bytes);
   if (moved.io != os::Io::Done) return truncated(s, c);
   c.output.end += moved.bytes;
-  c.pipe_bytes -= moved.bytes;
-  x.response_over = x.response_body.done() && c.pipe_bytes == 0;
+  c.request.pipe_bytes -= moved.bytes;
+  x.response_over = x.response_body.done() && c.request.pipe_bytes == 0;
   return Flow::Moved;
 }
 
 // Backend -> pipe, as much as there is. False: it has ended.
 bool fill_pipe(Services& s, Connection& c) {
-  Exchange& x = *c.exchange;
+  Exchange& x = *c.request.exchange;
   Upstream& u = upstream_of(s, c);
-  while (u.readable && c.pipe_bytes < limits::kPieceBytes && !x.response_body.done()) {
-    const uint64_t wanted =
-        std::min<uint64_t>(limits::kPieceBytes - c.pipe_bytes, x.response_body.content_left());
+  while (u.readable && c.request.pipe_bytes < limits::kPieceBytes && !x.response_body.done()) {
+    const uint64_t wanted = std::min<uint64_t>(limits::kPieceBytes - c.request.pipe_bytes,
+                                               x.response_body.content_left());
     const os::Moved moved =
-        os::socket_to_pipe(u.socket, c.pipe.write_end.get(), static_cast<size_t>(wanted));
+        os::socket_to_pipe(u.socket, c.request.pipe.write_end.get(), static_cast<size_t>(wanted));
     if (moved.io == os::Io::WouldBlock) {
       // A pipe with something in it may be full of small pieces: then it is emptied first.
-      if (c.pipe_bytes == 0) u.readable = false;
+      if (c.request.pipe_bytes == 0) u.readable = false;
       return true;
     }
     if (moved.io != os::Io::Done) return false;
-    c.pipe_bytes += moved.bytes;
+    c.request.pipe_bytes += moved.bytes;
     x.response_body.pass(moved.bytes);
     heard(s, c);
   }
@@ -280,35 +280,35 @@ bool fill_pipe(Services& s, Connection& c) {
 }
 
 Flow splice_body(Services& s, Connection& c) {
-  Exchange& x = *c.exchange;
+  Exchange& x = *c.request.exchange;
   if (!fill_pipe(s, c)) return truncated(s, c);
-  if (c.pipe_bytes == 0) return Flow::Blocked;
+  if (c.request.pipe_bytes == 0) return Flow::Blocked;
   const size_t kept = x.response_body.done() ? 1 : 0;  // the last record is closed from memory
-  const size_t whole = (c.pipe_bytes - kept) / limits::kRecordPlaintextBytes;
+  const size_t whole = (c.request.pipe_bytes - kept) / limits::kRecordPlaintextBytes;
   if (whole == 0) return pipe_to_output(s, c);
   x.direct_bytes = whole * limits::kRecordPlaintextBytes;
   return Flow::Moved;
 }
 
 Flow relay_body(Services& s, Connection& c) {
-  Exchange& x = *c.exchange;
+  Exchange& x = *c.request.exchange;
   // A stream has no length that its end would belie.
   if (s.stopping && x.event_stream && x.from != Framing::Length && x.from_upstream.empty() &&
       c.output.room() >= kLastChunk.size()) {
     x.upstream_persists = false;
-    c.keep_alive = false;
+    c.request.keep_alive = false;
     return end_body(c);
   }
   if (splices(c)) {
-    if (!c.pipe) c.pipe = s.pipes.take();
-    if (c.pipe) return splice_body(s, c);
+    if (!c.request.pipe) c.request.pipe = s.pipes.take();
+    if (c.request.pipe) return splice_body(s, c);
   }
   if (c.output.room() <= kChunkOverheadBytes) return Flow::Moved;  // what is there goes first
   return x.from == Framing::Chunked ? relay_chunks(s, c) : relay_plain(s, c);
 }
 
 Flow finish(Services& s, Connection& c) {
-  if (!c.exchange->request_over) c.keep_alive = false;
+  if (!c.request.exchange->request_over) c.request.keep_alive = false;
   release_exchange(s, c);
   (void)finish_response(s, c);
   return Flow::Ended;
@@ -318,7 +318,7 @@ Flow finish(Services& s, Connection& c) {
 
 Flow send_ready(Services& s, Connection& c) {
   while (has_unsent(c)) {
-    const size_t bytes = c.output.empty() ? c.exchange->direct_bytes : c.output.size();
+    const size_t bytes = c.output.empty() ? c.request.exchange->direct_bytes : c.output.size();
     if (!c.writable) return block(s, c);
     if (record_limit_reached(s, c)) {
       s.figures.record_limit_closes.add();
@@ -338,7 +338,7 @@ Flow send_ready(Services& s, Connection& c) {
 }
 
 os::Received read_upstream(Services& s, Connection& c) {
-  Exchange& x = *c.exchange;
+  Exchange& x = *c.request.exchange;
   Span& from = x.from_upstream;
   if (from.begin > 0) {
     std::memmove(from.memory.get(), from.data(), from.size());
@@ -356,7 +356,7 @@ os::Received read_upstream(Services& s, Connection& c) {
 }
 
 Flow relay(Services& s, Connection& c) {
-  Exchange& x = *c.exchange;
+  Exchange& x = *c.request.exchange;
   const Flow sent = send_ready(s, c);
   if (sent != Flow::Moved) return sent;
   if (x.response_over) return finish(s, c);

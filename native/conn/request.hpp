@@ -1,32 +1,80 @@
 // SPDX-License-Identifier: Apache-2.0
-// From a complete head to a response that is ready to be sent. The head's bytes are at the front of
-// c.input and are consumed here.
+// One request and its response: what it is for, where its body goes, where the response's body
+// comes from. What it came over (socket, TLS, ledger, input and output, deadlines) is its
+// Connection's. Over HTTP/1.1 a connection has one at a time, in its slot; over HTTP/2 it will have
+// one a stream.
 #pragma once
-#include <string_view>
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <string>
 
-#include "conn/services.hpp"
-#include "http/head.hpp"
+#include "base/assert.hpp"
+#include "conn/exchange_ptr.hpp"
+#include "conn/parts.hpp"
+#include "conn/site.hpp"
+#include "conn/upload.hpp"
+#include "conn/witness.hpp"
+#include "files/file_cache.hpp"
+#include "http/body.hpp"
+#include "os/pipe_pool.hpp"
 
 namespace spliced::conn {
 
-// ReadHead -> ReadBody where a body follows that is to be discarded; else as answer_request.
-void begin_request(Services& s, Connection& c, const http::RequestHead& head);
-// ReadHead, ReadBody -> Respond, or OpenFile where the disk has to be asked.
-void answer_request(Services& s, Connection& c, const http::RequestHead& head);
-// The same with the head at the front of c.input, which has been parsed before.
-void answer_request(Services& s, Connection& c);
-// ReadBody -> Respond, with 400.
-void refuse_body(Services& s, Connection& c);
+enum class LookupStep : uint8_t { Target, Fallback, NotFoundPage };
 
-// Whether this path needs a certificate that the client has not shown. Asked with what was
-// resolved, so that every spelling of a path is one. The service's own paths have their own rules.
-bool lacks_certificate(const Services& s, const Connection& c, std::string_view path);
-// The connection ends: only a new handshake can bring a certificate.
-void respond_forbidden(Services& s, Connection& c, bool send_body);
+// How far the search for the file of a request has come; see lookup.cpp.
+struct Lookup {
+  LookupStep step = LookupStep::Target;
+  bool directory = false;   // the target names a directory, and the path is that of its index
+  files::FilePtr original;  // found; whether a variant of it is sent is not decided yet
+  http::Coding coding = http::Coding::Brotli;
+  size_t path_bytes = 0;  // of Request::path, without the variant's suffix
+};
 
-// The head at the front of c.input, whose views did not outlive a wait.
-http::RequestHead head_again(const Services& s, Connection& c);
-// The head has been answered: it is consumed, and its route is let go.
-void end_request(Connection& c);
+struct Request {
+  explicit Request(Connection& c) : connection(&c) {}
+  Request(const Request&) = delete;
+  Request& operator=(const Request&) = delete;
+
+  Connection* connection;  // what it came over
+
+  // HTTP/1.1: where it is in the connection's input.
+  size_t head_bytes = 0;    // ReadBody, OpenFile: the complete head at the front of `input`
+  http::BodyReader body;    // of what follows the head
+  uint64_t began_ms = 0;    // when its first byte was here
+  bool keep_alive = false;  // another may follow the response
+
+  // What it is for, until its response has begun; with an exchange, until that ends.
+  std::shared_ptr<OpenSite> site;
+  const http::Route* route = nullptr;  // of its Site; null: none is known yet
+  std::string path;                    // OpenFile: the kernel reads it until the completion
+  Lookup lookup;
+
+  ExchangePtr exchange;            // Connect, Exchange, Tunnel; null otherwise
+  std::unique_ptr<Upload> upload;  // Receive: where the body goes
+
+  // What the ring does for it: opens the path, or reads the file into the pipe.
+  int32_t async_result = 0;
+  bool async_done = false;
+  bool filling = false;
+
+  // The body of the response, if it is not all in the connection's output.
+  files::FilePtr file;
+  uint64_t body_offset = 0;     // of the next byte that is neither sent nor in pipe or output
+  uint64_t body_remaining = 0;  // bytes from there on
+  size_t resident_bytes = 0;    // of them, found in the page cache in this turn
+  os::Pipe pipe;
+  size_t pipe_bytes = 0;
+  std::unique_ptr<Witness> witness;  // of `file`, once a part of its body was sent
+  std::unique_ptr<Parts> parts;      // of a body with several ranges: what is still to come
+
+  // So much of the body is sent, or in pipe or output.
+  void advance(size_t bytes) {
+    SPLICED_ASSERT(bytes <= body_remaining);
+    body_offset += bytes;
+    body_remaining -= bytes;
+  }
+};
 
 }  // namespace spliced::conn

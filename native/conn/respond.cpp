@@ -18,7 +18,7 @@ Turn after_send(Services& s, Connection& c, const os::Moved& moved) {
   }
   if (moved.io != os::Io::Done) return give_up_sending(s, c, moved.error);
   if (!c.output.empty()) return Turn::Again;
-  if (c.body_remaining == 0) return finish_response(s, c);
+  if (c.request.body_remaining == 0) return finish_response(s, c);
   enter(s, c, State::Splice);
   return Turn::Again;
 }
@@ -27,25 +27,25 @@ Turn after_send(Services& s, Connection& c, const os::Moved& moved) {
 
 Turn respond(Services& s, Connection& c) {
   if (c.sending) return Turn::Wait;
-  if (c.async_done) return after_send(s, c, stream_sent(s, c));
+  if (c.send_done) return after_send(s, c, stream_sent(s, c));
   if (!c.writable) return Turn::Wait;
   if (c.offloaded && over_window(s, c, c.output.size())) {
     s.tick(c);
     return Turn::Wait;
   }
-  const bool more = c.body_remaining > 0;
+  const bool more = c.request.body_remaining > 0;
   if (!c.offloaded || more) return after_send(s, c, stream_send_output(s, c, more));
   stream_queue_output(s, c);
   return Turn::Again;
 }
 
 Turn finish_response(Services& s, Connection& c) {
-  c.file.reset();
-  c.witness.reset();
-  if (c.pipe) s.pipes.give(std::move(c.pipe), c.pipe_bytes == 0);
+  c.request.file.reset();
+  c.request.witness.reset();
+  if (c.request.pipe) s.pipes.give(std::move(c.request.pipe), c.request.pipe_bytes == 0);
   const bool limit = c.offloaded && c.ledger.sequence_at_most() >= limits::kRecordsPerKeyMax;
   if (limit) s.figures.record_limit_closes.add();
-  if (limit || !c.keep_alive) {
+  if (limit || !c.request.keep_alive) {
     begin_close(s, c);
   } else {
     enter(s, c, State::ReadHead);

@@ -21,43 +21,43 @@ namespace {
 enum class Source : uint8_t { Ready, Waiting, Changed, Failed };
 
 Source begin_cold_fill(Services& s, Connection& c) {
-  if (!c.pipe) c.pipe = s.pipes.take();
-  if (!c.pipe) {  // out of descriptors: another connection will give one back
+  if (!c.request.pipe) c.request.pipe = s.pipes.take();
+  if (!c.request.pipe) {  // out of descriptors: another connection will give one back
     s.tick(c);
     return Source::Waiting;
   }
-  c.filling = true;
-  c.async_done = false;
+  c.request.filling = true;
+  c.request.async_done = false;
   c.inflight++;
   s.figures.files.cold_fills.add();
-  const uint64_t wanted = std::min<uint64_t>(limits::kPieceBytes, c.body_remaining);
-  s.ring.fill_pipe(c.file->fd.get(), c.body_offset, c.pipe.write_end.get(),
+  const uint64_t wanted = std::min<uint64_t>(limits::kPieceBytes, c.request.body_remaining);
+  s.ring.fill_pipe(c.request.file->fd.get(), c.request.body_offset, c.request.pipe.write_end.get(),
                    static_cast<size_t>(wanted), token_of(c, ring::Kind::FillPipe));
   return Source::Waiting;
 }
 
 // What the ring has read since the last turn.
 Source finish_cold_fill(Connection& c) {
-  c.async_done = false;
-  if (c.async_result == 0) return Source::Changed;
-  if (c.async_result < 0) return Source::Failed;
-  c.pipe_bytes = static_cast<size_t>(c.async_result);
-  c.advance(c.pipe_bytes);
+  c.request.async_done = false;
+  if (c.request.async_result == 0) return Source::Changed;
+  if (c.request.async_result < 0) return Source::Failed;
+  c.request.pipe_bytes = static_cast<size_t>(c.request.async_result);
+  c.request.advance(c.request.pipe_bytes);
   return Source::Ready;
 }
 
 // Kernel TLS: the next bytes found in the page cache, or in the pipe.
 Source find_bytes(Services& s, Connection& c) {
-  if (c.filling) return Source::Waiting;
-  if (c.async_done) {
+  if (c.request.filling) return Source::Waiting;
+  if (c.request.async_done) {
     const Source source = finish_cold_fill(c);
     if (source == Source::Ready) witness_progress(c);
     return source;
   }
   for (const size_t reach : {limits::kBurstBytes, limits::kPieceBytes}) {
-    const size_t bytes = static_cast<size_t>(std::min<uint64_t>(reach, c.body_remaining));
-    if (!files::resident(*c.file, c.body_offset, bytes)) continue;
-    c.resident_bytes = bytes;
+    const size_t bytes = static_cast<size_t>(std::min<uint64_t>(reach, c.request.body_remaining));
+    if (!files::resident(*c.request.file, c.request.body_offset, bytes)) continue;
+    c.request.resident_bytes = bytes;
     return Source::Ready;
   }
   return begin_cold_fill(s, c);
@@ -81,18 +81,18 @@ Source judge(Services& s, Connection& c) {
 Source fill_output(Services& s, Connection& c, size_t bytes) {
   c.output.hold(s.buffers);
   os::Moved got;
-  if (c.pipe_bytes > 0) {
-    got = os::pipe_to_memory(c.pipe.read_end.get(), c.output.tail(), bytes);
-    if (got.io == os::Io::Done) c.pipe_bytes -= got.bytes;
+  if (c.request.pipe_bytes > 0) {
+    got = os::pipe_to_memory(c.request.pipe.read_end.get(), c.output.tail(), bytes);
+    if (got.io == os::Io::Done) c.request.pipe_bytes -= got.bytes;
   } else {
-    got = files::read_resident(*c.file, c.body_offset, c.output.tail(), bytes);
+    got = files::read_resident(*c.request.file, c.request.body_offset, c.output.tail(), bytes);
     if (got.io == os::Io::WouldBlock) return begin_cold_fill(s, c);
     if (got.io == os::Io::Eof) return Source::Changed;
-    if (got.io == os::Io::Done) c.advance(got.bytes);
+    if (got.io == os::Io::Done) c.request.advance(got.bytes);
   }
   if (got.io != os::Io::Done) return Source::Failed;
-  const bool ends = c.pipe_bytes + c.body_remaining == 0;
-  const uint64_t offset = c.body_offset - c.pipe_bytes - got.bytes;
+  const bool ends = c.request.pipe_bytes + c.request.body_remaining == 0;
+  const uint64_t offset = c.request.body_offset - c.request.pipe_bytes - got.bytes;
   if (!ends) witness_bytes(c, offset, c.output.tail(), got.bytes);
   c.output.end += got.bytes;
   return ends ? judge(s, c) : Source::Ready;
@@ -100,12 +100,12 @@ Source fill_output(Services& s, Connection& c, size_t bytes) {
 
 // User-space TLS: the next record's plaintext.
 Source next_record(Services& s, Connection& c) {
-  if (c.filling) return Source::Waiting;
-  if (c.async_done) {
+  if (c.request.filling) return Source::Waiting;
+  if (c.request.async_done) {
     const Source source = finish_cold_fill(c);
     if (source != Source::Ready) return source;
   }
-  const uint64_t there = c.pipe_bytes > 0 ? c.pipe_bytes : c.body_remaining;
+  const uint64_t there = c.request.pipe_bytes > 0 ? c.request.pipe_bytes : c.request.body_remaining;
   return fill_output(s, c,
                      static_cast<size_t>(std::min<uint64_t>(limits::kRecordPlaintextBytes, there)));
 }
@@ -146,11 +146,12 @@ struct Piece {
 Piece plan(const Services& s, const Connection& c) {
   // No room, and yet over_window() let us through: the peer is gone, and the send shall say so.
   const size_t room = std::max(room_in_window(s, c), limits::kRecordPlaintextBytes);
-  const size_t bytes = std::min(c.pipe_bytes > 0 ? c.pipe_bytes : c.resident_bytes, room);
-  const bool ends = bytes == c.pipe_bytes + c.body_remaining;
+  const size_t bytes =
+      std::min(c.request.pipe_bytes > 0 ? c.request.pipe_bytes : c.request.resident_bytes, room);
+  const bool ends = bytes == c.request.pipe_bytes + c.request.body_remaining;
   Piece piece{bytes, 0};
   const bool fills = room - bytes < limits::kPieceBytes;
-  const bool waits = s.kernel.sendfile_waits && c.pipe_bytes == 0;
+  const bool waits = s.kernel.sendfile_waits && c.request.pipe_bytes == 0;
   const bool asynchronous = s.asynchronous.test(tls::index_of(*c.cipher));
   if (ends || (fills && asynchronous && !waits))
     piece.tail = std::min(bytes, limits::kRecordPlaintextBytes);
@@ -162,12 +163,12 @@ Piece plan(const Services& s, const Connection& c) {
 
 // Done with nothing moved: the page cache has lost it, the ring fetches it.
 os::Moved send_tail(Services& s, Connection& c, size_t bytes) {
-  const size_t resident = c.resident_bytes;
-  c.resident_bytes = 0;
+  const size_t resident = c.request.resident_bytes;
+  c.request.resident_bytes = 0;
   const Source source = fill_output(s, c, bytes);
   if (source == Source::Waiting) return {};
   if (source != Source::Ready) return {os::Io::Failed, 0, EIO};
-  if (resident > c.output.size()) c.resident_bytes = resident - c.output.size();
+  if (resident > c.output.size()) c.request.resident_bytes = resident - c.output.size();
   return stream_send_output(s, c, /*more=*/false);
 }
 
@@ -177,26 +178,26 @@ os::Moved send_piece(Services& s, Connection& c) {
   const Piece piece = plan(s, c);
   os::Moved moved;
   if (piece.direct > 0) {
-    moved =
-        c.pipe_bytes > 0 ? stream_splice(s, c, piece.direct) : stream_send_file(s, c, piece.direct);
+    moved = c.request.pipe_bytes > 0 ? stream_splice(s, c, piece.direct)
+                                     : stream_send_file(s, c, piece.direct);
     if (moved.io != os::Io::Done || moved.bytes < piece.direct) return moved;
   }
   return piece.tail > 0 ? send_tail(s, c, piece.tail) : moved;
 }
 
 bool piece_in_hand(const Connection& c) {
-  if (c.offloaded && c.pipe_bytes + c.resident_bytes > 0) return true;
+  if (c.offloaded && c.request.pipe_bytes + c.request.resident_bytes > 0) return true;
   return !c.output.empty() || (c.session && c.session->unsent_bytes() > 0);
 }
 
 size_t next_bytes(const Connection& c) {
   if (!c.output.empty()) return c.output.size();
-  return std::min(c.pipe_bytes + c.resident_bytes, limits::kPieceBytes);
+  return std::min(c.request.pipe_bytes + c.request.resident_bytes, limits::kPieceBytes);
 }
 
 // The body's last byte is out, or that of one of its ranges.
 Turn finish_piece(Services& s, Connection& c) {
-  if (!c.parts) return finish_response(s, c);
+  if (!c.request.parts) return finish_response(s, c);
   next_part(s, c);
   enter(s, c, State::Respond);
   return Turn::Again;
@@ -209,10 +210,11 @@ Source next_piece(Services& s, Connection& c) {
 }
 
 Turn send_body(Services& s, Connection& c) {
-  c.resident_bytes = 0;  // what was found in an earlier turn may be gone
+  c.request.resident_bytes = 0;  // what was found in an earlier turn may be gone
   const uint64_t before = c.ledger.plaintext();
   while (c.ledger.plaintext() - before < limits::kBytesPerTurn) {
-    if (!piece_in_hand(c) && c.pipe_bytes + c.body_remaining == 0) return finish_piece(s, c);
+    if (!piece_in_hand(c) && c.request.pipe_bytes + c.request.body_remaining == 0)
+      return finish_piece(s, c);
     const Source source = next_piece(s, c);
     if (source == Source::Waiting) return Turn::Wait;
     if (source != Source::Ready) {

@@ -53,23 +53,23 @@ os::Moved stream_send_output(Services& s, Connection& c, bool more) {
 void stream_queue_output(Services& s, Connection& c) {
   const std::optional<int32_t> result =
       s.ring.send(c.socket, c.output.data(), c.output.size(), token_of(c, ring::Kind::Send));
-  c.async_done = result.has_value();
-  c.sending = !c.async_done;
-  if (c.async_done) c.async_result = *result;
+  c.send_done = result.has_value();
+  c.sending = !c.send_done;
+  if (c.send_done) c.send_result = *result;
   if (c.sending) c.inflight++;
 }
 
 os::Moved stream_sent(Services& s, Connection& c) {
-  c.async_done = false;
-  if (c.async_result == -EAGAIN) {
+  c.send_done = false;
+  if (c.send_result == -EAGAIN) {
     no_room(c);
     return {os::Io::WouldBlock, 0, 0};
   }
   // Without DEFER_TASKRUN the ring's own task work interrupts the wait for the TLS layer's tx_lock
   // (net/tls/tls_sw.c: tls_sw_sendmsg): nothing is taken, and the state sends again.
-  if (c.async_result == -EINTR) return {};
-  if (c.async_result <= 0) return {os::Io::Failed, 0, -c.async_result};
-  const size_t bytes = static_cast<size_t>(c.async_result);
+  if (c.send_result == -EINTR) return {};
+  if (c.send_result <= 0) return {os::Io::Failed, 0, -c.send_result};
+  const size_t bytes = static_cast<size_t>(c.send_result);
   c.output.begin += bytes;
   count_handed(s, c, bytes, /*open=*/!c.output.empty());
   if (c.output.empty()) c.output.release(s.buffers);
@@ -77,21 +77,23 @@ os::Moved stream_sent(Services& s, Connection& c) {
 }
 
 os::Moved stream_splice(Services& s, Connection& c, size_t bytes) {
-  const os::Moved moved = os::pipe_to_socket(c.pipe.read_end.get(), c.socket, bytes, /*more=*/true);
+  const os::Moved moved =
+      os::pipe_to_socket(c.request.pipe.read_end.get(), c.socket, bytes, /*more=*/true);
   if (moved.io == os::Io::WouldBlock) no_room(c);
   if (moved.io != os::Io::Done) return moved;
-  c.pipe_bytes -= moved.bytes;
+  c.request.pipe_bytes -= moved.bytes;
   s.figures.spliced_bytes.add(moved.bytes);
   count_handed(s, c, moved.bytes, /*open=*/true);
   return moved;
 }
 
 os::Moved stream_send_file(Services& s, Connection& c, size_t bytes) {
-  const os::Moved moved = os::file_to_socket(c.file->fd.get(), c.body_offset, c.socket, bytes);
+  const os::Moved moved =
+      os::file_to_socket(c.request.file->fd.get(), c.request.body_offset, c.socket, bytes);
   if (moved.io == os::Io::WouldBlock) no_room(c);
   if (moved.io != os::Io::Done) return moved;
-  c.advance(moved.bytes);
-  c.resident_bytes -= moved.bytes;
+  c.request.advance(moved.bytes);
+  c.request.resident_bytes -= moved.bytes;
   s.figures.spliced_bytes.add(moved.bytes);
   count_handed(s, c, moved.bytes, /*open=*/moved.bytes < bytes);
   return moved;

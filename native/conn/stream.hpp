@@ -13,9 +13,9 @@ os::Received stream_read(Connection& c, char* out, size_t capacity);
 os::Moved stream_send_output(Services& s, Connection& c, bool more);
 
 // Kernel TLS, one complete record or more: gives `output` to the ring. Either c.sending until the
-// completion, or, where the ring does not queue, c.async_done at once.
+// completion, or, where the ring does not queue, c.send_done at once.
 void stream_queue_output(Services& s, Connection& c);
-// What became of it, once c.async_done. Done: taken, in part or whole.
+// What became of it, once c.send_done. Done: taken, in part or whole.
 os::Moved stream_sent(Services& s, Connection& c);
 
 // The pipe's first bytes to the kernel's socket, counted in the ledger. The record may stay open:

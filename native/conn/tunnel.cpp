@@ -14,7 +14,7 @@ namespace {
 
 // Both ends learn why, where no frame is cut for it.
 void say_going_away(Services& s, Connection& c) {
-  Exchange& x = *c.exchange;
+  Exchange& x = *c.request.exchange;
   append_text(c.output, http::kGoingAway);
   if (x.upwards.may_insert() && c.input.empty())
     (void)os::send_bytes(upstream_of(s, c).socket, http::kGoingAwayMasked.data(),
@@ -23,11 +23,11 @@ void say_going_away(Services& s, Connection& c) {
 }
 
 Flow down(Services& s, Connection& c) {
-  Exchange& x = *c.exchange;
+  Exchange& x = *c.request.exchange;
   const Flow sent = send_ready(s, c);
   if (sent != Flow::Moved) return sent;
   if (x.response_over) {
-    c.keep_alive = false;
+    c.request.keep_alive = false;
     release_exchange(s, c);
     (void)finish_response(s, c);
     return Flow::Ended;
@@ -65,7 +65,7 @@ Flow down(Services& s, Connection& c) {
 }
 
 Flow up(Services& s, Connection& c) {
-  Exchange& x = *c.exchange;
+  Exchange& x = *c.request.exchange;
   if (x.response_over) return Flow::Blocked;
   Upstream& u = upstream_of(s, c);
   if (c.input.empty()) {
@@ -96,11 +96,11 @@ Flow up(Services& s, Connection& c) {
 }  // namespace
 
 void begin_tunnel(Services& s, Connection& c) {
-  Exchange& x = *c.exchange;
+  Exchange& x = *c.request.exchange;
   x.tunnel = x.head_done = true;
   x.to_upstream.release(s.buffers);
   c.served = true;
-  c.keep_alive = false;
+  c.request.keep_alive = false;
   s.figures.websockets.add();
   s.figures.websockets_ever.add();
   enter(s, c, State::Tunnel);

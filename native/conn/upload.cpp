@@ -38,7 +38,7 @@ void took(Upload& u, size_t bytes) {
 
 // What is in the input buffer, to the pipe. False: the pipe is full.
 bool take_input(Connection& c) {
-  Upload& u = *c.upload;
+  Upload& u = *c.request.upload;
   const size_t bytes = static_cast<size_t>(std::min<uint64_t>(c.input.size(), u.left));
   const os::Moved moved = os::memory_to_pipe(u.filling.pipe.write_end.get(), c.input.data(), bytes);
   if (moved.io != os::Io::Done) return false;
@@ -51,7 +51,7 @@ bool take_input(Connection& c) {
 
 // One record's data from the socket to the pipe. False: it is not to be had so.
 bool splice_record(Services& s, Connection& c) {
-  Upload& u = *c.upload;
+  Upload& u = *c.request.upload;
   const os::Moved moved = os::socket_to_pipe(
       c.socket, u.filling.pipe.write_end.get(),
       static_cast<size_t>(std::min<uint64_t>(u.left, limits::kRecordPlaintextBytes)));
@@ -68,7 +68,7 @@ bool splice_record(Services& s, Connection& c) {
 }
 
 void read_record(Services& s, Connection& c) {
-  Upload& u = *c.upload;
+  Upload& u = *c.request.upload;
   c.input.hold(s.buffers);
   c.input.begin = c.input.end = 0;
   const os::Received got = stream_read(c, c.input.tail(), c.input.room());
@@ -85,7 +85,7 @@ void read_record(Services& s, Connection& c) {
 
 // Fills the pipe with what there is. True: there may be more, but it was enough for one turn.
 bool fill(Services& s, Connection& c) {
-  Upload& u = *c.upload;
+  Upload& u = *c.request.upload;
   const bool spliced =
       c.offloaded && s.kernel.splices_received && u.places > limits::kPipePlacesPerRecord;
   for (int records = 0; u.end == End::None; records++) {
@@ -105,7 +105,7 @@ bool fill(Services& s, Connection& c) {
 
 // Gives the ring what is there. Nothing is read any more after a write that failed.
 void write(Services& s, Connection& c) {
-  Upload& u = *c.upload;
+  Upload& u = *c.request.upload;
   if (u.in_flight) return;
   if (u.writing.bytes == 0) std::swap(u.writing, u.filling);
   if (u.writing.bytes == 0) return;
@@ -144,21 +144,21 @@ bool send_continue(Services& s, Connection& c, Turn& turn) {
 
 // Every byte that came is in the file.
 Turn conclude(Services& s, Connection& c) {
-  Upload& u = *c.upload;
+  Upload& u = *c.request.upload;
   if (u.end == End::Received) {
     Turn turn = Turn::Again;
     (void)take_received(s, c, u.received, turn);
     if (c.state == State::Receive) {
       u.end = End::None;  // a warning, which changes nothing
     } else {
-      c.upload.reset();
+      c.request.upload.reset();
     }
     return turn;
   }
   const std::shared_ptr<upload::Ticket> ticket = u.ticket;
   if (u.end == End::Refusal) {
-    const std::unique_ptr<Upload> ended = std::move(c.upload);
-    c.keep_alive = false;
+    const std::unique_ptr<Upload> ended = std::move(c.request.upload);
+    c.request.keep_alive = false;
     respond_upload(s, c, ended->status, ended->words, ticket.get());
     return Turn::Again;
   }
@@ -172,8 +172,8 @@ Turn conclude(Services& s, Connection& c) {
     s.tick(c);
     return Turn::Wait;
   }
-  c.upload.reset();
-  if (s.stopping) c.keep_alive = false;
+  c.request.upload.reset();
+  if (s.stopping) c.request.keep_alive = false;
   respond_received(s, c, *ticket);
   return Turn::Again;
 }
@@ -181,7 +181,7 @@ Turn conclude(Services& s, Connection& c) {
 }  // namespace
 
 void upload_written(Connection& c, int32_t result) {
-  Upload& u = *c.upload;
+  Upload& u = *c.request.upload;
   u.in_flight = false;
   u.ticket->end_write(u.claim, result);
   if (result <= 0) return refuse_write(u, result < 0 ? -result : EIO);
@@ -193,7 +193,7 @@ void upload_written(Connection& c, int32_t result) {
 }
 
 Turn receive_upload(Services& s, Connection& c) {
-  Upload& u = *c.upload;
+  Upload& u = *c.request.upload;
   Turn turn;
   if (!send_continue(s, c, turn)) return turn;
   if (s.stopping && u.end == End::None)
@@ -206,7 +206,7 @@ Turn receive_upload(Services& s, Connection& c) {
 }
 
 void on_upload_deadline(Services& s, Connection& c) {
-  Upload& u = *c.upload;
+  Upload& u = *c.request.upload;
   const uint64_t elapsed_ms = s.now_ms - u.marked_ms;
   const bool ours = u.in_flight || u.settle_began_ms != 0;  // the disk's time, not the client's
   const uint64_t bytes = u.bytes - u.bytes_mark;

@@ -4,7 +4,7 @@
 
 #include "conn/answer.hpp"
 #include "conn/dispatch.hpp"
-#include "conn/request.hpp"
+#include "conn/routing.hpp"
 #include "conn/upload.hpp"
 #include "http/content_range.hpp"
 #include "http/routes.hpp"
@@ -127,7 +127,7 @@ bool begin_upload(Services& s, Connection& c, const http::RequestHead& request) 
   // Where its body is not read nobody can find the next request.
   const bool lets_persist =
       request.keep_alive && !s.stopping && c.requests < s.options.requests_per_connection_max;
-  c.keep_alive = lets_persist && !request.has_body;
+  c.request.keep_alive = lets_persist && !request.has_body;
   const auto ticket = find_ticket(s, path.view().substr(kUploadPrefix.size()));
   std::unique_ptr<Upload> upload;
   Refusal refusal{404, "there is no such upload; ask the API for one"};
@@ -144,13 +144,13 @@ bool begin_upload(Services& s, Connection& c, const http::RequestHead& request) 
     return true;
   }
   // A client that has begun to send does not wait (RFC 9110 10.1.1).
-  if (request.expect_continue && c.input.size() == c.head_bytes) {
+  if (request.expect_continue && c.input.size() == c.request.head_bytes) {
     c.output.hold(s.buffers);
     append_body(c, "HTTP/1.1 100 Continue\r\n\r\n");
   }
-  c.keep_alive = lets_persist;
-  c.upload = std::move(upload);
-  c.upload->marked_ms = s.now_ms;
+  c.request.keep_alive = lets_persist;
+  c.request.upload = std::move(upload);
+  c.request.upload->marked_ms = s.now_ms;
   end_request(c);
   enter(s, c, State::Receive);
   return true;
@@ -168,10 +168,10 @@ void answer_upload(Services& s, Connection& c, const http::RequestHead& request,
     return send_head(s, c, head);
   }
   if (request.method != http::Method::Head) {
-    return respond_error(s, c, 405, c.keep_alive, true,
+    return respond_error(s, c, 405, c.request.keep_alive, true,
                          {allow, http::format_allow(kUploadMethods, allow)});
   }
-  if (!ticket) return respond_error(s, c, 404, c.keep_alive, false);
+  if (!ticket) return respond_error(s, c, 404, c.request.keep_alive, false);
   fields = offset_field(*ticket);
   head.status = 204;
   head.cache_control = "no-store";

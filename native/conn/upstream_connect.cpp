@@ -18,7 +18,7 @@ Turn connect_to_upstream(Services& s, Connection& c) {
   switch (moved.io) {
     case os::Io::Done:
       u.readable = u.writable = true;
-      c.exchange->heard_ms = s.now_ms;
+      c.request.exchange->heard_ms = s.now_ms;
       enter(s, c, State::Exchange);
       arm_exchange(s, c);
       return Turn::Again;

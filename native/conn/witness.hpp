@@ -30,20 +30,21 @@ struct Witness {
 
 enum class Verdict : uint8_t {
   Same,
-  Waiting,  // for the disk: the ring reads a sample into c.pipe
+  Waiting,  // for the disk: the ring reads a sample into c.request.pipe
   Changed,  // bytes that were sent, or promised, are the file's no more
 };
 
-// Remembers the bytes before c.body_offset, if it is time for a sample. They have just been read:
-// nothing is remembered where nobody can tell what is in the page cache, unless a pipe holds them.
+// Remembers the bytes before c.request.body_offset, if it is time for a sample. They have just been
+// read: nothing is remembered where nobody can tell what is in the page cache, unless a pipe holds
+// them.
 void witness_progress(Connection& c);
 
-// The same of bytes that came to memory on their way: [offset, offset + bytes) of c.file, which are
-// not the last of the body.
+// The same of bytes that came to memory on their way: [offset, offset + bytes) of c.request.file,
+// which are not the last of the body.
 void witness_bytes(Connection& c, uint64_t offset, const char* content, size_t bytes);
 
-// All of the range is sent, or in c.output, and c.pipe is empty. After Waiting: once more, when the
-// ring has answered.
+// All of the range is sent, or in c.output, and c.request.pipe is empty. After Waiting: once more,
+// when the ring has answered.
 Verdict judge_file(Services& s, Connection& c);
 bool is_judging(const Connection& c);
 

@@ -83,7 +83,7 @@ TEST_CASE("a client that does not read holds the application back") {
     }
     const conn::Connection* c = world.find(peer.fd());
     REQUIRE(c != nullptr);
-    CHECK(c->output.size() + c->pipe_bytes + peer.socket().pending_in_tls() <=
+    CHECK(c->output.size() + c->request.pipe_bytes + peer.socket().pending_in_tls() <=
           limits::kPendingWindowBytesMin + limits::kPieceBytes + 2 * limits::kOutputBytes);
     CHECK(peer.socket().pending_in_tls_max() <=
           limits::kPendingWindowBytesMin + limits::kRecordPlaintextBytes + 1000);

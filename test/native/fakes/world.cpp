@@ -87,7 +87,7 @@ void World::on_handover(int fd) {
     kernel().violations.add("counted as drained, but the TLS layer lost bytes");
   if (!socket.peer_left() && socket.severed() && socket.unacknowledged() > 0)
     kernel().violations.add("counted as drained, but reset before the peer had everything");
-  if (c->pipe_bytes > 0 || c->body_remaining > 0 || !c->output.empty())
+  if (c->request.pipe_bytes > 0 || c->request.body_remaining > 0 || !c->output.empty())
     kernel().violations.add("counted as drained in the middle of a response");
 }
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// See request.hpp.
-#include "conn/request.hpp"
+// See routing.hpp.
+#include "conn/routing.hpp"
 
 #include "conn/answer.hpp"
 #include "conn/dispatch.hpp"
@@ -24,7 +24,7 @@ bool is_outdated(const Services& s, const Connection& c) {
 
 // Behind a body that was not read to its end no other request can be found.
 bool may_persist(const Services& s, const Connection& c, const http::RequestHead& head) {
-  return head.keep_alive && c.body.done() && !s.stopping && !is_outdated(s, c) &&
+  return head.keep_alive && c.request.body.done() && !s.stopping && !is_outdated(s, c) &&
          c.requests < s.options.requests_per_connection_max;
 }
 
@@ -47,7 +47,7 @@ void respond_options(Services& s, Connection& c, http::Methods allowed) {
 
 void respond_not_allowed(Services& s, Connection& c, http::Methods allowed) {
   char allow[http::kAllowBytesMax];
-  respond_error(s, c, 405, c.keep_alive, true, {allow, http::format_allow(allowed, allow)});
+  respond_error(s, c, 405, c.request.keep_alive, true, {allow, http::format_allow(allowed, allow)});
 }
 
 // What the service itself answers, whatever the routes say.
@@ -59,13 +59,13 @@ void serve_own(Services& s, Connection& c, const http::RequestHead& request, std
   } else if (!http::retrieves(request.method)) {
     respond_not_allowed(s, c, http::kRetrieval);
   } else if (directory) {
-    respond_error(s, c, 404, c.keep_alive, body);
+    respond_error(s, c, 404, c.request.keep_alive, body);
   } else if (path == kStatusPath && os::peer_is_loopback(c.socket)) {
     respond_status_page(s, c, body);
   } else if (path == kCanaryPath && c.canary && s.canary.file) {
     respond_file(s, c, request, s.canary.file);
   } else {
-    respond_error(s, c, 404, c.keep_alive, body);
+    respond_error(s, c, 404, c.request.keep_alive, body);
   }
   end_request(c);
 }
@@ -106,10 +106,10 @@ std::string without_parameters(std::string_view path) {
 // For such a backend "/admin;x" is "/admin", which may be another route's, or protected.
 bool has_second_reading(const Services& s, const Connection& c, const http::RequestHead& request,
                         const http::TargetResult& target, std::string_view path) {
-  if (c.route->action != http::Action::Proxy || path.find(';') == std::string_view::npos)
+  if (c.request.route->action != http::Action::Proxy || path.find(';') == std::string_view::npos)
     return false;
   const std::string bare = without_parameters(path);
-  return find_route(*c.site->site, request, target, bare).route != c.route ||
+  return find_route(*c.request.site->site, request, target, bare).route != c.request.route ||
          lacks_certificate(s, c, bare);
 }
 
@@ -122,37 +122,38 @@ std::string_view behind_prefix(const http::Route& route, std::string_view path) 
 
 void serve_static(Services& s, Connection& c, const http::RequestHead& request,
                   std::string_view path, bool directory) {
-  const http::Route& route = *c.route;
+  const http::Route& route = *c.request.route;
   if (route.mounted) path = behind_prefix(route, path);
   // The directory of a mounted route itself, asked for without its slash.
   const bool bare = path.empty() && !directory;
   if (route.mounted && http::is_reserved(path)) {  // what `spliced pack` keeps there for itself
-    respond_error(s, c, 404, c.keep_alive, request.method == http::Method::Get);
+    respond_error(s, c, 404, c.request.keep_alive, request.method == http::Method::Get);
     return end_request(c);
   }
   if (bare || (directory && route.index.empty())) {
     if (bare && !route.index.empty())
       respond_redirect(s, c, 308, "/" + route.prefix + "/", {}, request);
     else
-      respond_error(s, c, 404, c.keep_alive, request.method == http::Method::Get);
+      respond_error(s, c, 404, c.request.keep_alive, request.method == http::Method::Get);
     return end_request(c);
   }
-  c.lookup.directory = directory;
-  c.path.assign(path);
-  if (directory) c.path.append(path.empty() ? "" : "/").append(route.index);
+  c.request.lookup.directory = directory;
+  c.request.path.assign(path);
+  if (directory) c.request.path.append(path.empty() ? "" : "/").append(route.index);
   look_up(s, c, request);
 }
 
 void serve_proxy(Services& s, Connection& c, const http::RequestHead& request,
                  std::string_view host) {
-  c.body = http::BodyReader();  // not read here: the exchange knows whether it was, at its end
-  c.keep_alive = may_persist(s, c, request);
+  c.request.body =
+      http::BodyReader();  // not read here: the exchange knows whether it was, at its end
+  c.request.keep_alive = may_persist(s, c, request);
   begin_proxy(s, c, request, host);
 }
 
 void serve_route(Services& s, Connection& c, const http::RequestHead& request,
                  const http::TargetResult& target, std::string_view path) {
-  const http::Route& route = *c.route;
+  const http::Route& route = *c.request.route;
   const bool directory = target.directory;
   const bool body = request.method != http::Method::Head;
   switch (route.action) {
@@ -188,13 +189,13 @@ void serve_route(Services& s, Connection& c, const http::RequestHead& request,
 
 bool lacks_certificate(const Services& s, const Connection& c, std::string_view path) {
   if (c.client) return false;
-  if (c.route != nullptr && c.route->needs_certificate) return true;
+  if (c.request.route != nullptr && c.request.route->needs_certificate) return true;
   return s.certificate_required && s.certificate_required->cover(path);
 }
 
 void respond_forbidden(Services& s, Connection& c, bool send_body) {
   if (s.refusal_log != nullptr) s.refusal_log->add(c.socket, kNoCertificate, {});
-  c.keep_alive = false;
+  c.request.keep_alive = false;
   http::ResponseHead head;
   head.status = 403;
   head.content_type = "text/plain; charset=utf-8";
@@ -205,26 +206,27 @@ http::RequestHead head_again(const Services& s, Connection& c) {
   http::RequestHead request;
   const http::HeadResult again =
       http::parse_head({c.input.data(), c.input.size()}, request, s.options.head);
-  SPLICED_ASSERT(again.outcome == http::Outcome::Complete && again.consumed == c.head_bytes);
+  SPLICED_ASSERT(again.outcome == http::Outcome::Complete &&
+                 again.consumed == c.request.head_bytes);
   return request;
 }
 
 void end_request(Connection& c) {
-  c.input.begin += c.head_bytes;
-  c.head_bytes = 0;
-  c.route = nullptr;
-  c.site.reset();
-  c.lookup = Lookup{};
+  c.input.begin += c.request.head_bytes;
+  c.request.head_bytes = 0;
+  c.request.route = nullptr;
+  c.request.site.reset();
+  c.request.lookup = Lookup{};
 }
 
-// No route but a proxy takes a body (RFC 9110 9.3.1: it means nothing to GET). It is read to its end
-// before the answer, which may be 400 for the body's sake, unless it is too large, or its client waits to be
-// told whether it is wanted (RFC 9110 10.1.1): then the final status goes out at once, and with it
-// the connection, since nobody knows whether the body will follow.
+// No route but a proxy takes a body (RFC 9110 9.3.1: it means nothing to GET). It is read to its
+// end before the answer, which may be 400 for the body's sake, unless it is too large, or its
+// client waits to be told whether it is wanted (RFC 9110 10.1.1): then the final status goes out at
+// once, and with it the connection, since nobody knows whether the body will follow.
 void begin_request(Services& s, Connection& c, const http::RequestHead& request) {
   c.requests++;
   if (request.method == http::Method::Put && begin_upload(s, c, request)) return;
-  c.body = http::BodyReader(request, s.options.discarded_body_bytes_max);
+  c.request.body = http::BodyReader(request, s.options.discarded_body_bytes_max);
   const bool known_too_large = request.content_length > s.options.discarded_body_bytes_max;
   if (!request.has_body || request.expect_continue || known_too_large ||
       goes_to_backend(s, request))
@@ -242,7 +244,7 @@ void refuse_body(Services& s, Connection& c) {
 }
 
 void answer_request(Services& s, Connection& c, const http::RequestHead& request) {
-  c.keep_alive = may_persist(s, c, request);
+  c.request.keep_alive = may_persist(s, c, request);
   const bool body = request.method != http::Method::Head;
   const bool options = request.method == http::Method::Options;
   http::PathBuffer path;
@@ -254,7 +256,7 @@ void answer_request(Services& s, Connection& c, const http::RequestHead& request
   if (target.status == 0 && !server_wide && !tunnel)
     target = http::resolve_target(request.target, path);
   if (target.status != 0) {
-    respond_error(s, c, target.status, c.keep_alive, body);
+    respond_error(s, c, target.status, c.request.keep_alive, body);
     return end_request(c);
   }
   if (server_wide || tunnel) {
@@ -262,19 +264,19 @@ void answer_request(Services& s, Connection& c, const http::RequestHead& request
                 : respond_not_allowed(s, c, http::kRetrieval);
     return end_request(c);
   }
-  c.site = s.site;
-  const http::Routes::Match match = find_route(*c.site->site, request, target, path.view());
+  c.request.site = s.site;
+  const http::Routes::Match match = find_route(*c.request.site->site, request, target, path.view());
   if (match.allowed == 0 && http::is_reserved(path.view()))
     return serve_own(s, c, request, path.view(), target.directory);
-  c.route = match.route;
+  c.request.route = match.route;
   if (lacks_certificate(s, c, path.view())) {
     respond_forbidden(s, c, body);
   } else if (match.route != nullptr && has_second_reading(s, c, request, target, path.view())) {
-    respond_error(s, c, 400, c.keep_alive, body);
+    respond_error(s, c, 400, c.request.keep_alive, body);
   } else if (match.route != nullptr) {
     return serve_route(s, c, request, target, path.view());
   } else if (match.allowed == 0) {
-    respond_error(s, c, 404, c.keep_alive, body);
+    respond_error(s, c, 404, c.request.keep_alive, body);
   } else if (options) {
     respond_options(s, c, match.allowed);
   } else {
