@@ -11,17 +11,17 @@
 namespace spliced::conn {
 
 // Date, Connection and the route's own fields are filled in here. Every other is the caller's.
-void send_head(Services& s, Connection& c, http::ResponseHead& head);
-void append_body(Connection& c, std::string_view body);  // behind the head; it must fit
+void send_head(Services& s, Request& r, http::ResponseHead& head);
+void append_body(Request& r, std::string_view body);  // behind the head; it must fit
 
 // A whole answer that nobody may keep (Cache-Control: no-store). `send_body`: not to HEAD.
-void respond_text(Services& s, Connection& c, http::ResponseHead& head, std::string_view body,
+void respond_text(Services& s, Request& r, http::ResponseHead& head, std::string_view body,
                   bool send_body);
 // Location is `base`, `path` encoded, and the query of the request (http/routes.hpp).
-void respond_redirect(Services& s, Connection& c, uint16_t status, std::string_view base,
+void respond_redirect(Services& s, Request& r, uint16_t status, std::string_view base,
                       std::string_view path, const http::RequestHead& request);
 // The status in words as text/plain. `allow`: for 405, RFC 9110 15.5.6.
-void respond_error(Services& s, Connection& c, uint16_t status, bool keep_alive, bool send_body,
+void respond_error(Services& s, Request& r, uint16_t status, bool keep_alive, bool send_body,
                    std::string_view allow = {});
 
 }  // namespace spliced::conn

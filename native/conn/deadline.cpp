@@ -70,10 +70,10 @@ void on_deadline(Services& s, Connection& c) {
     case State::Connect:
     case State::Exchange:
     case State::Tunnel:
-      if (client_owes(c)) return extend_or_abort(s, c, s.options.stall_timeout_ms);
-      return on_exchange_deadline(s, c);
+      if (client_owes(c.request)) return extend_or_abort(s, c, s.options.stall_timeout_ms);
+      return on_exchange_deadline(s, c.request);
     case State::Receive:
-      return on_upload_deadline(s, c);
+      return on_upload_deadline(s, c.request);
     case State::OpenFile:
       return abort(s, c, Ending::Aborted);
     case State::Respond:

@@ -53,19 +53,19 @@ Turn step(Services& s, Connection& c) {
     case State::ReadBody:
       return read_body(s, c);
     case State::Receive:
-      return receive_upload(s, c);
+      return receive_upload(s, c.request);
     case State::OpenFile:
-      return open_file(s, c);
+      return open_file(s, c.request);
     case State::Connect:
-      return connect_to_upstream(s, c);
+      return connect_to_upstream(s, c.request);
     case State::Exchange:
-      return exchange(s, c);
+      return exchange(s, c.request);
     case State::Tunnel:
-      return tunnel(s, c);
+      return tunnel(s, c.request);
     case State::Respond:
       return respond(s, c);
     case State::Splice:
-      return splice(s, c);
+      return splice(s, c.request);
     case State::CloseNotify:
       return close_notify(s, c);
     case State::Settle:
@@ -193,7 +193,7 @@ void enter(Services& s, Connection& c, State next) {
 void on_completion(Services& s, const ring::Completion& completion) {
   const ring::Token token = completion.token;
   if (token.kind == ring::Kind::Upstream) {
-    if (Connection* owner = on_upstream_completion(s, completion)) run(s, *owner);
+    if (Request* owner = on_upstream_completion(s, completion)) run(s, *owner->connection);
     return;
   }
   Connection* c = token.slot < s.slots.size() ? &s.slots[token.slot] : nullptr;
@@ -215,7 +215,7 @@ void on_completion(Services& s, const ring::Completion& completion) {
     c->send_done = true;
     if (c->state == State::Join) (void)stream_sent(s, *c);
   } else if (token.kind == ring::Kind::DrainPipe) {
-    upload_written(*c, completion.result);
+    upload_written(c->request, completion.result);
   } else {
     if (token.kind == ring::Kind::FillPipe) c->request.filling = false;
     if (token.kind == ring::Kind::OpenFile && c->state != State::OpenFile && completion.result >= 0)

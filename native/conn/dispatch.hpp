@@ -27,7 +27,7 @@ void enter(Services& s, Connection& c, State next);
 void abort(Services& s, Connection& c, Ending ending);  // sever, then join
 void begin_close(Services& s, Connection& c);           // the ordinary end: drain
 void begin_head(Services& s, Connection& c);            // the first bytes of a request are here
-Turn finish_response(Services& s, Connection& c);
+Turn finish_response(Services& s, Request& r);          // its last byte is out
 void observe(Services& s, Connection& c);  // ask the kernel, bring the ledger up to date
 // The brake. True: with so many more bytes, more than the window would be pending in the TLS layer;
 // come back after a tick.
@@ -38,17 +38,18 @@ void report_stuck(Services& s, Connection& c, bool stuck);
 void report_pending(Services& s, Connection& c, uint64_t bytes);
 ring::Token token_of(const Connection& c, ring::Kind kind);
 
-// One function a state, in its own file.
+// One function a state, in its own file. Those of a request:
+Turn receive_upload(Services& s, Request& r);
+Turn open_file(Services& s, Request& r);
+Turn connect_to_upstream(Services& s, Request& r);
+Turn exchange(Services& s, Request& r);
+Turn tunnel(Services& s, Request& r);
+Turn splice(Services& s, Request& r);
+// Those of the transport, and what HTTP/1.1 reads and writes over it:
 Turn handshake(Services& s, Connection& c);
 Turn read_head(Services& s, Connection& c);
 Turn read_body(Services& s, Connection& c);
-Turn receive_upload(Services& s, Connection& c);
-Turn open_file(Services& s, Connection& c);
-Turn connect_to_upstream(Services& s, Connection& c);
-Turn exchange(Services& s, Connection& c);
-Turn tunnel(Services& s, Connection& c);
 Turn respond(Services& s, Connection& c);
-Turn splice(Services& s, Connection& c);
 Turn close_notify(Services& s, Connection& c);
 Turn settle(Services& s, Connection& c);
 Turn linger(Services& s, Connection& c);

@@ -7,8 +7,8 @@
 
 #include "base/assert.hpp"
 #include "conn/answer.hpp"
-#include "conn/dispatch.hpp"
 #include "conn/routing.hpp"
+#include "conn/transport.hpp"
 #include "conn/unavailable.hpp"
 #include "http/upstream_request.hpp"
 #include "os/socket_io.hpp"
@@ -27,22 +27,22 @@ std::string hexadecimal(const std::array<uint8_t, 32>& bytes) {
 }
 
 // The head for the backend, in x.to_upstream. False: it does not fit.
-bool write_request(Services& s, Connection& c, Exchange& x, const http::RequestHead& request,
+bool write_request(Services& s, Request& r, Exchange& x, const http::RequestHead& request,
                    std::string_view host) {
-  const std::string address = os::peer_address(c.socket), id = s.next_request_id();
+  const std::string address = os::peer_address(r.connection->socket), id = s.next_request_id();
   std::string fingerprint;
   http::Forwarding forwarding;
   forwarding.host = host;
   forwarding.client_address = address;
   forwarding.request_id = id;
-  if (c.client) {
-    fingerprint = hexadecimal(c.client->sha256);
-    forwarding.certificate_subject = c.client->subject;
+  if (client_of(r)) {
+    fingerprint = hexadecimal(client_of(r)->sha256);
+    forwarding.certificate_subject = client_of(r)->subject;
     forwarding.certificate_fingerprint = fingerprint;
   }
   x.to_upstream.hold(s.buffers);
   const size_t bytes =
-      http::format_upstream_request({c.input.data(), c.request.head_bytes}, request, forwarding,
+      http::format_upstream_request({input_of(r).data(), r.head_bytes}, request, forwarding,
                                     x.to_upstream.tail(), x.to_upstream.room());
   x.to_upstream.end += bytes;
   return bytes > 0;
@@ -71,17 +71,17 @@ void describe(Exchange& x, const http::RequestHead& request, uint64_t now_ms) {
 }
 
 // Connect, or Exchange where one is at hand; false where none can be had.
-bool obtain_upstream(Services& s, Connection& c, bool fresh) {
-  Exchange& x = *c.request.exchange;
-  const std::string& address = c.request.route->upstream;
-  Upstream* u = fresh ? nullptr : take_idle_upstream(s, address, c.slot);
+bool obtain_upstream(Services& s, Request& r, bool fresh) {
+  Exchange& x = *r.exchange;
+  const std::string& address = r.route->upstream;
+  Upstream* u = fresh ? nullptr : take_idle_upstream(s, address, r);
   const bool connected = u != nullptr;
-  if (!connected) u = open_upstream(s, address, c.slot);
+  if (!connected) u = open_upstream(s, address, r);
   if (u == nullptr) return false;
   x.upstream = u->slot;
   x.heard_ms = s.now_ms;
-  enter(s, c, connected ? State::Exchange : State::Connect);
-  arm_exchange(s, c);
+  enter(s, r, connected ? State::Exchange : State::Connect);
+  arm_exchange(s, r);
   return true;
 }
 
@@ -113,10 +113,10 @@ bool is_idempotent(http::Method method) {
 }
 
 // The client is to send more of the body, and all that it has sent is with the backend.
-bool waits_for_body(const Connection& c) {
-  const Exchange& x = *c.request.exchange;
-  if (c.state != State::Exchange || x.request_over || x.request_given_up) return false;
-  return x.to_upstream.empty() && x.pipe_bytes == 0 && c.input.empty();
+bool waits_for_body(const Request& r) {
+  const Exchange& x = *r.exchange;
+  if (state_of(r) != State::Exchange || x.request_over || x.request_given_up) return false;
+  return x.to_upstream.empty() && x.pipe_bytes == 0 && input_of(r).empty();
 }
 
 void mark_feeding(const Services& s, Exchange& x) {
@@ -140,32 +140,31 @@ void EndExchange::operator()(Exchange* exchange) const {
   delete exchange;
 }
 
-Upstream& upstream_of(Services& s, Connection& c) {
-  SPLICED_ASSERT(c.request.exchange && c.request.exchange->upstream != kNoSlot);
-  return s.upstreams.slots[c.request.exchange->upstream];
+Upstream& upstream_of(Services& s, Request& r) {
+  SPLICED_ASSERT(r.exchange && r.exchange->upstream != kNoSlot);
+  return s.upstreams.slots[r.exchange->upstream];
 }
 
-void begin_proxy(Services& s, Connection& c, const http::RequestHead& request,
-                 std::string_view host) {
+void begin_proxy(Services& s, Request& r, const http::RequestHead& request, std::string_view host) {
   const bool body = request.method != http::Method::Head;
   ExchangePtr x(new Exchange);
   // "/app/../admin" is another path for us than for a backend that does not resolve it.
-  if (http::is_ambiguous_path(request.target) || !write_request(s, c, *x, request, host)) {
+  if (http::is_ambiguous_path(request.target) || !write_request(s, r, *x, request, host)) {
     x->to_upstream.release(s.buffers);
-    respond_error(s, c, 400, c.request.keep_alive && !request.has_body, body);
-    return end_request(c);
+    respond_error(s, r, 400, r.keep_alive && !request.has_body, body);
+    return end_request(r);
   }
   describe(*x, request, s.now_ms);
-  c.request.exchange = std::move(x);
-  c.input.begin += c.request.head_bytes;
-  c.request.head_bytes = 0;
-  if (!obtain_upstream(s, c, /*fresh=*/false)) fail_exchange(s, c, UpstreamFailure::Exhausted);
+  r.exchange = std::move(x);
+  input_of(r).begin += r.head_bytes;
+  r.head_bytes = 0;
+  if (!obtain_upstream(s, r, /*fresh=*/false)) fail_exchange(s, r, UpstreamFailure::Exhausted);
 }
 
-void let_go_of_upstream(Services& s, Connection& c) {
-  Exchange& x = *c.request.exchange;
+void let_go_of_upstream(Services& s, Request& r) {
+  Exchange& x = *r.exchange;
   if (x.upstream == kNoSlot) return;
-  Upstream& u = upstream_of(s, c);
+  Upstream& u = upstream_of(s, r);
   const bool clean = x.request_over && !x.request_given_up && x.pipe_bytes == 0 &&
                      x.to_upstream.empty() && x.from_upstream.empty();
   if (x.response_over && x.upstream_persists && clean && !x.tunnel) {
@@ -176,82 +175,83 @@ void let_go_of_upstream(Services& s, Connection& c) {
   x.upstream = kNoSlot;
 }
 
-void release_exchange(Services& s, Connection& c) {
-  if (!c.request.exchange) return;
-  Exchange& x = *c.request.exchange;
-  let_go_of_upstream(s, c);
+void release_exchange(Services& s, Request& r) {
+  if (!r.exchange) return;
+  Exchange& x = *r.exchange;
+  let_go_of_upstream(s, r);
   x.to_upstream.release(s.buffers);
   x.from_upstream.release(s.buffers);
   if (x.pipe) s.pipes.give(std::move(x.pipe), x.pipe_bytes == 0);
   if (x.tunnel) s.figures.websockets.sub();
-  c.request.exchange.reset();
-  c.request.route = nullptr;
-  c.request.site.reset();
+  r.exchange.reset();
+  r.route = nullptr;
+  r.site.reset();
 }
 
 namespace {
 
 // The head is queued, with what came of the body, and none of it has left.
-void withdraw_head(Services& s, Connection& c) {
-  Exchange& x = *c.request.exchange;
-  c.output.release(s.buffers);
-  if (c.request.pipe) s.pipes.give(std::move(c.request.pipe), c.request.pipe_bytes == 0);
-  c.request.pipe_bytes = x.direct_bytes = 0;
+void withdraw_head(Services& s, Request& r) {
+  Exchange& x = *r.exchange;
+  output_of(r).release(s.buffers);
+  if (r.pipe) s.pipes.give(std::move(r.pipe), r.pipe_bytes == 0);
+  r.pipe_bytes = x.direct_bytes = 0;
   x.head_done = false;
 }
 
 }  // namespace
 
-Flow refuse_exchange(Services& s, Connection& c, uint16_t status) {
-  Exchange& x = *c.request.exchange;
-  if (x.head_done && !x.head_left) withdraw_head(s, c);
-  const bool fits = c.output.empty();  // no interim response is half sent
+Flow refuse_exchange(Services& s, Request& r, uint16_t status) {
+  Exchange& x = *r.exchange;
+  if (x.head_done && !x.head_left) withdraw_head(s, r);
+  const bool fits = output_of(r).empty();  // no interim response is half sent
   if (x.head_done || !fits) {
-    abort(s, c, Ending::Aborted);
+    abort(s, r, Ending::Aborted);
     return Flow::Ended;
   }
-  if (!x.request_over) c.request.keep_alive = false;
-  respond_unavailable(s, c, status, x.method, x.wants_html);
-  release_exchange(s, c);
+  if (!x.request_over) r.keep_alive = false;
+  respond_unavailable(s, r, status, x.method, x.wants_html);
+  release_exchange(s, r);
   return Flow::Ended;
 }
 
-Flow fail_exchange(Services& s, Connection& c, UpstreamFailure failure) {
+Flow fail_exchange(Services& s, Request& r, UpstreamFailure failure) {
   s.figures.upstream_failures[static_cast<size_t>(failure)].add();
-  return refuse_exchange(s, c, status_of(failure));
+  return refuse_exchange(s, r, status_of(failure));
 }
 
-Flow upstream_has_left(Services& s, Connection& c) {
-  Exchange& x = *c.request.exchange;
+Flow upstream_has_left(Services& s, Request& r) {
+  Exchange& x = *r.exchange;
   const bool twice = !x.answered && !x.has_body && !x.upgrades && is_idempotent(x.method);
-  const bool safe = upstream_of(s, c).reused && !x.retried && (twice || !x.asked);
-  if (!safe) return fail_exchange(s, c, UpstreamFailure::Closed);
+  const bool safe = upstream_of(s, r).reused && !x.retried && (twice || !x.asked);
+  if (!safe) return fail_exchange(s, r, UpstreamFailure::Closed);
   s.figures.upstream_retries.add();
-  let_go_of_upstream(s, c);
+  let_go_of_upstream(s, r);
   x.retried = true;
   x.request_given_up = x.asked = false;
   x.to_upstream.begin = 0;
-  if (!obtain_upstream(s, c, /*fresh=*/true)) fail_exchange(s, c, UpstreamFailure::Exhausted);
+  if (!obtain_upstream(s, r, /*fresh=*/true)) fail_exchange(s, r, UpstreamFailure::Exhausted);
   return Flow::Ended;
 }
 
-uint32_t upstream_timeout_ms(const Connection& c) {
-  if (c.state == State::Connect) return c.request.route->connect_timeout_ms;
-  const bool stream = c.request.exchange->event_stream || c.request.exchange->tunnel;
-  return stream ? c.request.route->stream_timeout_ms : c.request.route->response_timeout_ms;
+uint32_t upstream_timeout_ms(const Request& r) {
+  if (state_of(r) == State::Connect) return r.route->connect_timeout_ms;
+  const bool stream = r.exchange->event_stream || r.exchange->tunnel;
+  return stream ? r.route->stream_timeout_ms : r.route->response_timeout_ms;
 }
 
-void arm_exchange(Services& s, Connection& c) {
-  const Exchange& x = *c.request.exchange;
-  const uint64_t at = waits_for_body(c) ? x.fed_ms + s.options.request_timeout_ms
-                                        : x.heard_ms + upstream_timeout_ms(c);
-  s.set_deadline(c, std::clamp(at, s.now_ms + 1, s.now_ms + s.options.stall_timeout_ms));
+void arm_exchange(Services& s, Request& r) {
+  const Exchange& x = *r.exchange;
+  const uint64_t at = waits_for_body(r) ? x.fed_ms + s.options.request_timeout_ms
+                                        : x.heard_ms + upstream_timeout_ms(r);
+  set_deadline(s, r, std::clamp(at, s.now_ms + 1, s.now_ms + s.options.stall_timeout_ms));
 }
 
-bool client_owes(Connection& c) {
-  Exchange& x = *c.request.exchange;
+bool client_owes(Request& r) {
+  Connection& c = *r.connection;
+  Exchange& x = *r.exchange;
   if (!x.measured) return false;
-  const bool unsent = !c.output.empty() || x.direct_bytes > 0;
+  const bool unsent = !output_of(r).empty() || x.direct_bytes > 0;
   // A stream's last event may always be on its way.
   const bool behind = unsent || os::unacknowledged_bytes(c.socket) >
                                     static_cast<int>(limits::kRecordPlaintextBytes);
@@ -259,25 +259,25 @@ bool client_owes(Connection& c) {
   return behind;
 }
 
-void on_exchange_deadline(Services& s, Connection& c) {
-  Exchange& x = *c.request.exchange;
-  if (waits_for_body(c)) {
-    if (feeds_enough(s, x)) return arm_exchange(s, c);
+void on_exchange_deadline(Services& s, Request& r) {
+  Exchange& x = *r.exchange;
+  if (waits_for_body(r)) {
+    if (feeds_enough(s, x)) return arm_exchange(s, r);
     s.figures.overdue[static_cast<size_t>(Overdue::Request)].add();
-    refuse_exchange(s, c, 408);
+    refuse_exchange(s, r, 408);
     return;
   }
   mark_feeding(s, x);
-  if (s.now_ms - x.heard_ms < upstream_timeout_ms(c)) return arm_exchange(s, c);
-  const bool connecting = c.state == State::Connect;
-  fail_exchange(s, c, connecting ? UpstreamFailure::Connect : UpstreamFailure::Response);
+  if (s.now_ms - x.heard_ms < upstream_timeout_ms(r)) return arm_exchange(s, r);
+  const bool connecting = state_of(r) == State::Connect;
+  fail_exchange(s, r, connecting ? UpstreamFailure::Connect : UpstreamFailure::Response);
 }
 
-Turn exchange(Services& s, Connection& c) {
+Turn exchange(Services& s, Request& r) {
   for (int i = 0; i < limits::kPumpsPerTurn; i++) {
-    const Flow request = c.request.exchange->upstream == kNoSlot ? Flow::Blocked : forward(s, c);
+    const Flow request = r.exchange->upstream == kNoSlot ? Flow::Blocked : forward(s, r);
     if (request == Flow::Ended) return Turn::Again;
-    const Flow response = relay(s, c);
+    const Flow response = relay(s, r);
     if (response == Flow::Ended) return Turn::Again;
     if (request == Flow::Blocked && response == Flow::Blocked) return Turn::Wait;
   }

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // One request that goes to a backend, and its response, in the states Connect, Exchange and Tunnel.
 //
-//   client -> c.input -> to_upstream, or pipe, or straight -> backend      forward.cpp
-//   backend -> from_upstream, or c.request.pipe -> c.output -> client              relay.cpp
+//   client -> input -> to_upstream, or pipe, or straight -> backend        forward.cpp
+//   backend -> from_upstream, or r.pipe -> output -> client                 relay.cpp
 //
 // Both directions are pumped in turn until neither moves. What one end does not take holds the
 // other back: no buffer is more than one of the pool, no pipe more than a piece, and towards the
@@ -42,7 +42,7 @@ struct Exchange {
   // The response.
   Span from_upstream;
   bool answered = false;   // a byte of it has come
-  bool head_done = false;  // the client's head is in c.output or sent
+  bool head_done = false;  // the client's head is in the output or sent
   bool head_left = false;  // a byte of it may have been sent: no other can take its place
   uint16_t status = 0;     // of that head
   bool response_over = false;
@@ -53,7 +53,7 @@ struct Exchange {
   uint32_t interim = 0;
   http::Framing from = http::Framing::None, to = http::Framing::None;
   http::BodyReader response_body;
-  size_t direct_bytes = 0;  // of c.request.pipe, whole records that go by splice
+  size_t direct_bytes = 0;  // of r.pipe, whole records that go by splice
 
   http::WebSocketFrames downwards, upwards;
 };
@@ -63,38 +63,37 @@ enum class Flow : uint8_t { Moved, Blocked, Ended };
 
 // exchange.cpp. ReadHead -> Connect, Exchange, or Respond with what is wrong. `host`: of the
 // target, else of the field.
-void begin_proxy(Services& s, Connection& c, const http::RequestHead& request,
-                 std::string_view host);
+void begin_proxy(Services& s, Request& r, const http::RequestHead& request, std::string_view host);
 // The backend failed. Before the head has gone to the client: a page, and Respond. Afterwards the
 // connection ends without close_notify.
-Flow fail_exchange(Services& s, Connection& c, UpstreamFailure failure);
+Flow fail_exchange(Services& s, Request& r, UpstreamFailure failure);
 // The client failed: likewise, with this status.
-Flow refuse_exchange(Services& s, Connection& c, uint16_t status);
+Flow refuse_exchange(Services& s, Request& r, uint16_t status);
 // It ended before a byte of the response had come. Once more where that is safe (RFC 9110 9.2.2).
-Flow upstream_has_left(Services& s, Connection& c);
-void let_go_of_upstream(Services& s, Connection& c);
-void release_exchange(Services& s, Connection& c);
-Upstream& upstream_of(Services& s, Connection& c);
-uint32_t upstream_timeout_ms(const Connection& c);
+Flow upstream_has_left(Services& s, Request& r);
+void let_go_of_upstream(Services& s, Request& r);
+void release_exchange(Services& s, Request& r);
+Upstream& upstream_of(Services& s, Request& r);
+uint32_t upstream_timeout_ms(const Request& r);
 // When somebody must look whether the other end still moves.
-void arm_exchange(Services& s, Connection& c);
+void arm_exchange(Services& s, Request& r);
 // The client had to be waited for, and has not caught up since: it is its time that runs, measured
 // as that of any response (deadline.cpp), over all that the backend sends meanwhile.
-bool client_owes(Connection& c);
+bool client_owes(Request& r);
 // Everybody else's time is over. Deadline of Connect, Exchange and Tunnel where !client_owes().
-void on_exchange_deadline(Services& s, Connection& c);
+void on_exchange_deadline(Services& s, Request& r);
 
 // forward.cpp, relay.cpp.
-Flow forward(Services& s, Connection& c);
-Flow relay(Services& s, Connection& c);
+Flow forward(Services& s, Request& r);
+Flow relay(Services& s, Request& r);
 // What is ready for the client; Moved when all of it is sent.
-Flow send_ready(Services& s, Connection& c);
-// More of what the client sends, into c.input.
-Flow receive_more(Services& s, Connection& c);
+Flow send_ready(Services& s, Request& r);
+// More of what the client sends, into the input.
+Flow receive_more(Services& s, Request& r);
 // One read into from_upstream, which has room.
-os::Received read_upstream(Services& s, Connection& c);
+os::Received read_upstream(Services& s, Request& r);
 
-// tunnel.cpp: Exchange -> Tunnel; the 101 is in c.output.
-void begin_tunnel(Services& s, Connection& c);
+// tunnel.cpp: Exchange -> Tunnel; the 101 is in the output.
+void begin_tunnel(Services& s, Request& r);
 
 }  // namespace spliced::conn

@@ -3,7 +3,7 @@
 #include "conn/file_response.hpp"
 
 #include "conn/answer.hpp"
-#include "conn/dispatch.hpp"
+#include "conn/transport.hpp"
 #include "http/conditions.hpp"
 #include "os/host.hpp"
 
@@ -29,18 +29,18 @@ void describe_range(const http::ByteRange& range, uint64_t file_size, http::Resp
   head.content_length = range.size();
 }
 
-void attach_body(Connection& c, files::FilePtr file, const http::ResponseHead& head) {
-  if (file->body && head.content_length + c.output.size() <= BufferPool::kBytes) {
-    append_body(c, {file->body.get() + head.range_first, head.content_length});
+void attach_body(Request& r, files::FilePtr file, const http::ResponseHead& head) {
+  if (file->body && head.content_length + output_of(r).size() <= BufferPool::kBytes) {
+    append_body(r, {file->body.get() + head.range_first, head.content_length});
     return;
   }
-  c.request.body_offset = head.range_first;
-  c.request.body_remaining = head.content_length;
-  c.request.file = std::move(file);
+  r.body_offset = head.range_first;
+  r.body_remaining = head.content_length;
+  r.file = std::move(file);
 }
 
 // Several ranges (RFC 9110 15.3.7.2): no Content-Range in the head, one in each part.
-void respond_parts(Services& s, Connection& c, http::ResponseHead& head, const RangeResult& ranges,
+void respond_parts(Services& s, Request& r, http::ResponseHead& head, const RangeResult& ranges,
                    files::FilePtr file) {
   auto parts = std::make_unique<Parts>();
   uint64_t random[2];
@@ -54,49 +54,48 @@ void respond_parts(Services& s, Connection& c, http::ResponseHead& head, const R
   head.content_encoding = file->content_encoding;
   head.content_type = {type, http::format_multipart_type(parts->multipart, type)};
   head.content_length = http::multipart_bytes(parts->multipart, ranges);
-  send_head(s, c, head);
-  c.request.parts = std::move(parts);
-  c.request.file = std::move(file);
-  next_part(s, c);
+  send_head(s, r, head);
+  r.parts = std::move(parts);
+  r.file = std::move(file);
+  next_part(s, r);
 }
 
-void respond_unsatisfiable(Services& s, Connection& c, http::ResponseHead& head, uint64_t file_size,
+void respond_unsatisfiable(Services& s, Request& r, http::ResponseHead& head, uint64_t file_size,
                            bool send_body) {
   head.status = 416;
   head.has_range = true;
   head.range_size = file_size;
   head.content_type = "text/plain; charset=utf-8";
-  respond_text(s, c, head, http::error_body(416), send_body);
+  respond_text(s, r, head, http::error_body(416), send_body);
 }
 
 // How long a copy may be kept without asking (RFC 9111 5.2.2, RFC 8246).
-std::string_view cache_control(const Connection& c, const files::File& file) {
-  if (c.request.route == nullptr) return "no-store";
-  if (!c.request.route->cache_control.empty()) return c.request.route->cache_control;
-  const bool immutable = file.hashed_name || c.request.route->immutable.cover(c.request.path);
+std::string_view cache_control(const Request& r, const files::File& file) {
+  if (r.route == nullptr) return "no-store";
+  if (!r.route->cache_control.empty()) return r.route->cache_control;
+  const bool immutable = file.hashed_name || r.route->immutable.cover(r.path);
   return immutable ? "public, max-age=31536000, immutable" : "no-cache";
 }
 
 // The page of a 404: no conditions, no ranges, nothing to keep.
-void respond_not_found_page(Services& s, Connection& c, bool wants_body, files::FilePtr file) {
+void respond_not_found_page(Services& s, Request& r, bool wants_body, files::FilePtr file) {
   http::ResponseHead head;
   head.status = 404;
   head.content_type = file->media_type;
   head.content_encoding = file->content_encoding;
-  head.varies = c.request.route->variants;
+  head.varies = r.route->variants;
   head.cache_control = "no-store";
   head.content_length = file->size();
-  send_head(s, c, head);
-  if (wants_body) attach_body(c, std::move(file), head);
+  send_head(s, r, head);
+  if (wants_body) attach_body(r, std::move(file), head);
 }
 
 }  // namespace
 
-void respond_file(Services& s, Connection& c, const http::RequestHead& request,
-                  files::FilePtr file) {
+void respond_file(Services& s, Request& r, const http::RequestHead& request, files::FilePtr file) {
   const bool wants_body = request.method == http::Method::Get;
-  if (c.request.lookup.step == LookupStep::NotFoundPage)
-    return respond_not_found_page(s, c, wants_body, std::move(file));
+  if (r.lookup.step == LookupStep::NotFoundPage)
+    return respond_not_found_page(s, r, wants_body, std::move(file));
   const http::Validators current{file->etag, file->identity.modified_s};
   http::ResponseHead head;
   head.status = 200;
@@ -104,28 +103,28 @@ void respond_file(Services& s, Connection& c, const http::RequestHead& request,
   // RFC 9110 8.8.2.1: never later than Date.
   head.last_modified =
       file->identity.modified_s > s.wall_s ? s.date() : std::string_view(file->last_modified);
-  head.cache_control = cache_control(c, *file);
+  head.cache_control = cache_control(r, *file);
   head.content_length = file->size();
   // Whatever is sent was chosen by Accept-Encoding.
-  head.varies = c.request.route != nullptr && c.request.route->variants;
+  head.varies = r.route != nullptr && r.route->variants;
   switch (http::evaluate(request, current, s.wall_s)) {
     case http::Verdict::NotModified:
       head.status = 304;
-      return send_head(s, c, head);
+      return send_head(s, r, head);
     case http::Verdict::PreconditionFailed:
-      return respond_error(s, c, 412, c.request.keep_alive, wants_body);
+      return respond_error(s, r, 412, r.keep_alive, wants_body);
     case http::Verdict::Send:
       break;
   }
   const RangeResult ranges = wanted_ranges(request, *file, current);
   if (ranges.kind == RangeKind::Unsatisfiable)
-    return respond_unsatisfiable(s, c, head, file->size(), wants_body);
-  if (ranges.count > 1) return respond_parts(s, c, head, ranges, std::move(file));
+    return respond_unsatisfiable(s, r, head, file->size(), wants_body);
+  if (ranges.count > 1) return respond_parts(s, r, head, ranges, std::move(file));
   if (ranges.count == 1) describe_range(ranges.ranges[0], file->size(), head);
   head.content_type = file->media_type;
   head.content_encoding = file->content_encoding;
-  send_head(s, c, head);
-  if (wants_body) attach_body(c, std::move(file), head);
+  send_head(s, r, head);
+  if (wants_body) attach_body(r, std::move(file), head);
 }
 
 }  // namespace spliced::conn

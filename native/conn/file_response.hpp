@@ -7,7 +7,6 @@
 
 namespace spliced::conn {
 
-void respond_file(Services& s, Connection& c, const http::RequestHead& request,
-                  files::FilePtr file);
+void respond_file(Services& s, Request& r, const http::RequestHead& request, files::FilePtr file);
 
 }  // namespace spliced::conn

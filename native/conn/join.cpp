@@ -60,7 +60,7 @@ void abort(Services& s, Connection& c, Ending ending) {
 }
 
 Turn join(Services& s, Connection& c) {
-  release_exchange(s, c);
+  release_exchange(s, c.request);
   if (c.watching) {
     s.ring.cancel(c.socket, token_of(c, ring::Kind::Watch));
     c.watching = false;  // its last completion is still counted in `inflight`

@@ -8,12 +8,12 @@
 
 namespace spliced::conn {
 
-// ReadHead -> Respond, or OpenFile where the disk has to be asked. c.request.path is the file's.
-void look_up(Services& s, Connection& c, const http::RequestHead& request);
+// ReadHead -> Respond, or OpenFile where the disk has to be asked. r.path is the file's.
+void look_up(Services& s, Request& r, const http::RequestHead& request);
 
-// For open_file.cpp: the ring has opened c.request.path (a descriptor, or a negative errno); the
+// For open_file.cpp: the ring has opened r.path (a descriptor, or a negative errno); the
 // small body of `file` has been read, as far as it could be.
-void resume_opened(Services& s, Connection& c, int opened);
-void resume_body(Services& s, Connection& c, files::FilePtr file);
+void resume_opened(Services& s, Request& r, int opened);
+void resume_body(Services& s, Request& r, files::FilePtr file);
 
 }  // namespace spliced::conn

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-// See open_file.hpp. Two phases: c.request.file is null while the path is opened, set while the
+// See open_file.hpp. Two phases: r.file is null while the path is opened, set while the
 // small body is read.
 #include "conn/open_file.hpp"
 
-#include "conn/dispatch.hpp"
 #include "conn/lookup.hpp"
+#include "conn/transport.hpp"
 #include "files/residency.hpp"
 #include "os/socket_io.hpp"
 
@@ -27,53 +27,51 @@ bool read_if_resident(files::File& file) {
 }
 
 // What the ring put into the pipe becomes the body, if it is all of it.
-void take_body(Services& s, Connection& c) {
-  const size_t size = c.request.file->size();
-  bool whole = c.request.async_result == static_cast<int32_t>(size);
+void take_body(Services& s, Request& r) {
+  const size_t size = r.file->size();
+  bool whole = r.async_result == static_cast<int32_t>(size);
   if (whole) {
     std::unique_ptr<char[]> body(new char[size]);
-    const os::Moved got = os::pipe_to_memory(c.request.pipe.read_end.get(), body.get(), size);
+    const os::Moved got = os::pipe_to_memory(r.pipe.read_end.get(), body.get(), size);
     whole = got.io == os::Io::Done && got.bytes == size;
-    if (whole) c.request.file->body = std::move(body);
+    if (whole) r.file->body = std::move(body);
   }
-  s.pipes.give(std::move(c.request.pipe), whole);
+  s.pipes.give(std::move(r.pipe), whole);
 }
 
 }  // namespace
 
-void begin_open(Services& s, Connection& c) {
-  c.request.async_done = false;
-  if (c.state != State::OpenFile) enter(s, c, State::OpenFile);
-  s.ring.open_file(c.request.site->files[c.request.route->directory]->root(),
-                   c.request.path.c_str(), token_of(c, ring::Kind::OpenFile));
-  c.inflight++;
+void begin_open(Services& s, Request& r) {
+  r.async_done = false;
+  if (state_of(r) != State::OpenFile) enter(s, r, State::OpenFile);
+  s.ring.open_file(r.site->files[r.route->directory]->root(), r.path.c_str(),
+                   begin_operation(r, ring::Kind::OpenFile));
 }
 
-bool ensure_small_body(Services& s, Connection& c, const files::FilePtr& file) {
+bool ensure_small_body(Services& s, Request& r, const files::FilePtr& file) {
   if (!worth_keeping(*file, s.wall_s) || read_if_resident(*file)) return true;
-  c.request.pipe = s.pipes.take();
-  if (!c.request.pipe) return true;
-  c.request.file = file;
-  c.request.async_done = false;
-  if (c.state != State::OpenFile) enter(s, c, State::OpenFile);
-  s.ring.fill_pipe(file->fd.get(), 0, c.request.pipe.write_end.get(), file->size(),
-                   token_of(c, ring::Kind::FillPipe));
+  r.pipe = s.pipes.take();
+  if (!r.pipe) return true;
+  r.file = file;
+  r.async_done = false;
+  if (state_of(r) != State::OpenFile) enter(s, r, State::OpenFile);
+  s.ring.fill_pipe(file->fd.get(), 0, r.pipe.write_end.get(), file->size(),
+                   begin_operation(r, ring::Kind::FillPipe));
   s.figures.files.cold_fills.add();
-  c.request.filling = true;
-  c.inflight++;
+  r.filling = true;
   return false;
 }
 
-Turn open_file(Services& s, Connection& c) {
-  if (!c.request.async_done) return Turn::Wait;
-  c.request.async_done = false;
-  if (c.request.file) {
-    take_body(s, c);
-    resume_body(s, c, std::move(c.request.file));
+Turn open_file(Services& s, Request& r) {
+  if (!r.async_done) return Turn::Wait;
+  r.async_done = false;
+  if (r.file) {
+    take_body(s, r);
+    resume_body(s, r, std::move(r.file));
   } else {
-    resume_opened(s, c, c.request.async_result);
+    resume_opened(s, r, r.async_result);
   }
-  return c.state == State::OpenFile ? Turn::Wait : Turn::Again;
+  return state_of(r) == State::OpenFile ? Turn::Wait : Turn::Again;
 }
 
 }  // namespace spliced::conn

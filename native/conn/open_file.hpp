@@ -6,11 +6,11 @@
 
 namespace spliced::conn {
 
-// ReadHead -> OpenFile: opens c.request.path off the engine thread.
-void begin_open(Services& s, Connection& c);
+// ReadHead -> OpenFile: opens r.path off the engine thread.
+void begin_open(Services& s, Request& r);
 
 // True: the body of a small file is in memory, or it is to be spliced; go on. False: it is being
 // read, in State::OpenFile.
-bool ensure_small_body(Services& s, Connection& c, const files::FilePtr& file);
+bool ensure_small_body(Services& s, Request& r, const files::FilePtr& file);
 
 }  // namespace spliced::conn

@@ -12,7 +12,7 @@
 namespace spliced::conn {
 
 struct Services;
-struct Connection;
+struct Request;
 
 struct Parts {
   http::Multipart multipart;
@@ -20,9 +20,9 @@ struct Parts {
   size_t next = 0;  // index of the range to be sent; count: the closing delimiter is left
 };
 
-// Appends what comes before the next range to c.output, and points c.request.body_offset and
-// c.request.body_remaining at the range. After the last one that is the closing delimiter and
-// nothing, and c.request.parts is gone. c.request.file is the file.
-void next_part(Services& s, Connection& c);
+// Appends what comes before the next range to the output, and points r.body_offset and
+// r.body_remaining at the range. After the last one that is the closing delimiter and
+// nothing, and r.parts is gone. r.file is the file.
+void next_part(Services& s, Request& r);
 
 }  // namespace spliced::conn

@@ -24,13 +24,13 @@ bool skip(Services& s, Connection& c) {
     case Verdict::Done:
       std::memmove(behind, behind + result.consumed, bytes - result.consumed);
       c.input.end -= result.consumed;
-      answer_request(s, c);
+      answer_request(s, c.request);
       return true;
     case Verdict::TooLarge:  // the answer, and then the end: body.done() is false
-      answer_request(s, c);
+      answer_request(s, c.request);
       return true;
     case Verdict::Bad:
-      refuse_body(s, c);
+      refuse_body(s, c.request);
       return true;
   }
   return false;

@@ -20,10 +20,10 @@ Turn parse(Services& s, Connection& c) {
       return Turn::Wait;
     case http::Outcome::Complete:
       c.request.head_bytes = result.consumed;
-      begin_request(s, c, head);
+      begin_request(s, c.request, head);
       return Turn::Again;
     case http::Outcome::Rejected:
-      respond_error(s, c, result.status, /*keep_alive=*/false,
+      respond_error(s, c.request, result.status, /*keep_alive=*/false,
                     /*send_body=*/head.method != http::Method::Head);
       return Turn::Again;
   }

@@ -8,10 +8,10 @@
 #include <utility>
 
 #include "conn/chunk.hpp"
-#include "conn/dispatch.hpp"
 #include "conn/exchange.hpp"
 #include "conn/send_failure.hpp"
 #include "conn/stream.hpp"
+#include "conn/transport.hpp"
 #include "os/upstream_socket.hpp"
 
 namespace spliced::conn {
@@ -19,26 +19,27 @@ namespace {
 
 using http::Framing;
 
-Flow truncated(Services& s, Connection& c) {
-  return fail_exchange(s, c, UpstreamFailure::Truncated);
+Flow truncated(Services& s, Request& r) {
+  return fail_exchange(s, r, UpstreamFailure::Truncated);
 }
 
-void heard(Services& s, Connection& c) {
-  c.request.exchange->heard_ms = s.now_ms;
+void heard(Services& s, Request& r) {
+  r.exchange->heard_ms = s.now_ms;
 }
 
 // ---- To the client. ----
 
 // From here on it is the client's time that runs; see deadline.cpp: keeps_up().
-Flow block(Services& s, Connection& c) {
-  Exchange& x = *c.request.exchange;
+Flow block(Services& s, Request& r) {
+  Connection& c = *r.connection;
+  Exchange& x = *r.exchange;
   if (!x.measured) {
     os::TcpCounters tcp;
     if (os::tcp_counters(c.socket, tcp)) c.acked_mark = tcp.acked;
     c.progress_ms = s.now_ms;
     x.measured = true;
   }
-  s.tick(c);
+  tick(s, r);
   return Flow::Blocked;
 }
 
@@ -48,46 +49,49 @@ bool record_limit_reached(Services& s, Connection& c) {
   return c.ledger.sequence_at_most() >= limits::kRecordsPerKeyMax;
 }
 
-bool has_unsent(const Connection& c) {
-  return !c.output.empty() || c.request.exchange->direct_bytes > 0 ||
+bool has_unsent(const Request& r) {
+  const Connection& c = *r.connection;
+  return !c.output.empty() || r.exchange->direct_bytes > 0 ||
          (c.session && c.session->unsent_bytes() > 0);
 }
 
-os::Moved send_once(Services& s, Connection& c) {
-  Exchange& x = *c.request.exchange;
-  if (!c.output.empty() || x.direct_bytes == 0) return stream_send_output(s, c, /*more=*/false);
+os::Moved send_once(Services& s, Request& r) {
+  Exchange& x = *r.exchange;
+  if (!output_of(r).empty() || x.direct_bytes == 0)
+    return stream_send_output(s, *r.connection, /*more=*/false);
   // Whole records: none stays open.
-  const os::Moved moved = stream_splice(s, c, x.direct_bytes);
+  const os::Moved moved = stream_splice(s, r, x.direct_bytes);
   if (moved.io == os::Io::Done) x.direct_bytes -= moved.bytes;
   return moved;
 }
 
 // From here on there is no other answer than this one.
-void head_leaves(Services& s, Connection& c) {
-  Exchange& x = *c.request.exchange;
+void head_leaves(Services& s, Request& r) {
+  Exchange& x = *r.exchange;
   if (!x.head_done || std::exchange(x.head_left, true)) return;
-  c.served = true;
+  r.connection->served = true;
   s.figures.count_status(x.status);
 }
 
 // ---- The head. ----
 
-Flow take_interim(Services& s, Connection& c, std::string_view head,
+Flow take_interim(Services& s, Request& r, std::string_view head,
                   const http::UpstreamHead& parsed) {
-  Exchange& x = *c.request.exchange;
+  Exchange& x = *r.exchange;
+  Span& output = output_of(r);
   if (++x.interim > limits::kInterimResponsesMax)
-    return fail_exchange(s, c, UpstreamFailure::BadHead);
+    return fail_exchange(s, r, UpstreamFailure::BadHead);
   if (x.client_minor_version > 0) {  // RFC 9110 15.2
-    c.output.hold(s.buffers);
-    c.output.end += http::format_relayed_head(head, parsed, {}, c.output.tail(), c.output.room());
+    output.hold(s.buffers);
+    output.end += http::format_relayed_head(head, parsed, {}, output.tail(), output.room());
   }
   x.from_upstream.begin += head.size();
   return Flow::Moved;
 }
 
-Flow take_final(Services& s, Connection& c, std::string_view head,
-                const http::UpstreamHead& parsed) {
-  Exchange& x = *c.request.exchange;
+Flow take_final(Services& s, Request& r, std::string_view head, const http::UpstreamHead& parsed) {
+  Exchange& x = *r.exchange;
+  Span& output = output_of(r);
   x.from = http::framing_of(parsed, x.method == http::Method::Head);
   x.to = http::framing_to_client(x.from, x.client_minor_version);
   x.event_stream = parsed.is_event_stream && x.from != Framing::None;
@@ -100,136 +104,138 @@ Flow take_final(Services& s, Connection& c, std::string_view head,
   x.response_over =
       x.from == Framing::None || (x.from == Framing::Length && x.response_body.done());
   // An answer before the end of the request: where that ends, nobody will know.
-  if (x.to == Framing::Close || s.stopping || x.request_given_up) c.request.keep_alive = false;
+  if (x.to == Framing::Close || s.stopping || x.request_given_up) r.keep_alive = false;
   http::Relay how;
   how.framing = x.to;
-  how.keep_alive = c.request.keep_alive;
+  how.keep_alive = r.keep_alive;
   how.date = s.date();
-  how.fields = c.request.route->fields;
-  c.output.hold(s.buffers);
-  const size_t bytes =
-      http::format_relayed_head(head, parsed, how, c.output.tail(), c.output.room());
-  if (bytes == 0) return fail_exchange(s, c, UpstreamFailure::BadHead);
-  c.output.end += bytes;
+  how.fields = r.route->fields;
+  output.hold(s.buffers);
+  const size_t bytes = http::format_relayed_head(head, parsed, how, output.tail(), output.room());
+  if (bytes == 0) return fail_exchange(s, r, UpstreamFailure::BadHead);
+  output.end += bytes;
   x.from_upstream.begin += head.size();
   x.head_done = true;
   x.status = parsed.status;
   if (x.request_over && x.to_upstream.empty()) x.to_upstream.release(s.buffers);
-  if (x.event_stream) arm_exchange(s, c);
+  if (x.event_stream) arm_exchange(s, r);
   return Flow::Moved;
 }
 
-Flow take_upgrade(Services& s, Connection& c, std::string_view head,
+Flow take_upgrade(Services& s, Request& r, std::string_view head,
                   const http::UpstreamHead& parsed) {
-  Exchange& x = *c.request.exchange;
-  if (!x.upgrades || !parsed.is_websocket) return fail_exchange(s, c, UpstreamFailure::BadHead);
+  Exchange& x = *r.exchange;
+  Span& output = output_of(r);
+  if (!x.upgrades || !parsed.is_websocket) return fail_exchange(s, r, UpstreamFailure::BadHead);
   http::Relay how;
   how.date = s.date();
-  c.output.hold(s.buffers);
-  c.output.end += http::format_relayed_head(head, parsed, how, c.output.tail(), c.output.room());
+  output.hold(s.buffers);
+  output.end += http::format_relayed_head(head, parsed, how, output.tail(), output.room());
   x.from_upstream.begin += head.size();
   s.figures.count_status(parsed.status);
-  begin_tunnel(s, c);
+  begin_tunnel(s, r);
   return Flow::Ended;
 }
 
-Flow relay_head(Services& s, Connection& c) {
-  Exchange& x = *c.request.exchange;
+Flow relay_head(Services& s, Request& r) {
+  Exchange& x = *r.exchange;
   x.from_upstream.hold(s.buffers);
   for (;;) {
     http::UpstreamHead parsed;
     const std::string_view seen{x.from_upstream.data(), x.from_upstream.size()};
     const http::UpstreamHeadResult result = http::parse_upstream_head(seen, parsed);
     if (result.outcome == http::Outcome::Rejected)
-      return fail_exchange(s, c, UpstreamFailure::BadHead);
+      return fail_exchange(s, r, UpstreamFailure::BadHead);
     if (result.outcome == http::Outcome::Complete) {
       const std::string_view head = seen.substr(0, result.consumed);
-      if (parsed.status == 101) return take_upgrade(s, c, head, parsed);
-      return parsed.status < 200 ? take_interim(s, c, head, parsed)
-                                 : take_final(s, c, head, parsed);
+      if (parsed.status == 101) return take_upgrade(s, r, head, parsed);
+      return parsed.status < 200 ? take_interim(s, r, head, parsed)
+                                 : take_final(s, r, head, parsed);
     }
-    const Upstream& u = upstream_of(s, c);
+    const Upstream& u = upstream_of(s, r);
     if (!u.readable) return Flow::Blocked;
     if (!x.asked && u.reused) {  // what it says now, nobody has asked for
       const bool waits = !x.request_given_up && os::is_quiet(u.socket);
-      return waits ? Flow::Blocked : upstream_has_left(s, c);
+      return waits ? Flow::Blocked : upstream_has_left(s, r);
     }
-    const os::Received got = read_upstream(s, c);
+    const os::Received got = read_upstream(s, r);
     if (got.io == os::Io::WouldBlock) return Flow::Blocked;
     if (got.io == os::Io::Done) continue;
-    return x.answered ? fail_exchange(s, c, UpstreamFailure::Closed) : upstream_has_left(s, c);
+    return x.answered ? fail_exchange(s, r, UpstreamFailure::Closed) : upstream_has_left(s, r);
   }
 }
 
 // ---- The body. ----
 
-Flow end_body(Connection& c) {
-  Exchange& x = *c.request.exchange;
-  if (x.to == Framing::Chunked) append_text(c.output, kLastChunk);
+Flow end_body(Request& r) {
+  Exchange& x = *r.exchange;
+  if (x.to == Framing::Chunked) append_text(output_of(r), kLastChunk);
   x.response_over = true;
   return Flow::Moved;
 }
 
-Flow relay_chunks(Services& s, Connection& c) {
-  Exchange& x = *c.request.exchange;
+Flow relay_chunks(Services& s, Request& r) {
+  Exchange& x = *r.exchange;
+  Span& output = output_of(r);
   if (x.from_upstream.empty()) {
-    if (!upstream_of(s, c).readable) return Flow::Blocked;
+    if (!upstream_of(s, r).readable) return Flow::Blocked;
     x.from_upstream.hold(s.buffers);
-    const os::Received got = read_upstream(s, c);
+    const os::Received got = read_upstream(s, r);
     if (got.io == os::Io::WouldBlock) {
       x.from_upstream.release(s.buffers);
       return Flow::Blocked;
     }
-    if (got.io != os::Io::Done) return truncated(s, c);
+    if (got.io != os::Io::Done) return truncated(s, r);
   }
-  while (!x.from_upstream.empty() && c.output.room() > kChunkOverheadBytes) {
-    const size_t bytes = std::min(x.from_upstream.size(), c.output.room() - kChunkOverheadBytes);
+  while (!x.from_upstream.empty() && output.room() > kChunkOverheadBytes) {
+    const size_t bytes = std::min(x.from_upstream.size(), output.room() - kChunkOverheadBytes);
     const http::BodyReader::Piece piece = x.response_body.next({x.from_upstream.data(), bytes});
     if (piece.result.verdict == http::BodyReader::Verdict::Bad ||
         piece.result.verdict == http::BodyReader::Verdict::TooLarge)
-      return truncated(s, c);
+      return truncated(s, r);
     x.from_upstream.begin += piece.result.consumed;
     if (x.to == Framing::Chunked) {
-      append_chunk(c.output, piece.content);
+      append_chunk(output, piece.content);
     } else {
-      append_text(c.output, piece.content);
+      append_text(output, piece.content);
     }
-    if (x.response_body.done()) return end_body(c);
+    if (x.response_body.done()) return end_body(r);
   }
   return Flow::Moved;
 }
 
 // Content with a length, or until the end: what came with the head, then straight into the output.
-Flow relay_plain(Services& s, Connection& c) {
-  Exchange& x = *c.request.exchange;
-  Upstream& u = upstream_of(s, c);
+Flow relay_plain(Services& s, Request& r) {
+  Exchange& x = *r.exchange;
+  Span& output = output_of(r);
+  Upstream& u = upstream_of(s, r);
   const bool framed = x.to == Framing::Chunked;
   const size_t prefix = framed ? kChunkPrefixBytes : 0;
-  uint64_t room = c.output.room() - (framed ? kChunkOverheadBytes : 0);
+  uint64_t room = output.room() - (framed ? kChunkOverheadBytes : 0);
   if (x.from == Framing::Length) room = std::min(room, x.response_body.content_left());
   size_t bytes = 0;
   if (!x.from_upstream.empty()) {
     bytes = static_cast<size_t>(std::min<uint64_t>(room, x.from_upstream.size()));
-    std::memcpy(c.output.tail() + prefix, x.from_upstream.data(), bytes);
+    std::memcpy(output.tail() + prefix, x.from_upstream.data(), bytes);
     x.from_upstream.begin += bytes;
   } else {
     x.from_upstream.release(s.buffers);
     if (!u.readable) return Flow::Blocked;
     const os::Received got =
-        os::receive_plain(u.socket, c.output.tail() + prefix, static_cast<size_t>(room));
+        os::receive_plain(u.socket, output.tail() + prefix, static_cast<size_t>(room));
     if (got.io == os::Io::WouldBlock) {
       u.readable = false;
       return Flow::Blocked;
     }
-    if (got.io == os::Io::Eof && x.from == Framing::Close) return end_body(c);
-    if (got.io != os::Io::Done) return truncated(s, c);
+    if (got.io == os::Io::Eof && x.from == Framing::Close) return end_body(r);
+    if (got.io != os::Io::Done) return truncated(s, r);
     bytes = got.bytes;
-    heard(s, c);
+    heard(s, r);
   }
   if (framed) {
-    close_chunk(c.output, bytes);
+    close_chunk(output, bytes);
   } else {
-    c.output.end += bytes;
+    output.end += bytes;
   }
   if (x.from == Framing::Length) {
     x.response_body.pass(bytes);
@@ -238,97 +244,100 @@ Flow relay_plain(Services& s, Connection& c) {
   return Flow::Moved;
 }
 
-bool splices(const Connection& c) {
-  const Exchange& x = *c.request.exchange;
-  if (!c.offloaded || x.from != Framing::Length || !x.from_upstream.empty()) return false;
-  return c.request.pipe_bytes > 0 || x.response_body.content_left() >= limits::kProxySpliceBytesMin;
+bool splices(const Request& r) {
+  const Exchange& x = *r.exchange;
+  if (!r.connection->offloaded || x.from != Framing::Length || !x.from_upstream.empty())
+    return false;
+  return r.pipe_bytes > 0 || x.response_body.content_left() >= limits::kProxySpliceBytesMin;
 }
 
 // The pipe's last bytes by way of memory, so that their record is closed: when the body ends there,
 // or nothing follows for now.
-Flow pipe_to_output(Services& s, Connection& c) {
-  Exchange& x = *c.request.exchange;
-  const size_t bytes = std::min(c.request.pipe_bytes, c.output.room());
-  const os::Moved moved = os::pipe_to_memory(c.request.pipe.read_end.get(), c.output.tail(), bytes);
-  if (moved.io != os::Io::Done) return truncated(s, c);
-  c.output.end += moved.bytes;
-  c.request.pipe_bytes -= moved.bytes;
-  x.response_over = x.response_body.done() && c.request.pipe_bytes == 0;
+Flow pipe_to_output(Services& s, Request& r) {
+  Exchange& x = *r.exchange;
+  Span& output = output_of(r);
+  const size_t bytes = std::min(r.pipe_bytes, output.room());
+  const os::Moved moved = os::pipe_to_memory(r.pipe.read_end.get(), output.tail(), bytes);
+  if (moved.io != os::Io::Done) return truncated(s, r);
+  output.end += moved.bytes;
+  r.pipe_bytes -= moved.bytes;
+  x.response_over = x.response_body.done() && r.pipe_bytes == 0;
   return Flow::Moved;
 }
 
 // Backend -> pipe, as much as there is. False: it has ended.
-bool fill_pipe(Services& s, Connection& c) {
-  Exchange& x = *c.request.exchange;
-  Upstream& u = upstream_of(s, c);
-  while (u.readable && c.request.pipe_bytes < limits::kPieceBytes && !x.response_body.done()) {
-    const uint64_t wanted = std::min<uint64_t>(limits::kPieceBytes - c.request.pipe_bytes,
-                                               x.response_body.content_left());
+bool fill_pipe(Services& s, Request& r) {
+  Exchange& x = *r.exchange;
+  Upstream& u = upstream_of(s, r);
+  while (u.readable && r.pipe_bytes < limits::kPieceBytes && !x.response_body.done()) {
+    const uint64_t wanted =
+        std::min<uint64_t>(limits::kPieceBytes - r.pipe_bytes, x.response_body.content_left());
     const os::Moved moved =
-        os::socket_to_pipe(u.socket, c.request.pipe.write_end.get(), static_cast<size_t>(wanted));
+        os::socket_to_pipe(u.socket, r.pipe.write_end.get(), static_cast<size_t>(wanted));
     if (moved.io == os::Io::WouldBlock) {
       // A pipe with something in it may be full of small pieces: then it is emptied first.
-      if (c.request.pipe_bytes == 0) u.readable = false;
+      if (r.pipe_bytes == 0) u.readable = false;
       return true;
     }
     if (moved.io != os::Io::Done) return false;
-    c.request.pipe_bytes += moved.bytes;
+    r.pipe_bytes += moved.bytes;
     x.response_body.pass(moved.bytes);
-    heard(s, c);
+    heard(s, r);
   }
   return true;
 }
 
-Flow splice_body(Services& s, Connection& c) {
-  Exchange& x = *c.request.exchange;
-  if (!fill_pipe(s, c)) return truncated(s, c);
-  if (c.request.pipe_bytes == 0) return Flow::Blocked;
+Flow splice_body(Services& s, Request& r) {
+  Exchange& x = *r.exchange;
+  if (!fill_pipe(s, r)) return truncated(s, r);
+  if (r.pipe_bytes == 0) return Flow::Blocked;
   const size_t kept = x.response_body.done() ? 1 : 0;  // the last record is closed from memory
-  const size_t whole = (c.request.pipe_bytes - kept) / limits::kRecordPlaintextBytes;
-  if (whole == 0) return pipe_to_output(s, c);
+  const size_t whole = (r.pipe_bytes - kept) / limits::kRecordPlaintextBytes;
+  if (whole == 0) return pipe_to_output(s, r);
   x.direct_bytes = whole * limits::kRecordPlaintextBytes;
   return Flow::Moved;
 }
 
-Flow relay_body(Services& s, Connection& c) {
-  Exchange& x = *c.request.exchange;
+Flow relay_body(Services& s, Request& r) {
+  Exchange& x = *r.exchange;
   // A stream has no length that its end would belie.
   if (s.stopping && x.event_stream && x.from != Framing::Length && x.from_upstream.empty() &&
-      c.output.room() >= kLastChunk.size()) {
+      output_of(r).room() >= kLastChunk.size()) {
     x.upstream_persists = false;
-    c.request.keep_alive = false;
-    return end_body(c);
+    r.keep_alive = false;
+    return end_body(r);
   }
-  if (splices(c)) {
-    if (!c.request.pipe) c.request.pipe = s.pipes.take();
-    if (c.request.pipe) return splice_body(s, c);
+  if (splices(r)) {
+    if (!r.pipe) r.pipe = s.pipes.take();
+    if (r.pipe) return splice_body(s, r);
   }
-  if (c.output.room() <= kChunkOverheadBytes) return Flow::Moved;  // what is there goes first
-  return x.from == Framing::Chunked ? relay_chunks(s, c) : relay_plain(s, c);
+  if (output_of(r).room() <= kChunkOverheadBytes) return Flow::Moved;  // what is there goes first
+  return x.from == Framing::Chunked ? relay_chunks(s, r) : relay_plain(s, r);
 }
 
-Flow finish(Services& s, Connection& c) {
-  if (!c.request.exchange->request_over) c.request.keep_alive = false;
-  release_exchange(s, c);
-  (void)finish_response(s, c);
+Flow finish(Services& s, Request& r) {
+  if (!r.exchange->request_over) r.keep_alive = false;
+  release_exchange(s, r);
+  (void)finish_response(s, r);
   return Flow::Ended;
 }
 
 }  // namespace
 
-Flow send_ready(Services& s, Connection& c) {
-  while (has_unsent(c)) {
-    const size_t bytes = c.output.empty() ? c.request.exchange->direct_bytes : c.output.size();
-    if (!c.writable) return block(s, c);
+Flow send_ready(Services& s, Request& r) {
+  Connection& c = *r.connection;
+  while (has_unsent(r)) {
+    const size_t bytes = output_of(r).empty() ? r.exchange->direct_bytes : output_of(r).size();
+    if (!c.writable) return block(s, r);
     if (record_limit_reached(s, c)) {
       s.figures.record_limit_closes.add();
-      abort(s, c, Ending::Aborted);
+      abort(s, r, Ending::Aborted);
       return Flow::Ended;
     }
-    if (c.offloaded && over_window(s, c, bytes)) return block(s, c);
-    head_leaves(s, c);
-    const os::Moved moved = send_once(s, c);
-    if (moved.io == os::Io::WouldBlock) return block(s, c);
+    if (c.offloaded && over_window(s, c, bytes)) return block(s, r);
+    head_leaves(s, r);
+    const os::Moved moved = send_once(s, r);
+    if (moved.io == os::Io::WouldBlock) return block(s, r);
     if (moved.io != os::Io::Done) {
       (void)give_up_sending(s, c, moved.error);
       return Flow::Ended;
@@ -337,41 +346,41 @@ Flow send_ready(Services& s, Connection& c) {
   return Flow::Moved;
 }
 
-os::Received read_upstream(Services& s, Connection& c) {
-  Exchange& x = *c.request.exchange;
+os::Received read_upstream(Services& s, Request& r) {
+  Exchange& x = *r.exchange;
   Span& from = x.from_upstream;
   if (from.begin > 0) {
     std::memmove(from.memory.get(), from.data(), from.size());
     from.end = from.size();
     from.begin = 0;
   }
-  Upstream& u = upstream_of(s, c);
+  Upstream& u = upstream_of(s, r);
   const os::Received got = os::receive_plain(u.socket, from.tail(), from.room());
   if (got.io == os::Io::WouldBlock) u.readable = false;
   if (got.io != os::Io::Done) return got;
   from.end += got.bytes;
   x.answered = true;
-  heard(s, c);
+  heard(s, r);
   return got;
 }
 
-Flow relay(Services& s, Connection& c) {
-  Exchange& x = *c.request.exchange;
-  const Flow sent = send_ready(s, c);
+Flow relay(Services& s, Request& r) {
+  Exchange& x = *r.exchange;
+  const Flow sent = send_ready(s, r);
   if (sent != Flow::Moved) return sent;
-  if (x.response_over) return finish(s, c);
+  if (x.response_over) return finish(s, r);
   bool head = false;
   if (!x.head_done) {
-    const Flow flow = relay_head(s, c);
+    const Flow flow = relay_head(s, r);
     if (flow != Flow::Moved || !x.head_done) return flow;
     head = true;
   }
-  c.output.hold(s.buffers);
-  Flow flow = x.response_over ? Flow::Moved : relay_body(s, c);
+  output_of(r).hold(s.buffers);
+  Flow flow = x.response_over ? Flow::Moved : relay_body(s, r);
   if (flow == Flow::Ended) return flow;
   // A slow client does not keep the backend's connection from others.
-  if (x.response_over && x.request_over) let_go_of_upstream(s, c);
-  if (flow == Flow::Blocked && !head) c.output.release(s.buffers);
+  if (x.response_over && x.request_over) let_go_of_upstream(s, r);
+  if (flow == Flow::Blocked && !head) output_of(r).release(s.buffers);
   return head ? Flow::Moved : flow;
 }
 

@@ -21,6 +21,8 @@
 
 namespace spliced::conn {
 
+struct Connection;
+
 enum class LookupStep : uint8_t { Target, Fallback, NotFoundPage };
 
 // How far the search for the file of a request has come; see lookup.cpp.

@@ -18,7 +18,7 @@ Turn after_send(Services& s, Connection& c, const os::Moved& moved) {
   }
   if (moved.io != os::Io::Done) return give_up_sending(s, c, moved.error);
   if (!c.output.empty()) return Turn::Again;
-  if (c.request.body_remaining == 0) return finish_response(s, c);
+  if (c.request.body_remaining == 0) return finish_response(s, c.request);
   enter(s, c, State::Splice);
   return Turn::Again;
 }
@@ -39,13 +39,14 @@ Turn respond(Services& s, Connection& c) {
   return Turn::Again;
 }
 
-Turn finish_response(Services& s, Connection& c) {
-  c.request.file.reset();
-  c.request.witness.reset();
-  if (c.request.pipe) s.pipes.give(std::move(c.request.pipe), c.request.pipe_bytes == 0);
+Turn finish_response(Services& s, Request& r) {
+  Connection& c = *r.connection;
+  r.file.reset();
+  r.witness.reset();
+  if (r.pipe) s.pipes.give(std::move(r.pipe), r.pipe_bytes == 0);
   const bool limit = c.offloaded && c.ledger.sequence_at_most() >= limits::kRecordsPerKeyMax;
   if (limit) s.figures.record_limit_closes.add();
-  if (limit || !c.request.keep_alive) {
+  if (limit || !r.keep_alive) {
     begin_close(s, c);
   } else {
     enter(s, c, State::ReadHead);

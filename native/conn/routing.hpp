@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // From a complete head to a response that is ready to be sent. The head's bytes are at the front of
-// c.input and are consumed here.
+// input and are consumed here.
 #pragma once
 #include <string_view>
 
@@ -10,23 +10,23 @@
 namespace spliced::conn {
 
 // ReadHead -> ReadBody where a body follows that is to be discarded; else as answer_request.
-void begin_request(Services& s, Connection& c, const http::RequestHead& head);
+void begin_request(Services& s, Request& r, const http::RequestHead& head);
 // ReadHead, ReadBody -> Respond, or OpenFile where the disk has to be asked.
-void answer_request(Services& s, Connection& c, const http::RequestHead& head);
-// The same with the head at the front of c.input, which has been parsed before.
-void answer_request(Services& s, Connection& c);
+void answer_request(Services& s, Request& r, const http::RequestHead& head);
+// The same with the head at the front of the input, which has been parsed before.
+void answer_request(Services& s, Request& r);
 // ReadBody -> Respond, with 400.
-void refuse_body(Services& s, Connection& c);
+void refuse_body(Services& s, Request& r);
 
 // Whether this path needs a certificate that the client has not shown. Asked with what was
 // resolved, so that every spelling of a path is one. The service's own paths have their own rules.
-bool lacks_certificate(const Services& s, const Connection& c, std::string_view path);
+bool lacks_certificate(const Services& s, const Request& r, std::string_view path);
 // The connection ends: only a new handshake can bring a certificate.
-void respond_forbidden(Services& s, Connection& c, bool send_body);
+void respond_forbidden(Services& s, Request& r, bool send_body);
 
-// The head at the front of c.input, whose views did not outlive a wait.
-http::RequestHead head_again(const Services& s, Connection& c);
+// The head at the front of the input, whose views did not outlive a wait.
+http::RequestHead head_again(const Services& s, Request& r);
 // The head has been answered: it is consumed, and its route is let go.
-void end_request(Connection& c);
+void end_request(Request& r);
 
 }  // namespace spliced::conn

@@ -9,9 +9,9 @@
 #include <cstring>
 
 #include "base/assert.hpp"
-#include "conn/dispatch.hpp"
 #include "conn/send_failure.hpp"
 #include "conn/stream.hpp"
+#include "conn/transport.hpp"
 #include "files/residency.hpp"
 
 namespace spliced::conn {
@@ -20,53 +20,52 @@ namespace {
 // Changed: the file was cut or rewritten under our feet.
 enum class Source : uint8_t { Ready, Waiting, Changed, Failed };
 
-Source begin_cold_fill(Services& s, Connection& c) {
-  if (!c.request.pipe) c.request.pipe = s.pipes.take();
-  if (!c.request.pipe) {  // out of descriptors: another connection will give one back
-    s.tick(c);
+Source begin_cold_fill(Services& s, Request& r) {
+  if (!r.pipe) r.pipe = s.pipes.take();
+  if (!r.pipe) {  // out of descriptors: another connection will give one back
+    tick(s, r);
     return Source::Waiting;
   }
-  c.request.filling = true;
-  c.request.async_done = false;
-  c.inflight++;
+  r.filling = true;
+  r.async_done = false;
   s.figures.files.cold_fills.add();
-  const uint64_t wanted = std::min<uint64_t>(limits::kPieceBytes, c.request.body_remaining);
-  s.ring.fill_pipe(c.request.file->fd.get(), c.request.body_offset, c.request.pipe.write_end.get(),
-                   static_cast<size_t>(wanted), token_of(c, ring::Kind::FillPipe));
+  const uint64_t wanted = std::min<uint64_t>(limits::kPieceBytes, r.body_remaining);
+  s.ring.fill_pipe(r.file->fd.get(), r.body_offset, r.pipe.write_end.get(),
+                   static_cast<size_t>(wanted), begin_operation(r, ring::Kind::FillPipe));
   return Source::Waiting;
 }
 
 // What the ring has read since the last turn.
-Source finish_cold_fill(Connection& c) {
-  c.request.async_done = false;
-  if (c.request.async_result == 0) return Source::Changed;
-  if (c.request.async_result < 0) return Source::Failed;
-  c.request.pipe_bytes = static_cast<size_t>(c.request.async_result);
-  c.request.advance(c.request.pipe_bytes);
+Source finish_cold_fill(Request& r) {
+  r.async_done = false;
+  if (r.async_result == 0) return Source::Changed;
+  if (r.async_result < 0) return Source::Failed;
+  r.pipe_bytes = static_cast<size_t>(r.async_result);
+  r.advance(r.pipe_bytes);
   return Source::Ready;
 }
 
 // Kernel TLS: the next bytes found in the page cache, or in the pipe.
-Source find_bytes(Services& s, Connection& c) {
-  if (c.request.filling) return Source::Waiting;
-  if (c.request.async_done) {
-    const Source source = finish_cold_fill(c);
-    if (source == Source::Ready) witness_progress(c);
+Source find_bytes(Services& s, Request& r) {
+  if (r.filling) return Source::Waiting;
+  if (r.async_done) {
+    const Source source = finish_cold_fill(r);
+    if (source == Source::Ready) witness_progress(r);
     return source;
   }
   for (const size_t reach : {limits::kBurstBytes, limits::kPieceBytes}) {
-    const size_t bytes = static_cast<size_t>(std::min<uint64_t>(reach, c.request.body_remaining));
-    if (!files::resident(*c.request.file, c.request.body_offset, bytes)) continue;
-    c.request.resident_bytes = bytes;
+    const size_t bytes = static_cast<size_t>(std::min<uint64_t>(reach, r.body_remaining));
+    if (!files::resident(*r.file, r.body_offset, bytes)) continue;
+    r.resident_bytes = bytes;
     return Source::Ready;
   }
-  return begin_cold_fill(s, c);
+  return begin_cold_fill(s, r);
 }
 
 // What went to the socket are the file's own pages: one that was cut or rewritten meanwhile must
 // not end as if it were whole.
-Source judge(Services& s, Connection& c) {
-  switch (judge_file(s, c)) {
+Source judge(Services& s, Request& r) {
+  switch (judge_file(s, r)) {
     case Verdict::Same:
       return Source::Ready;
     case Verdict::Waiting:
@@ -78,35 +77,36 @@ Source judge(Services& s, Connection& c) {
 }
 
 // The next bytes, one record at most, into the output buffer.
-Source fill_output(Services& s, Connection& c, size_t bytes) {
-  c.output.hold(s.buffers);
+Source fill_output(Services& s, Request& r, size_t bytes) {
+  Span& output = output_of(r);
+  output.hold(s.buffers);
   os::Moved got;
-  if (c.request.pipe_bytes > 0) {
-    got = os::pipe_to_memory(c.request.pipe.read_end.get(), c.output.tail(), bytes);
-    if (got.io == os::Io::Done) c.request.pipe_bytes -= got.bytes;
+  if (r.pipe_bytes > 0) {
+    got = os::pipe_to_memory(r.pipe.read_end.get(), output.tail(), bytes);
+    if (got.io == os::Io::Done) r.pipe_bytes -= got.bytes;
   } else {
-    got = files::read_resident(*c.request.file, c.request.body_offset, c.output.tail(), bytes);
-    if (got.io == os::Io::WouldBlock) return begin_cold_fill(s, c);
+    got = files::read_resident(*r.file, r.body_offset, output.tail(), bytes);
+    if (got.io == os::Io::WouldBlock) return begin_cold_fill(s, r);
     if (got.io == os::Io::Eof) return Source::Changed;
-    if (got.io == os::Io::Done) c.request.advance(got.bytes);
+    if (got.io == os::Io::Done) r.advance(got.bytes);
   }
   if (got.io != os::Io::Done) return Source::Failed;
-  const bool ends = c.request.pipe_bytes + c.request.body_remaining == 0;
-  const uint64_t offset = c.request.body_offset - c.request.pipe_bytes - got.bytes;
-  if (!ends) witness_bytes(c, offset, c.output.tail(), got.bytes);
-  c.output.end += got.bytes;
-  return ends ? judge(s, c) : Source::Ready;
+  const bool ends = r.pipe_bytes + r.body_remaining == 0;
+  const uint64_t offset = r.body_offset - r.pipe_bytes - got.bytes;
+  if (!ends) witness_bytes(r, offset, output.tail(), got.bytes);
+  output.end += got.bytes;
+  return ends ? judge(s, r) : Source::Ready;
 }
 
 // User-space TLS: the next record's plaintext.
-Source next_record(Services& s, Connection& c) {
-  if (c.request.filling) return Source::Waiting;
-  if (c.request.async_done) {
-    const Source source = finish_cold_fill(c);
+Source next_record(Services& s, Request& r) {
+  if (r.filling) return Source::Waiting;
+  if (r.async_done) {
+    const Source source = finish_cold_fill(r);
     if (source != Source::Ready) return source;
   }
-  const uint64_t there = c.request.pipe_bytes > 0 ? c.request.pipe_bytes : c.request.body_remaining;
-  return fill_output(s, c,
+  const uint64_t there = r.pipe_bytes > 0 ? r.pipe_bytes : r.body_remaining;
+  return fill_output(s, r,
                      static_cast<size_t>(std::min<uint64_t>(limits::kRecordPlaintextBytes, there)));
 }
 
@@ -143,15 +143,15 @@ struct Piece {
 //   Before 6.5 it would also wait for a timer: tls_encrypt_done schedules the tx work a tick later,
 //   and nothing else pushes it.
 // - In between, no record is closed short.
-Piece plan(const Services& s, const Connection& c) {
+Piece plan(const Services& s, const Request& r) {
+  const Connection& c = *r.connection;
   // No room, and yet over_window() let us through: the peer is gone, and the send shall say so.
   const size_t room = std::max(room_in_window(s, c), limits::kRecordPlaintextBytes);
-  const size_t bytes =
-      std::min(c.request.pipe_bytes > 0 ? c.request.pipe_bytes : c.request.resident_bytes, room);
-  const bool ends = bytes == c.request.pipe_bytes + c.request.body_remaining;
+  const size_t bytes = std::min(r.pipe_bytes > 0 ? r.pipe_bytes : r.resident_bytes, room);
+  const bool ends = bytes == r.pipe_bytes + r.body_remaining;
   Piece piece{bytes, 0};
   const bool fills = room - bytes < limits::kPieceBytes;
-  const bool waits = s.kernel.sendfile_waits && c.request.pipe_bytes == 0;
+  const bool waits = s.kernel.sendfile_waits && r.pipe_bytes == 0;
   const bool asynchronous = s.asynchronous.test(tls::index_of(*c.cipher));
   if (ends || (fills && asynchronous && !waits))
     piece.tail = std::min(bytes, limits::kRecordPlaintextBytes);
@@ -162,79 +162,83 @@ Piece plan(const Services& s, const Connection& c) {
 }
 
 // Done with nothing moved: the page cache has lost it, the ring fetches it.
-os::Moved send_tail(Services& s, Connection& c, size_t bytes) {
-  const size_t resident = c.request.resident_bytes;
-  c.request.resident_bytes = 0;
-  const Source source = fill_output(s, c, bytes);
+os::Moved send_tail(Services& s, Request& r, size_t bytes) {
+  Connection& c = *r.connection;
+  const size_t resident = r.resident_bytes;
+  r.resident_bytes = 0;
+  const Source source = fill_output(s, r, bytes);
   if (source == Source::Waiting) return {};
   if (source != Source::Ready) return {os::Io::Failed, 0, EIO};
-  if (resident > c.output.size()) c.request.resident_bytes = resident - c.output.size();
+  if (resident > c.output.size()) r.resident_bytes = resident - c.output.size();
   return stream_send_output(s, c, /*more=*/false);
 }
 
 // One piece on its way. Done: go on; everything else as the socket said.
-os::Moved send_piece(Services& s, Connection& c) {
+os::Moved send_piece(Services& s, Request& r) {
+  Connection& c = *r.connection;
   if (!c.offloaded || !c.output.empty()) return stream_send_output(s, c, /*more=*/false);
-  const Piece piece = plan(s, c);
+  const Piece piece = plan(s, r);
   os::Moved moved;
   if (piece.direct > 0) {
-    moved = c.request.pipe_bytes > 0 ? stream_splice(s, c, piece.direct)
-                                     : stream_send_file(s, c, piece.direct);
+    moved =
+        r.pipe_bytes > 0 ? stream_splice(s, r, piece.direct) : stream_send_file(s, r, piece.direct);
     if (moved.io != os::Io::Done || moved.bytes < piece.direct) return moved;
   }
-  return piece.tail > 0 ? send_tail(s, c, piece.tail) : moved;
+  return piece.tail > 0 ? send_tail(s, r, piece.tail) : moved;
 }
 
-bool piece_in_hand(const Connection& c) {
-  if (c.offloaded && c.request.pipe_bytes + c.request.resident_bytes > 0) return true;
+bool piece_in_hand(const Request& r) {
+  const Connection& c = *r.connection;
+  if (c.offloaded && r.pipe_bytes + r.resident_bytes > 0) return true;
   return !c.output.empty() || (c.session && c.session->unsent_bytes() > 0);
 }
 
-size_t next_bytes(const Connection& c) {
+size_t next_bytes(const Request& r) {
+  const Connection& c = *r.connection;
   if (!c.output.empty()) return c.output.size();
-  return std::min(c.request.pipe_bytes + c.request.resident_bytes, limits::kPieceBytes);
+  return std::min(r.pipe_bytes + r.resident_bytes, limits::kPieceBytes);
 }
 
 // The body's last byte is out, or that of one of its ranges.
-Turn finish_piece(Services& s, Connection& c) {
-  if (!c.request.parts) return finish_response(s, c);
-  next_part(s, c);
-  enter(s, c, State::Respond);
+Turn finish_piece(Services& s, Request& r) {
+  if (!r.parts) return finish_response(s, r);
+  next_part(s, r);
+  enter(s, r, State::Respond);
   return Turn::Again;
 }
 
-Source next_piece(Services& s, Connection& c) {
-  if (is_judging(c)) return judge(s, c);
-  if (piece_in_hand(c)) return Source::Ready;
-  return c.offloaded ? find_bytes(s, c) : next_record(s, c);
+Source next_piece(Services& s, Request& r) {
+  if (is_judging(r)) return judge(s, r);
+  if (piece_in_hand(r)) return Source::Ready;
+  return r.connection->offloaded ? find_bytes(s, r) : next_record(s, r);
 }
 
-Turn send_body(Services& s, Connection& c) {
-  c.request.resident_bytes = 0;  // what was found in an earlier turn may be gone
+Turn send_body(Services& s, Request& r) {
+  Connection& c = *r.connection;
+  r.resident_bytes = 0;  // what was found in an earlier turn may be gone
   const uint64_t before = c.ledger.plaintext();
   while (c.ledger.plaintext() - before < limits::kBytesPerTurn) {
-    if (!piece_in_hand(c) && c.request.pipe_bytes + c.request.body_remaining == 0)
-      return finish_piece(s, c);
-    const Source source = next_piece(s, c);
+    if (!piece_in_hand(r) && r.pipe_bytes + r.body_remaining == 0) return finish_piece(s, r);
+    const Source source = next_piece(s, r);
     if (source == Source::Waiting) return Turn::Wait;
     if (source != Source::Ready) {
       // What was promised cannot be sent: end visibly, without close_notify.
-      abort(s, c, Ending::Aborted);
+      abort(s, r, Ending::Aborted);
       return Turn::Again;
     }
     if (c.offloaded && record_limit_reached(s, c)) {
       s.figures.record_limit_closes.add();
-      abort(s, c, Ending::Aborted);
+      abort(s, r, Ending::Aborted);
       return Turn::Again;
     }
     if (!c.writable) return Turn::Wait;
-    if (c.offloaded && over_window(s, c, next_bytes(c))) {
-      s.tick(c);
+    if (c.offloaded && over_window(s, c, next_bytes(r))) {
+      tick(s, r);
       return Turn::Wait;
     }
-    const os::Moved moved = send_piece(s, c);
+    const os::Moved moved = send_piece(s, r);
     if (moved.io == os::Io::WouldBlock) {
-      s.tick(c);
+      tick(s, r);
       return Turn::Wait;
     }
     if (moved.io != os::Io::Done) return give_up_sending(s, c, moved.error);
@@ -244,9 +248,9 @@ Turn send_body(Services& s, Connection& c) {
 
 }  // namespace
 
-Turn splice(Services& s, Connection& c) {
-  const Turn turn = send_body(s, c);
-  if (turn != Turn::Again) witness_progress(c);
+Turn splice(Services& s, Request& r) {
+  const Turn turn = send_body(s, r);
+  if (turn != Turn::Again) witness_progress(r);
   return turn;
 }
 

@@ -76,24 +76,24 @@ os::Moved stream_sent(Services& s, Connection& c) {
   return {os::Io::Done, bytes, 0};
 }
 
-os::Moved stream_splice(Services& s, Connection& c, size_t bytes) {
-  const os::Moved moved =
-      os::pipe_to_socket(c.request.pipe.read_end.get(), c.socket, bytes, /*more=*/true);
+os::Moved stream_splice(Services& s, Request& r, size_t bytes) {
+  Connection& c = *r.connection;
+  const os::Moved moved = os::pipe_to_socket(r.pipe.read_end.get(), c.socket, bytes, /*more=*/true);
   if (moved.io == os::Io::WouldBlock) no_room(c);
   if (moved.io != os::Io::Done) return moved;
-  c.request.pipe_bytes -= moved.bytes;
+  r.pipe_bytes -= moved.bytes;
   s.figures.spliced_bytes.add(moved.bytes);
   count_handed(s, c, moved.bytes, /*open=*/true);
   return moved;
 }
 
-os::Moved stream_send_file(Services& s, Connection& c, size_t bytes) {
-  const os::Moved moved =
-      os::file_to_socket(c.request.file->fd.get(), c.request.body_offset, c.socket, bytes);
+os::Moved stream_send_file(Services& s, Request& r, size_t bytes) {
+  Connection& c = *r.connection;
+  const os::Moved moved = os::file_to_socket(r.file->fd.get(), r.body_offset, c.socket, bytes);
   if (moved.io == os::Io::WouldBlock) no_room(c);
   if (moved.io != os::Io::Done) return moved;
-  c.request.advance(moved.bytes);
-  c.request.resident_bytes -= moved.bytes;
+  r.advance(moved.bytes);
+  r.resident_bytes -= moved.bytes;
   s.figures.spliced_bytes.add(moved.bytes);
   count_handed(s, c, moved.bytes, /*open=*/moved.bytes < bytes);
   return moved;

@@ -20,10 +20,10 @@ os::Moved stream_sent(Services& s, Connection& c);
 
 // The pipe's first bytes to the kernel's socket, counted in the ledger. The record may stay open:
 // a body's end never goes this way (splice.cpp).
-os::Moved stream_splice(Services& s, Connection& c, size_t bytes);
+os::Moved stream_splice(Services& s, Request& r, size_t bytes);
 
 // The next resident bytes of the body to the kernel's socket, from the page cache.
-os::Moved stream_send_file(Services& s, Connection& c, size_t bytes);
+os::Moved stream_send_file(Services& s, Request& r, size_t bytes);
 
 // An alert as one record (RFC 8446 6). Best effort in user space, where OpenSSL sends its own.
 os::Moved stream_alert(Services& s, Connection& c, uint8_t level, uint8_t description);

@@ -5,51 +5,51 @@
 #include <cstring>
 
 #include "conn/chunk.hpp"
-#include "conn/dispatch.hpp"
 #include "conn/exchange.hpp"
+#include "conn/transport.hpp"
 #include "os/socket_io.hpp"
 
 namespace spliced::conn {
 namespace {
 
 // Both ends learn why, where no frame is cut for it.
-void say_going_away(Services& s, Connection& c) {
-  Exchange& x = *c.request.exchange;
-  append_text(c.output, http::kGoingAway);
-  if (x.upwards.may_insert() && c.input.empty())
-    (void)os::send_bytes(upstream_of(s, c).socket, http::kGoingAwayMasked.data(),
+void say_going_away(Services& s, Request& r) {
+  Exchange& x = *r.exchange;
+  append_text(output_of(r), http::kGoingAway);
+  if (x.upwards.may_insert() && input_of(r).empty())
+    (void)os::send_bytes(upstream_of(s, r).socket, http::kGoingAwayMasked.data(),
                          http::kGoingAwayMasked.size(), /*more=*/false);
   x.response_over = true;
 }
 
-Flow down(Services& s, Connection& c) {
-  Exchange& x = *c.request.exchange;
-  const Flow sent = send_ready(s, c);
+Flow down(Services& s, Request& r) {
+  Exchange& x = *r.exchange;
+  Span& output = output_of(r);
+  const Flow sent = send_ready(s, r);
   if (sent != Flow::Moved) return sent;
   if (x.response_over) {
-    c.request.keep_alive = false;
-    release_exchange(s, c);
-    (void)finish_response(s, c);
+    r.keep_alive = false;
+    release_exchange(s, r);
+    (void)finish_response(s, r);
     return Flow::Ended;
   }
-  c.output.hold(s.buffers);
-  Upstream& u = upstream_of(s, c);
+  output.hold(s.buffers);
+  Upstream& u = upstream_of(s, r);
   size_t bytes = 0;
   if (!x.from_upstream.empty()) {
-    bytes = std::min(x.from_upstream.size(), c.output.room());
-    std::memcpy(c.output.tail(), x.from_upstream.data(), bytes);
+    bytes = std::min(x.from_upstream.size(), output.room());
+    std::memcpy(output.tail(), x.from_upstream.data(), bytes);
     x.from_upstream.begin += bytes;
   } else if (s.stopping && x.downwards.may_insert()) {
-    say_going_away(s, c);
+    say_going_away(s, r);
     return Flow::Moved;
   } else {
     x.from_upstream.release(s.buffers);
-    const os::Received got = u.readable
-                                 ? os::receive_plain(u.socket, c.output.tail(), c.output.room())
-                                 : os::Received{os::Io::WouldBlock, {}, 0, 0};
+    const os::Received got = u.readable ? os::receive_plain(u.socket, output.tail(), output.room())
+                                        : os::Received{os::Io::WouldBlock, {}, 0, 0};
     if (got.io == os::Io::WouldBlock) {
       u.readable = false;
-      c.output.release(s.buffers);
+      output.release(s.buffers);
       return Flow::Blocked;
     }
     if (got.io != os::Io::Done) {  // its end; what it has said before is with the client
@@ -58,27 +58,29 @@ Flow down(Services& s, Connection& c) {
     }
     bytes = got.bytes;
   }
-  x.downwards.pass({c.output.tail(), bytes});
-  c.output.end += bytes;
+  x.downwards.pass({output.tail(), bytes});
+  output.end += bytes;
   x.heard_ms = s.now_ms;
   return Flow::Moved;
 }
 
-Flow up(Services& s, Connection& c) {
-  Exchange& x = *c.request.exchange;
+Flow up(Services& s, Request& r) {
+  Connection& c = *r.connection;
+  Exchange& x = *r.exchange;
+  Span& input = input_of(r);
   if (x.response_over) return Flow::Blocked;
-  Upstream& u = upstream_of(s, c);
-  if (c.input.empty()) {
+  Upstream& u = upstream_of(s, r);
+  if (input.empty()) {
     if (c.peer_done || c.peer_hung_up) {
       x.response_over = true;
       return Flow::Moved;
     }
-    const Flow flow = receive_more(s, c);
-    if (flow == Flow::Blocked) c.input.release(s.buffers);
+    const Flow flow = receive_more(s, r);
+    if (flow == Flow::Blocked) input.release(s.buffers);
     return flow;
   }
   if (!u.writable) return Flow::Blocked;
-  const os::Moved moved = os::send_bytes(u.socket, c.input.data(), c.input.size(), /*more=*/false);
+  const os::Moved moved = os::send_bytes(u.socket, input.data(), input.size(), /*more=*/false);
   if (moved.io == os::Io::WouldBlock) {
     u.writable = false;
     return Flow::Blocked;
@@ -87,31 +89,31 @@ Flow up(Services& s, Connection& c) {
     x.response_over = true;
     return Flow::Moved;
   }
-  x.upwards.pass({c.input.data(), moved.bytes});
-  c.input.begin += moved.bytes;
+  x.upwards.pass({input.data(), moved.bytes});
+  input.begin += moved.bytes;
   x.heard_ms = s.now_ms;
   return Flow::Moved;
 }
 
 }  // namespace
 
-void begin_tunnel(Services& s, Connection& c) {
-  Exchange& x = *c.request.exchange;
+void begin_tunnel(Services& s, Request& r) {
+  Exchange& x = *r.exchange;
   x.tunnel = x.head_done = true;
   x.to_upstream.release(s.buffers);
-  c.served = true;
-  c.request.keep_alive = false;
+  r.connection->served = true;
+  r.keep_alive = false;
   s.figures.websockets.add();
   s.figures.websockets_ever.add();
-  enter(s, c, State::Tunnel);
-  arm_exchange(s, c);
+  enter(s, r, State::Tunnel);
+  arm_exchange(s, r);
 }
 
-Turn tunnel(Services& s, Connection& c) {
+Turn tunnel(Services& s, Request& r) {
   for (int i = 0; i < limits::kPumpsPerTurn; i++) {
-    const Flow upwards = up(s, c);
+    const Flow upwards = up(s, r);
     if (upwards == Flow::Ended) return Turn::Again;
-    const Flow downwards = down(s, c);
+    const Flow downwards = down(s, r);
     if (downwards == Flow::Ended) return Turn::Again;
     if (upwards == Flow::Blocked && downwards == Flow::Blocked) return Turn::Wait;
   }

@@ -40,14 +40,14 @@ std::string_view reason_for(uint16_t status) {
 
 }  // namespace
 
-void respond_unavailable(Services& s, Connection& c, uint16_t status, http::Method method,
+void respond_unavailable(Services& s, Request& r, uint16_t status, http::Method method,
                          bool wants_html) {
   const bool page = wants_html && status == 503;
   http::ResponseHead head;
   head.status = status;
   head.content_type = page ? "text/html; charset=utf-8" : "text/plain; charset=utf-8";
   if (status == 503) head.retry_after_s = limits::kRetryAfterS;
-  respond_text(s, c, head, page ? kStartingPage : reason_for(status), method != http::Method::Head);
+  respond_text(s, r, head, page ? kStartingPage : reason_for(status), method != http::Method::Head);
 }
 
 }  // namespace spliced::conn

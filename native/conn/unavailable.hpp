@@ -6,7 +6,7 @@
 namespace spliced::conn {
 
 // Any state -> Respond. 503 says when to try again; a browser's page does it by itself.
-void respond_unavailable(Services& s, Connection& c, uint16_t status, http::Method method,
+void respond_unavailable(Services& s, Request& r, uint16_t status, http::Method method,
                          bool wants_html);
 
 }  // namespace spliced::conn

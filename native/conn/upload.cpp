@@ -8,10 +8,10 @@
 #include <algorithm>
 
 #include "base/assert.hpp"
-#include "conn/dispatch.hpp"
 #include "conn/input.hpp"
 #include "conn/send_failure.hpp"
 #include "conn/stream.hpp"
+#include "conn/transport.hpp"
 
 namespace spliced::conn {
 namespace {
@@ -37,21 +37,23 @@ void took(Upload& u, size_t bytes) {
 }
 
 // What is in the input buffer, to the pipe. False: the pipe is full.
-bool take_input(Connection& c) {
-  Upload& u = *c.request.upload;
-  const size_t bytes = static_cast<size_t>(std::min<uint64_t>(c.input.size(), u.left));
-  const os::Moved moved = os::memory_to_pipe(u.filling.pipe.write_end.get(), c.input.data(), bytes);
+bool take_input(Request& r) {
+  Upload& u = *r.upload;
+  Span& input = input_of(r);
+  const size_t bytes = static_cast<size_t>(std::min<uint64_t>(input.size(), u.left));
+  const os::Moved moved = os::memory_to_pipe(u.filling.pipe.write_end.get(), input.data(), bytes);
   if (moved.io != os::Io::Done) return false;
-  c.input.begin += moved.bytes;
-  if (c.input.empty()) c.input.begin = c.input.end = 0;
+  input.begin += moved.bytes;
+  if (input.empty()) input.begin = input.end = 0;
   u.filling.used += places_of(moved.bytes);
   took(u, moved.bytes);
   return moved.bytes == bytes;
 }
 
 // One record's data from the socket to the pipe. False: it is not to be had so.
-bool splice_record(Services& s, Connection& c) {
-  Upload& u = *c.request.upload;
+bool splice_record(Services& s, Request& r) {
+  Connection& c = *r.connection;
+  Upload& u = *r.upload;
   const os::Moved moved = os::socket_to_pipe(
       c.socket, u.filling.pipe.write_end.get(),
       static_cast<size_t>(std::min<uint64_t>(u.left, limits::kRecordPlaintextBytes)));
@@ -67,8 +69,9 @@ bool splice_record(Services& s, Connection& c) {
   return moved.io == os::Io::Done || moved.io == os::Io::WouldBlock;
 }
 
-void read_record(Services& s, Connection& c) {
-  Upload& u = *c.request.upload;
+void read_record(Services& s, Request& r) {
+  Upload& u = *r.upload;
+  Connection& c = *r.connection;
   c.input.hold(s.buffers);
   c.input.begin = c.input.end = 0;
   const os::Received got = stream_read(c, c.input.tail(), c.input.room());
@@ -84,28 +87,28 @@ void read_record(Services& s, Connection& c) {
 }
 
 // Fills the pipe with what there is. True: there may be more, but it was enough for one turn.
-bool fill(Services& s, Connection& c) {
-  Upload& u = *c.request.upload;
-  const bool spliced =
-      c.offloaded && s.kernel.splices_received && u.places > limits::kPipePlacesPerRecord;
+bool fill(Services& s, Request& r) {
+  Upload& u = *r.upload;
+  const bool spliced = r.connection->offloaded && s.kernel.splices_received &&
+                       u.places > limits::kPipePlacesPerRecord;
   for (int records = 0; u.end == End::None; records++) {
     if (records == limits::kUploadRecordsPerTurn) return true;
-    if (!c.input.empty()) {
-      if (!take_input(c)) return false;
-    } else if (!c.readable) {
+    if (!input_of(r).empty()) {
+      if (!take_input(r)) return false;
+    } else if (!r.connection->readable) {
       return false;
     } else if (spliced && u.filling.used + limits::kPipePlacesPerRecord > u.places) {
       return false;
-    } else if (!spliced || !splice_record(s, c)) {
-      read_record(s, c);
+    } else if (!spliced || !splice_record(s, r)) {
+      read_record(s, r);
     }
   }
   return false;
 }
 
 // Gives the ring what is there. Nothing is read any more after a write that failed.
-void write(Services& s, Connection& c) {
-  Upload& u = *c.request.upload;
+void write(Services& s, Request& r) {
+  Upload& u = *r.upload;
   if (u.in_flight) return;
   if (u.writing.bytes == 0) std::swap(u.writing, u.filling);
   if (u.writing.bytes == 0) return;
@@ -114,9 +117,8 @@ void write(Services& s, Connection& c) {
     return refuse(u, 409, "another connection goes on with this upload, or it was given up");
   }
   u.in_flight = true;
-  c.inflight++;
   s.ring.drain_pipe(u.writing.pipe.read_end.get(), u.ticket->file(), u.offset, u.writing.bytes,
-                    token_of(c, ring::Kind::DrainPipe));
+                    begin_operation(r, ring::Kind::DrainPipe));
 }
 
 void refuse_write(Upload& u, int error) {
@@ -128,14 +130,15 @@ void refuse_write(Upload& u, int error) {
 }
 
 // Sends what is in the output buffer: 100 (Continue). False: the state has changed, or must wait.
-bool send_continue(Services& s, Connection& c, Turn& turn) {
+bool send_continue(Services& s, Request& r, Turn& turn) {
+  Connection& c = *r.connection;
   turn = Turn::Wait;
-  if (c.output.empty()) return true;
+  if (output_of(r).empty()) return true;
   if (!c.writable) return false;
   const os::Moved moved = stream_send_output(s, c, /*more=*/false);
   if (moved.io == os::Io::Done) return true;
   if (moved.io == os::Io::WouldBlock) {
-    s.tick(c);
+    tick(s, r);
   } else {
     turn = give_up_sending(s, c, moved.error);
   }
@@ -143,23 +146,23 @@ bool send_continue(Services& s, Connection& c, Turn& turn) {
 }
 
 // Every byte that came is in the file.
-Turn conclude(Services& s, Connection& c) {
-  Upload& u = *c.request.upload;
+Turn conclude(Services& s, Request& r) {
+  Upload& u = *r.upload;
   if (u.end == End::Received) {
     Turn turn = Turn::Again;
-    (void)take_received(s, c, u.received, turn);
-    if (c.state == State::Receive) {
+    (void)take_received(s, *r.connection, u.received, turn);
+    if (state_of(r) == State::Receive) {
       u.end = End::None;  // a warning, which changes nothing
     } else {
-      c.request.upload.reset();
+      r.upload.reset();
     }
     return turn;
   }
   const std::shared_ptr<upload::Ticket> ticket = u.ticket;
   if (u.end == End::Refusal) {
-    const std::unique_ptr<Upload> ended = std::move(c.request.upload);
-    c.request.keep_alive = false;
-    respond_upload(s, c, ended->status, ended->words, ticket.get());
+    const std::unique_ptr<Upload> ended = std::move(r.upload);
+    r.keep_alive = false;
+    respond_upload(s, r, ended->status, ended->words, ticket.get());
     return Turn::Again;
   }
   const bool whole = ticket->offset() == ticket->length();
@@ -169,19 +172,19 @@ Turn conclude(Services& s, Connection& c) {
   }
   const bool waits = whole && s.now_ms - u.settle_began_ms < limits::kUploadSettleMs;
   if (waits && !ticket->outcome()) {
-    s.tick(c);
+    tick(s, r);
     return Turn::Wait;
   }
-  c.request.upload.reset();
-  if (s.stopping) c.request.keep_alive = false;
-  respond_received(s, c, *ticket);
+  r.upload.reset();
+  if (s.stopping) r.keep_alive = false;
+  respond_received(s, r, *ticket);
   return Turn::Again;
 }
 
 }  // namespace
 
-void upload_written(Connection& c, int32_t result) {
-  Upload& u = *c.request.upload;
+void upload_written(Request& r, int32_t result) {
+  Upload& u = *r.upload;
   u.in_flight = false;
   u.ticket->end_write(u.claim, result);
   if (result <= 0) return refuse_write(u, result < 0 ? -result : EIO);
@@ -192,33 +195,33 @@ void upload_written(Connection& c, int32_t result) {
   if (u.writing.bytes == 0) u.writing.used = 0;
 }
 
-Turn receive_upload(Services& s, Connection& c) {
-  Upload& u = *c.request.upload;
+Turn receive_upload(Services& s, Request& r) {
+  Upload& u = *r.upload;
   Turn turn;
-  if (!send_continue(s, c, turn)) return turn;
+  if (!send_continue(s, r, turn)) return turn;
   if (s.stopping && u.end == End::None)
     refuse(u, 503, "the service stops; go on with the upload when it is back");
-  const bool more = u.end == End::None && fill(s, c);
-  write(s, c);
+  const bool more = u.end == End::None && fill(s, r);
+  write(s, r);
   if (u.in_flight) return more ? Turn::Yield : Turn::Wait;
-  if (u.end != End::None && u.filling.bytes + u.writing.bytes == 0) return conclude(s, c);
+  if (u.end != End::None && u.filling.bytes + u.writing.bytes == 0) return conclude(s, r);
   return u.end != End::None || more ? Turn::Yield : Turn::Wait;
 }
 
-void on_upload_deadline(Services& s, Connection& c) {
-  Upload& u = *c.request.upload;
+void on_upload_deadline(Services& s, Request& r) {
+  Upload& u = *r.upload;
   const uint64_t elapsed_ms = s.now_ms - u.marked_ms;
   const bool ours = u.in_flight || u.settle_began_ms != 0;  // the disk's time, not the client's
   const uint64_t bytes = u.bytes - u.bytes_mark;
   const bool enough = bytes > 0 && bytes >= elapsed_ms * s.options.send_rate_min_bytes_per_s / 1000;
-  s.set_deadline(c, s.now_ms + s.options.stall_timeout_ms);
+  set_deadline(s, r, s.now_ms + s.options.stall_timeout_ms);
   if (ours || enough) {
     u.marked_ms = s.now_ms;
     u.bytes_mark = u.bytes;
     return;
   }
   s.figures.overdue[static_cast<size_t>(Overdue::Stall)].add();
-  if (!c.output.empty()) return abort(s, c, Ending::Aborted);
+  if (!output_of(r).empty()) return abort(s, r, Ending::Aborted);
   refuse(u, 408, "the upload has stalled; go on over a new connection");
 }
 

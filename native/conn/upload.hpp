@@ -15,7 +15,7 @@
 
 namespace spliced::conn {
 
-struct Connection;
+struct Request;
 struct Services;
 
 // What a connection has while it is in State::Receive.
@@ -57,19 +57,19 @@ struct Upload {
 inline constexpr std::string_view kUploadPrefix = ".spliced/upload/";
 
 // A PUT, its head at the front of c.input. False: it is not for an upload, and nothing was done.
-bool begin_upload(Services& s, Connection& c, const http::RequestHead& request);
+bool begin_upload(Services& s, Request& r, const http::RequestHead& request);
 // What is not a PUT, for a path with kUploadPrefix.
-void answer_upload(Services& s, Connection& c, const http::RequestHead& request,
+void answer_upload(Services& s, Request& r, const http::RequestHead& request,
                    std::string_view path);
 // The ring has written (State::Receive or Join): bytes, or a negative errno.
-void upload_written(Connection& c, int32_t result);
+void upload_written(Request& r, int32_t result);
 // Its time is over: did the client send at the least rate?
-void on_upload_deadline(Services& s, Connection& c);
+void on_upload_deadline(Services& s, Request& r);
 
 // upload_answer.cpp. "STATUS Words: sentence" as text, with Upload-Offset where there is a ticket.
-void respond_upload(Services& s, Connection& c, uint16_t status, std::string_view sentence,
+void respond_upload(Services& s, Request& r, uint16_t status, std::string_view sentence,
                     const upload::Ticket* ticket);
 // Answers by what is there: the outcome, or 202 where more is to come.
-void respond_received(Services& s, Connection& c, const upload::Ticket& ticket);
+void respond_received(Services& s, Request& r, const upload::Ticket& ticket);
 
 }  // namespace spliced::conn

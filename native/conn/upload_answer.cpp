@@ -3,8 +3,8 @@
 #include <algorithm>
 
 #include "conn/answer.hpp"
-#include "conn/dispatch.hpp"
 #include "conn/routing.hpp"
+#include "conn/transport.hpp"
 #include "conn/upload.hpp"
 #include "http/content_range.hpp"
 #include "http/routes.hpp"
@@ -28,13 +28,13 @@ std::shared_ptr<upload::Ticket> find_ticket(const Services& s, std::string_view 
   return found;
 }
 
-void send_text(Services& s, Connection& c, uint16_t status, std::string_view type,
+void send_text(Services& s, Request& r, uint16_t status, std::string_view type,
                std::string_view body, const std::string& fields) {
   http::ResponseHead head;
   head.status = status;
   head.content_type = type;
   head.fields = fields;
-  respond_text(s, c, head, body, /*send_body=*/true);
+  respond_text(s, r, head, body, /*send_body=*/true);
 }
 
 // What is wrong with the request, before anything of its body is read. Status 0: nothing.
@@ -97,7 +97,7 @@ bool open_lanes(Upload& upload) {
 
 }  // namespace
 
-void respond_upload(Services& s, Connection& c, uint16_t status, std::string_view sentence,
+void respond_upload(Services& s, Request& r, uint16_t status, std::string_view sentence,
                     const upload::Ticket* ticket) {
   std::string text(http::error_body(status));
   text.pop_back();
@@ -105,29 +105,29 @@ void respond_upload(Services& s, Connection& c, uint16_t status, std::string_vie
   std::string fields;
   if (ticket != nullptr) fields = offset_field(*ticket);
   if (status == 409 || status == 503) fields += "Retry-After: 5\r\n";
-  send_text(s, c, status, "text/plain; charset=utf-8", text, fields);
+  send_text(s, r, status, "text/plain; charset=utf-8", text, fields);
 }
 
-void respond_received(Services& s, Connection& c, const upload::Ticket& ticket) {
+void respond_received(Services& s, Request& r, const upload::Ticket& ticket) {
   if (const auto outcome = ticket.outcome()) {
     if (outcome->status != 200)
-      return respond_upload(s, c, outcome->status, outcome->text, &ticket);
-    return send_text(s, c, 200, "application/json", outcome->text, offset_field(ticket));
+      return respond_upload(s, r, outcome->status, outcome->text, &ticket);
+    return send_text(s, r, 200, "application/json", outcome->text, offset_field(ticket));
   }
   const bool whole = ticket.offset() == ticket.length();
-  respond_upload(s, c, 202,
+  respond_upload(s, r, 202,
                  whole ? "it is all here, and is still being checked" : "more is to come", &ticket);
 }
 
-bool begin_upload(Services& s, Connection& c, const http::RequestHead& request) {
+bool begin_upload(Services& s, Request& r, const http::RequestHead& request) {
   http::PathBuffer path;
   const http::TargetResult target = http::resolve_target(request.target, path);
   if (target.status != 0 || path.view().substr(0, kUploadPrefix.size()) != kUploadPrefix)
     return false;
   // Where its body is not read nobody can find the next request.
-  const bool lets_persist =
-      request.keep_alive && !s.stopping && c.requests < s.options.requests_per_connection_max;
-  c.request.keep_alive = lets_persist && !request.has_body;
+  const bool lets_persist = request.keep_alive && !s.stopping &&
+                            r.connection->requests < s.options.requests_per_connection_max;
+  r.keep_alive = lets_persist && !request.has_body;
   const auto ticket = find_ticket(s, path.view().substr(kUploadPrefix.size()));
   std::unique_ptr<Upload> upload;
   Refusal refusal{404, "there is no such upload; ask the API for one"};
@@ -139,24 +139,24 @@ bool begin_upload(Services& s, Connection& c, const http::RequestHead& request) 
   }
   if (refusal.status != 0) {
     upload.reset();
-    respond_upload(s, c, refusal.status, refusal.sentence, ticket.get());
-    end_request(c);
+    respond_upload(s, r, refusal.status, refusal.sentence, ticket.get());
+    end_request(r);
     return true;
   }
   // A client that has begun to send does not wait (RFC 9110 10.1.1).
-  if (request.expect_continue && c.input.size() == c.request.head_bytes) {
-    c.output.hold(s.buffers);
-    append_body(c, "HTTP/1.1 100 Continue\r\n\r\n");
+  if (request.expect_continue && input_of(r).size() == r.head_bytes) {
+    output_of(r).hold(s.buffers);
+    append_body(r, "HTTP/1.1 100 Continue\r\n\r\n");
   }
-  c.request.keep_alive = lets_persist;
-  c.request.upload = std::move(upload);
-  c.request.upload->marked_ms = s.now_ms;
-  end_request(c);
-  enter(s, c, State::Receive);
+  r.keep_alive = lets_persist;
+  r.upload = std::move(upload);
+  r.upload->marked_ms = s.now_ms;
+  end_request(r);
+  enter(s, r, State::Receive);
   return true;
 }
 
-void answer_upload(Services& s, Connection& c, const http::RequestHead& request,
+void answer_upload(Services& s, Request& r, const http::RequestHead& request,
                    std::string_view path) {
   const auto ticket = find_ticket(s, path.substr(kUploadPrefix.size()));
   http::ResponseHead head;
@@ -165,18 +165,18 @@ void answer_upload(Services& s, Connection& c, const http::RequestHead& request,
   if (request.method == http::Method::Options) {
     head.status = 204;
     head.allow = {allow, http::format_allow(kUploadMethods, allow)};
-    return send_head(s, c, head);
+    return send_head(s, r, head);
   }
   if (request.method != http::Method::Head) {
-    return respond_error(s, c, 405, c.request.keep_alive, true,
+    return respond_error(s, r, 405, r.keep_alive, true,
                          {allow, http::format_allow(kUploadMethods, allow)});
   }
-  if (!ticket) return respond_error(s, c, 404, c.request.keep_alive, false);
+  if (!ticket) return respond_error(s, r, 404, r.keep_alive, false);
   fields = offset_field(*ticket);
   head.status = 204;
   head.cache_control = "no-store";
   head.fields = fields;
-  send_head(s, c, head);
+  send_head(s, r, head);
 }
 
 }  // namespace spliced::conn

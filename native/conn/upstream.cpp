@@ -41,7 +41,7 @@ const char* const kUpstreamFailureNames[kUpstreamFailures] = {
     "refused",  "connect_timeout", "response_timeout", "closed",
     "bad_head", "truncated",       "exhausted"};
 
-Upstream* take_idle_upstream(Services& s, const std::string& address, uint32_t owner) {
+Upstream* take_idle_upstream(Services& s, const std::string& address, Request& owner) {
   auto& idle = s.upstreams.idle;
   for (size_t i = idle.size(); i-- > 0;) {  // the last used is the most likely to be alive
     Upstream& u = s.upstreams.slots[idle[i]];
@@ -53,7 +53,7 @@ Upstream* take_idle_upstream(Services& s, const std::string& address, uint32_t o
     }
     forget_idle(s, u);
     u.state = Upstream::State::Busy;
-    u.owner = owner;
+    u.owner = &owner;
     u.reused = true;
     u.readable = u.writable = true;
     s.figures.upstreams_reused.add();
@@ -62,7 +62,7 @@ Upstream* take_idle_upstream(Services& s, const std::string& address, uint32_t o
   return nullptr;
 }
 
-Upstream* open_upstream(Services& s, const std::string& address, uint32_t owner) {
+Upstream* open_upstream(Services& s, const std::string& address, Request& owner) {
   if (!s.upstreams.slots.has_room()) return nullptr;
   const int socket = os::open_upstream(address);
   if (socket < 0) return nullptr;
@@ -70,7 +70,7 @@ Upstream* open_upstream(Services& s, const std::string& address, uint32_t owner)
   u.state = Upstream::State::Busy;
   u.socket = socket;
   u.address = address;
-  u.owner = owner;
+  u.owner = &owner;
   s.figures.upstreams_open.add();
   s.figures.upstreams_opened.add();
   return &u;
@@ -88,7 +88,7 @@ void keep_upstream(Services& s, Upstream& u) {
   if (s.stopping) return end_upstream(s, u);
   if (idle.size() >= limits::kUpstreamsIdleMax) end_upstream(s, s.upstreams.slots[idle.front()]);
   u.state = Upstream::State::Idle;
-  u.owner = UINT32_MAX;
+  u.owner = nullptr;
   u.idle_until_ms = s.now_ms + limits::kUpstreamIdleMs;
   idle.push_back(u.slot);
   s.figures.upstreams_idle.add();
@@ -98,12 +98,12 @@ void end_upstream(Services& s, Upstream& u) {
   SPLICED_ASSERT(u.state == Upstream::State::Busy || u.state == Upstream::State::Idle);
   if (u.state == Upstream::State::Idle) forget_idle(s, u);
   u.state = Upstream::State::Join;
-  u.owner = UINT32_MAX;
+  u.owner = nullptr;
   if (std::exchange(u.watching, false)) s.ring.cancel(u.socket, token_of(u));
   free_if_joined(s, u);
 }
 
-Connection* on_upstream_completion(Services& s, const ring::Completion& completion) {
+Request* on_upstream_completion(Services& s, const ring::Completion& completion) {
   const ring::Token token = completion.token;
   auto& slots = s.upstreams.slots;
   Upstream* u = token.slot < slots.size() ? &slots[token.slot] : nullptr;
@@ -125,7 +125,7 @@ Connection* on_upstream_completion(Services& s, const ring::Completion& completi
   if (events & (POLLIN | POLLRDHUP | POLLHUP | POLLERR)) u->readable = true;
   if (events & (POLLOUT | POLLHUP | POLLERR)) u->writable = true;
   if (!completion.more && completion.result >= 0) watch_upstream(s, *u);
-  if (u->state == Upstream::State::Busy) return &s.slots[u->owner];
+  if (u->state == Upstream::State::Busy) return u->owner;
   if (completion.result < 0 || !os::is_quiet(u->socket)) end_upstream(s, *u);
   return nullptr;
 }

@@ -17,6 +17,7 @@
 namespace spliced::conn {
 
 struct Services;
+struct Request;
 
 struct Upstream {
   enum class State : uint8_t { Free, Busy, Idle, Join };
@@ -30,7 +31,7 @@ struct Upstream {
   bool reused = false;  // it has answered a request before this one
   // Edge-triggered hints: "try", cleared by WouldBlock.
   bool readable = false, writable = false;
-  uint32_t owner = UINT32_MAX;  // Busy: slot of the client's connection
+  Request* owner = nullptr;  // Busy: whose exchange it serves
   std::string address;
   uint64_t idle_until_ms = 0;
 };
@@ -46,18 +47,17 @@ struct Upstreams {
 };
 
 // An idle connection to this address, or null.
-Upstream* take_idle_upstream(Services& s, const std::string& address, uint32_t owner);
+Upstream* take_idle_upstream(Services& s, const std::string& address, Request& owner);
 // A new socket that is not connected yet; null without a descriptor or a slot.
-Upstream* open_upstream(Services& s, const std::string& address, uint32_t owner);
+Upstream* open_upstream(Services& s, const std::string& address, Request& owner);
 // Begins to watch, once.
 void watch_upstream(Services& s, Upstream& u);
 // Kept for the next request, if there is room.
 void keep_upstream(Services& s, Upstream& u);
 void end_upstream(Services& s, Upstream& u);
 
-// Null, or the connection that is to be run.
-struct Connection;
-Connection* on_upstream_completion(Services& s, const ring::Completion& completion);
+// Null, or the request that is to be run.
+Request* on_upstream_completion(Services& s, const ring::Completion& completion);
 // Ends those that have been idle for long, or all.
 void sweep_upstreams(Services& s);
 void end_idle_upstreams(Services& s);

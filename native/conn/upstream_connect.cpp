@@ -1,32 +1,32 @@
 // SPDX-License-Identifier: Apache-2.0
 // A backend is being connected to. TCP's socket says when it is; a Unix socket whose backlog is
 // full says nothing, so it is asked again after a tick.
-#include "conn/dispatch.hpp"
 #include "conn/exchange.hpp"
+#include "conn/transport.hpp"
 #include "os/upstream_socket.hpp"
 
 namespace spliced::conn {
 
-Turn connect_to_upstream(Services& s, Connection& c) {
-  if (c.peer_hung_up) {
-    abort(s, c, Ending::PeerGone);
+Turn connect_to_upstream(Services& s, Request& r) {
+  if (r.connection->peer_hung_up) {
+    abort(s, r, Ending::PeerGone);
     return Turn::Again;
   }
-  Upstream& u = upstream_of(s, c);
+  Upstream& u = upstream_of(s, r);
   const os::Moved moved = os::connect_upstream(u.socket, u.address);
   watch_upstream(s, u);  // before connect() a socket is ready for everything
   switch (moved.io) {
     case os::Io::Done:
       u.readable = u.writable = true;
-      c.request.exchange->heard_ms = s.now_ms;
-      enter(s, c, State::Exchange);
-      arm_exchange(s, c);
+      r.exchange->heard_ms = s.now_ms;
+      enter(s, r, State::Exchange);
+      arm_exchange(s, r);
       return Turn::Again;
     case os::Io::WouldBlock:
-      s.tick(c);
+      tick(s, r);
       return Turn::Wait;
     default:
-      fail_exchange(s, c, UpstreamFailure::Refused);
+      fail_exchange(s, r, UpstreamFailure::Refused);
       return Turn::Again;
   }
 }

@@ -14,7 +14,7 @@
 namespace spliced::conn {
 
 struct Services;
-struct Connection;
+struct Request;
 
 struct Witness {
   struct Sample {
@@ -25,27 +25,27 @@ struct Witness {
   Sample samples[limits::kWitnessesMax];
   size_t count = 0;
   size_t compared = 0;     // samples that have been, once `comparing`
-  bool comparing = false;  // the last record is in c.output and waits for the verdict
+  bool comparing = false;  // the last record is in the output and waits for the verdict
 };
 
 enum class Verdict : uint8_t {
   Same,
-  Waiting,  // for the disk: the ring reads a sample into c.request.pipe
+  Waiting,  // for the disk: the ring reads a sample into r.pipe
   Changed,  // bytes that were sent, or promised, are the file's no more
 };
 
-// Remembers the bytes before c.request.body_offset, if it is time for a sample. They have just been
+// Remembers the bytes before r.body_offset, if it is time for a sample. They have just been
 // read: nothing is remembered where nobody can tell what is in the page cache, unless a pipe holds
 // them.
-void witness_progress(Connection& c);
+void witness_progress(Request& r);
 
-// The same of bytes that came to memory on their way: [offset, offset + bytes) of c.request.file,
+// The same of bytes that came to memory on their way: [offset, offset + bytes) of r.file,
 // which are not the last of the body.
-void witness_bytes(Connection& c, uint64_t offset, const char* content, size_t bytes);
+void witness_bytes(Request& r, uint64_t offset, const char* content, size_t bytes);
 
-// All of the range is sent, or in c.output, and c.request.pipe is empty. After Waiting: once more,
+// All of the range is sent, or in the output, and r.pipe is empty. After Waiting: once more,
 // when the ring has answered.
-Verdict judge_file(Services& s, Connection& c);
-bool is_judging(const Connection& c);
+Verdict judge_file(Services& s, Request& r);
+bool is_judging(const Request& r);
 
 }  // namespace spliced::conn

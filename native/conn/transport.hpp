@@ -1,0 +1,52 @@
+// SPDX-License-Identifier: Apache-2.0
+// What a request asks of the connection that it came over, so that whoever decides about a request
+// is given that alone. Over HTTP/1.1 a request has the whole connection: its state is the
+// connection's, and what it sends is the connection's output. Here HTTP/2 will differ.
+#pragma once
+#include "conn/dispatch.hpp"
+
+namespace spliced::conn {
+
+inline State state_of(const Request& r) {
+  return r.connection->state;
+}
+inline void enter(Services& s, Request& r, State next) {
+  enter(s, *r.connection, next);
+}
+// It cannot be answered as was promised: nothing that was sent may look whole.
+inline void abort(Services& s, Request& r, Ending ending) {
+  abort(s, *r.connection, ending);
+}
+inline void tick(Services& s, Request& r) {
+  s.tick(*r.connection);
+}
+inline void set_deadline(Services& s, Request& r, uint64_t at_ms) {
+  s.set_deadline(*r.connection, at_ms);
+}
+
+// What has come of its body and was not taken yet; over HTTP/1.1 the head is before it until
+// end_request(), and the next request may be behind it.
+inline Span& input_of(Request& r) {
+  return r.connection->input;
+}
+inline const Span& input_of(const Request& r) {
+  return r.connection->input;
+}
+// Where its response goes, as bytes.
+inline Span& output_of(Request& r) {
+  return r.connection->output;
+}
+
+// The client's certificate, verified; null: it has shown none.
+inline const tls::ClientIdentity* client_of(const Request& r) {
+  return r.connection->client.get();
+}
+
+// Before the ring is given something to do for it: counted until the completion, and joined. An
+// operation that answers in `async_result` is the only one of its request.
+inline ring::Token begin_operation(Request& r, ring::Kind kind) {
+  r.connection->inflight++;
+  return token_of(*r.connection, kind);
+}
+
+}  // namespace spliced::conn
