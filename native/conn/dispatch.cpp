@@ -9,6 +9,7 @@
 
 #include "base/assert.hpp"
 #include "conn/stream.hpp"
+#include "conn/transport.hpp"
 #include "os/fd.hpp"
 #include "os/socket_io.hpp"
 
@@ -118,6 +119,17 @@ uint64_t first_deadline(const Services& s, Connection& c) {
   }
 }
 
+// What the ring has done for a request.
+void on_operation(Request& r, const ring::Completion& completion) {
+  const ring::Kind kind = completion.token.kind;
+  if (kind == ring::Kind::DrainPipe) return upload_written(r, completion.result);
+  if (kind == ring::Kind::FillPipe) r.filling = false;
+  if (kind == ring::Kind::OpenFile && state_of(r) != State::OpenFile && completion.result >= 0)
+    os::close_fd(completion.result);  // the request was given up meanwhile
+  r.async_result = completion.result;
+  r.async_done = true;
+}
+
 void on_watch(Services& s, Connection& c, const ring::Completion& completion) {
   if (!completion.more) c.watching = false;
   if (completion.result < 0) {
@@ -214,14 +226,8 @@ void on_completion(Services& s, const ring::Completion& completion) {
     c->send_result = completion.result;
     c->send_done = true;
     if (c->state == State::Join) (void)stream_sent(s, *c);
-  } else if (token.kind == ring::Kind::DrainPipe) {
-    upload_written(c->request, completion.result);
   } else {
-    if (token.kind == ring::Kind::FillPipe) c->request.filling = false;
-    if (token.kind == ring::Kind::OpenFile && c->state != State::OpenFile && completion.result >= 0)
-      os::close_fd(completion.result);  // the connection was given up meanwhile
-    c->request.async_result = completion.result;
-    c->request.async_done = true;
+    on_operation(c->request, completion);
   }
   run(s, *c);
 }

@@ -113,6 +113,12 @@ bool over_window(Services& s, Connection& c, size_t more_bytes) {
   return true;
 }
 
+bool record_limit_reached(Services& s, Connection& c) {
+  if (!c.offloaded || c.ledger.sequence_at_most() < limits::kRecordsPerKeyMax) return false;
+  observe(s, c);
+  return c.ledger.sequence_at_most() >= limits::kRecordsPerKeyMax;
+}
+
 void report_pending(Services& s, Connection& c, uint64_t bytes) {
   s.figures.pending_bytes.add(bytes - c.reported_pending);  // modulo 2^64: may be less
   c.reported_pending = bytes;

@@ -56,6 +56,13 @@ struct Exchange {
   size_t direct_bytes = 0;  // of r.pipe, whole records that go by splice
 
   http::WebSocketFrames downwards, upwards;
+
+  // So much more of the request's body has come, and is on its way.
+  void took(size_t bytes) {
+    request_body.pass(bytes);
+    fed_bytes += bytes;
+    request_over = request_body.done();
+  }
 };
 
 // What a pump did. Ended: the state has changed.
@@ -86,12 +93,18 @@ void on_exchange_deadline(Services& s, Request& r);
 // forward.cpp, relay.cpp.
 Flow forward(Services& s, Request& r);
 Flow relay(Services& s, Request& r);
-// What is ready for the client; Moved when all of it is sent.
+// One read into from_upstream, which has room.
+os::Received read_upstream(Services& s, Request& r);
+
+// exchange_client.cpp. What is ready for the client; Moved when all of it is sent.
 Flow send_ready(Services& s, Request& r);
 // More of what the client sends, into the input.
 Flow receive_more(Services& s, Request& r);
-// One read into from_upstream, which has room.
-os::Received read_upstream(Services& s, Request& r);
+// The same into the exchange's pipe, with kernel TLS. Blocked: there is nothing; Moved with an
+// empty pipe: not this way.
+Flow splice_received(Services& s, Request& r);
+// The request is all there. What else the client sends is the next one, or its end.
+Flow watch_client(Services& s, Request& r);
 
 // tunnel.cpp: Exchange -> Tunnel; the 101 is in the output.
 void begin_tunnel(Services& s, Request& r);

@@ -55,12 +55,6 @@ Flow send_pipe(Services& s, Request& r) {
   return after_send(s, r, moved);
 }
 
-void take(Exchange& x, size_t bytes) {
-  x.request_body.pass(bytes);
-  x.fed_bytes += bytes;
-  x.request_over = x.request_body.done();
-}
-
 // What came with the head, or after it, straight from the input.
 Flow send_input(Services& s, Request& r) {
   Exchange& x = *r.exchange;
@@ -72,33 +66,9 @@ Flow send_input(Services& s, Request& r) {
   const os::Moved moved = os::send_bytes(u.socket, input.data(), bytes, /*more=*/false);
   if (moved.io == os::Io::Done) {
     input.begin += moved.bytes;
-    take(x, moved.bytes);
+    x.took(moved.bytes);
   }
   return after_send(s, r, moved);
-}
-
-// Kernel TLS -> pipe. Blocked: there is nothing; Moved with an empty pipe: not this way.
-Flow fill_pipe(Services& s, Request& r) {
-  Connection& c = *r.connection;
-  Exchange& x = *r.exchange;
-  if (!x.pipe) x.pipe = s.pipes.take();
-  if (!x.pipe) return Flow::Moved;
-  const auto bytes =
-      static_cast<size_t>(std::min<uint64_t>(x.request_body.content_left(), limits::kPieceBytes));
-  const os::Moved moved = os::socket_to_pipe(c.socket, x.pipe.write_end.get(), bytes);
-  if (moved.io == os::Io::WouldBlock) {
-    c.readable = false;
-    return Flow::Blocked;
-  }
-  // A control record, an error, the end: receive() has words for each.
-  if (moved.io != os::Io::Done) return Flow::Moved;
-  x.pipe_bytes = moved.bytes;
-  take(x, moved.bytes);
-  s.figures.spliced_bytes.add(moved.bytes);
-  if (!count_received(s, c, moved.bytes)) return Flow::Moved;
-  s.figures.record_limit_closes.add();
-  abort(s, r, Ending::Aborted);
-  return Flow::Ended;
 }
 
 Flow forward_length(Services& s, Request& r) {
@@ -107,7 +77,7 @@ Flow forward_length(Services& s, Request& r) {
   if (!input_of(r).empty()) return send_input(s, r);
   if (c.offloaded && s.kernel.splices_received && c.readable &&
       x.request_body.content_left() >= limits::kProxySpliceBytesMin) {
-    const Flow flow = fill_pipe(s, r);
+    const Flow flow = splice_received(s, r);
     if (flow != Flow::Moved || x.pipe_bytes > 0) return flow;
   }
   return receive_more(s, r);
@@ -133,42 +103,7 @@ Flow forward_chunks(Services& s, Request& r) {
   return Flow::Moved;
 }
 
-// The request is all there. What else the client sends is the next one, or its end.
-Flow watch_client(Services& s, Request& r) {
-  Connection& c = *r.connection;
-  Exchange& x = *r.exchange;
-  Span& input = input_of(r);
-  if (c.peer_hung_up) {
-    abort(s, r, Ending::PeerGone);
-    return Flow::Ended;
-  }
-  if (!c.readable || c.peer_done || BufferPool::kBytes - input.size() < limits::kControlBytesMin)
-    return Flow::Blocked;
-  const Flow flow = receive_more(s, r);
-  if (flow == Flow::Ended) return flow;
-  if (input.empty()) input.release(s.buffers);
-  // Nobody reads the stream any more, and perhaps it has nothing to say for hours.
-  if (c.peer_done && x.event_stream) {
-    abort(s, r, Ending::PeerGone);
-    return Flow::Ended;
-  }
-  return flow;
-}
-
 }  // namespace
-
-Flow receive_more(Services& s, Request& r) {
-  Connection& c = *r.connection;
-  if (c.peer_done && !r.exchange->request_over) {
-    abort(s, r, Ending::PeerGone);  // the request is not whole, and never will be
-    return Flow::Ended;
-  }
-  if (!c.readable || c.peer_done) return Flow::Blocked;
-  Turn turn = Turn::Yield;
-  if (receive(s, c, turn)) return Flow::Moved;
-  if (turn == Turn::Again) return Flow::Ended;
-  return turn == Turn::Wait && !c.peer_done ? Flow::Blocked : Flow::Moved;
-}
 
 Flow forward(Services& s, Request& r) {
   Exchange& x = *r.exchange;

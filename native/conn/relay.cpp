@@ -27,52 +27,6 @@ void heard(Services& s, Request& r) {
   r.exchange->heard_ms = s.now_ms;
 }
 
-// ---- To the client. ----
-
-// From here on it is the client's time that runs; see deadline.cpp: keeps_up().
-Flow block(Services& s, Request& r) {
-  Connection& c = *r.connection;
-  Exchange& x = *r.exchange;
-  if (!x.measured) {
-    os::TcpCounters tcp;
-    if (os::tcp_counters(c.socket, tcp)) c.acked_mark = tcp.acked;
-    c.progress_ms = s.now_ms;
-    x.measured = true;
-  }
-  tick(s, r);
-  return Flow::Blocked;
-}
-
-bool record_limit_reached(Services& s, Connection& c) {
-  if (!c.offloaded || c.ledger.sequence_at_most() < limits::kRecordsPerKeyMax) return false;
-  observe(s, c);
-  return c.ledger.sequence_at_most() >= limits::kRecordsPerKeyMax;
-}
-
-bool has_unsent(const Request& r) {
-  const Connection& c = *r.connection;
-  return !c.output.empty() || r.exchange->direct_bytes > 0 ||
-         (c.session && c.session->unsent_bytes() > 0);
-}
-
-os::Moved send_once(Services& s, Request& r) {
-  Exchange& x = *r.exchange;
-  if (!output_of(r).empty() || x.direct_bytes == 0)
-    return stream_send_output(s, *r.connection, /*more=*/false);
-  // Whole records: none stays open.
-  const os::Moved moved = stream_splice(s, r, x.direct_bytes);
-  if (moved.io == os::Io::Done) x.direct_bytes -= moved.bytes;
-  return moved;
-}
-
-// From here on there is no other answer than this one.
-void head_leaves(Services& s, Request& r) {
-  Exchange& x = *r.exchange;
-  if (!x.head_done || std::exchange(x.head_left, true)) return;
-  r.connection->served = true;
-  s.figures.count_status(x.status);
-}
-
 // ---- The head. ----
 
 Flow take_interim(Services& s, Request& r, std::string_view head,
@@ -323,28 +277,6 @@ Flow finish(Services& s, Request& r) {
 }
 
 }  // namespace
-
-Flow send_ready(Services& s, Request& r) {
-  Connection& c = *r.connection;
-  while (has_unsent(r)) {
-    const size_t bytes = output_of(r).empty() ? r.exchange->direct_bytes : output_of(r).size();
-    if (!c.writable) return block(s, r);
-    if (record_limit_reached(s, c)) {
-      s.figures.record_limit_closes.add();
-      abort(s, r, Ending::Aborted);
-      return Flow::Ended;
-    }
-    if (c.offloaded && over_window(s, c, bytes)) return block(s, r);
-    head_leaves(s, r);
-    const os::Moved moved = send_once(s, r);
-    if (moved.io == os::Io::WouldBlock) return block(s, r);
-    if (moved.io != os::Io::Done) {
-      (void)give_up_sending(s, c, moved.error);
-      return Flow::Ended;
-    }
-  }
-  return Flow::Moved;
-}
 
 os::Received read_upstream(Services& s, Request& r) {
   Exchange& x = *r.exchange;

@@ -1,120 +1,21 @@
 // SPDX-License-Identifier: Apache-2.0
 // The body of a response: page cache -> socket under kernel TLS, page cache -> output buffer ->
-// OpenSSL otherwise. What is not in the page cache is read into a pipe by the ring, off this
-// thread. The ledger is the brake: no more than the window may be pending in the TLS layer, which
-// by itself takes without a bound (net/tls/tls_sw.c: tx_list).
+// OpenSSL otherwise; file_body.cpp finds the bytes. The ledger is the brake: no more than the
+// window may be pending in the TLS layer, which by itself takes without a bound (net/tls/tls_sw.c:
+// tx_list).
 #include <errno.h>
 
 #include <algorithm>
 #include <cstring>
 
 #include "base/assert.hpp"
+#include "conn/file_body.hpp"
 #include "conn/send_failure.hpp"
 #include "conn/stream.hpp"
 #include "conn/transport.hpp"
-#include "files/residency.hpp"
 
 namespace spliced::conn {
 namespace {
-
-// Changed: the file was cut or rewritten under our feet.
-enum class Source : uint8_t { Ready, Waiting, Changed, Failed };
-
-Source begin_cold_fill(Services& s, Request& r) {
-  if (!r.pipe) r.pipe = s.pipes.take();
-  if (!r.pipe) {  // out of descriptors: another connection will give one back
-    tick(s, r);
-    return Source::Waiting;
-  }
-  r.filling = true;
-  r.async_done = false;
-  s.figures.files.cold_fills.add();
-  const uint64_t wanted = std::min<uint64_t>(limits::kPieceBytes, r.body_remaining);
-  s.ring.fill_pipe(r.file->fd.get(), r.body_offset, r.pipe.write_end.get(),
-                   static_cast<size_t>(wanted), begin_operation(r, ring::Kind::FillPipe));
-  return Source::Waiting;
-}
-
-// What the ring has read since the last turn.
-Source finish_cold_fill(Request& r) {
-  r.async_done = false;
-  if (r.async_result == 0) return Source::Changed;
-  if (r.async_result < 0) return Source::Failed;
-  r.pipe_bytes = static_cast<size_t>(r.async_result);
-  r.advance(r.pipe_bytes);
-  return Source::Ready;
-}
-
-// Kernel TLS: the next bytes found in the page cache, or in the pipe.
-Source find_bytes(Services& s, Request& r) {
-  if (r.filling) return Source::Waiting;
-  if (r.async_done) {
-    const Source source = finish_cold_fill(r);
-    if (source == Source::Ready) witness_progress(r);
-    return source;
-  }
-  for (const size_t reach : {limits::kBurstBytes, limits::kPieceBytes}) {
-    const size_t bytes = static_cast<size_t>(std::min<uint64_t>(reach, r.body_remaining));
-    if (!files::resident(*r.file, r.body_offset, bytes)) continue;
-    r.resident_bytes = bytes;
-    return Source::Ready;
-  }
-  return begin_cold_fill(s, r);
-}
-
-// What went to the socket are the file's own pages: one that was cut or rewritten meanwhile must
-// not end as if it were whole.
-Source judge(Services& s, Request& r) {
-  switch (judge_file(s, r)) {
-    case Verdict::Same:
-      return Source::Ready;
-    case Verdict::Waiting:
-      return Source::Waiting;
-    case Verdict::Changed:
-      break;
-  }
-  return Source::Changed;
-}
-
-// The next bytes, one record at most, into the output buffer.
-Source fill_output(Services& s, Request& r, size_t bytes) {
-  Span& output = output_of(r);
-  output.hold(s.buffers);
-  os::Moved got;
-  if (r.pipe_bytes > 0) {
-    got = os::pipe_to_memory(r.pipe.read_end.get(), output.tail(), bytes);
-    if (got.io == os::Io::Done) r.pipe_bytes -= got.bytes;
-  } else {
-    got = files::read_resident(*r.file, r.body_offset, output.tail(), bytes);
-    if (got.io == os::Io::WouldBlock) return begin_cold_fill(s, r);
-    if (got.io == os::Io::Eof) return Source::Changed;
-    if (got.io == os::Io::Done) r.advance(got.bytes);
-  }
-  if (got.io != os::Io::Done) return Source::Failed;
-  const bool ends = r.pipe_bytes + r.body_remaining == 0;
-  const uint64_t offset = r.body_offset - r.pipe_bytes - got.bytes;
-  if (!ends) witness_bytes(r, offset, output.tail(), got.bytes);
-  output.end += got.bytes;
-  return ends ? judge(s, r) : Source::Ready;
-}
-
-// User-space TLS: the next record's plaintext.
-Source next_record(Services& s, Request& r) {
-  if (r.filling) return Source::Waiting;
-  if (r.async_done) {
-    const Source source = finish_cold_fill(r);
-    if (source != Source::Ready) return source;
-  }
-  const uint64_t there = r.pipe_bytes > 0 ? r.pipe_bytes : r.body_remaining;
-  return fill_output(s, r,
-                     static_cast<size_t>(std::min<uint64_t>(limits::kRecordPlaintextBytes, there)));
-}
-
-bool record_limit_reached(Services& s, Connection& c) {
-  if (c.ledger.sequence_at_most() < limits::kRecordsPerKeyMax) return false;
-  observe(s, c);
-  return c.ledger.sequence_at_most() >= limits::kRecordsPerKeyMax;
-}
 
 // Plaintext that may still be handed over, with what its records add.
 size_t room_in_window(const Services& s, const Connection& c) {
@@ -208,7 +109,7 @@ Turn finish_piece(Services& s, Request& r) {
 }
 
 Source next_piece(Services& s, Request& r) {
-  if (is_judging(r)) return judge(s, r);
+  if (is_judging(r)) return judge_body(s, r);
   if (piece_in_hand(r)) return Source::Ready;
   return r.connection->offloaded ? find_bytes(s, r) : next_record(s, r);
 }
@@ -226,7 +127,7 @@ Turn send_body(Services& s, Request& r) {
       abort(s, r, Ending::Aborted);
       return Turn::Again;
     }
-    if (c.offloaded && record_limit_reached(s, c)) {
+    if (record_limit_reached(s, c)) {
       s.figures.record_limit_closes.add();
       abort(s, r, Ending::Aborted);
       return Turn::Again;

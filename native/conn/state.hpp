@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The life of a connection. dispatch.cpp has the table of allowed edges; each state has its file.
+// The life of a connection and of its requests. dispatch.cpp has the table of allowed edges; each
+// state has its file. Over HTTP/1.1 a connection is in its request's state while it has one.
 #pragma once
 #include <cstddef>
 #include <cstdint>
@@ -7,17 +8,20 @@
 namespace spliced::conn {
 
 enum class State : uint8_t {
-  Free,         // the slot has no connection
-  Handshake,    // handshake.cpp: OpenSSL talks; at its end promote.cpp of tls/ is asked
-  ReadHead,     // read_head.cpp: idle, or a request head is incomplete
-  ReadBody,     // read_body.cpp: a body that nobody wants is read to its end
-  Receive,      // upload.cpp: a body that goes into a file
-  OpenFile,     // open_file.cpp: the disk is asked
-  Connect,      // upstream_connect.cpp: a backend is being connected to
-  Exchange,     // exchange.cpp: a request goes to a backend, and its response to the client
-  Tunnel,       // tunnel.cpp: a WebSocket; bytes pass in both directions
-  Respond,      // respond.cpp: the head, and a small body with it, goes out
-  Splice,       // splice.cpp: the rest of the body goes from the page cache to the socket
+  // The connection's.
+  Free,       // the slot has no connection
+  Handshake,  // handshake.cpp: OpenSSL talks; at its end promote.cpp of tls/ is asked
+  ReadHead,   // read_head.cpp: idle, or a request head is incomplete
+  ReadBody,   // read_body.cpp: a body that nobody wants is read to its end
+  // A request's.
+  Receive,   // upload.cpp: a body that goes into a file
+  OpenFile,  // open_file.cpp: the disk is asked
+  Connect,   // upstream_connect.cpp: a backend is being connected to
+  Exchange,  // exchange.cpp: a request goes to a backend, and its response to the client
+  Tunnel,    // tunnel.cpp: a WebSocket; bytes pass in both directions
+  Respond,   // respond.cpp: the head, and a small body with it, goes out
+  Splice,    // splice.cpp: the rest of the body goes from the page cache to the socket
+  // The connection's again: its end.
   CloseNotify,  // drain.cpp: the last record
   Settle,       // drain.cpp: until the ledger says that TCP has every byte
   Linger,       // drain.cpp: our FIN is out; until the peer's, bounded

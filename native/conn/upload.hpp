@@ -8,6 +8,7 @@
 #include <memory>
 #include <string>
 
+#include "conn/state.hpp"
 #include "http/head.hpp"
 #include "os/pipe_pool.hpp"
 #include "os/socket_io.hpp"
@@ -35,6 +36,10 @@ struct Upload {
 
   explicit Upload(std::shared_ptr<upload::Ticket> of) : ticket(std::move(of)) {}
   ~Upload() { ticket->release(claim); }
+  // Nothing more is read: the answer, unless something else came before.
+  void refuse(uint16_t with, std::string because);
+  // So much of the body is in the lane that is being filled.
+  void took(size_t more);
   Upload(const Upload&) = delete;
   Upload& operator=(const Upload&) = delete;
 
@@ -65,6 +70,12 @@ void answer_upload(Services& s, Request& r, const http::RequestHead& request,
 void upload_written(Request& r, int32_t result);
 // Its time is over: did the client send at the least rate?
 void on_upload_deadline(Services& s, Request& r);
+
+// upload_input.cpp. Fills the lane with what there is. True: there may be more, but it was enough
+// for one turn.
+bool fill_upload(Services& s, Request& r);
+// Sends what is in the output: 100 (Continue). False: the state has changed, or must wait.
+bool send_continue(Services& s, Request& r, Turn& turn);
 
 // upload_answer.cpp. "STATUS Words: sentence" as text, with Upload-Offset where there is a ticket.
 void respond_upload(Services& s, Request& r, uint16_t status, std::string_view sentence,
