@@ -19,7 +19,7 @@ void send_head(Services& s, Request& r, http::ResponseHead& head) {
   SPLICED_ASSERT(bytes > 0);  // http/response.hpp bounds every head
   output.end += bytes;
   s.figures.count_status(head.status);
-  r.connection->served = true;
+  mark_served(r);
   enter(s, r, State::Respond);
 }
 

@@ -29,7 +29,7 @@ std::string hexadecimal(const std::array<uint8_t, 32>& bytes) {
 // The head for the backend, in x.to_upstream. False: it does not fit.
 bool write_request(Services& s, Request& r, Exchange& x, const http::RequestHead& request,
                    std::string_view host) {
-  const std::string address = os::peer_address(r.connection->socket), id = s.next_request_id();
+  const std::string address = peer_address_of(r), id = s.next_request_id();
   std::string fingerprint;
   http::Forwarding forwarding;
   forwarding.host = host;
@@ -245,18 +245,6 @@ void arm_exchange(Services& s, Request& r) {
   const uint64_t at = waits_for_body(r) ? x.fed_ms + s.options.request_timeout_ms
                                         : x.heard_ms + upstream_timeout_ms(r);
   set_deadline(s, r, std::clamp(at, s.now_ms + 1, s.now_ms + s.options.stall_timeout_ms));
-}
-
-bool client_owes(Request& r) {
-  Connection& c = *r.connection;
-  Exchange& x = *r.exchange;
-  if (!x.measured) return false;
-  const bool unsent = !output_of(r).empty() || x.direct_bytes > 0;
-  // A stream's last event may always be on its way.
-  const bool behind = unsent || os::unacknowledged_bytes(c.socket) >
-                                    static_cast<int>(limits::kRecordPlaintextBytes);
-  if (!behind) x.measured = c.lags = false;
-  return behind;
 }
 
 void on_exchange_deadline(Services& s, Request& r) {

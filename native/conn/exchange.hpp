@@ -84,9 +84,6 @@ Upstream& upstream_of(Services& s, Request& r);
 uint32_t upstream_timeout_ms(const Request& r);
 // When somebody must look whether the other end still moves.
 void arm_exchange(Services& s, Request& r);
-// The client had to be waited for, and has not caught up since: it is its time that runs, measured
-// as that of any response (deadline.cpp), over all that the backend sends meanwhile.
-bool client_owes(Request& r);
 // Everybody else's time is over. Deadline of Connect, Exchange and Tunnel where !client_owes().
 void on_exchange_deadline(Services& s, Request& r);
 
@@ -105,6 +102,9 @@ Flow receive_more(Services& s, Request& r);
 Flow splice_received(Services& s, Request& r);
 // The request is all there. What else the client sends is the next one, or its end.
 Flow watch_client(Services& s, Request& r);
+// The client had to be waited for, and has not caught up since: it is its time that runs, measured
+// as that of any response (deadline.cpp), over all that the backend sends meanwhile.
+bool client_owes(Request& r);
 
 // tunnel.cpp: Exchange -> Tunnel; the 101 is in the output.
 void begin_tunnel(Services& s, Request& r);

@@ -47,7 +47,7 @@ os::Moved send_once(Services& s, Request& r) {
 void head_leaves(Services& s, Request& r) {
   Exchange& x = *r.exchange;
   if (!x.head_done || std::exchange(x.head_left, true)) return;
-  r.connection->served = true;
+  mark_served(r);
   s.figures.count_status(x.status);
 }
 
@@ -78,6 +78,7 @@ Flow send_ready(Services& s, Request& r) {
 Flow splice_received(Services& s, Request& r) {
   Connection& c = *r.connection;
   Exchange& x = *r.exchange;
+  if (!c.offloaded || !s.kernel.splices_received || !c.readable) return Flow::Moved;
   if (!x.pipe) x.pipe = s.pipes.take();
   if (!x.pipe) return Flow::Moved;
   const auto bytes =
@@ -130,6 +131,18 @@ Flow receive_more(Services& s, Request& r) {
   if (receive(s, c, turn)) return Flow::Moved;
   if (turn == Turn::Again) return Flow::Ended;
   return turn == Turn::Wait && !c.peer_done ? Flow::Blocked : Flow::Moved;
+}
+
+bool client_owes(Request& r) {
+  Connection& c = *r.connection;
+  Exchange& x = *r.exchange;
+  if (!x.measured) return false;
+  const bool unsent = !output_of(r).empty() || x.direct_bytes > 0;
+  // A stream's last event may always be on its way.
+  const bool behind = unsent || os::unacknowledged_bytes(c.socket) >
+                                    static_cast<int>(limits::kRecordPlaintextBytes);
+  if (!behind) x.measured = c.lags = false;
+  return behind;
 }
 
 }  // namespace spliced::conn

@@ -8,7 +8,6 @@
 
 #include "conn/chunk.hpp"
 #include "conn/exchange.hpp"
-#include "conn/input.hpp"
 #include "conn/transport.hpp"
 
 namespace spliced::conn {
@@ -72,11 +71,9 @@ Flow send_input(Services& s, Request& r) {
 }
 
 Flow forward_length(Services& s, Request& r) {
-  Connection& c = *r.connection;
   Exchange& x = *r.exchange;
   if (!input_of(r).empty()) return send_input(s, r);
-  if (c.offloaded && s.kernel.splices_received && c.readable &&
-      x.request_body.content_left() >= limits::kProxySpliceBytesMin) {
+  if (x.request_body.content_left() >= limits::kProxySpliceBytesMin) {
     const Flow flow = splice_received(s, r);
     if (flow != Flow::Moved || x.pipe_bytes > 0) return flow;
   }

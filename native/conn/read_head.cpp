@@ -20,6 +20,7 @@ Turn parse(Services& s, Connection& c) {
       return Turn::Wait;
     case http::Outcome::Complete:
       c.request.head_bytes = result.consumed;
+      c.requests++;
       begin_request(s, c.request, head);
       return Turn::Again;
     case http::Outcome::Rejected:

@@ -9,8 +9,6 @@
 
 #include "conn/chunk.hpp"
 #include "conn/exchange.hpp"
-#include "conn/send_failure.hpp"
-#include "conn/stream.hpp"
 #include "conn/transport.hpp"
 #include "os/upstream_socket.hpp"
 
@@ -200,8 +198,7 @@ Flow relay_plain(Services& s, Request& r) {
 
 bool splices(const Request& r) {
   const Exchange& x = *r.exchange;
-  if (!r.connection->offloaded || x.from != Framing::Length || !x.from_upstream.empty())
-    return false;
+  if (!is_offloaded(r) || x.from != Framing::Length || !x.from_upstream.empty()) return false;
   return r.pipe_bytes > 0 || x.response_body.content_left() >= limits::kProxySpliceBytesMin;
 }
 

@@ -25,7 +25,7 @@ bool is_outdated(const Services& s, const Request& r) {
 // Behind a body that was not read to its end no other request can be found.
 bool may_persist(const Services& s, const Request& r, const http::RequestHead& head) {
   return head.keep_alive && r.body.done() && !s.stopping && !is_outdated(s, r) &&
-         r.connection->requests < s.options.requests_per_connection_max;
+         has_requests_left(s, r);
 }
 
 void respond_status_page(Services& s, Request& r, bool send_body) {
@@ -60,9 +60,9 @@ void serve_own(Services& s, Request& r, const http::RequestHead& request, std::s
     respond_not_allowed(s, r, http::kRetrieval);
   } else if (directory) {
     respond_error(s, r, 404, r.keep_alive, body);
-  } else if (path == kStatusPath && os::peer_is_loopback(r.connection->socket)) {
+  } else if (path == kStatusPath && is_local(r)) {
     respond_status_page(s, r, body);
-  } else if (path == kCanaryPath && r.connection->canary && s.canary.file) {
+  } else if (path == kCanaryPath && is_canary(r) && s.canary.file) {
     respond_file(s, r, request, s.canary.file);
   } else {
     respond_error(s, r, 404, r.keep_alive, body);
@@ -192,7 +192,7 @@ bool lacks_certificate(const Services& s, const Request& r, std::string_view pat
 }
 
 void respond_forbidden(Services& s, Request& r, bool send_body) {
-  if (s.refusal_log != nullptr) s.refusal_log->add(r.connection->socket, kNoCertificate, {});
+  log_refusal(s, r, kNoCertificate);
   r.keep_alive = false;
   http::ResponseHead head;
   head.status = 403;
@@ -221,7 +221,6 @@ void end_request(Request& r) {
 // client waits to be told whether it is wanted (RFC 9110 10.1.1): then the final status goes out at
 // once, and with it the connection, since nobody knows whether the body will follow.
 void begin_request(Services& s, Request& r, const http::RequestHead& request) {
-  r.connection->requests++;
   if (request.method == http::Method::Put && begin_upload(s, r, request)) return;
   r.body = http::BodyReader(request, s.options.discarded_body_bytes_max);
   const bool known_too_large = request.content_length > s.options.discarded_body_bytes_max;

@@ -3,7 +3,10 @@
 // is given that alone. Over HTTP/1.1 a request has the whole connection: its state is the
 // connection's, and what it sends is the connection's output. Here HTTP/2 will differ.
 #pragma once
+#include <string>
+
 #include "conn/dispatch.hpp"
+#include "os/socket_io.hpp"
 
 namespace spliced::conn {
 
@@ -37,9 +40,38 @@ inline Span& output_of(Request& r) {
   return r.connection->output;
 }
 
-// The client's certificate, verified; null: it has shown none.
-inline const tls::ClientIdentity* client_of(const Request& r) {
+// The client, and what it came by.
+inline const tls::ClientIdentity* client_of(const Request& r) {  // null: it has shown none
   return r.connection->client.get();
+}
+inline std::string peer_address_of(const Request& r) {
+  return os::peer_address(r.connection->socket);
+}
+inline bool is_local(const Request& r) {
+  return os::peer_is_loopback(r.connection->socket);
+}
+inline bool is_canary(const Request& r) {
+  return r.connection->canary;
+}
+inline bool is_offloaded(const Request& r) {  // the kernel encrypts: pages and pipes can be sent
+  return r.connection->offloaded;
+}
+inline bool client_hung_up(const Request& r) {  // nobody is there any more
+  return r.connection->peer_hung_up;
+}
+inline bool client_is_done(const Request& r) {  // it will send nothing more
+  return r.connection->peer_done || r.connection->peer_hung_up;
+}
+inline void log_refusal(Services& s, const Request& r, const char* reason) {
+  if (s.refusal_log != nullptr) s.refusal_log->add(r.connection->socket, reason, {});
+}
+
+// The connection's account of its requests.
+inline void mark_served(Request& r) {
+  r.connection->served = true;
+}
+inline bool has_requests_left(const Services& s, const Request& r) {
+  return r.connection->requests < s.options.requests_per_connection_max;
 }
 
 // Before the ring is given something to do for it: counted until the completion, and joined. An

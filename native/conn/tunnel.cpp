@@ -65,13 +65,12 @@ Flow down(Services& s, Request& r) {
 }
 
 Flow up(Services& s, Request& r) {
-  Connection& c = *r.connection;
   Exchange& x = *r.exchange;
   Span& input = input_of(r);
   if (x.response_over) return Flow::Blocked;
   Upstream& u = upstream_of(s, r);
   if (input.empty()) {
-    if (c.peer_done || c.peer_hung_up) {
+    if (client_is_done(r)) {
       x.response_over = true;
       return Flow::Moved;
     }
@@ -101,7 +100,7 @@ void begin_tunnel(Services& s, Request& r) {
   Exchange& x = *r.exchange;
   x.tunnel = x.head_done = true;
   x.to_upstream.release(s.buffers);
-  r.connection->served = true;
+  mark_served(r);
   r.keep_alive = false;
   s.figures.websockets.add();
   s.figures.websockets_ever.add();

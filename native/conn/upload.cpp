@@ -8,9 +8,6 @@
 #include <algorithm>
 
 #include "base/assert.hpp"
-#include "conn/input.hpp"
-#include "conn/send_failure.hpp"
-#include "conn/stream.hpp"
 #include "conn/transport.hpp"
 
 namespace spliced::conn {
@@ -44,16 +41,7 @@ void refuse_write(Upload& u, int error) {
 // Every byte that came is in the file.
 Turn conclude(Services& s, Request& r) {
   Upload& u = *r.upload;
-  if (u.end == End::Received) {
-    Turn turn = Turn::Again;
-    (void)take_received(s, *r.connection, u.received, turn);
-    if (state_of(r) == State::Receive) {
-      u.end = End::None;  // a warning, which changes nothing
-    } else {
-      r.upload.reset();
-    }
-    return turn;
-  }
+  if (u.end == End::Received) return end_input(s, r);
   const std::shared_ptr<upload::Ticket> ticket = u.ticket;
   if (u.end == End::Refusal) {
     const std::unique_ptr<Upload> ended = std::move(r.upload);

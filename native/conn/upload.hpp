@@ -61,7 +61,7 @@ struct Upload {
 
 inline constexpr std::string_view kUploadPrefix = ".spliced/upload/";
 
-// A PUT, its head at the front of c.input. False: it is not for an upload, and nothing was done.
+// A PUT, its head at the front of the input. False: it is not for an upload, and nothing was done.
 bool begin_upload(Services& s, Request& r, const http::RequestHead& request);
 // What is not a PUT, for a path with kUploadPrefix.
 void answer_upload(Services& s, Request& r, const http::RequestHead& request,
@@ -74,6 +74,8 @@ void on_upload_deadline(Services& s, Request& r);
 // upload_input.cpp. Fills the lane with what there is. True: there may be more, but it was enough
 // for one turn.
 bool fill_upload(Services& s, Request& r);
+// End::Received: what came is dealt with.
+Turn end_input(Services& s, Request& r);
 // Sends what is in the output: 100 (Continue). False: the state has changed, or must wait.
 bool send_continue(Services& s, Request& r, Turn& turn);
 

@@ -125,8 +125,7 @@ bool begin_upload(Services& s, Request& r, const http::RequestHead& request) {
   if (target.status != 0 || path.view().substr(0, kUploadPrefix.size()) != kUploadPrefix)
     return false;
   // Where its body is not read nobody can find the next request.
-  const bool lets_persist = request.keep_alive && !s.stopping &&
-                            r.connection->requests < s.options.requests_per_connection_max;
+  const bool lets_persist = request.keep_alive && !s.stopping && has_requests_left(s, r);
   r.keep_alive = lets_persist && !request.has_body;
   const auto ticket = find_ticket(s, path.view().substr(kUploadPrefix.size()));
   std::unique_ptr<Upload> upload;

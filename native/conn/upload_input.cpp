@@ -104,4 +104,15 @@ bool send_continue(Services& s, Request& r, Turn& turn) {
   return false;
 }
 
+Turn end_input(Services& s, Request& r) {
+  Turn turn = Turn::Again;
+  (void)take_received(s, *r.connection, r.upload->received, turn);
+  if (state_of(r) == State::Receive) {
+    r.upload->end = End::None;  // a warning, which changes nothing
+  } else {
+    r.upload.reset();
+  }
+  return turn;
+}
+
 }  // namespace spliced::conn

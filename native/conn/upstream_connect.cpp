@@ -8,7 +8,7 @@
 namespace spliced::conn {
 
 Turn connect_to_upstream(Services& s, Request& r) {
-  if (r.connection->peer_hung_up) {
+  if (client_hung_up(r)) {
     abort(s, r, Ending::PeerGone);
     return Turn::Again;
   }
