@@ -87,6 +87,24 @@ function* includeRule(path, text) {
   }
 }
 
+// What decides about a request knows it, and not what it came over: HTTP/2 has many over one.
+const requestFolder = 'native/conn/request/';
+const requestHeaders = /^(request\/.*|buffer|refusal_log|services|state|transport)\.hpp$/;
+
+function* requestRule(path, text) {
+  if (!path.startsWith(requestFolder)) return;
+  for (const { line, match } of matches(text, /^\s*#\s*include\s+"conn\/([^"]+)"/)) {
+    const header = match[1];
+    if (!requestHeaders.test(header)) {
+      yield { line, message: `${requestFolder} must not include conn/${header}` };
+    }
+  }
+  if (path === `${requestFolder}request.hpp`) return;
+  for (const { line } of matches(withoutComments(text), /\bConnection\b|(->|\.)connection\b/)) {
+    yield { line, message: `${requestFolder} asks its connection by conn/transport.hpp` };
+  }
+}
+
 function* closeRule(path, text) {
   const isAllowed = path.startsWith('native/os/') || basename(path).startsWith('closer');
   if (!path.startsWith('native/') || isAllowed) return;
@@ -177,7 +195,15 @@ export function findCycle(graph) {
   return undefined;
 }
 
-const rules = [licenceRule, lengthRule, includeRule, closeRule, scriptRule, machineRule];
+const rules = [
+  licenceRule,
+  lengthRule,
+  includeRule,
+  requestRule,
+  closeRule,
+  scriptRule,
+  machineRule,
+];
 
 /** Files of the project: what git tracks and what it would add. */
 function projectFiles() {

@@ -104,7 +104,7 @@ inline constexpr size_t kPieceBytes = 65536;
 inline constexpr size_t kBurstBytes = 1024 * 1024;
 static_assert(kPieceBytes % kRecordPlaintextBytes == 0, "middle pieces must end on a record");
 inline constexpr uint32_t kPipesKeptMax = 64;
-// What is remembered of a body while it is sent (conn/witness.hpp): samples, and bytes of each.
+// What is remembered of a body while it is sent (conn/request/witness.hpp): samples, and bytes of each.
 inline constexpr size_t kWitnessesMax = 16;
 inline constexpr size_t kWitnessBytes = 16;
 inline constexpr int kStepsPerTurn = 24;  // of a connection's states; about eight small requests

@@ -10,7 +10,7 @@
 #include "conn/buffer.hpp"
 #include "conn/connection_log.hpp"
 #include "conn/ledger.hpp"
-#include "conn/request.hpp"
+#include "conn/request/request.hpp"
 #include "conn/state.hpp"
 #include "tls/session.hpp"
 

@@ -2,7 +2,7 @@
 // What happens when a state has lasted too long. A peer whose TCP still acknowledges at a rate is
 // slow, not gone: its deadline moves. One that acknowledges less is reset and counted as aborted.
 #include "conn/dispatch.hpp"
-#include "conn/exchange.hpp"
+#include "conn/request/exchange.hpp"
 #include "os/socket_io.hpp"
 
 namespace spliced::conn {

@@ -4,8 +4,8 @@
 #include <algorithm>
 #include <utility>
 
-#include "conn/exchange.hpp"
 #include "conn/input.hpp"
+#include "conn/request/exchange.hpp"
 #include "conn/send_failure.hpp"
 #include "conn/stream.hpp"
 #include "conn/transport.hpp"

@@ -7,7 +7,7 @@
 
 #include "base/assert.hpp"
 #include "conn/dispatch.hpp"
-#include "conn/exchange.hpp"
+#include "conn/request/exchange.hpp"
 #include "os/socket_io.hpp"
 
 namespace spliced::conn {

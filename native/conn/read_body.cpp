@@ -5,7 +5,7 @@
 
 #include "conn/dispatch.hpp"
 #include "conn/input.hpp"
-#include "conn/routing.hpp"
+#include "conn/request/routing.hpp"
 
 namespace spliced::conn {
 namespace {

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 // Between requests: reads until a head is complete and hands it to routing.cpp. A head that comes
 // byte by byte has its turns like everything else.
-#include "conn/answer.hpp"
 #include "conn/dispatch.hpp"
 #include "conn/input.hpp"
-#include "conn/routing.hpp"
+#include "conn/request/answer.hpp"
+#include "conn/request/routing.hpp"
 #include "http/head.hpp"
 
 namespace spliced::conn {

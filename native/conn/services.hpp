@@ -19,7 +19,7 @@
 #include "conn/figures.hpp"
 #include "conn/occupancy.hpp"
 #include "conn/refusal_log.hpp"
-#include "conn/upstream.hpp"
+#include "conn/request/upstream.hpp"
 #include "conn/waiting.hpp"
 #include "files/file_cache.hpp"
 #include "http/date.hpp"

@@ -9,7 +9,7 @@
 #include <cstring>
 
 #include "base/assert.hpp"
-#include "conn/file_body.hpp"
+#include "conn/request/file_body.hpp"
 #include "conn/send_failure.hpp"
 #include "conn/stream.hpp"
 #include "conn/transport.hpp"

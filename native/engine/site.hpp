@@ -5,7 +5,7 @@
 #include <string>
 #include <vector>
 
-#include "conn/site.hpp"
+#include "conn/request/site.hpp"
 #include "engine/client_certificates.hpp"
 
 namespace spliced::engine {

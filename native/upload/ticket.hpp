@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // A bundle that the daemon lets a client upload: the part of it that is there, who writes it, and
 // how it ends. Shared by the daemon (seam/), by the engines (one connection writes,
-// conn/upload.cpp) and by the thread that hashes and syncs (keeper.hpp); each may call from its own
+// conn/request/upload.cpp) and by the thread that hashes and syncs (keeper.hpp); each may call from its own
 // thread. It outlives an engine that hangs: the engine in its place goes on with the same ticket,
 // and a write that the first one has under way keeps the second from writing beside it.
 #pragma once

@@ -9,7 +9,7 @@ import { type FileHandle, open, readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { entryOf } from '../descriptors.js';
 
-/** What `spliced pack` keeps for itself; never served (native/conn/routing.cpp). */
+/** What `spliced pack` keeps for itself; never served (native/conn/request/routing.cpp). */
 export const ownDirectory = '.spliced';
 /** The end of a name that is only there while a file is written. */
 export const unfinishedSuffix = '.spliced-unfinished';

@@ -17,7 +17,7 @@ PathPrefixes of(std::initializer_list<const char*> texts) {
   return prefixes;
 }
 
-// As conn/routing.cpp asks: the target resolved, then the rule.
+// As conn/request/routing.cpp asks: the target resolved, then the rule.
 bool covered(const PathPrefixes& prefixes, const std::string& target) {
   PathBuffer path;
   REQUIRE(resolve_target(target, path).status == 0);

@@ -90,6 +90,16 @@ t.test('each tidy rule finds what it is for', async (t) => {
     ['native/http/a.cpp', `${licence}#include "conn/conn.hpp"\n`, /must not include native\/conn/],
     ['native/base/a.hpp', `${licence}#include "os/fd.hpp"\n`, /must not include native\/os/],
     ['native/conn/a.cpp', `${licence}  ::close(fd);\n`, /bare ::close/],
+    [
+      'native/conn/request/a.cpp',
+      `${licence}#include "conn/stream.hpp"\n`,
+      /must not include conn\/stream/,
+    ],
+    [
+      'native/conn/request/a.cpp',
+      `${licence}  send(r.connection->socket);\n`,
+      /asks its connection by conn\/transport/,
+    ],
     ['docs/a.md', `see ${machine}\n`, /path of one machine/],
     ['docs/a.md', `see ${registry}\n`, /package registry/],
     ['package-lock.json', '"resolved": "x"\n', /lock file/],
@@ -104,6 +114,11 @@ t.test('each tidy rule finds what it is for', async (t) => {
     ['src/commands/a.ts', `${licence}import x from '../config/y.js';\n`],
     ['native/os/fd.cpp', `${licence}::close(fd);\n`],
     ['native/conn/a.cpp', `${licence}// never a bare ::close( here\nFd::close();\n`],
+    [
+      'native/conn/request/a.cpp',
+      `${licence}#include "conn/transport.hpp"\n#include "conn/request/upload.hpp"\n// its Connection\n`,
+    ],
+    ['native/conn/a.cpp', `${licence}#include "conn/stream.hpp"\nsend(r.connection->socket);\n`],
     ['native/seam/a.cpp', `${licence}#include <napi.h>\n#include "engine/engine.hpp"\n`],
     ['docs/a.md', 'https://nodejs.org/api/tls.html /usr/include /etc/spliced\n'],
   ];

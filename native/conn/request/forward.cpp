@@ -6,8 +6,8 @@
 
 #include <algorithm>
 
-#include "conn/chunk.hpp"
-#include "conn/exchange.hpp"
+#include "conn/request/chunk.hpp"
+#include "conn/request/exchange.hpp"
 #include "conn/transport.hpp"
 
 namespace spliced::conn {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // A backend is being connected to. TCP's socket says when it is; a Unix socket whose backlog is
 // full says nothing, so it is asked again after a tick.
-#include "conn/exchange.hpp"
+#include "conn/request/exchange.hpp"
 #include "conn/transport.hpp"
 #include "os/upstream_socket.hpp"
 

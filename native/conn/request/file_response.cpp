@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // See file_response.hpp. What the fields mean is in http/; here is the order of their application.
-#include "conn/file_response.hpp"
+#include "conn/request/file_response.hpp"
 
-#include "conn/answer.hpp"
+#include "conn/request/answer.hpp"
 #include "conn/transport.hpp"
 #include "http/conditions.hpp"
 #include "os/host.hpp"

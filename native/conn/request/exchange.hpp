@@ -10,8 +10,8 @@
 #pragma once
 #include <cstdint>
 
+#include "conn/request/upstream.hpp"
 #include "conn/services.hpp"
-#include "conn/upstream.hpp"
 #include "http/upstream_response.hpp"
 #include "http/websocket.hpp"
 

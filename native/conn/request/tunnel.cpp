@@ -4,8 +4,8 @@
 #include <algorithm>
 #include <cstring>
 
-#include "conn/chunk.hpp"
-#include "conn/exchange.hpp"
+#include "conn/request/chunk.hpp"
+#include "conn/request/exchange.hpp"
 #include "conn/transport.hpp"
 #include "os/socket_io.hpp"
 

@@ -1,15 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 // See exchange.hpp. Here: how an exchange begins, ends and fails, and the loop of both pumps.
-#include "conn/exchange.hpp"
+#include "conn/request/exchange.hpp"
 
 #include <algorithm>
 #include <utility>
 
 #include "base/assert.hpp"
-#include "conn/answer.hpp"
-#include "conn/routing.hpp"
+#include "conn/request/answer.hpp"
+#include "conn/request/routing.hpp"
+#include "conn/request/unavailable.hpp"
 #include "conn/transport.hpp"
-#include "conn/unavailable.hpp"
 #include "http/upstream_request.hpp"
 #include "os/socket_io.hpp"
 

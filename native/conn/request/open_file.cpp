@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // See open_file.hpp. Two phases: r.file is null while the path is opened, set while the
 // small body is read.
-#include "conn/open_file.hpp"
+#include "conn/request/open_file.hpp"
 
-#include "conn/lookup.hpp"
+#include "conn/request/lookup.hpp"
 #include "conn/transport.hpp"
 #include "files/residency.hpp"
 #include "os/socket_io.hpp"

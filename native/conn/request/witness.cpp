@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // See witness.hpp.
-#include "conn/witness.hpp"
+#include "conn/request/witness.hpp"
 
 #include <algorithm>
 #include <cstring>

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // See unavailable.hpp.
-#include "conn/unavailable.hpp"
+#include "conn/request/unavailable.hpp"
 
-#include "conn/answer.hpp"
+#include "conn/request/answer.hpp"
 
 namespace spliced::conn {
 namespace {

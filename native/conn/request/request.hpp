@@ -10,11 +10,11 @@
 #include <string>
 
 #include "base/assert.hpp"
-#include "conn/exchange_ptr.hpp"
-#include "conn/parts.hpp"
-#include "conn/site.hpp"
-#include "conn/upload.hpp"
-#include "conn/witness.hpp"
+#include "conn/request/exchange_ptr.hpp"
+#include "conn/request/parts.hpp"
+#include "conn/request/site.hpp"
+#include "conn/request/upload.hpp"
+#include "conn/request/witness.hpp"
 #include "files/file_cache.hpp"
 #include "http/body.hpp"
 #include "os/pipe_pool.hpp"

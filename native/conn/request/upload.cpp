@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // State::Receive; see upload.hpp. A turn reads into one pipe as much as there is, hands it to the
 // ring if that has none, and comes to an end when every byte that has come is written.
-#include "conn/upload.hpp"
+#include "conn/request/upload.hpp"
 
 #include <errno.h>
 

@@ -7,8 +7,8 @@
 #include <cstring>
 #include <utility>
 
-#include "conn/chunk.hpp"
-#include "conn/exchange.hpp"
+#include "conn/request/chunk.hpp"
+#include "conn/request/exchange.hpp"
 #include "conn/transport.hpp"
 #include "os/upstream_socket.hpp"
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // See answer.hpp.
-#include "conn/answer.hpp"
+#include "conn/request/answer.hpp"
 
 #include <cstring>
 

@@ -2,10 +2,10 @@
 // The answers to requests for uploads. See upload.hpp.
 #include <algorithm>
 
-#include "conn/answer.hpp"
-#include "conn/routing.hpp"
+#include "conn/request/answer.hpp"
+#include "conn/request/routing.hpp"
+#include "conn/request/upload.hpp"
 #include "conn/transport.hpp"
-#include "conn/upload.hpp"
 #include "http/content_range.hpp"
 #include "http/routes.hpp"
 #include "http/target.hpp"

@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 // See lookup.hpp. A step that had to wait for the disk begins again at its own place: Lookup says
 // where, and the head is read again, since its bytes are still there.
-#include "conn/lookup.hpp"
+#include "conn/request/lookup.hpp"
 
 #include "base/assert.hpp"
-#include "conn/answer.hpp"
-#include "conn/file_response.hpp"
-#include "conn/open_file.hpp"
-#include "conn/routing.hpp"
+#include "conn/request/answer.hpp"
+#include "conn/request/file_response.hpp"
+#include "conn/request/open_file.hpp"
+#include "conn/request/routing.hpp"
 #include "conn/transport.hpp"
 #include "http/asset_name.hpp"
 #include "http/media_type.hpp"

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 // See routing.hpp.
-#include "conn/routing.hpp"
+#include "conn/request/routing.hpp"
 
-#include "conn/answer.hpp"
-#include "conn/exchange.hpp"
-#include "conn/file_response.hpp"
-#include "conn/lookup.hpp"
+#include "conn/request/answer.hpp"
+#include "conn/request/exchange.hpp"
+#include "conn/request/file_response.hpp"
+#include "conn/request/lookup.hpp"
 #include "conn/transport.hpp"
 #include "http/target.hpp"
 #include "os/socket_io.hpp"
