@@ -39,6 +39,7 @@ struct Span {
   size_t size() const { return end - begin; }
   size_t room() const { return BufferPool::kBytes - end; }
   char* data() { return memory.get() + begin; }
+  const char* data() const { return memory.get() + begin; }
   char* tail() { return memory.get() + end; }
   void hold(BufferPool& pool) {
     if (!memory) memory = pool.take();

@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 // Between requests: reads until a head is complete and hands it to routing.cpp. A head that comes
 // byte by byte has its turns like everything else.
+#include "base/assert.hpp"
 #include "conn/dispatch.hpp"
 #include "conn/input.hpp"
 #include "conn/request/answer.hpp"
 #include "conn/request/routing.hpp"
+#include "conn/transport.hpp"
 #include "http/head.hpp"
 
 namespace spliced::conn {
@@ -47,6 +49,15 @@ Turn rest(Services& s, Connection& c) {
 void begin_head(Services& s, Connection& c) {
   c.request.began_ms = s.now_ms;
   s.set_deadline(c, s.now_ms + s.options.head_timeout_ms);
+}
+
+http::RequestHead head_again(const Services& s, Request& r) {
+  const Span& input = input_of(r);
+  http::RequestHead request;
+  const http::HeadResult again =
+      http::parse_head({input.data(), input.size()}, request, s.options.head);
+  SPLICED_ASSERT(again.outcome == http::Outcome::Complete && again.consumed == r.head_bytes);
+  return request;
 }
 
 Turn read_head(Services& s, Connection& c) {

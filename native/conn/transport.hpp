@@ -4,8 +4,11 @@
 // connection's, and what it sends is the connection's output. Here HTTP/2 will differ.
 #pragma once
 #include <string>
+#include <string_view>
 
 #include "conn/dispatch.hpp"
+#include "http/head.hpp"
+#include "http/response.hpp"
 #include "os/socket_io.hpp"
 
 namespace spliced::conn {
@@ -27,8 +30,19 @@ inline void set_deadline(Services& s, Request& r, uint64_t at_ms) {
   s.set_deadline(*r.connection, at_ms);
 }
 
-// What has come of its body and was not taken yet; over HTTP/1.1 the head is before it until
-// end_request(), and the next request may be behind it.
+// Its head, which is there until consume_head(); views of it do not outlive a wait. Over HTTP/1.1
+// it is at the front of the input.
+http::RequestHead head_again(const Services& s, Request& r);  // read_head.cpp
+inline std::string_view head_text_of(Request& r) {
+  return {r.connection->input.data(), r.head_bytes};
+}
+inline void consume_head(Request& r) {
+  r.connection->input.begin += r.head_bytes;
+  r.head_bytes = 0;
+}
+
+// What has come of its body and was not taken yet. Over HTTP/1.1 the head is before it, and the
+// next request may be behind it.
 inline Span& input_of(Request& r) {
   return r.connection->input;
 }
@@ -39,6 +53,8 @@ inline const Span& input_of(const Request& r) {
 inline Span& output_of(Request& r) {
   return r.connection->output;
 }
+// The response's head goes there. respond.cpp.
+void write_head(Services& s, Request& r, const http::ResponseHead& head);
 
 // The client, and what it came by.
 inline const tls::ClientIdentity* client_of(const Request& r) {  // null: it has shown none

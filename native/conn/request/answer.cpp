@@ -10,14 +10,10 @@
 namespace spliced::conn {
 
 void send_head(Services& s, Request& r, http::ResponseHead& head) {
-  Span& output = output_of(r);
   head.date = s.date();
   head.keep_alive = r.keep_alive;
   if (r.route != nullptr) head.fields = r.route->fields;
-  output.hold(s.buffers);
-  const size_t bytes = http::format_head(head, output.tail(), output.room());
-  SPLICED_ASSERT(bytes > 0);  // http/response.hpp bounds every head
-  output.end += bytes;
+  write_head(s, r, head);
   s.figures.count_status(head.status);
   mark_served(r);
   enter(s, r, State::Respond);

@@ -41,9 +41,8 @@ bool write_request(Services& s, Request& r, Exchange& x, const http::RequestHead
     forwarding.certificate_fingerprint = fingerprint;
   }
   x.to_upstream.hold(s.buffers);
-  const size_t bytes =
-      http::format_upstream_request({input_of(r).data(), r.head_bytes}, request, forwarding,
-                                    x.to_upstream.tail(), x.to_upstream.room());
+  const size_t bytes = http::format_upstream_request(head_text_of(r), request, forwarding,
+                                                     x.to_upstream.tail(), x.to_upstream.room());
   x.to_upstream.end += bytes;
   return bytes > 0;
 }
@@ -156,8 +155,7 @@ void begin_proxy(Services& s, Request& r, const http::RequestHead& request, std:
   }
   describe(*x, request, s.now_ms);
   r.exchange = std::move(x);
-  input_of(r).begin += r.head_bytes;
-  r.head_bytes = 0;
+  consume_head(r);
   if (!obtain_upstream(s, r, /*fresh=*/false)) fail_exchange(s, r, UpstreamFailure::Exhausted);
 }
 

@@ -200,17 +200,8 @@ void respond_forbidden(Services& s, Request& r, bool send_body) {
   respond_text(s, r, head, "403 Forbidden: this path needs a client certificate\n", send_body);
 }
 
-http::RequestHead head_again(const Services& s, Request& r) {
-  http::RequestHead request;
-  const http::HeadResult again =
-      http::parse_head({input_of(r).data(), input_of(r).size()}, request, s.options.head);
-  SPLICED_ASSERT(again.outcome == http::Outcome::Complete && again.consumed == r.head_bytes);
-  return request;
-}
-
 void end_request(Request& r) {
-  input_of(r).begin += r.head_bytes;
-  r.head_bytes = 0;
+  consume_head(r);
   r.route = nullptr;
   r.site.reset();
   r.lookup = Lookup{};

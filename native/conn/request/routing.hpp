@@ -24,8 +24,6 @@ bool lacks_certificate(const Services& s, const Request& r, std::string_view pat
 // The connection ends: only a new handshake can bring a certificate.
 void respond_forbidden(Services& s, Request& r, bool send_body);
 
-// The head at the front of the input, whose views did not outlive a wait.
-http::RequestHead head_again(const Services& s, Request& r);
 // The head has been answered: it is consumed, and its route is let go.
 void end_request(Request& r);
 

@@ -143,7 +143,7 @@ bool begin_upload(Services& s, Request& r, const http::RequestHead& request) {
     return true;
   }
   // A client that has begun to send does not wait (RFC 9110 10.1.1).
-  if (request.expect_continue && input_of(r).size() == r.head_bytes) {
+  if (request.expect_continue && input_of(r).size() == head_text_of(r).size()) {
     output_of(r).hold(s.buffers);
     append_body(r, "HTTP/1.1 100 Continue\r\n\r\n");
   }
