@@ -16,13 +16,13 @@ namespace {
 
 // The peer's TCP is gone. It may have left as soon as it had its last response: then all that is
 // missing is our farewell, the last record and the FIN. One that said goodbye may have left without
-// an acknowledgement, but cannot have had what TCP never took.
-Ending ending_by_peer(Services& s, Connection& c) {
+// an acknowledgement, but cannot have had what TCP never took. `observed`: in this turn, before.
+Ending ending_by_peer(Services& s, Connection& c, bool observed = false) {
   const tls::CipherSpec* cipher = c.offloaded ? c.cipher : c.session->cipher();
   uint64_t farewell = 0, missing = 0, untaken = 0;
   if (c.farewell_sent && cipher != nullptr) farewell = 2 + cipher->record_overhead_bytes();
   if (c.offloaded) {
-    observe(s, c);
+    if (!observed) observe(s, c);
     missing = c.ledger.unacked();
     untaken = c.ledger.pending_at_most();
   } else {
@@ -149,9 +149,10 @@ Turn close_notify(Services& s, Connection& c) {
 }
 
 Turn settle(Services& s, Connection& c) {
-  bool settled = false;
+  bool settled = false, observed = false;
   if (c.offloaded) {
     observe(s, c);
+    observed = true;
     settled = c.ledger.settled();
   } else {
     const os::Moved moved = c.session->flush();
@@ -160,7 +161,7 @@ Turn settle(Services& s, Connection& c) {
     report_pending(s, c, c.session->unsent_bytes());
   }
   if (c.peer_hung_up) {
-    abort(s, c, ending_by_peer(s, c));
+    abort(s, c, ending_by_peer(s, c, observed));
     return Turn::Again;
   }
   if (!settled) {

@@ -18,12 +18,14 @@ void count_fallback(Services& s, tls::Fallback reason) {
 
 // Where TCP's stream stands. One reading may be too small (an acknowledgement between its two
 // calls) but never too large, and nothing is being written: so the largest of a few is exact. A
-// base that is too small would make the ledger see more in TCP than was handed over, for ever.
-uint64_t stream_position(int socket) {
+// base that is too small would make the ledger see more in TCP than was handed over, for ever. All
+// that TCP ever took is `written`: a reading that says so is exact by itself.
+uint64_t stream_position(int socket, uint64_t written) {
   constexpr int kReadingsMax = 5;
   os::TcpCounters before, now;
   (void)os::tcp_counters(socket, before);
   uint64_t position = before.accepted;
+  if (position == written) return position;
   for (int i = 1; i < kReadingsMax && os::tcp_counters(socket, now); i++) {
     position = std::max(position, now.accepted);
     if (now.acked == before.acked) break;  // so nothing came between the parts of `before`
@@ -36,7 +38,7 @@ void commit(Services& s, Connection& c, const tls::Promotion& promotion) {
   Ledger::Base base;
   base.record_overhead_bytes = promotion.cipher->record_overhead_bytes();
   base.sequence = promotion.transmit_sequence;
-  base.tcp_accepted = stream_position(c.socket);
+  base.tcp_accepted = stream_position(c.socket, c.session->bytes_sent());
   base.tcp_acked = base.tcp_accepted;  // what is acknowledged of the handshake is not ours
   c.ledger = Ledger(base);
   c.receive_sequence_at_most = promotion.receive_sequence;

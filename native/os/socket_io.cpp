@@ -106,6 +106,12 @@ Received receive_plain(int socket, char* out, size_t capacity) {
   return {got.io, RecordType::ApplicationData, got.bytes, got.error};
 }
 
+Received peek_plain(int socket, char* out, size_t capacity) {
+  const int flags = MSG_DONTWAIT | MSG_PEEK;
+  const Moved got = verdict(retry([&] { return ::recv(socket, out, capacity, flags); }));
+  return {got.io, RecordType::ApplicationData, got.bytes, got.error};
+}
+
 Moved send_bytes(int socket, const char* data, size_t bytes, bool more) {
   const int flags = MSG_DONTWAIT | MSG_NOSIGNAL | (more ? MSG_MORE : 0);
   return verdict(retry([&] { return ::send(socket, data, bytes, flags); }));

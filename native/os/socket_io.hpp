@@ -38,6 +38,8 @@ Received receive_record(int socket, char* out, size_t capacity);
 
 // One recv on any socket: bytes, whatever they are.
 Received receive_plain(int socket, char* out, size_t capacity);
+// The same bytes will be received again (MSG_PEEK).
+Received peek_plain(int socket, char* out, size_t capacity);
 
 // Plaintext to the socket. `more`: the record may stay open for what follows (MSG_MORE).
 Moved send_bytes(int socket, const char* data, size_t bytes, bool more);

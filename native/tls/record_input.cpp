@@ -41,10 +41,11 @@ const BIO_METHOD* method() {
 
 }  // namespace
 
-BIO* RecordInput::open(int socket) {
+BIO* RecordInput::open(int socket, BIO* output) {
   BIO* bio = method() != nullptr ? BIO_new(method()) : nullptr;
   if (bio == nullptr) return nullptr;
   socket_ = socket;
+  output_ = output;
   BIO_set_data(bio, this);
   BIO_set_init(bio, 1);
   return bio;
@@ -71,7 +72,7 @@ int RecordInput::read(BIO* bio, char* out, int wanted) {
     BIO_set_retry_read(bio);
     return -1;
   }
-  const os::Received got = os::receive_plain(socket_, out, static_cast<size_t>(wanted));
+  const os::Received got = receive(out, static_cast<size_t>(wanted), between);
   switch (got.io) {
     case os::Io::Done:
       follow(out, got.bytes);
@@ -87,6 +88,57 @@ int RecordInput::read(BIO* bio, char* out, int wanted) {
       break;
   }
   return -1;
+}
+
+os::Received RecordInput::receive(char* out, size_t wanted, bool between) {
+  if (is_empty() && between && reads_ != Reads::AsAsked) {
+    // Nobody answers what has not left.
+    if (drained_ && BIO_ctrl_pending(output_) > 0) return {os::Io::WouldBlock, {}, 0, 0};
+    const os::Received got = receive_ahead();
+    if (got.io != os::Io::Done) return got;
+  }
+  if (is_empty()) return os::receive_plain(socket_, out, wanted);
+  const size_t bytes = std::min(wanted, ahead_end_ - ahead_begin_);
+  std::memcpy(out, ahead_ + ahead_begin_, bytes);
+  ahead_begin_ += bytes;
+  return {os::Io::Done, os::RecordType::ApplicationData, bytes, 0};
+}
+
+// Done with nothing in ahead_: as OpenSSL asks. Before our first flight a client has nothing more
+// to say than its ClientHello; if it says more all the same, the connection is not the kernel's
+// (Session::quiescent). Behind the end of the handshake its first request may wait already.
+os::Received RecordInput::receive_ahead() {
+  ahead_begin_ = ahead_end_ = 0;
+  os::Received got;
+  if (reads_ == Reads::Hello) {
+    got = os::receive_plain(socket_, ahead_, sizeof ahead_);
+    drained_ = got.bytes < sizeof ahead_;
+  } else {
+    got = os::peek_plain(socket_, ahead_, sizeof ahead_);
+    if (got.io != os::Io::Done) return got;
+    const size_t bytes = whole_records(got.bytes);
+    if (bytes > 0)
+      got = os::receive_plain(socket_, ahead_, bytes);
+    else
+      got.bytes = 0;
+  }
+  if (got.io == os::Io::Done) ahead_end_ = got.bytes;
+  return got;
+}
+
+// Of the handshake's records at the front of ahead_, in bytes.
+size_t RecordInput::whole_records(size_t bytes) const {
+  constexpr uint8_t kApplicationData = 23;
+  size_t end = 0;
+  while (end + kHeaderBytes <= bytes) {
+    const auto* header = reinterpret_cast<const uint8_t*>(ahead_) + end;
+    const size_t length = kHeaderBytes + (static_cast<size_t>(header[3]) << 8 | header[4]);
+    const bool is_last = header[0] == kApplicationData;
+    if (end + length > bytes || (is_last && reads_ == Reads::Flight12)) break;
+    end += length;
+    if (is_last) break;
+  }
+  return end;
 }
 
 // OpenSSL asks for a header, and then for the rest of that record.

@@ -81,8 +81,8 @@ std::unique_ptr<Session> Session::start(std::shared_ptr<const ContextGeneration>
                                         int socket) {
   std::unique_ptr<Session> session(new Session());
   session->ssl_ = SSL_new(generation->default_context());
-  BIO* input = session->input_.open(socket);
   BIO* output = BIO_new(BIO_s_mem());
+  BIO* input = session->input_.open(socket, output);
   if (session->ssl_ == nullptr || input == nullptr || output == nullptr) {
     BIO_free(input);
     BIO_free(output);
@@ -139,6 +139,7 @@ os::Moved Session::flush() {
     const os::Moved moved = os::send_bytes(socket_, data + sent_, total - sent_, false);
     if (moved.io != os::Io::Done) return moved;
     sent_ += moved.bytes;
+    bytes_sent_ += moved.bytes;
   }
   (void)BIO_reset(output_);
   sent_ = accounted_ = 0;
@@ -179,6 +180,7 @@ bool Session::request_ticket() {
 }
 
 Handshake Session::advance() {
+  if (bytes_sent_ > 0) input_.flight_was_sent(SSL_version(ssl_) == TLS1_3_VERSION);
   ERR_clear_error();
   const int result = SSL_do_handshake(ssl_);
   if (result == 1) {
@@ -254,7 +256,7 @@ bool Session::has_fragment_limit() const {
 }
 
 bool Session::quiescent() const {
-  return finished_ && SSL_has_pending(ssl_) == 0 && unsent_bytes() == 0;
+  return finished_ && SSL_has_pending(ssl_) == 0 && input_.is_empty() && unsent_bytes() == 0;
 }
 
 bool Session::export_keys(const CipherSpec& spec, TrafficKeys& transmit,

@@ -83,6 +83,7 @@ class Session {
   os::Moved close_notify();
   os::Moved flush();
   size_t unsent_bytes() const;
+  uint64_t bytes_sent() const { return bytes_sent_; }  // that the socket took, in all
 
   static void on_keylog(const SSL* ssl, const char* line);
   // During the verification, which keeps nothing of a certificate that it refuses.
@@ -114,6 +115,7 @@ class Session {
   bool sent_change_cipher_spec_ = false;
   bool openssl_had_enough_ = false;  // of warnings, or of empty records: its own limits
   int tickets_tried_ = 0;
+  uint64_t bytes_sent_ = 0;
   uint64_t records_sent_ = 0;         // under the keys that the kernel will get
   uint64_t last_explicit_nonce_ = 0;  // TLS 1.2 AES-GCM
   HandshakeFailure failure_ = HandshakeFailure::Other;

@@ -76,6 +76,12 @@ struct Pair {
   }
   void deliver() { send(take()); }
 
+  std::string left() const {  // in the server's socket
+    char out[256];
+    const ssize_t bytes = ::recv(sockets[1], out, sizeof out, MSG_PEEK);
+    return std::string(out, bytes > 0 ? static_cast<size_t>(bytes) : 0);
+  }
+
   Handshake step() {
     server->begin_turn(++turn);
     return server->handshake();
@@ -161,9 +167,71 @@ TEST_CASE("what came behind the client's Finished stays in the socket, for the k
   pair.send(finished + data);
   REQUIRE(pair.step() == Handshake::Done);
   CHECK(pair.server->quiescent());
-  char left[256];
-  const ssize_t bytes = ::recv(pair.sockets[1], left, sizeof left, MSG_PEEK);
-  CHECK(std::string(left, bytes > 0 ? static_cast<size_t>(bytes) : 0) == data);
+  CHECK(pair.left() == data);
+}
+
+TEST_CASE("the same of a session that TLS 1.2 resumes, where the client ends the handshake") {
+  Pair first(TLS1_2_VERSION);
+  first.shake_hands();
+  SSL_SESSION* session = SSL_get1_session(first.client);
+  Pair pair(TLS1_2_VERSION);
+  REQUIRE(SSL_set_session(pair.client, session) == 1);
+  SSL_SESSION_free(session);
+  while (SSL_do_handshake(pair.client) != 1) {
+    pair.deliver();
+    (void)pair.step();
+  }
+  const std::string finished = pair.take();
+  REQUIRE(SSL_write(pair.client, "GET", 3) == 3);
+  const std::string data = pair.take();
+  pair.send(finished + data);
+  REQUIRE(pair.step() == Handshake::Done);
+  CHECK(pair.server->resumed());
+  CHECK(pair.server->quiescent());
+  CHECK(pair.left() == data);
+}
+
+TEST_CASE("a handshake that comes byte by byte, and what is behind it") {
+  for (const int version : {TLS1_3_VERSION, TLS1_2_VERSION}) {
+    CAPTURE(version);
+    Pair pair(version);
+    Handshake last = Handshake::NeedRead;
+    while (SSL_do_handshake(pair.client) != 1) {
+      for (const char byte : pair.take()) {
+        pair.send({byte});
+        last = pair.step();
+      }
+    }
+    const std::string finished = pair.take();
+    REQUIRE(SSL_write(pair.client, "GET", 3) == 3);
+    const std::string data = pair.take();
+    for (const char byte : finished) {
+      pair.send({byte});
+      last = pair.step();
+    }
+    pair.send(data);
+    CHECK(last == Handshake::Done);
+    CHECK(pair.server->quiescent());
+    CHECK(pair.left() == data);
+  }
+}
+
+TEST_CASE("what comes with a ClientHello at once is read in its turn") {
+  Pair pair;
+  REQUIRE(SSL_do_handshake(pair.client) != 1);
+  // RFC 8446 5: a ChangeCipherSpec may come at any time after the ClientHello, and is dropped.
+  const std::string dropped("\x14\3\3\0\1\1", 6);
+  pair.send(pair.take() + dropped);
+  while (SSL_do_handshake(pair.client) != 1) {
+    (void)pair.step();
+    pair.deliver();
+  }
+  pair.deliver();
+  REQUIRE(pair.step() == Handshake::Done);
+  CHECK(pair.server->quiescent());
+  REQUIRE(SSL_write(pair.client, "GET", 3) == 3);
+  pair.deliver();
+  CHECK(pair.read().bytes == 3);
 }
 
 TEST_CASE("one turn takes so many records, and the next goes on") {

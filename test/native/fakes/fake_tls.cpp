@@ -119,6 +119,7 @@ os::Moved Session::flush() {
     const os::Moved moved = os::send_bytes(socket_, output.data(), output.size(), false);
     if (moved.io != os::Io::Done) return moved;
     output.erase(0, moved.bytes);
+    bytes_sent_ += moved.bytes;
   }
   return {};
 }
