@@ -3,7 +3,7 @@
 // configuration, and says wrong usage in one line. What the actions do is certificate.ts. Loaded by
 // cli.ts for this command.
 
-import { type CommandOptions, loadConfiguration, placeRefusal } from '../config/configuration.js';
+import { type CommandOptions, placeRefusal } from '../config/configuration.js';
 import { reasonOf, StartError } from '../start-error.js';
 import {
   certificateCa,
@@ -13,6 +13,7 @@ import {
   certificateShow,
 } from './certificate.js';
 import { certificateInstall } from './certificate-install.js';
+import { chooseService } from './service-choice.js';
 import { ServiceDirectory } from './service-directory.js';
 import { findServing } from './serving.js';
 import { configurationHelp, configurationOptions, readCommandLine } from './usage.js';
@@ -21,7 +22,7 @@ const namesMax = 100;
 
 const help = (): string => `Usage: spliced certificate ca [OPTIONS]
        spliced certificate show [--json] [OPTIONS]
-       spliced certificate check [OPTIONS]
+       spliced certificate check [CHAIN [KEY]] [OPTIONS]
        spliced certificate renew [OPTIONS]
        spliced certificate request --private-key FILE NAME...
        spliced certificate install CHAIN [KEY] [OPTIONS]
@@ -29,8 +30,8 @@ const help = (): string => `Usage: spliced certificate ca [OPTIONS]
 ca       prints the certificate of the device's own authority: who trusts it once sees no warning
          after any renewal.
 show     prints every certificate that is installed or stored.
-check    looks at the installed files, or at those of --certificate and --private-key, and says
-         everything that is wrong with them; the exit code is then 1.
+check    looks at the installed files, or at CHAIN and KEY (also --certificate and --private-key), and
+         says everything that is wrong with them; the exit code is then 1.
 renew    asks the running service for a new certificate of its own, and of the enrolment.
 request  prints a request (PKCS#10) for the names and addresses, and makes the key if FILE is absent.
 install  gives the running service a chain and its key (PEM files), which it checks, stores and serves.
@@ -62,23 +63,34 @@ async function inStateDir(
   }
 }
 
+/** `check CHAIN [KEY]`: as --certificate and --private-key; a key may be in the file of the chain. */
+function withFiles(options: CommandOptions, files: string[]): CommandOptions {
+  const [chain, key = chain, more] = files;
+  if (chain === undefined || key === undefined) return options;
+  const isTwice = options.certificate !== undefined || options['private-key'] !== undefined;
+  if (more !== undefined || isTwice) {
+    throw new StartError('give the files once: spliced certificate check CHAIN [KEY]');
+  }
+  return { ...options, certificate: chain, 'private-key': key };
+}
+
 type Action = (options: CommandOptions, names: string[]) => Promise<number>;
 
 const actions: Record<string, Action> = {
   ca: async (options) => {
-    const { stateDir: shownAs } = loadConfiguration(options).configuration;
+    const { stateDir: shownAs } = chooseService(options);
     return inStateDir(shownAs, (place) => certificateCa({ ...place, shownAs }, process));
   },
   show: async (options) => {
-    const { stateDir, installed } = loadConfiguration(options).configuration;
+    const { stateDir, installed } = chooseService(options).load().configuration;
     const json = options.json === true;
     return inStateDir(stateDir, (place) => certificateShow({ ...place, installed, json }, process));
   },
-  check: async (options) => {
-    const loaded = loadConfiguration(options);
+  check: async (given, files) => {
+    const loaded = chooseService(withFiles(given, files)).load();
     const { installed } = loaded.configuration;
     if (installed.length === 0) {
-      throw new StartError('nothing is installed: give --certificate FILE --private-key FILE');
+      throw new StartError('nothing is installed: give the files, spliced certificate check CHAIN [KEY]');
     }
     const codes: number[] = [];
     for (const pair of installed) {
@@ -92,7 +104,7 @@ const actions: Record<string, Action> = {
     return Math.max(...codes);
   },
   renew: async (options) => {
-    const { stateDir: shownAs } = loadConfiguration(options).configuration;
+    const { stateDir: shownAs } = chooseService(options);
     return inStateDir(shownAs, (place) => certificateRenew({ ...place, shownAs }, process));
   },
   install: async (options, files) => {
@@ -112,6 +124,8 @@ const actions: Record<string, Action> = {
   },
 };
 
+const takesWords = ['check', 'request', 'install'];
+
 export async function run(args: string[]): Promise<number> {
   const options = { ...configurationOptions(), json: { type: 'boolean' as const } };
   const usage = { options, help, positionalsMax: namesMax + 1 };
@@ -124,7 +138,7 @@ export async function run(args: string[]): Promise<number> {
     throw new StartError(`say which: spliced certificate with one of ${known}; see --help`);
   }
   if (line.values.json && name !== 'show') throw new StartError('--json belongs to show');
-  if (names[0] !== undefined && name !== 'request' && name !== 'install') {
+  if (names[0] !== undefined && !takesWords.includes(name)) {
     const advice = 'see spliced certificate --help';
     throw new StartError(`unexpected argument "${names[0]}"; ${advice}`);
   }

@@ -3,13 +3,10 @@
 // and files would find. Neither serves nor writes anything. Loaded by cli.ts for this command.
 
 import { checkPlaces, checkSystem } from '../checks.js';
-import {
-  type CommandOptions,
-  ConfigurationError,
-  loadConfiguration,
-} from '../config/configuration.js';
+import { type CommandOptions, ConfigurationError } from '../config/configuration.js';
 import { showAsJson, showAsToml } from '../config/show.js';
 import { StartError } from '../start-error.js';
+import { chooseService } from './service-choice.js';
 import { configurationHelp, configurationOptions, readCommandLine } from './usage.js';
 
 const exitUsage = 2;
@@ -25,13 +22,14 @@ show   prints the effective values with where each came from; secrets are left o
 ${configurationHelp()}
   --help                   this text
 
-The options are those of "spliced serve": what is given here counts as it would there.
+Without --state-dir it is about the service of this device (docs/CONFIGURATION.md says which), which is
+said on standard error; the options are those of "spliced serve" and count as they would there.
 `;
 
 async function check(options: CommandOptions): Promise<number> {
   let findings: readonly string[];
   try {
-    const loaded = loadConfiguration(options);
+    const loaded = chooseService(options).load();
     for (const warning of loaded.warnings) process.stderr.write(`warning: ${warning}\n`);
     findings = [...(await checkSystem(loaded)), ...(await checkPlaces(loaded))].map(
       ({ text }) => text,
@@ -60,7 +58,7 @@ export async function run(args: string[]): Promise<number> {
   if (action !== 'show') {
     throw new StartError('say which: spliced config check, spliced config show; see --help');
   }
-  const loaded = loadConfiguration(values);
+  const loaded = chooseService(values).load();
   process.stdout.write(values.json ? showAsJson(loaded) : showAsToml(loaded));
   return 0;
 }

@@ -5,7 +5,6 @@
 
 import { join } from 'node:path';
 import { pathOf } from '../certificates/installed.js';
-import { loadConfiguration } from '../config/configuration.js';
 import type { Board, NativeReport, Settings } from '../doctor/board.js';
 import { deviceTreeStrings } from '../doctor/board.js';
 import { linuxBoard } from '../doctor/linux-board.js';
@@ -14,6 +13,7 @@ import { exitCodeOf, type Report, toJson, toText, wantsColour } from '../doctor/
 import { loadNative, type NativeModule } from '../engine/native.js';
 import { reasonOf } from '../start-error.js';
 import { type StatusDocument, troubleText } from '../status-document.js';
+import { chooseService } from './service-choice.js';
 import { configurationHelp, configurationOptions, readCommandLine } from './usage.js';
 
 export interface DoctorStreams {
@@ -37,9 +37,9 @@ ${configurationHelp()}
 Exit code: 0 nothing to worry about, 3 warnings, 1 problems, 2 wrong usage.
 `;
 
-function readSettings(options: Parameters<typeof loadConfiguration>[0]): Board['settings'] {
+function readSettings(options: Parameters<typeof chooseService>[0]): Board['settings'] {
   try {
-    const { configuration } = loadConfiguration(options);
+    const { configuration } = chooseService(options).load();
     const device = join(configuration.stateDir, 'certificates/device/current');
     const [installed] = configuration.installed;
     const files: Pick<Settings, 'certificate' | 'privateKey'> =

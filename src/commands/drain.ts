@@ -8,8 +8,9 @@
 import { loadNative } from '../engine/native.js';
 import { isRunning } from '../run-record.js';
 import { StartError } from '../start-error.js';
+import { recordIn } from './service-directory.js';
 import { recordedProcess, type ServiceProcess, terminate } from './service-process.js';
-import { findServing, recordIn, serviceStateDir, servingHelp, servingOptions } from './serving.js';
+import { findServing, servingHelp, servingOptions } from './serving.js';
 import { readCommandLine } from './usage.js';
 
 const pollMs = 100;
@@ -19,8 +20,7 @@ const timeoutSMax = 24 * 3600;
 const help = (): string => `Usage: spliced drain [--wait] [OPTIONS]
 
 Asks the serving process to stop: no new connections, active responses are finished for up to
-timeouts.stop_ms, then it ends. The process is the one whose state directory the configuration names,
-else the one of the service (${serviceStateDir}). With a socket unit the next connection starts the
+timeouts.stop_ms, then it ends. Without --state-dir it is the service that runs on this device (docs/CONFIGURATION.md says which). With a socket unit the next connection starts the
 service again: stop the socket first.
 
   --wait              until it has ended; prints its last figures

@@ -17,6 +17,7 @@ import {
   openTrusted,
   readItself,
 } from '../descriptors.js';
+import { type RunState, readRunState, recordBytesMax, recordName } from '../run-record.js';
 import { reasonOf, StartError } from '../start-error.js';
 
 const { O_DIRECTORY, O_NOFOLLOW, O_NONBLOCK, O_RDONLY } = constants;
@@ -152,4 +153,9 @@ export class ServiceDirectory {
     if (uid === this.uid || uid === 0) return;
     throw new Error(`${this.path}/${name} belongs to user ${uid}, not to the directory's owner`);
   }
+}
+
+/** What its record says, if it has one. */
+export function recordIn(directory: ServiceDirectory): RunState | undefined {
+  return readRunState(directory.path, () => directory.read(recordName, recordBytesMax));
 }

@@ -1,23 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
-// Which service an operator's command means: the one whose state directory the configuration names,
-// else the one of the unit, which an operator's shell has no variable for. Used by the commands that
-// talk to a running service.
+// The running service that an operator's command means (service-choice.ts says which those may be).
+// Used by the commands that talk to a running service.
 
-import { loadConfiguration } from '../config/configuration.js';
 import type { CommandOptions } from '../config/layers.js';
-import {
-  isRunning,
-  type RunState,
-  readRunState,
-  recordBytesMax,
-  recordName,
-} from '../run-record.js';
+import { isRunning, type RunState } from '../run-record.js';
 import { reasonOf, StartError } from '../start-error.js';
-import { ServiceDirectory } from './service-directory.js';
+import { type Candidate, candidates, sayWhich } from './service-choice.js';
+import { recordIn, ServiceDirectory } from './service-directory.js';
 import { configurationOptions } from './usage.js';
-
-/** Where the service of systemd/ keeps its state. */
-export const serviceStateDir = '/var/lib/spliced';
 
 /** The options that say which service is meant. */
 export function servingOptions(): ReturnType<typeof configurationOptions> {
@@ -28,35 +18,22 @@ export function servingOptions(): ReturnType<typeof configurationOptions> {
 export const servingHelp = `  --state-dir DIR     the state directory of the serving process
   --config FILE       configuration file that names it`;
 
-function placesOf({ config, 'state-dir': stateDir }: CommandOptions): string[] {
-  const given: CommandOptions = {};
-  if (config !== undefined) given.config = config;
-  if (stateDir !== undefined) given['state-dir'] = stateDir;
-  const { configuration } = loadConfiguration(given);
-  const isNamed = stateDir !== undefined;
-  return [...new Set([configuration.stateDir, ...(isNamed ? [] : [serviceStateDir])])];
-}
-
 export interface Serving {
   /** Still open, with the rights that the command had. */
   directory: ServiceDirectory;
   state: RunState;
 }
 
-/** What its record says, if it has one. */
-export function recordIn(directory: ServiceDirectory): RunState | undefined {
-  return readRunState(directory.path, () => directory.read(recordName, recordBytesMax));
-}
-
 /** Of all places; what cannot be looked at is told when nothing else is found. */
 class Places {
   readonly paths: readonly string[];
-  readonly #found: Serving[] = [];
+  readonly #found: (Serving & { candidate: Candidate })[] = [];
   readonly #refusals: string[] = [];
 
   constructor(options: CommandOptions) {
-    this.paths = placesOf(options);
-    for (const path of this.paths) this.#look(path);
+    const all = candidates(options);
+    this.paths = all.map(({ stateDir }) => stateDir);
+    for (const candidate of all) this.#look(candidate);
   }
 
   /** The first that is wanted; the others are closed. Throws StartError with the words for none. */
@@ -66,15 +43,17 @@ class Places {
       .find((serving) => serving !== undefined);
     for (const serving of this.#found) if (serving !== taken) serving.directory.close();
     if (taken === undefined) throw new StartError(this.#refusals[0] ?? none);
+    sayWhich(taken.candidate, isRunning(taken.state));
     return taken;
   }
 
-  #look(path: string): void {
+  #look(candidate: Candidate): void {
     let directory: ServiceDirectory | undefined;
     try {
-      directory = ServiceDirectory.open(path);
+      directory = ServiceDirectory.open(candidate.stateDir);
       const state = directory && recordIn(directory);
-      if (directory !== undefined && state !== undefined) this.#found.push({ directory, state });
+      if (directory !== undefined && state !== undefined)
+        this.#found.push({ directory, state, candidate });
       else directory?.close();
     } catch (error) {
       directory?.close();

@@ -192,7 +192,11 @@ function judgeTogether(settings: ReadonlyMap<string, Effective>, layers: Layers)
 }
 
 /** Every [[route]], each judged like the settings, and then all beside each other. */
-function judgeRoutes(layers: Layers, settings: ReadonlyMap<string, Effective>): RouteSettings[] {
+function judgeRoutes(
+  layers: Layers,
+  settings: ReadonlyMap<string, Effective>,
+  directory: string,
+): RouteSettings[] {
   const { problems } = layers;
   const hasClientAuthorities = settings.get('client_certificates.ca')?.value !== '';
   const seen = new Map<string, Origin>();
@@ -206,7 +210,7 @@ function judgeRoutes(layers: Layers, settings: ReadonlyMap<string, Effective>): 
       problems.push({ text: `${labelOf(`${routeTable}.${key}`, place)}: ${text}`, origin: place });
     };
     judgeRoute({ value, isSet, refuse, hasClientAuthorities });
-    const route = routeOf(value);
+    const route = routeOf(value, directory);
     const identity = routeIdentity(route);
     const before = seen.get(identity);
     if (before === undefined) seen.set(identity, origin);
@@ -238,13 +242,21 @@ const routesSetting: Setting = {
 const credentialPrefix = 'credential:';
 
 /** An absolute path; a credential is none. */
-const fileOf = (value: string): string =>
-  value.startsWith(credentialPrefix) ? value : resolve(value);
+const fileIn = (directory: string, value: string): string =>
+  value.startsWith(credentialPrefix) ? value : resolve(directory, value);
 
-function installedOf(setTo: (key: string) => unknown): InstalledPair[] {
+function installedOf(
+  setTo: (key: string) => unknown,
+  directoryOf: (key: string) => string,
+): InstalledPair[] {
   const pairs: InstalledPair[] = [];
   const add = (setting: string, certificate: string, privateKey: string): void => {
-    pairs.push({ certificate: fileOf(certificate), privateKey: fileOf(privateKey), setting });
+    const keySetting = setting === 'tls.certificate' ? 'tls.private_key' : setting;
+    pairs.push({
+      certificate: fileIn(directoryOf(setting), certificate),
+      privateKey: fileIn(directoryOf(keySetting), privateKey),
+      setting,
+    });
   };
   const certificate = String(setTo('tls.certificate'));
   if (certificate !== '') add('tls.certificate', certificate, String(setTo('tls.private_key')));
@@ -258,9 +270,13 @@ function installedOf(setTo: (key: string) => unknown): InstalledPair[] {
 function configurationOf(
   settings: ReadonlyMap<string, Effective>,
   routes: RouteSettings[],
+  directory: string,
 ): Configuration {
   const setTo = (key: string): unknown => settings.get(key)?.value;
-  const pathOf = (key: string): string => resolve(String(setTo(key)));
+  // What is typed means the current directory, wherever the service works.
+  const directoryOf = (key: string): string =>
+    settings.get(key)?.origin.kind === 'option' ? process.cwd() : directory;
+  const pathOf = (key: string): string => resolve(directoryOf(key), String(setTo(key)));
   const numberOf = (key: string): number => Number(setTo(key));
   const addressesOf = (key: string) => (setTo(key) as string[]).map(parseListenAddress);
   const httpsIsDual = true; // As the engine binds "[::]"; plain-http/responder.ts does not.
@@ -272,8 +288,8 @@ function configurationOf(
     listeners: withoutCovered(addressesOf('listen'), httpsIsDual),
     httpListeners: withoutCovered(addressesOf('listen_http'), !httpsIsDual),
     stateDir: pathOf('state_dir'),
-    installed: installedOf(setTo),
-    enrolment: enrolmentOf(setTo, fileOf),
+    installed: installedOf(setTo, directoryOf),
+    enrolment: enrolmentOf(setTo, (value) => fileIn(directory, value)),
     clientCertificates: hasClients
       ? {
           ca: pathOf('client_certificates.ca'),
@@ -282,7 +298,7 @@ function configurationOf(
         }
       : undefined,
     apiClientCertificates: setTo('api.client_certificates') as string[],
-    update: updateOf(setTo, pathOf('state_dir')),
+    update: updateOf(setTo, pathOf('state_dir'), directory),
     uiEnabled: setTo('ui.enabled') === true,
     tlsOffload: setTo('tls.offload') as Configuration['tlsOffload'],
     ring: setTo('ring') as Configuration['ring'],
@@ -309,9 +325,11 @@ function configurationOf(
   };
 }
 
-/** Where to look, when it is not as the process was started: for tests. */
+/** Where to look, when it is not as the process was started: for another process, and for tests. */
 export interface LoadSources {
   env?: NodeJS.ProcessEnv;
+  /** Relative paths begin there, but for those of options. */
+  directory?: string;
   /** In place of /etc/spliced/spliced.toml. */
   defaultPath?: string;
   schema?: SettingTable;
@@ -322,8 +340,8 @@ export function loadConfiguration(
   options: CommandOptions,
   sources: LoadSources = {},
 ): LoadedConfiguration {
-  const { env = process.env, defaultPath, schema: table = schema } = sources;
-  return judgeLayers(readLayers(settingsOf(table), options, env, defaultPath), table);
+  const { env = process.env, defaultPath, schema: table = schema, directory } = sources;
+  return judgeLayers(readLayers(settingsOf(table), options, env, defaultPath), table, directory);
 }
 
 /** The same for a text as the only file, which is called `path` in what is said of it. */
@@ -331,18 +349,22 @@ export function loadText(text: string, path: string): LoadedConfiguration {
   return judgeLayers(layersOfText({ path, text }, settingsOf(schema)), schema);
 }
 
-function judgeLayers(layers: Layers, table: SettingTable): LoadedConfiguration {
+function judgeLayers(
+  layers: Layers,
+  table: SettingTable,
+  directory = process.cwd(),
+): LoadedConfiguration {
   const settings = judge(table, layers);
   judgeTogether(settings, layers);
   judgeClients(settings, layers.problems);
-  const routes = judgeRoutes(layers, settings);
+  const routes = judgeRoutes(layers, settings, directory);
   if (routes.length > 0) {
     const origin = layers.routes[0]?.origin ?? { kind: 'default' };
     settings.set(routeTable, { key: routeTable, value: routes, origin, setting: routesSetting });
   }
   if (layers.problems.length > 0) throw new ConfigurationError(inOrder(layers));
   return {
-    configuration: configurationOf(settings, routes),
+    configuration: configurationOf(settings, routes, directory),
     settings,
     files: layers.files,
     warnings: layers.warnings,

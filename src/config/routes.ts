@@ -254,14 +254,15 @@ export function judgeRoute({ value, isSet, refuse, hasClientAuthorities }: Judge
   }
 }
 
-export function routeOf(value: (key: string) => unknown): RouteSettings {
+/** A relative root begins in `directory`. */
+export function routeOf(value: (key: string) => unknown, directory: string): RouteSettings {
   const all = Object.fromEntries(Object.keys(routeSchema).map((key) => [key, value(key)]));
   const route = all as unknown as RouteSettings;
   const fallbackStatus = route.action === 'redirect' ? 308 : 200;
   return {
     ...route,
     host: route.host.toLowerCase().replace(/(.)\.$/, '$1'), // As native/http/routes.cpp does.
-    root: route.root === '' ? '' : resolve(route.root),
+    root: route.root === '' ? '' : resolve(directory, route.root),
     status: route.status === 0 ? fallbackStatus : route.status,
   };
 }

@@ -75,11 +75,15 @@ export function judgeUpdate({ value, refuse, warn }: UpdateJudge): void {
   }
 }
 
-export function updateOf(setTo: (key: string) => unknown, stateDir: string): UpdateSettings {
+export function updateOf(
+  setTo: (key: string) => unknown,
+  stateDir: string,
+  workingDirectory: string,
+): UpdateSettings {
   const directory = String(setTo('update.directory'));
   return {
     adapter: setTo('update.adapter') as UpdateSettings['adapter'],
-    directory: directory === '' ? join(stateDir, 'update') : resolve(directory),
+    directory: directory === '' ? join(stateDir, 'update') : resolve(workingDirectory, directory),
     command: setTo('update.command') as string[],
     sizeMaxBytes: Number(setTo('update.size_max_mib')) * 1024 * 1024,
     restart: setTo('update.restart') as UpdateSettings['restart'],

@@ -101,6 +101,9 @@ t.test('request and check', async (t) => {
   ];
   const good = await runCli(['certificate', 'check', ...files('one.pem', 'one.key')]);
   t.match(good, { code: 0, stdout: /^ok: .*one\.pem can be served\n$/ });
+  const pair = [join(directory, 'one.pem'), join(directory, 'one.key')];
+  const plain = await runCli(['certificate', 'check', ...pair]);
+  t.match(plain, { code: 0, stdout: /^ok: .*one\.pem can be served\n$/ });
   const bad = await runCli(['certificate', 'check', ...files('one.pem', 'device.key')]);
   t.match(bad, { code: 1, stdout: '', stderr: /^problem: .*does not match/ });
   const absent = await runCli(['certificate', 'check', ...files('one.pem', 'absent')]);
@@ -113,7 +116,9 @@ t.test('wrong usage', async (t) => {
     [['toString'], /say which/],
     [['ca', 'x'], /unexpected argument "x"/],
     [['ca', '--json'], /--json belongs to show/],
-    [['check'], /give --certificate FILE --private-key FILE/],
+    [['check'], /give the files, spliced certificate check CHAIN \[KEY\]/],
+    [['check', 'a', 'b', 'c'], /give the files once/],
+    [['check', 'a', '--certificate', 'b'], /give the files once/],
     [['request', 'gate'], /say where the private key is/],
     [['request', '--private-key', '/nonexistent/k'], /give the names/],
     [['show', '--rot', 'x'], /did you mean --root/],

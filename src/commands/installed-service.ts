@@ -1,0 +1,85 @@
+// SPDX-License-Identifier: Apache-2.0
+// The service that is installed on this device, as its unit starts it: an operator's shell has
+// neither its variables nor its working directory. Asked of the service manager, which knows the
+// drop-ins, else what systemd/spliced.service says. Used by service-choice.ts.
+
+import { spawnSync } from 'node:child_process';
+import { existsSync, lstatSync } from 'node:fs';
+
+export interface InstalledService {
+  stateDir: string;
+  /** Relative paths of its configuration begin there. */
+  directory: string;
+  /** The unit's variables that configure it. */
+  env: NodeJS.ProcessEnv;
+}
+
+/** As in systemd/spliced.service. */
+export const serviceStateDir = '/var/lib/spliced';
+const serviceDirectory = '/usr/lib/spliced';
+const unit = 'spliced.service';
+// systemd.unit(5), Unit File Load Path.
+const unitDirectories = ['/etc', '/run', '/usr/local/lib', '/usr/lib', '/lib'];
+
+const managerTimeoutMs = 2_000;
+
+/** Words as `systemctl show` quotes them: bare, or in double quotes with backslashes. */
+export function unquoted(text: string): string[] {
+  const words = text.match(/"(?:[^"\\]|\\.)*"|[^\s"]+/gs) ?? [];
+  return words.map((word) =>
+    word.startsWith('"') ? word.slice(1, -1).replace(/\\(.)/gs, '$1') : word,
+  );
+}
+
+/** What the service manager says of the unit; undefined: there is none, or it does not know it. */
+function shown(): Map<string, string> | undefined {
+  const properties = '--property=LoadState,WorkingDirectory,Environment';
+  const { status, stdout } = spawnSync('systemctl', ['show', unit, properties], {
+    encoding: 'utf8',
+    timeout: managerTimeoutMs,
+    stdio: ['ignore', 'pipe', 'ignore'],
+  });
+  if (status !== 0) return undefined;
+  const pairs = stdout.split('\n').map((line) => {
+    const at = line.indexOf('=');
+    return [line.slice(0, at), line.slice(at + 1)] as const;
+  });
+  const found = new Map(pairs);
+  return found.get('LoadState') === 'loaded' ? found : undefined;
+}
+
+/** Also a link that leads nowhere yet: the state directory before the first start. */
+const isThere = (path: string): boolean => {
+  try {
+    return lstatSync(path, { throwIfNoEntry: false }) !== undefined;
+  } catch {
+    return false;
+  }
+};
+
+/** Undefined: none is installed here. */
+export function installedService(): InstalledService | undefined {
+  const found = shown();
+  if (found === undefined) {
+    const units = unitDirectories.map((directory) => `${directory}/systemd/system/${unit}`);
+    if (![serviceStateDir, ...units].some(isThere)) return undefined;
+  }
+  const words = unquoted(found?.get('Environment') ?? '');
+  const env = Object.fromEntries(
+    words.filter((word) => /^SPLICED_\w+=/.test(word)).map((word) => word.split(/=(.*)/s, 2)),
+  ) as NodeJS.ProcessEnv;
+  // "!" before it: a directory that may be missing (systemd.exec(5)).
+  const named = (found?.get('WorkingDirectory') ?? '').replace(/^[!-]/, '');
+  return {
+    stateDir: env.SPLICED_STATE_DIR ?? serviceStateDir,
+    directory: named.startsWith('/') ? named : serviceDirectory,
+    env,
+  };
+}
+
+const credentialsDirectory = `/run/credentials/${unit}`;
+
+/** Where the service's credentials are while it runs, for `credential:NAME`. */
+export function useCredentials(): void {
+  if (existsSync(credentialsDirectory)) process.env.CREDENTIALS_DIRECTORY ??= credentialsDirectory;
+}

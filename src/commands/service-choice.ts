@@ -1,0 +1,145 @@
+// SPDX-License-Identifier: Apache-2.0
+// Which service a command speaks of, when nobody has named it. In this order:
+//   1. the state directory that --state-dir, SPLICED_STATE_DIR or a named configuration file gives,
+//      and no other;
+//   2. of those that may be meant the one that runs, else one that has run, else the first: that of
+//      the checkout which this program is part of and which is the current directory, the installed
+//      service, the one whose directory /etc/spliced/spliced.toml names;
+//   3. where none of them is there, ./state: what "spliced serve" would use here.
+// So the current directory decides nothing on a device that has the service. Used by serving.ts and
+// by the commands that look at files.
+
+import { existsSync, realpathSync } from 'node:fs';
+import { dirname, join, resolve } from 'node:path';
+import {
+  type CommandOptions,
+  ConfigurationError,
+  type LoadedConfiguration,
+  type LoadSources,
+  loadConfiguration,
+} from '../config/configuration.js';
+import { configVariable } from '../config/files.js';
+import { isRunning, type RunState } from '../run-record.js';
+import { installedService, useCredentials } from './installed-service.js';
+import { recordIn, ServiceDirectory } from './service-directory.js';
+
+export interface Candidate {
+  stateDir: string;
+  /** For words: "the installed service". */
+  name: string;
+  /** Named by the operator: nothing has to be said about it. */
+  isNamed: boolean;
+  /** How its configuration is read. */
+  sources: LoadSources;
+}
+
+const stateVariable = 'SPLICED_STATE_DIR';
+
+/** The directory of the checkout that this program is part of; undefined: it is a package's. */
+function ownCheckout(): string | undefined {
+  const program = process.argv[1];
+  if (program === undefined) return undefined;
+  try {
+    const directory = dirname(dirname(realpathSync(program)));
+    return existsSync(join(directory, 'scripts/start.mjs')) ? directory : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+/** The state directory of the files, variables and options, and whether somebody named it. */
+function configured(options: CommandOptions): { stateDir: string; from: 'name' | 'file' | 'none' } {
+  const { config, 'state-dir': stateDir } = options;
+  const given: CommandOptions = {};
+  if (config !== undefined) given.config = config;
+  if (stateDir !== undefined) given['state-dir'] = stateDir;
+  const { configuration, settings } = loadConfiguration(given);
+  const kind = settings.get('state_dir')?.origin.kind ?? 'default';
+  const isFileNamed = config !== undefined || process.env[configVariable] !== undefined;
+  const isNamed = kind === 'option' || kind === 'environment' || (kind === 'file' && isFileNamed);
+  const from = isNamed ? 'name' : kind === 'file' ? 'file' : 'none';
+  return { stateDir: configuration.stateDir, from };
+}
+
+/** At least one. Throws ConfigurationError. */
+export function candidates(options: CommandOptions): Candidate[] {
+  const { stateDir, from } = configured(options);
+  const plain = { stateDir, isNamed: false, sources: {} };
+  if (from === 'name') return [{ ...plain, name: 'the service', isNamed: true }];
+  const installed = installedService();
+  const found: Candidate[] = [];
+  // One that has never served says nothing beside the service of the device.
+  const isOwn = from === 'none' && ownCheckout() === process.cwd();
+  if (isOwn && (installed === undefined || existsSync(stateDir))) {
+    found.push({ ...plain, name: 'the service of this checkout' });
+  }
+  if (installed !== undefined) {
+    const { stateDir: place, directory } = installed;
+    const env = { ...installed.env, [stateVariable]: place, ...process.env };
+    const sources = { env, directory };
+    found.push({ stateDir: place, name: 'the installed service', isNamed: false, sources });
+  }
+  if (from === 'file') found.push({ ...plain, name: 'the service of the configuration' });
+  if (found.length === 0) found.push({ ...plain, name: 'the service of this directory' });
+  return found;
+}
+
+function stateOf({ stateDir }: Candidate): RunState | undefined {
+  let directory: ServiceDirectory | undefined;
+  try {
+    directory = ServiceDirectory.open(stateDir);
+    return directory && recordIn(directory);
+  } catch {
+    return undefined; // Told by whoever goes there.
+  } finally {
+    directory?.close();
+  }
+}
+
+export interface Choice extends Candidate {
+  isRunning: boolean;
+  /** Its configuration with the command's options. Throws ConfigurationError. */
+  load(): LoadedConfiguration;
+}
+
+let isSaid = false;
+
+/** One line on standard error, once in a process, so that standard output stays for programs. */
+export function sayWhich({ name, stateDir, isNamed }: Candidate, runs: boolean): void {
+  if (isNamed || isSaid) return;
+  isSaid = true;
+  const state = runs ? 'which runs' : 'which does not run';
+  process.stderr.write(`spliced: about ${name}, ${state}; its state is in ${stateDir}\n`);
+}
+
+/** A configuration that is wrong names no state directory: what is wrong with it is told by load(). */
+function tolerant(options: CommandOptions): Candidate[] {
+  try {
+    return candidates(options);
+  } catch (error) {
+    if (!(error instanceof ConfigurationError)) throw error;
+    const installed = installedService();
+    const directory = installed?.directory ?? process.cwd();
+    const env = { ...installed?.env, ...process.env };
+    const stateDir = resolve(String(options['state-dir'] ?? installed?.stateDir ?? 'state'));
+    return [{ stateDir, name: 'the service', isNamed: true, sources: { env, directory } }];
+  }
+}
+
+/** The service whose files and configuration a command looks at, and says so. */
+export function chooseService(options: CommandOptions): Choice {
+  const seen = tolerant(options).map((candidate) => ({ candidate, state: stateOf(candidate) }));
+  const chosen =
+    seen.find(({ state }) => state !== undefined && isRunning(state)) ??
+    seen.find(({ state }) => state !== undefined) ??
+    (seen[0] as (typeof seen)[number]);
+  const { candidate, state } = chosen;
+  const runs = state !== undefined && isRunning(state);
+  sayWhich(candidate, runs);
+  if (candidate.sources.directory !== undefined) useCredentials();
+  return {
+    ...candidate,
+    isRunning: runs,
+    load: () => loadConfiguration(options, candidate.sources),
+  };
+}
