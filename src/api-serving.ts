@@ -186,7 +186,10 @@ export class ApiServing {
         if (!this.#isDraining) process.kill(process.pid, 'SIGTERM');
         this.#isDraining = true;
       },
-      update: update.service,
+      update: {
+        ...update.service,
+        install: async (file) => this.#withWaiting(await update.service.install(file)),
+      },
     };
   }
 
@@ -216,6 +219,14 @@ export class ApiServing {
       renew: () => manager.renew(),
       authority: () => readAuthorityCertificate(certificatesDirOf(stateDir)),
     };
+  }
+
+  /** A refusal of the update's, with the settings of it that a reload has read and not put into effect. */
+  #withWaiting(refusal: string | undefined): string | undefined {
+    const keys = this.#running().waiting.filter((key) => key.startsWith('update.'));
+    if (refusal === undefined || keys.length === 0) return refusal;
+    const advice = 'systemctl restart spliced';
+    return `${refusal} A new value of ${keys.join(', ')} waits for a restart of the service: ${advice}`;
   }
 
   #running(): Reloader {

@@ -88,6 +88,7 @@ function findingsOf(error: unknown): readonly Problem[] {
 export class Reloader {
   readonly #parts: ReloadParts;
   #running: LoadedConfiguration;
+  #waiting: readonly string[] = [];
   #active: Promise<ReloadOutcome | undefined> | undefined;
   #isAskedAgain = false;
   #isClosed = false;
@@ -100,6 +101,11 @@ export class Reloader {
   /** What is in effect. */
   get running(): LoadedConfiguration {
     return this.#running;
+  }
+
+  /** Keys whose new value was read by a reload, and needs a restart. */
+  get waiting(): readonly string[] {
+    return this.#waiting;
   }
 
   /**
@@ -148,6 +154,7 @@ export class Reloader {
     commitAll(prepared);
     const { live, restart } = changedKeys(this.#running, next);
     this.#running = merge(this.#running, next);
+    this.#waiting = restart;
     for (const warning of next.warnings) log.warn({ event: 'configuration_warning', warning });
     log.info({ event: 'reloaded', applied: live, restart_required: restart });
     return { errors: [], applied: live, restartRequired: restart };

@@ -71,6 +71,7 @@ t.test('a good configuration', async (t) => {
   const restart = ['root', 'timeouts.idle_ms'];
   t.same(log, [{ level: 'info', event: 'reloaded', applied, restart_required: restart }]);
   t.same(outcome, { errors: [], applied, restartRequired: restart });
+  t.same(reloader.waiting, restart);
   t.equal(reloader.running.settings.get('log.level')?.value, 'warn');
   t.equal(reloader.running.settings.get('root')?.value, './public', 'until the restart');
 
