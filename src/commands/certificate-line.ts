@@ -90,7 +90,9 @@ const actions: Record<string, Action> = {
     const loaded = chooseService(withFiles(given, files)).load();
     const { installed } = loaded.configuration;
     if (installed.length === 0) {
-      throw new StartError('nothing is installed: give the files, spliced certificate check CHAIN [KEY]');
+      throw new StartError(
+        'nothing is installed: give the files, spliced certificate check CHAIN [KEY]',
+      );
     }
     const codes: number[] = [];
     for (const pair of installed) {

@@ -119,6 +119,7 @@ export async function certificateShow(
   }
   enter(); // The installed files may be for root alone.
   const stores = {
+    uploaded: join(certificatesDirOf(stateDir), 'uploaded'),
     enrolment: join(enrolmentDirOf(stateDir), 'issued'),
     device: deviceDirOf(stateDir),
     authority: join(certificatesDirOf(stateDir), 'authority'),
