@@ -3,11 +3,14 @@
 // configuration, and says wrong usage in one line. What the actions do is certificate.ts. Loaded by
 // cli.ts for this command.
 
+import { resolve } from 'node:path';
+import type { InstalledOptions } from '../certificates/installed.js';
 import { type CommandOptions, placeRefusal } from '../config/configuration.js';
 import { reasonOf, StartError } from '../start-error.js';
 import {
   certificateCa,
   certificateCheck,
+  certificateCheckStored,
   certificateRenew,
   certificateRequest,
   certificateShow,
@@ -30,8 +33,8 @@ const help = (): string => `Usage: spliced certificate ca [OPTIONS]
 ca       prints the certificate of the device's own authority: who trusts it once sees no warning
          after any renewal.
 show     prints every certificate that is installed or stored.
-check    looks at the installed files, or at CHAIN and KEY (also --certificate and --private-key), and
-         says everything that is wrong with them; the exit code is then 1.
+check    looks at what is installed, by files or by "install", or at CHAIN and KEY (also --certificate
+         and --private-key), and says everything that is wrong; the exit code is then 1.
 renew    asks the running service for a new certificate of its own, and of the enrolment.
 request  prints a request (PKCS#10) for the names and addresses, and makes the key if FILE is absent.
 install  gives the running service a chain and its key (PEM files), which it checks, stores and serves.
@@ -63,15 +66,27 @@ async function inStateDir(
   }
 }
 
-/** `check CHAIN [KEY]`: as --certificate and --private-key; a key may be in the file of the chain. */
-function withFiles(options: CommandOptions, files: string[]): CommandOptions {
-  const [chain, key = chain, more] = files;
-  if (chain === undefined || key === undefined) return options;
-  const isTwice = options.certificate !== undefined || options['private-key'] !== undefined;
-  if (more !== undefined || isTwice) {
+/** `check CHAIN [KEY]`, or --certificate and --private-key; a key may be in the file of the chain. */
+function givenFiles(options: CommandOptions, files: string[]): InstalledOptions | undefined {
+  const named = [options.certificate, options['private-key']].filter((one) => one !== undefined);
+  const [chain, key = chain, more] = files.length > 0 ? files : named.map(String);
+  if (chain === undefined || key === undefined) return undefined;
+  if (more !== undefined || (files.length > 0 && named.length > 0)) {
     throw new StartError('give the files once: spliced certificate check CHAIN [KEY]');
   }
-  return { ...options, certificate: chain, 'private-key': key };
+  if (files.length === 0 && named.length === 1) {
+    throw new StartError('--certificate and --private-key belong together');
+  }
+  return { certificate: resolve(chain), privateKey: resolve(key) };
+}
+
+async function checkGiven(files: InstalledOptions): Promise<number> {
+  try {
+    return await certificateCheck(files, process);
+  } catch (error) {
+    if (!(error instanceof StartError)) throw error;
+    throw new StartError(error.message.replace(/^tls\.\w+: /, '')); // It is no setting here.
+  }
 }
 
 type Action = (options: CommandOptions, names: string[]) => Promise<number>;
@@ -82,18 +97,15 @@ const actions: Record<string, Action> = {
     return inStateDir(shownAs, (place) => certificateCa({ ...place, shownAs }, process));
   },
   show: async (options) => {
-    const { stateDir, installed } = chooseService(options).load().configuration;
-    const json = options.json === true;
-    return inStateDir(stateDir, (place) => certificateShow({ ...place, installed, json }, process));
+    const { stateDir, installed, enrolment } = chooseService(options).load().configuration;
+    const shown = { installed, enrolment, json: options.json === true };
+    return inStateDir(stateDir, (place) => certificateShow({ ...place, ...shown }, process));
   },
-  check: async (given, files) => {
-    const loaded = chooseService(withFiles(given, files)).load();
-    const { installed } = loaded.configuration;
-    if (installed.length === 0) {
-      throw new StartError(
-        'nothing is installed: give the files, spliced certificate check CHAIN [KEY]',
-      );
-    }
+  check: async (options, words) => {
+    const files = givenFiles(options, words);
+    if (files !== undefined) return checkGiven(files);
+    const loaded = chooseService(options).load();
+    const { installed, stateDir, enrolment } = loaded.configuration;
     const codes: number[] = [];
     for (const pair of installed) {
       try {
@@ -103,7 +115,15 @@ const actions: Record<string, Action> = {
         throw new StartError(placeRefusal(reasonOf(error), loaded));
       }
     }
-    return Math.max(...codes);
+    await inStateDir(stateDir, async (place) => {
+      const code = await certificateCheckStored({ ...place, enrolment }, process);
+      if (code !== undefined) codes.push(code);
+      return 0;
+    });
+    if (codes.length > 0) return Math.max(...codes);
+    throw new StartError(
+      'nothing is installed: give the files, spliced certificate check CHAIN [KEY]',
+    );
   },
   renew: async (options) => {
     const { stateDir: shownAs } = chooseService(options);

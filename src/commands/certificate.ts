@@ -7,11 +7,13 @@ import { X509Certificate } from 'node:crypto';
 import { closeSync, existsSync, fsyncSync, openSync, readFileSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
 import { readAuthorityCertificate } from '../certificates/authority.js';
+import { checkCertificate, type Finding } from '../certificates/check.js';
 import { certificatesDirOf, deviceDirOf } from '../certificates/device.js';
 import { enrolmentDirOf } from '../certificates/enrolment.js';
 import { daysLeft } from '../certificates/expiry.js';
 import { checkInstalled, type InstalledOptions } from '../certificates/installed.js';
 import { namesFrom } from '../certificates/names.js';
+import { servedStores, storesOf } from '../certificates/served-files.js';
 import { GenerationStore } from '../certificates/store.js';
 import { leaveWish } from '../certificates/wish.js';
 import { reasonOf, StartError } from '../start-error.js';
@@ -92,12 +94,16 @@ function writeKey(path: string, text: string): void {
 
 export interface ShowCommand extends StateDirCommand {
   installed: InstalledOptions[];
+  /** Undefined: nothing is enrolled any more. */
+  enrolment?: unknown;
   json: boolean;
   nowMs?: number;
 }
 
 interface Shown {
   source: string;
+  /** False: it is kept, and no client gets it. */
+  isServed: boolean;
   subject: string;
   issuer: string;
   sans: string[];
@@ -109,7 +115,7 @@ interface Shown {
 
 /** Prints every certificate that is installed or stored. */
 export async function certificateShow(
-  { stateDir, enter = () => {}, installed, json, nowMs = Date.now() }: ShowCommand,
+  { stateDir, enter = () => {}, installed, enrolment, json, nowMs = Date.now() }: ShowCommand,
   { stdout }: Streams,
 ): Promise<number> {
   const found: [string, X509Certificate][] = [];
@@ -118,22 +124,29 @@ export async function certificateShow(
     if (pair !== undefined) found.push([options.certificate, pair.certificates[0]]);
   }
   enter(); // The installed files may be for root alone.
+  const served = servedStores({ stateDir, installed, enrolment }).map(([source]) => source);
   const stores = {
-    uploaded: join(certificatesDirOf(stateDir), 'uploaded'),
-    enrolment: join(enrolmentDirOf(stateDir), 'issued'),
-    device: deviceDirOf(stateDir),
+    ...storesOf(stateDir),
     authority: join(certificatesDirOf(stateDir), 'authority'),
   };
   for (const [source, directory] of Object.entries(stores)) {
     const stored = readOrExplain(() => new GenerationStore(directory).read());
     if (stored !== undefined) found.push([source, new X509Certificate(stored.document)]);
   }
-  const shown = found.map(([source, certificate]) => describe(source, certificate, nowMs));
+  const isServed = (source: string): boolean => served.includes(source) || !(source in stores);
+  const shown = found.map(([source, certificate]) => ({
+    ...describe(source, certificate, nowMs),
+    isServed: isServed(source),
+  }));
   stdout.write(json ? `${JSON.stringify(shown, undefined, 2)}\n` : shown.map(toText).join('\n'));
   return 0;
 }
 
-function describe(source: string, certificate: X509Certificate, nowMs: number): Shown {
+function describe(
+  source: string,
+  certificate: X509Certificate,
+  nowMs: number,
+): Omit<Shown, 'isServed'> {
   return {
     source,
     subject: certificate.subject ?? '',
@@ -146,7 +159,8 @@ function describe(source: string, certificate: X509Certificate, nowMs: number): 
   };
 }
 
-function toText({ source, subject, issuer, sans, fingerprint, notAfter, daysLeft }: Shown): string {
+function toText(shown: Shown): string {
+  const { source, isServed, subject, issuer, sans, fingerprint, notAfter, daysLeft } = shown;
   const left = daysLeft === null ? 'the clock is not set' : `${daysLeft} days left`;
   const rows = [
     ['subject', subject],
@@ -156,21 +170,45 @@ function toText({ source, subject, issuer, sans, fingerprint, notAfter, daysLeft
     ['SHA-256', fingerprint],
   ];
   const lines = rows.map(([name, value]) => `  ${name?.padEnd(12)} ${value}`);
-  return `${source}\n${lines.join('\n')}\n`;
+  const note = isServed || source === 'authority' ? '' : ' (kept, not served)';
+  return `${source}${note}\n${lines.join('\n')}\n`;
 }
 
 /** Says everything that is wrong with a pair of files, and serves nothing. */
 export async function certificateCheck(
   options: InstalledOptions & { nowMs?: number },
-  { stdout, stderr }: Streams,
+  streams: Streams,
 ): Promise<number> {
   const { nowMs = Date.now(), ...files } = options;
   const { findings } = await checkInstalled(files, nowMs, SPLICED_BUILD_DATE_MS);
+  return tell(files.certificate, findings, streams);
+}
+
+/** The same for what was uploaded or enrolled. Undefined: nothing was. */
+export async function certificateCheckStored(
+  { stateDir, enter = () => {}, enrolment }: StateDirCommand & { enrolment: unknown },
+  streams: Streams,
+): Promise<number | undefined> {
+  enter();
+  const codes: number[] = [];
+  for (const [source, directory] of servedStores({ stateDir, installed: [], enrolment })) {
+    if (source === 'device') continue;
+    const stored = readOrExplain(() => new GenerationStore(directory).read());
+    if (stored === undefined) continue;
+    const { document: chain, privateKey } = stored;
+    const dates = { nowMs: Date.now(), buildDateMs: SPLICED_BUILD_DATE_MS };
+    const { findings } = await checkCertificate({ chain, privateKey, ...dates });
+    codes.push(tell(`the ${source} certificate`, findings, streams));
+  }
+  return codes.length === 0 ? undefined : Math.max(...codes);
+}
+
+function tell(what: string, findings: Finding[], { stdout, stderr }: Streams): number {
   for (const { kind, text } of findings) {
     stderr.write(`${kind === 'warning' ? 'warning' : 'problem'}: ${text}\n`);
   }
   if (findings.some(({ kind }) => kind !== 'warning')) return exitFailure;
-  stdout.write(`ok: ${files.certificate} can be served\n`);
+  stdout.write(`ok: ${what} can be served\n`);
   return 0;
 }
 

@@ -3,10 +3,8 @@
 // together that the probes must not know: configuration, certificates, the addon. Called by cli.ts.
 //   0  nothing to worry about     3  warnings     1  problems     2  wrong usage (cli.ts)
 
-import { existsSync } from 'node:fs';
-import { join } from 'node:path';
-import { pathOf } from '../certificates/installed.js';
-import type { Board, NativeReport, Settings } from '../doctor/board.js';
+import { servedFiles } from '../certificates/served-files.js';
+import type { Board, NativeReport } from '../doctor/board.js';
 import { deviceTreeStrings } from '../doctor/board.js';
 import { linuxBoard } from '../doctor/linux-board.js';
 import { examine } from '../doctor/probes.js';
@@ -38,29 +36,11 @@ ${configurationHelp()}
 Exit code: 0 nothing to worry about, 3 warnings, 1 problems, 2 wrong usage.
 `;
 
-/** What clients without a name are served when no files are installed, in the order of the sources. */
-function storedPair(stateDir: string): { directory: string; isDevice: boolean } {
-  const stores = ['uploaded', 'enrolment/issued'];
-  const found = stores.find((name) => existsSync(join(stateDir, 'certificates', name, 'current')));
-  const directory = join(stateDir, 'certificates', found ?? 'device', 'current');
-  return { directory, isDevice: found === undefined };
-}
-
 function readSettings(options: Parameters<typeof chooseService>[0]): Board['settings'] {
   try {
     const { configuration } = chooseService(options).load();
-    const stored = storedPair(configuration.stateDir);
-    const [installed] = configuration.installed;
-    const files: Pick<Settings, 'certificate' | 'privateKey'> =
-      installed === undefined
-        ? {
-            certificate: join(stored.directory, 'chain.pem'),
-            privateKey: join(stored.directory, 'key.pem'),
-          }
-        : { certificate: pathOf(installed.certificate), privateKey: pathOf(installed.privateKey) };
     const { connectionsMax, pendingWindowBytes, stateDir } = configuration;
-    const isDeviceCertificate = installed === undefined && stored.isDevice;
-    return { connectionsMax, pendingWindowBytes, stateDir, isDeviceCertificate, ...files };
+    return { connectionsMax, pendingWindowBytes, stateDir, served: servedFiles(configuration) };
   } catch (error) {
     return { error: reasonOf(error) };
   }

@@ -46,11 +46,15 @@ export interface Settings {
   connectionsMax: number;
   pendingWindowBytes: number;
   stateDir: string;
-  /** The certificate and key that would be served; they need not exist. */
+  /** The certificates that would be served; they need not exist. */
+  served: CertificateFiles[];
+}
+
+export interface CertificateFiles {
+  /** "device": its own, which is made when there is none. */
+  source: string;
   certificate: string;
   privateKey: string;
-  /** The device's own certificate is made when there is none; a file given by hand is not. */
-  isDeviceCertificate: boolean;
 }
 
 export interface Board {

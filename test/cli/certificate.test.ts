@@ -107,7 +107,47 @@ t.test('request and check', async (t) => {
   const bad = await runCli(['certificate', 'check', ...files('one.pem', 'device.key')]);
   t.match(bad, { code: 1, stdout: '', stderr: /^problem: .*does not match/ });
   const absent = await runCli(['certificate', 'check', ...files('one.pem', 'absent')]);
-  t.match(absent, { code: 2, stderr: /^spliced: --private-key: cannot read .*absent: ENOENT/ });
+  t.match(absent, { code: 2, stderr: /^spliced: cannot read .*absent: ENOENT/ });
+  const half = await runCli(['certificate', 'check', '--certificate', 'one.pem']);
+  t.match(half, { code: 2, stderr: /belong together/ });
+});
+
+t.test('one that was given to the running service', async (t) => {
+  const directory = t.testdir();
+  const server = stopped(t, await startCli(directory));
+  const state = ['--state-dir', `${directory}/state`];
+  const none = await runCli(['certificate', 'check', ...state]);
+  t.match(none, { code: 2, stderr: /nothing is installed/ });
+  // A year, of which two days and some hours are left.
+  const names = { commonName: 'gate', dns: ['localhost'], ip: ['127.0.0.1'] };
+  const made = await issueCertificate(names, Date.now() - 362.5 * 86_400_000);
+  const files = ['chain.pem', 'key.pem'].map((name) => join(directory, name));
+  for (const [i, text] of [made.certificate, made.privateKey].entries()) {
+    writeFileSync(files[i] ?? '', text, { mode: 0o600 });
+  }
+  t.match(await runCli(['certificate', 'install', ...files, ...state]), { code: 0 });
+  const shown = JSON.parse((await runCli(['certificate', 'show', '--json', ...state])).stdout);
+  t.match(shown, [
+    { source: 'uploaded', isServed: true, daysLeft: 2 },
+    { source: 'device', isServed: true },
+    { source: 'authority', isServed: false },
+  ]);
+  const served = JSON.parse((await runCli(['status', '--json', ...state])).stdout).certificates;
+  t.same(
+    served.map((one: { source: string; daysLeft: number }) => [one.source, one.daysLeft]),
+    shown.slice(0, 2).map((one: typeof shown) => [one.source, one.daysLeft]),
+    'as the service says it',
+  );
+  const checked = await runCli(['certificate', 'check', ...state]);
+  t.match(checked, { code: 0, stdout: /^ok: the uploaded certificate can be served$/m });
+  const { findings } = JSON.parse((await runCli(['doctor', '--json', ...state])).stdout);
+  const dates = findings.filter(({ id }: { id: string }) => id === 'certificate.validity');
+  t.match(dates, [
+    { level: 'warning', title: /valid for 2 days .*\[uploaded\]/ },
+    { level: 'ok', title: /\[device\]/ },
+  ]);
+  server.child.kill('SIGTERM');
+  t.equal((await server.ended).code, 0);
 });
 
 t.test('wrong usage', async (t) => {
@@ -127,7 +167,7 @@ t.test('wrong usage', async (t) => {
     const ended = await runCli(['certificate', ...args]);
     t.equal(ended.code, 2, args.join(' '));
     t.match(ended.stderr, reason, args.join(' '));
-    t.match(ended.stderr, /^spliced: [^\n]+\n$/);
+    t.match(ended.stderr, /^(spliced: about the service [^\n]+\n)?spliced: [^\n]+\n$/);
   }
   t.match(await runCli(['certificate', '--help']), { code: 0, stdout: /^Usage: spliced certif/ });
 });

@@ -1,26 +1,28 @@
 // SPDX-License-Identifier: Apache-2.0
-// The certificate that would be served: days left, key and its permissions. The key is read to see
+// The certificates that would be served: days left, key and its permissions. The key is read to see
 // whether it matches, and nothing of it is ever told.
 
 import { createPrivateKey, X509Certificate } from 'node:crypto';
 import { dirname } from 'node:path';
-import type { Board, Finding, Settings } from '../board.js';
+import type { Board, CertificateFiles, Finding } from '../board.js';
 
 const dayMs = 24 * 3_600_000;
 const warnDays = 30;
 const urgentDays = 7;
 const rsaBitsMin = 2048;
 
-function unreadable(board: Board, settings: Settings): Finding {
+const isOwn = ({ source }: CertificateFiles): boolean => source === 'device';
+
+function unreadable(board: Board, files: CertificateFiles): Finding {
   const id = 'certificate.present';
-  const { certificate, isDeviceCertificate } = settings;
+  const { certificate } = files;
   const code = board.refusal(certificate);
   if (code === 'EACCES' || code === 'EPERM') {
     const title = 'The certificate cannot be read by this user';
     const advice = 'Run this as root, or as the user of the service.';
     return { id, level: 'info', title, detail: `${certificate}: ${code}.`, advice };
   }
-  if (isDeviceCertificate) {
+  if (isOwn(files)) {
     const title = 'There is no certificate yet; the first start makes one';
     return { id, level: 'info', title, detail: `${certificate}: ${code || 'empty'}.` };
   }
@@ -65,9 +67,9 @@ function strength(certificate: X509Certificate): Finding[] {
   return [{ id: 'certificate.strength', level: 'problem', title, detail: '', advice }];
 }
 
-function permissions(board: Board, settings: Settings): Finding[] {
+function permissions(board: Board, files: CertificateFiles): Finding[] {
   const id = 'certificate.key-mode';
-  const { privateKey } = settings;
+  const { privateKey } = files;
   const status = board.stat(privateKey);
   if (status === undefined) return [];
   const mode = status.mode.toString(8).padStart(4, '0');
@@ -88,10 +90,10 @@ function permissions(board: Board, settings: Settings): Finding[] {
   ];
 }
 
-function match(board: Board, settings: Settings, certificate: X509Certificate): Finding[] {
+function match(board: Board, files: CertificateFiles, certificate: X509Certificate): Finding[] {
   const id = 'certificate.key';
-  const pem = board.read(settings.privateKey);
-  const isRefused = ['EACCES', 'EPERM'].includes(board.refusal(settings.privateKey));
+  const pem = board.read(files.privateKey);
+  const isRefused = ['EACCES', 'EPERM'].includes(board.refusal(files.privateKey));
   if (pem === undefined && isRefused) return [];
   try {
     if (certificate.checkPrivateKey(createPrivateKey(pem ?? ''))) return [];
@@ -99,31 +101,41 @@ function match(board: Board, settings: Settings, certificate: X509Certificate): 
     // No key, half a key or an encrypted one: the same as one that does not match.
   }
   const title = 'The private key is missing, damaged, or not the one of the certificate';
-  const advice = settings.isDeviceCertificate
+  const advice = isOwn(files)
     ? 'The next start makes a new pair.'
     : 'Install the key that the certificate was made for.';
-  const level = settings.isDeviceCertificate ? 'warning' : 'problem';
-  return [{ id, level, title, detail: `${settings.privateKey}.`, advice }];
+  const level = isOwn(files) ? 'warning' : 'problem';
+  return [{ id, level, title, detail: `${files.privateKey}.`, advice }];
 }
 
-export function probeCertificate(board: Board): Finding[] {
-  const { settings } = board;
-  if ('error' in settings) return [];
-  const pem = board.read(settings.certificate);
-  if (pem === undefined || pem === '') return [unreadable(board, settings)];
+function probePair(board: Board, files: CertificateFiles): Finding[] {
+  const pem = board.read(files.certificate);
+  if (pem === undefined || pem === '') return [unreadable(board, files)];
   let certificate: X509Certificate;
   try {
     certificate = new X509Certificate(pem);
   } catch {
     const title = 'The certificate file holds no certificate';
-    const detail = `${settings.certificate} is not in PEM form, or damaged.`;
-    const level = settings.isDeviceCertificate ? 'warning' : 'problem';
+    const detail = `${files.certificate} is not in PEM form, or damaged.`;
+    const level = isOwn(files) ? 'warning' : 'problem';
     return [{ id: 'certificate.present', level, title, detail }];
   }
   return [
     validity(board, certificate),
     ...strength(certificate),
-    ...match(board, settings, certificate),
-    ...permissions(board, settings),
+    ...match(board, files, certificate),
+    ...permissions(board, files),
   ];
+}
+
+export function probeCertificate(board: Board): Finding[] {
+  const { settings } = board;
+  if ('error' in settings) return [];
+  const { served } = settings;
+  return served.flatMap((files) => {
+    const findings = probePair(board, files);
+    if (served.length === 1) return findings;
+    const name = files.source === 'installed' ? files.certificate : files.source;
+    return findings.map((finding) => ({ ...finding, title: `${finding.title} [${name}]` }));
+  });
 }

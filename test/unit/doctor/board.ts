@@ -33,9 +33,13 @@ export const settings: Settings = {
   connectionsMax: 512,
   pendingWindowBytes: 262_144,
   stateDir: '/state',
-  certificate: '/state/certificates/current/certificate.pem',
-  privateKey: '/state/certificates/current/private-key.pem',
-  isDeviceCertificate: true,
+  served: [
+    {
+      source: 'device',
+      certificate: '/state/certificates/current/certificate.pem',
+      privateKey: '/state/certificates/current/private-key.pem',
+    },
+  ],
 };
 
 export interface Machine extends Partial<Omit<Board, 'kernelConfig' | 'native' | 'settings'>> {

@@ -4,6 +4,7 @@
 import { generateKeyPairSync } from 'node:crypto';
 import t from 'tap';
 import { issueCertificate } from '../../../src/certificates/issue.js';
+import type { CertificateFiles } from '../../../src/doctor/board.js';
 import { probeCertificate } from '../../../src/doctor/probes/certificate.js';
 import { boardOf, type Machine, nowMs, only, settings } from './board.js';
 
@@ -11,17 +12,18 @@ const dayMs = 24 * 3_600_000;
 const names = { commonName: 'gate', dns: ['gate'], ip: ['127.0.0.1'] };
 const { certificate, privateKey } = await issueCertificate(names, nowMs);
 const directory = '/state/certificates/current';
-const installed = { ...settings, isDeviceCertificate: false };
+const [own] = settings.served as [CertificateFiles];
+const installed = { ...settings, served: [{ ...own, source: 'installed' }] };
 
 const machine = (more: Partial<Machine> = {}, mode = 0o600, uid = 990): Machine => ({
   statuses: {
-    [settings.privateKey]: { mode, uid },
+    [own.privateKey]: { mode, uid },
     [directory]: { mode: 0o700, uid: 990 },
   },
   ...more,
   files: {
-    [settings.certificate]: certificate,
-    [settings.privateKey]: privateKey,
+    [own.certificate]: certificate,
+    [own.privateKey]: privateKey,
     ...more.files,
   },
 });
@@ -54,12 +56,26 @@ t.test('days left', async (t) => {
 t.test('there is none, or none for us', async (t) => {
   t.match(only(probeCertificate(boardOf())), { level: 'info', title: /first start makes one/ });
   t.match(only(probeCertificate(boardOf({ settings: installed }))), { level: 'problem' });
-  const refusals = { [settings.certificate]: 'EACCES' };
+  const refusals = { [own.certificate]: 'EACCES' };
   t.match(only(probeCertificate(boardOf({ refusals }))), { level: 'info', advice: /as root/ });
   t.same(probeCertificate(boardOf({ settings: { error: 'wrong' } })), []);
-  const files = { [settings.certificate]: 'garbage' };
+  const files = { [own.certificate]: 'garbage' };
   t.match(only(probe({ files })), { level: 'warning', title: /holds no certificate/ });
   t.equal(only(probe({ files, settings: installed })).level, 'problem');
+});
+
+t.test('several, each by its name', async (t) => {
+  const uploaded = { source: 'uploaded', certificate: '/up/chain.pem', privateKey: '/up/key.pem' };
+  const soon = await issueCertificate(names, nowMs - 363 * dayMs);
+  const findings = probe({
+    settings: { ...settings, served: [uploaded, own] },
+    files: { '/up/chain.pem': soon.certificate, '/up/key.pem': soon.privateKey },
+  });
+  const dates = findings.filter(({ id }) => id === 'certificate.validity');
+  t.match(dates, [
+    { level: 'warning', title: /valid for 2 days .* \[uploaded\]$/ },
+    { level: 'ok', title: /valid for 365 days .* \[device\]$/ },
+  ]);
 });
 
 t.test('the key', async (t) => {
@@ -70,13 +86,13 @@ t.test('the key', async (t) => {
   t.match(find('certificate.key-mode', {}, 0o600, 0), { level: 'warning', advice: /chown 990/ });
   const other = generateKeyPairSync('ec', { namedCurve: 'P-256' }).privateKey;
   const pem = String(other.export({ type: 'pkcs8', format: 'pem' }));
-  const files = { [settings.privateKey]: pem };
+  const files = { [own.privateKey]: pem };
   t.equal(find('certificate.key', { files })?.level, 'warning', 'our own is made again');
   t.equal(find('certificate.key', { files, settings: installed })?.level, 'problem');
-  t.equal(find('certificate.key', { files: { [settings.privateKey]: '' } })?.level, 'warning');
+  t.equal(find('certificate.key', { files: { [own.privateKey]: '' } })?.level, 'warning');
   const secret = machine();
-  delete secret.files?.[settings.privateKey];
-  secret.refusals = { [settings.privateKey]: 'EACCES' };
+  delete secret.files?.[own.privateKey];
+  secret.refusals = { [own.privateKey]: 'EACCES' };
   const findings = probeCertificate(boardOf(secret));
   t.notOk(
     findings.some(({ id }) => id === 'certificate.key'),

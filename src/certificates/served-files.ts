@@ -1,0 +1,54 @@
+// SPDX-License-Identifier: Apache-2.0
+// The files of what a service with a configuration serves, in its order (manager.ts): for the commands
+// that look at certificates without asking the service. The one place that knows it.
+
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
+import { certificatesDirOf, deviceDirOf } from './device.js';
+import { type InstalledOptions, pathOf } from './installed.js';
+
+export interface ServedFiles {
+  /** As the status calls it: installed, uploaded, enrolment, device. */
+  source: string;
+  certificate: string;
+  privateKey: string;
+}
+
+export interface ServedBy {
+  stateDir: string;
+  installed: readonly InstalledOptions[];
+  /** Undefined: there is none. */
+  enrolment: unknown;
+}
+
+/** Directories of generations (store.ts) by their source, in the order in which they are served. */
+export const storesOf = (stateDir: string): Record<string, string> => ({
+  uploaded: join(certificatesDirOf(stateDir), 'uploaded'),
+  enrolment: join(certificatesDirOf(stateDir), 'enrolment/issued'),
+  device: deviceDirOf(stateDir),
+});
+
+/** Which of the stores are served. The device's own also before it is made. */
+export function servedStores({ stateDir, installed, enrolment }: ServedBy): [string, string][] {
+  const isServed = (source: string, directory: string): boolean => {
+    if (source === 'device') return installed.length === 0;
+    if (source === 'enrolment' && enrolment === undefined) return false;
+    return existsSync(join(directory, 'current'));
+  };
+  return Object.entries(storesOf(stateDir)).filter(([source, place]) => isServed(source, place));
+}
+
+/** Throws when a credential is named that cannot be. */
+export function servedFiles(by: ServedBy): ServedFiles[] {
+  const installed = by.installed.map(({ certificate, privateKey }) => ({
+    source: 'installed',
+    certificate: pathOf(certificate),
+    privateKey: pathOf(privateKey),
+  }));
+  const stored = servedStores(by).map(([source, directory]) => ({
+    source,
+    certificate: join(directory, 'current/chain.pem'),
+    privateKey: join(directory, 'current/key.pem'),
+  }));
+  return [...installed, ...stored];
+}
