@@ -22,14 +22,17 @@ show   prints the effective values with where each came from; secrets are left o
 ${configurationHelp()}
   --help                   this text
 
-Without --state-dir it is about the service of this device (docs/CONFIGURATION.md says which), which is
+Without --config or --state-dir it is about the service of this device (docs/CONFIGURATION.md says which), which is
 said on standard error; the options are those of "spliced serve" and count as they would there.
 `;
+
+/** A file that is named is what it is about. */
+const chosen = (options: CommandOptions) => chooseService(options, options.config !== undefined);
 
 async function check(options: CommandOptions): Promise<number> {
   let findings: readonly string[];
   try {
-    const loaded = chooseService(options).load();
+    const loaded = chosen(options).load();
     for (const warning of loaded.warnings) process.stderr.write(`warning: ${warning}\n`);
     findings = [...(await checkSystem(loaded)), ...(await checkPlaces(loaded))].map(
       ({ text }) => text,
@@ -58,7 +61,7 @@ export async function run(args: string[]): Promise<number> {
   if (action !== 'show') {
     throw new StartError('say which: spliced config check, spliced config show; see --help');
   }
-  const loaded = chooseService(values).load();
+  const loaded = chosen(values).load();
   process.stdout.write(values.json ? showAsJson(loaded) : showAsToml(loaded));
   return 0;
 }

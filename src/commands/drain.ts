@@ -20,8 +20,9 @@ const timeoutSMax = 24 * 3600;
 const help = (): string => `Usage: spliced drain [--wait] [OPTIONS]
 
 Asks the serving process to stop: no new connections, active responses are finished for up to
-timeouts.stop_ms, then it ends. Without --state-dir it is the service that runs on this device (docs/CONFIGURATION.md says which). With a socket unit the next connection starts the
-service again: stop the socket first.
+timeouts.stop_ms, then it ends. Without --state-dir it is the service that runs on this device
+(docs/CONFIGURATION.md says which). With a socket unit the next connection starts the service again:
+stop the socket first.
 
   --wait              until it has ended; prints its last figures
   --timeout-s SECONDS how long to wait (default: ${timeoutSDefault})

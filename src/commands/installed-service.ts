@@ -5,9 +5,9 @@
 
 import { spawnSync } from 'node:child_process';
 import { existsSync, lstatSync } from 'node:fs';
+import { configVariable } from '../config/files.js';
 
 export interface InstalledService {
-  stateDir: string;
   /** Relative paths of its configuration begin there. */
   directory: string;
   /** The unit's variables that configure it. */
@@ -33,7 +33,7 @@ export function unquoted(text: string): string[] {
 
 /** What the service manager says of the unit; undefined: there is none, or it does not know it. */
 function shown(): Map<string, string> | undefined {
-  const properties = '--property=LoadState,WorkingDirectory,Environment';
+  const properties = '--property=LoadState,WorkingDirectory,Environment,ExecStart';
   const { status, stdout } = spawnSync('systemctl', ['show', unit, properties], {
     encoding: 'utf8',
     timeout: managerTimeoutMs,
@@ -46,6 +46,16 @@ function shown(): Map<string, string> | undefined {
   });
   const found = new Map(pairs);
   return found.get('LoadState') === 'loaded' ? found : undefined;
+}
+
+/** What its command line says, as the variables that mean the same: `argv[]=/usr/bin/spliced serve …`. */
+function variablesOfCommand(command: string): NodeJS.ProcessEnv {
+  const [, line = ''] = /argv\[\]=([^;]*)/.exec(command) ?? [];
+  const found: NodeJS.ProcessEnv = {};
+  for (const [, option, value] of line.matchAll(/ --(config|state-dir)[ =](\S+)/g)) {
+    found[option === 'config' ? configVariable : 'SPLICED_STATE_DIR'] = value;
+  }
+  return found;
 }
 
 /** Also a link that leads nowhere yet: the state directory before the first start. */
@@ -65,13 +75,15 @@ export function installedService(): InstalledService | undefined {
     if (![serviceStateDir, ...units].some(isThere)) return undefined;
   }
   const words = unquoted(found?.get('Environment') ?? '');
-  const env = Object.fromEntries(
-    words.filter((word) => /^SPLICED_\w+=/.test(word)).map((word) => word.split(/=(.*)/s, 2)),
-  ) as NodeJS.ProcessEnv;
+  const env: NodeJS.ProcessEnv = {
+    ...Object.fromEntries(
+      words.filter((word) => /^SPLICED_\w+=/.test(word)).map((word) => word.split(/=(.*)/s, 2)),
+    ),
+    ...variablesOfCommand(found?.get('ExecStart') ?? ''),
+  };
   // "!" before it: a directory that may be missing (systemd.exec(5)).
   const named = (found?.get('WorkingDirectory') ?? '').replace(/^[!-]/, '');
   return {
-    stateDir: env.SPLICED_STATE_DIR ?? serviceStateDir,
     directory: named.startsWith('/') ? named : serviceDirectory,
     env,
   };

@@ -20,7 +20,12 @@ import {
 } from '../config/configuration.js';
 import { configVariable } from '../config/files.js';
 import { isRunning, type RunState } from '../run-record.js';
-import { installedService, useCredentials } from './installed-service.js';
+import {
+  type InstalledService,
+  installedService,
+  serviceStateDir,
+  useCredentials,
+} from './installed-service.js';
 import { recordIn, ServiceDirectory } from './service-directory.js';
 
 export interface Candidate {
@@ -47,18 +52,45 @@ function ownCheckout(): string | undefined {
   }
 }
 
-/** The state directory of the files, variables and options, and whether somebody named it. */
-function configured(options: CommandOptions): { stateDir: string; from: 'name' | 'file' | 'none' } {
-  const { config, 'state-dir': stateDir } = options;
+interface Configured {
+  stateDir: string;
+  /** Who gave it: the operator, the device's own file, or nobody. */
+  from: 'name' | 'file' | 'none';
+}
+
+/** The state directory of the files, variables and options. Throws ConfigurationError. */
+function configured({ config, 'state-dir': stateDir }: CommandOptions): Configured {
   const given: CommandOptions = {};
   if (config !== undefined) given.config = config;
   if (stateDir !== undefined) given['state-dir'] = stateDir;
-  const { configuration, settings } = loadConfiguration(given);
-  const kind = settings.get('state_dir')?.origin.kind ?? 'default';
   const isFileNamed = config !== undefined || process.env[configVariable] !== undefined;
-  const isNamed = kind === 'option' || kind === 'environment' || (kind === 'file' && isFileNamed);
-  const from = isNamed ? 'name' : kind === 'file' ? 'file' : 'none';
-  return { stateDir: configuration.stateDir, from };
+  try {
+    const { configuration, settings } = loadConfiguration(given);
+    const kind = settings.get('state_dir')?.origin.kind ?? 'default';
+    const isNamed = kind === 'option' || kind === 'environment' || (kind === 'file' && isFileNamed);
+    const from = isNamed ? 'name' : kind === 'file' ? 'file' : 'none';
+    return { stateDir: configuration.stateDir, from };
+  } catch (error) {
+    if (!(error instanceof ConfigurationError) || isFileNamed) throw error;
+    // A mistake in the device's own configuration must not keep anybody from the service that runs.
+    const named = stateDir ?? process.env[stateVariable];
+    const from = named === undefined ? 'none' : 'name';
+    return { stateDir: resolve(String(named ?? 'state')), from };
+  }
+}
+
+/** Where the installed service keeps its state: its variable, its file, else what our unit says. */
+function stateOfInstalled({ env: own, directory }: InstalledService) {
+  const env = { ...own, ...process.env };
+  let place = own[stateVariable];
+  try {
+    const { configuration, settings } = loadConfiguration({}, { env, directory });
+    if (settings.get('state_dir')?.origin.kind === 'file') place ??= configuration.stateDir;
+  } catch (error) {
+    if (!(error instanceof ConfigurationError)) throw error; // Told by load().
+  }
+  place ??= serviceStateDir;
+  return { place, sources: { env: { ...env, [stateVariable]: place }, directory } };
 }
 
 /** At least one. Throws ConfigurationError. */
@@ -74,12 +106,12 @@ export function candidates(options: CommandOptions): Candidate[] {
     found.push({ ...plain, name: 'the service of this checkout' });
   }
   if (installed !== undefined) {
-    const { stateDir: place, directory } = installed;
-    const env = { ...installed.env, [stateVariable]: place, ...process.env };
-    const sources = { env, directory };
+    const { place, sources } = stateOfInstalled(installed);
     found.push({ stateDir: place, name: 'the installed service', isNamed: false, sources });
   }
-  if (from === 'file') found.push({ ...plain, name: 'the service of the configuration' });
+  if (from === 'file' && !found.some((other) => other.stateDir === stateDir)) {
+    found.push({ ...plain, name: 'the service of the configuration' });
+  }
   if (found.length === 0) found.push({ ...plain, name: 'the service of this directory' });
   return found;
 }
@@ -112,30 +144,32 @@ export function sayWhich({ name, stateDir, isNamed }: Candidate, runs: boolean):
   process.stderr.write(`spliced: about ${name}, ${state}; its state is in ${stateDir}\n`);
 }
 
-/** A configuration that is wrong names no state directory: what is wrong with it is told by load(). */
-function tolerant(options: CommandOptions): Candidate[] {
+/** With everything that is wrong, not only with what names the service. */
+function candidatesOrAll(options: CommandOptions): Candidate[] {
   try {
     return candidates(options);
   } catch (error) {
-    if (!(error instanceof ConfigurationError)) throw error;
-    const installed = installedService();
-    const directory = installed?.directory ?? process.cwd();
-    const env = { ...installed?.env, ...process.env };
-    const stateDir = resolve(String(options['state-dir'] ?? installed?.stateDir ?? 'state'));
-    return [{ stateDir, name: 'the service', isNamed: true, sources: { env, directory } }];
+    if (error instanceof ConfigurationError) loadConfiguration(options);
+    throw error;
   }
 }
 
-/** The service whose files and configuration a command looks at, and says so. */
-export function chooseService(options: CommandOptions): Choice {
-  const seen = tolerant(options).map((candidate) => ({ candidate, state: stateOf(candidate) }));
+/**
+ * The service whose files and configuration a command looks at, and says so; `isQuiet` where what was
+ * given says enough. Throws ConfigurationError.
+ */
+export function chooseService(options: CommandOptions, isQuiet = false): Choice {
+  const seen = candidatesOrAll(options).map((candidate) => ({
+    candidate,
+    state: stateOf(candidate),
+  }));
   const chosen =
     seen.find(({ state }) => state !== undefined && isRunning(state)) ??
     seen.find(({ state }) => state !== undefined) ??
     (seen[0] as (typeof seen)[number]);
   const { candidate, state } = chosen;
   const runs = state !== undefined && isRunning(state);
-  sayWhich(candidate, runs);
+  if (!isQuiet) sayWhich(candidate, runs);
   if (candidate.sources.directory !== undefined) useCredentials();
   return {
     ...candidate,

@@ -45,7 +45,7 @@ const run = (args: string[], cwd: string, env: NodeJS.ProcessEnv = {}): Promise<
   collected([process.execPath, cli, ...args], cwd, env);
 
 /** A service manager that knows the unit, with its variables and its working directory. */
-function writeManager(directory: string): string {
+function writeManager(directory: string, unit?: (state: string) => string[]): string {
   const bin = join(directory, 'bin');
   const page = join(directory, 'package');
   mkdirSync(bin);
@@ -55,7 +55,9 @@ function writeManager(directory: string): string {
   const lines = [
     'LoadState=loaded',
     `WorkingDirectory=${page}`,
-    `Environment=SPLICED_STATE_DIR=${state} UV_USE_IO_URING=0 "SPLICED_LIMITS_CONNECTIONS_MAX=7"`,
+    ...(unit?.(state) ?? [
+      `Environment=SPLICED_STATE_DIR=${state} UV_USE_IO_URING=0 "SPLICED_CONNECTIONS_MAX=7"`,
+    ]),
   ];
   const script = `#!/bin/sh\ncat <<'END'\n${lines.join('\n')}\nEND\n`;
   writeFileSync(join(bin, 'systemctl'), script, { mode: 0o755 });
@@ -132,6 +134,44 @@ t.test(
     t.match(check, { code: 2, stderr: /--root: cannot be served: .*elsewhere\/public/ });
   },
 );
+
+const execStart = (options: string): string[] => [
+  'Environment=UV_USE_IO_URING=0',
+  `ExecStart={ path=/usr/bin/spliced ; argv[]=/usr/bin/spliced serve ${options} ; ignore_errors=no }`,
+];
+
+t.test('one whose command line or file says where its state is', async (t) => {
+  const directory = t.testdir({ elsewhere: {} });
+  const elsewhere = join(directory, 'elsewhere');
+  const installed = await startIn(join(directory, 'device'));
+  t.teardown(() => installed.child.kill('SIGKILL'));
+  const wanted = await authorityOf(directory, join(directory, 'device/state'));
+  const file = join(directory, 'unit.toml');
+  writeFileSync(file, `state_dir = "${directory}/device/state"\n`);
+  const units = [
+    (state: string) => execStart(`--state-dir ${state} --listen 0.0.0.0:443`),
+    () => execStart(`--config=${file}`),
+    () => [`Environment=SPLICED_CONFIG=${file}`],
+  ];
+  for (const [i, unit] of units.entries()) {
+    const place = join(directory, `manager-${i}`);
+    mkdirSync(place);
+    const bin = writeManager(place, () => unit(join(directory, 'device/state')));
+    const env = { PATH: `${bin}:${process.env.PATH}` };
+    const ca = await run(['certificate', 'ca'], elsewhere, env);
+    t.match(ca, { code: 0, stdout: wanted, stderr: /about the installed service, which runs/ });
+  }
+});
+
+t.test('a mistake in the configuration hides no service', async (t) => {
+  const { elsewhere, env } = await newDevice(t);
+  const wrong = { ...env, SPLICED_LISTEN: 'here' };
+  const about = /about the installed service, which runs/;
+  t.match(await run(['status'], elsewhere, wrong), { code: 0, stderr: about });
+  t.match(await run(['certificate', 'ca'], elsewhere, wrong), { code: 0, stderr: about });
+  const check = await run(['config', 'check'], elsewhere, wrong);
+  t.match(check, { code: 2, stderr: /SPLICED_LISTEN: "here" is not ADDRESS:PORT/ });
+});
 
 t.test('an installed service that has never run, and no guess at all', async (t) => {
   const directory = t.testdir({ elsewhere: {} });
