@@ -9,7 +9,7 @@ import { readAuthorityCertificate } from './certificates/authority.js';
 import { certificatesDirOf } from './certificates/device.js';
 import type { CertificateManager } from './certificates/manager.js';
 import { PendingRequest } from './certificates/pending-request.js';
-import { checkSystem } from './checks.js';
+import { checkSystem, checkUpdateProgram } from './checks.js';
 import {
   type Configuration,
   ConfigurationError,
@@ -67,7 +67,8 @@ async function checkText(
     if (!(error instanceof ConfigurationError)) throw error;
     return { errors: error.findings.map(findingOf), warnings: [] };
   }
-  const errors = (await checkSystem(loaded)).map(findingOf);
+  const found = [...(await checkSystem(loaded)), ...checkUpdateProgram(loaded)];
+  const errors = found.map(findingOf);
   return { errors, warnings: loaded.warnings };
 }
 
@@ -169,7 +170,10 @@ export class ApiServing {
     return {
       status: () => engine.stats(),
       system: this.#system,
-      uploads: uploads.service,
+      uploads: {
+        ...uploads.service,
+        begin: (wish) => uploads.service.begin(wish).catch((error) => this.#refuseUpload(error)),
+      },
       certificates: this.#certificates(),
       configuration: {
         effective: () => showAsJson(this.#running().running),
@@ -186,10 +190,7 @@ export class ApiServing {
         if (!this.#isDraining) process.kill(process.pid, 'SIGTERM');
         this.#isDraining = true;
       },
-      update: {
-        ...update.service,
-        install: async (file) => this.#withWaiting(await update.service.install(file)),
-      },
+      update: this.#update(update.service),
     };
   }
 
@@ -221,12 +222,34 @@ export class ApiServing {
     };
   }
 
-  /** A refusal of the update's, with the settings of it that a reload has read and not put into effect. */
+  /** With what a reload has read and not put into effect, in each of its refusals. */
+  #update(service: ApiService['update']): ApiService['update'] {
+    return {
+      current: service.current,
+      install: async (file) => this.#withWaiting(await service.install(file)),
+      restart: async () => this.#withWaiting(await service.restart()),
+      mark: async (slot, mark) => {
+        const { isMarked, message } = await service.mark(slot, mark);
+        return { isMarked, message: (isMarked ? '' : this.#withWaiting(message)) || message };
+      },
+    };
+  }
+
+  #refuseUpload(error: unknown): never {
+    const isRefusal = error instanceof Error && 'kind' in error; // api/service.ts
+    if (isRefusal) error.message = this.#withWaiting(error.message) ?? '';
+    throw error;
+  }
+
   #withWaiting(refusal: string | undefined): string | undefined {
     const keys = this.#running().waiting.filter((key) => key.startsWith('update.'));
     if (refusal === undefined || keys.length === 0) return refusal;
     const advice = 'systemctl restart spliced';
-    return `${refusal} A new value of ${keys.join(', ')} waits for a restart of the service: ${advice}`;
+    const isOne = keys.length === 1;
+    const waits = isOne
+      ? `The new value of ${keys[0]} waits`
+      : `New values of ${keys.join(', ')} wait`;
+    return `${refusal} ${waits} for a restart of the service: ${advice}`;
   }
 
   #running(): Reloader {

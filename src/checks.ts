@@ -90,6 +90,31 @@ export async function checkPlaces(loaded: LoadedConfiguration): Promise<Problem[
   return lines.map((line) => findingOf(line, loaded));
 }
 
+/**
+ * Findings about the program that installs updates. Not for a reload either: an update can wait,
+ * certificates cannot.
+ */
+export function checkUpdateProgram(loaded: LoadedConfiguration): Problem[] {
+  const { adapter, command } = loaded.configuration.update;
+  const [program] = command;
+  if (adapter !== 'command' || program === undefined) return [];
+  const trouble = programTrouble(program);
+  if (trouble === undefined) return [];
+  return [findingOf(`update.command: ${program}: ${trouble}`, loaded)];
+}
+
+function programTrouble(path: string): string | undefined {
+  try {
+    if (!statSync(path).isFile()) return 'it is no program';
+    accessSync(path, constants.X_OK);
+    return undefined;
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    if (code === 'ENOENT' || code === 'ENOTDIR') return 'there is no such program';
+    return code === 'EACCES' ? 'it may not be executed' : reasonOf(error);
+  }
+}
+
 /** Every finding, with the setting's place. Empty: a start would get through. */
 export async function checkSystem(loaded: LoadedConfiguration): Promise<Problem[]> {
   const { root, stateDir, installed, enrolment, clientCertificates } = loaded.configuration;

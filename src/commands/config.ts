@@ -2,7 +2,7 @@
 // `spliced config check` and `spliced config show`: what a start with the same options, variables
 // and files would find. Neither serves nor writes anything. Loaded by cli.ts for this command.
 
-import { checkPlaces, checkSystem } from '../checks.js';
+import { checkPlaces, checkSystem, checkUpdateProgram } from '../checks.js';
 import { type CommandOptions, ConfigurationError } from '../config/configuration.js';
 import { showAsJson, showAsToml } from '../config/show.js';
 import { StartError } from '../start-error.js';
@@ -34,9 +34,12 @@ async function check(options: CommandOptions): Promise<number> {
   try {
     const loaded = chosen(options).load();
     for (const warning of loaded.warnings) process.stderr.write(`warning: ${warning}\n`);
-    findings = [...(await checkSystem(loaded)), ...(await checkPlaces(loaded))].map(
-      ({ text }) => text,
-    );
+    const found = [
+      await checkSystem(loaded),
+      await checkPlaces(loaded),
+      checkUpdateProgram(loaded),
+    ];
+    findings = found.flat().map(({ text }) => text);
     if (findings.length === 0) {
       const files = loaded.files.length === 0 ? 'no file' : loaded.files.join(', ');
       process.stdout.write(`ok: ${files}\n`);

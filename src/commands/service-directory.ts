@@ -25,6 +25,12 @@ const { O_DIRECTORY, O_NOFOLLOW, O_NONBLOCK, O_RDONLY } = constants;
 // What the shell, or whoever started us, has opened already.
 const openAlready = /^\/(dev\/(stdin|fd\/\d+)|proc\/self\/fd\/\d+)$/;
 
+const whyNotOpened: Record<string, string> = {
+  ENOENT: 'there is no such file',
+  ENOTDIR: 'there is no such file',
+  EACCES: 'this user may not read it',
+};
+
 const isRoot = (): boolean => process.geteuid?.() === 0;
 
 export class ServiceDirectory {
@@ -124,7 +130,9 @@ export class ServiceDirectory {
       if (openAlready.test(path)) return openSync(path, O_RDONLY);
       return openTrusted(path, O_RDONLY | O_NONBLOCK, isTrusted);
     } catch (error) {
-      throw new StartError(reasonOf(error));
+      const { code = '' } = error as NodeJS.ErrnoException;
+      const words = whyNotOpened[code];
+      throw new StartError(words === undefined ? reasonOf(error) : `${path}: ${words}`);
     }
   }
 

@@ -15,6 +15,7 @@ import {
 } from 'node:fs';
 import { type FileHandle, open } from 'node:fs/promises';
 import type { IncomingMessage } from 'node:http';
+import { basename } from 'node:path';
 import { createInterface } from 'node:readline';
 import { entryOf } from '../descriptors.js';
 import { removeFile } from '../remove-file.js';
@@ -26,6 +27,7 @@ import type { ServiceDirectory } from './service-directory.js';
 const { COPYFILE_EXCL, COPYFILE_FICLONE, O_DIRECTORY, O_NOFOLLOW, O_RDONLY } = constants;
 
 const chunkBytes = 1024 * 1024;
+const nameCharactersMax = 80;
 
 /** Where the service waits for bundles, by its own word; as it is called, and a path of it for us. */
 async function placeOf(directory: ServiceDirectory): Promise<{ name: string; path: string }> {
@@ -93,7 +95,17 @@ async function copyInto(
 
 interface Copy {
   name: string;
+  /** A text of the service or of the installer, with the operator's file in place of the copy. */
+  inWords: (text: string) => string;
   remove: () => void;
+}
+
+/** Such as local-1f2e3d4c-bundle.raucb: the state and the log say which file it was. */
+function nameOfCopy(file: string): string {
+  const shown = basename(file)
+    .replace(/[^\w.-]/g, '_')
+    .slice(-nameCharactersMax);
+  return `local-${randomBytes(4).toString('hex')}-${shown}`;
 }
 
 /** Gives up root's rights, unless that cannot be. Throws StartError. */
@@ -102,7 +114,7 @@ async function copyForService(directory: ServiceDirectory, file: string): Promis
   if (!fstatSync(source).isFile()) throw new StartError(`${file}: it is no ordinary file`);
   const isOwner = directory.becomeOwner();
   const place = await placeOf(directory);
-  const name = `local-${randomBytes(8).toString('hex')}.bundle`;
+  const name = nameOfCopy(file);
   const refuse = (error: unknown): never => {
     const [reason] = reasonOf(error).split(', ');
     throw new StartError(`${file} cannot be copied to ${place.name}: ${reason}`);
@@ -122,7 +134,9 @@ async function copyForService(directory: ServiceDirectory, file: string): Promis
     refuse(error);
   }
   closeSync(source);
-  return { name, remove };
+  const inWords = (text: string): string =>
+    text.replaceAll(`${place.name}/${name}`, file).replaceAll(name, file);
+  return { name, inWords, remove };
 }
 
 /** The state after each change, from the events of the service; not the one of the beginning. */
@@ -142,12 +156,15 @@ async function* statesIn(response: IncomingMessage): AsyncGenerator<UpdateDocume
 }
 
 /** To the end; the answer is the last state, undefined when the service ended before it. */
-async function follow(response: IncomingMessage): Promise<UpdateDocument['state'] | undefined> {
+async function follow(
+  response: IncomingMessage,
+  inWords: Copy['inWords'],
+): Promise<UpdateDocument['state'] | undefined> {
   let shown = '';
   for await (const { state, progress, error, restartNeeded } of statesIn(response)) {
     if (state === 'received') continue;
     if (state === 'installing') {
-      const text = `${progress?.percent ?? 0} % ${progress?.message ?? ''}`;
+      const text = inWords(`${progress?.percent ?? 0} % ${progress?.message ?? ''}`);
       if (text !== shown) process.stdout.write(`${text}\n`);
       shown = text;
       continue;
@@ -157,7 +174,7 @@ async function follow(response: IncomingMessage): Promise<UpdateDocument['state'
       process.stdout.write(`installed${next}\n`);
       return state;
     }
-    process.stderr.write(`spliced: ${error ?? `the update is ${state}`}\n`);
+    process.stderr.write(`spliced: ${inWords(error ?? `the update is ${state}`)}\n`);
     return state;
   }
   process.stderr.write(
@@ -167,7 +184,7 @@ async function follow(response: IncomingMessage): Promise<UpdateDocument['state'
 }
 
 export async function updateInstall(directory: ServiceDirectory, file: string): Promise<number> {
-  const { name, remove } = await copyForService(directory, file);
+  const { name, inWords, remove } = await copyForService(directory, file);
   // Before it begins: a program may be quick.
   const events = await openApi(directory, { path: '/events' });
   try {
@@ -175,10 +192,11 @@ export async function updateInstall(directory: ServiceDirectory, file: string): 
     await askApi(directory, { method: 'POST', path: '/update/install', body });
   } catch (error) {
     events.destroy();
-    if (error instanceof ApiRefusal) remove();
-    throw error;
+    if (!(error instanceof ApiRefusal)) throw error;
+    remove();
+    throw new StartError(inWords(error.message));
   }
-  const state = await follow(events);
+  const state = await follow(events, inWords);
   // The operator has the original. While the end is not known the installer may need the copy.
   if (state === 'failed') remove();
   return state === 'installed' ? 0 : 1;

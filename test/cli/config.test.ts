@@ -54,6 +54,25 @@ t.test('check', async (t) => {
   ]);
 });
 
+t.test('check looks at the program that installs updates', async (t) => {
+  const directory = t.testdir({ script: 'exit 0\n' });
+  const config = join(directory, 'spliced.toml');
+  const cases: [string, RegExp | ''][] = [
+    ['/bin/true', ''],
+    [
+      '/nonexistent/install',
+      /^.*spliced\.toml:3: update\.command: .*: there is no such program\n$/,
+    ],
+    [directory, /it is no program/],
+    [join(directory, 'script'), /it may not be executed/],
+  ];
+  for (const [program, stderr] of cases) {
+    writeFileSync(config, `[update]\nadapter = "command"\ncommand = ["${program}", "--now"]\n`);
+    const ended = await runCli(['config', 'check', '--config', config]);
+    t.match(ended, { code: stderr === '' ? 0 : 2, stderr }, program);
+  }
+});
+
 t.test('check warns of a variable that looks misspelt', async (t) => {
   const config = join(t.testdir(), 'spliced.toml');
   writeFileSync(config, '');

@@ -1,14 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
 // An update as an operator does it on the device: a real service, and a program as the installer.
 
-import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
 import t, { type Test } from 'tap';
+import { post } from '../unit/api/client.js';
 import { startWithApi } from './api.js';
 import { logLines, runCli } from './server.js';
 
 const installer = `#!/bin/sh
 echo '{"percent": 50, "message": "half of it"}'
+grep -q nameless "$1" && { echo "{\\"error\\": \\"$1 has no name\\"}"; exit 1; }
 grep -q good "$1" || { echo '{"error": "the signature is wrong"}'; exit 1; }
 cp "$1" "$0.installed"
 `;
@@ -53,11 +56,42 @@ t.test('refused in words', async (t) => {
   t.match(refused, { code: 1, stderr: 'spliced: the signature is wrong\n' });
   t.match(await update('status'), { stdout: /^error +the signature is wrong$/m });
   t.same(readdirSync(join(stateDir, 'update')), ['update.json']);
-  t.match(await update('install', '/nowhere'), { code: 2, stderr: /ENOENT/ });
+  const nameless = join(directory, 'a bundle');
+  writeFileSync(nameless, 'nameless');
+  const own = await update('install', nameless);
+  t.match(own, { code: 1, stderr: `spliced: ${nameless} has no name\n` }, 'not of the copy');
+  t.match(await update('status'), { stdout: /local-[0-9a-f]{8}-a_bundle/ });
+  t.match(await update('install', '/nowhere'), {
+    code: 2,
+    stderr: 'spliced: /nowhere: there is no such file\n',
+  });
   t.match(await update('install'), { code: 2, stderr: /give the file/ });
   t.match(await update('instal', bad), { code: 2, stderr: /unexpected argument/ });
   t.match(await update('instal'), { code: 2, stderr: /there are: status, install/ });
   t.match(await update('mark-good'), { code: 1, stderr: /cannot mark slots/ });
+});
+
+t.test('a setting that was read and waits for a restart', async (t) => {
+  const config = join(mkdtempSync(join(tmpdir(), 'spliced-update-')), 'spliced.toml');
+  t.teardown(() => rmSync(dirname(config), { recursive: true, force: true }));
+  writeFileSync(config, '');
+  const { server, own, local, ...scene } = await startWithApi(t, ['--config', config]);
+  const update = (...args: string[]) => runCli(['update', ...args, ...own]);
+  const bundle = join(scene.directory, 'bundle');
+  writeFileSync(bundle, 'a bundle');
+  const before = await update('install', bundle);
+  t.match(before, { code: 2, stderr: /No installer is configured/ });
+  t.notMatch(before.stderr, /waits/);
+  writeFileSync(config, '[update]\nadapter = "command"\ncommand = ["/bin/true"]\n');
+  const { restartRequired } = (await post(local, '/reload')).json;
+  t.same(restartRequired, ['update.adapter', 'update.command']);
+  const waits = /New values of update\.adapter, update\.command wait for a restart of the service/;
+  t.match(await update('install', bundle), { code: 2, stderr: waits });
+  t.match(await update('mark-good'), { code: 1, stderr: waits });
+  const upload = await post(local, '/update/uploads', { name: 'x', length: 1 });
+  t.match(upload.json, { detail: waits });
+  server.child.kill('SIGTERM');
+  await server.ended;
 });
 
 t.test('a restart of the device needs the unit', async (t) => {
