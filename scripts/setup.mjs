@@ -140,6 +140,7 @@ async function ensureBundle() {
   ];
   const inputs = [...listFiles('src', 'ui'), 'package-lock.json', 'package.json', ...scripts];
   await unlessDone('dist/.stamp', hashOf(inputs, []), [bundleFile, bundleReportFile], async () => {
+    say('building the program');
     const { compileServer } = await import('./compile.mjs');
     await compileServer(projectDir);
   });

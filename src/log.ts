@@ -2,7 +2,7 @@
 // JSON lines on standard output, one object an event, for the journal. Written at once (no worker
 // thread), and never waited for: log-output.ts. Keys never reach a log:
 // nothing passes them in, and the fields that hold them are redacted should anything ever do so.
-// docs/LOGGING.md tells operators what the lines say.
+// docs/LOGGING.md tells operators what the lines say. At a terminal log-words.ts has them for a person.
 
 import { type Logger, pino } from 'pino';
 import { isJournal, priorityPrefix } from './log-journal.js';
@@ -21,17 +21,20 @@ interface Destinations {
   isJournal: boolean;
   /** Gets each line as well, without the priority. */
   tail: LogTail | undefined;
+  /** What of a line is for a person. */
+  words: ((line: string) => string) | undefined;
 }
 
 /** What pino writes to: it says which level the line has. */
-function toAll({ output, isJournal, tail }: Destinations): Output & { lastLevel: number } {
+function toAll({ output, isJournal, tail, words }: Destinations): Output & { lastLevel: number } {
   return {
     // Asks pino to set lastLevel before each write.
     [Symbol.for('pino.metadata')]: true,
     lastLevel: 0,
     write(written: string): void {
       const line = visibleLines(written);
-      output.write(isJournal ? priorityPrefix(this.lastLevel) + line : line);
+      const shown = words === undefined ? line : visibleLines(words(line));
+      if (shown !== '') output.write(isJournal ? priorityPrefix(this.lastLevel) + shown : shown);
       tail?.push(line);
     },
   } as Output & { lastLevel: number };
@@ -42,10 +45,12 @@ export interface LogSources {
   /** Standard output, if its owner wants to look after it. */
   output?: LineOutput;
   tail?: LogTail | undefined;
+  /** Turns each line of standard output into words for a person; empty: none. The tail has all. */
+  words?: ((line: string) => string) | undefined;
 }
 
 export function createLog(level: string, sources: LogSources = {}): Log {
-  const { env = process.env, output = new LineOutput(1), tail } = sources;
+  const { env = process.env, output = new LineOutput(1), tail, words } = sources;
   const log = pino(
     {
       level,
@@ -54,7 +59,7 @@ export function createLog(level: string, sources: LogSources = {}): Log {
       formatters: { level: (label) => ({ level: label }), log: withSecurityEvent },
       redact: { paths: ['privateKey', '*.privateKey', '*.*.privateKey'], censor: '[secret]' },
     },
-    toAll({ output, isJournal: isJournal(env, 1), tail }),
+    toAll({ output, isJournal: isJournal(env, 1), tail, words }),
   );
   output.listen({
     onDropped: () => {},

@@ -2,13 +2,19 @@
 // `spliced serve`: reads the configuration, turns signals into what the daemon understands, and the
 // daemon's end into an exit code. Loaded by cli.ts when this command is given.
 
+import { basename, relative } from 'node:path';
 import { isatty } from 'node:tty';
-import { loadConfiguration, placeRefusal } from '../config/configuration.js';
+import {
+  type LoadedConfiguration,
+  loadConfiguration,
+  placeRefusal,
+} from '../config/configuration.js';
 import { type DaemonSignals, runDaemon } from '../daemon.js';
 import { closeDebugger } from '../debugger.js';
 import { createLog } from '../log.js';
 import { LineOutput } from '../log-output.js';
 import { LogTail } from '../log-tail.js';
+import { wordsOf } from '../log-words.js';
 import { StartError } from '../start-error.js';
 import { configurationHelp, configurationOptions, readCommandLine } from './usage.js';
 
@@ -92,6 +98,18 @@ function watchSignals(): Signals {
   };
 }
 
+/** Undefined: the log is JSON. */
+function wordsFor({ configuration, settings }: LoadedConfiguration) {
+  const { logFormat, uiEnabled, stateDir } = configuration;
+  if (logFormat === 'json' || (logFormat === 'auto' && !isatty(1))) return undefined;
+  const called = process.argv[1] ?? '';
+  const own = relative(process.cwd(), called);
+  const program = basename(called) === 'cli.js' ? `node ${own}` : 'spliced';
+  const isFound = settings.get('state_dir')?.origin.kind === 'default';
+  const place = isFound ? '' : `--state-dir ${stateDir}`;
+  return (line: string) => wordsOf(line, { hasPage: uiEnabled, program, place });
+}
+
 export async function run(args: string[]): Promise<number> {
   const options = configurationOptions();
   const line = readCommandLine('serve', args, { options, help });
@@ -101,7 +119,7 @@ export async function run(args: string[]): Promise<number> {
   const loaded = load();
   const tail = new LogTail();
   const output = new LineOutput(1);
-  const log = createLog(loaded.configuration.logLevel, { output, tail });
+  const log = createLog(loaded.configuration.logLevel, { output, tail, words: wordsFor(loaded) });
   if (await closeDebugger())
     log.warn({ event: 'debugger_closed', reason: 'SIGUSR1 had opened it' });
   for (const warning of loaded.warnings) log.warn({ event: 'configuration_warning', warning });

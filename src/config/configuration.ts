@@ -74,6 +74,7 @@ export interface Configuration {
   /** Threads that serve. */
   engines: number | 'auto';
   logLevel: string;
+  logFormat: 'auto' | 'json' | 'text';
   connectionsMax: number;
   pendingWindowBytes: number;
   connectionsPerAddressMax: number;
@@ -304,6 +305,7 @@ function configurationOf(
     ring: setTo('ring') as Configuration['ring'],
     engines: setTo('engines') as Configuration['engines'],
     logLevel: String(setTo('log.level')),
+    logFormat: setTo('log.format') as Configuration['logFormat'],
     connectionsMax: numberOf('limits.connections_max'),
     pendingWindowBytes: numberOf('limits.pending_window_bytes'),
     connectionsPerAddressMax: numberOf('limits.connections_per_address_max'),

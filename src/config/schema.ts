@@ -311,6 +311,14 @@ export const schema = {
       env: 'SPLICED_LOG_LEVEL',
       isLive: true,
     },
+    format: {
+      doc:
+        '`json`: a line of JSON for each event. `text`: what matters at a terminal, in words. `auto`: ' +
+        'text when standard output is a terminal, else JSON.',
+      format: ['auto', 'json', 'text'],
+      default: 'auto',
+      env: 'SPLICED_LOG_FORMAT',
+    },
   },
 } as const satisfies SettingTable;
 

@@ -30,7 +30,8 @@ t.test('the files are current', async (t) => {
 t.test('the document has every key, variable, option, default and bound', async (t) => {
   const document = renderDocument(settings, routeSchema);
   for (const [key, { env, option, min, max, default: fallback, doc }] of settings) {
-    const row = document.split('\n').find((line) => line.includes(`\`${env}\``)) ?? '';
+    const rows = document.split('\n').filter((line) => line.startsWith('|'));
+    const row = rows.find((line) => line.includes(`\`${env}\``)) ?? '';
     t.ok(row.startsWith(`| \`${key.split('.').at(-1)}\` |`), key);
     t.ok(row.includes(doc.replaceAll('|', '\\|')), `${key}: meaning`);
     if (option) t.ok(row.includes(`\`--${option}\``), `--${option}`);
