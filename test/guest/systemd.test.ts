@@ -25,6 +25,21 @@ function checkClients(test: Test, clients: { served: number; failed: object }[])
 }
 
 const checks: Record<string, (test: Test, result: Result) => void> = {
+  documented: (test, { lines, failed, states, answers, restarted, after }) => {
+    test.equal(lines, 5);
+    test.same(failed, [], 'also the second time');
+    test.match(
+      states[0],
+      /^systemctl enable --now .*: active active$/,
+      'with the restart of the device',
+    );
+    const first = states.filter((state: string) => /(start|--now)[^:]*: /.test(state));
+    for (const state of first) test.match(state, /: active active$/);
+    test.same(
+      [answers, restarted, after],
+      [{ https: 200, http: 308 }, 0, { https: 200, http: 308 }],
+    );
+  },
   start: (test, { answer, shown, process }) => {
     test.match(answer, { status: 200, bytes: 5 }, 'serves when systemctl start returns');
     test.match(shown, { Type: 'notify-reload', ActiveState: 'active', NRestarts: '0' });
@@ -113,25 +128,31 @@ const checks: Record<string, (test: Test, result: Result) => void> = {
 const names = Object.keys(checks);
 const chosen = process.env.SPLICED_GUEST_SCENARIOS?.split(',') ?? names;
 
-const { unable, directory } = prepareSystemd();
-if (unable !== undefined) {
-  t.test('systemd', { skip: unable }, () => {});
-} else {
-  t.test('the shipped units', async (test) => {
+/** One guest: its systemd, and which scenarios it runs. */
+function judge(title: string, suite: string | undefined, wanted: readonly string[]): void {
+  const { unable, directory } = prepareSystemd(suite);
+  if (unable !== undefined) {
+    t.test(title, { skip: unable }, () => {});
+    return;
+  }
+  t.test(title, async (test) => {
     const work = mkdtempSync(join(tmpdir(), 'spliced-systemd-'));
     test.teardown(() => rmSync(work, { recursive: true, force: true }));
     const report = join(work, 'report.json');
     const main = 'test/guest/inside/systemd/main.mjs';
+    const some = wanted.filter((name) => chosen.includes(name));
     const { code, output } = await runSystemdGuest({
       layers: [directory],
+      memoryMib: 640, // The layer of a whole suite is in it.
       timeoutS,
       writable: work,
-      command: [process.execPath, main, report, ...chosen],
+      command: [process.execPath, main, report, ...some],
     });
     test.equal(code, 0, 'the guest ran to its end') || test.comment(output);
     const read = existsSync(report) ? JSON.parse(readFileSync(report, 'utf8')) : { scenarios: {} };
     test.comment(`${read.systemd ?? 'no report'}`);
     for (const [name, check] of Object.entries(checks)) {
+      if (!wanted.includes(name)) continue;
       if (!chosen.includes(name)) {
         test.test(name, { skip: 'not in SPLICED_GUEST_SCENARIOS' }, () => {});
         continue;
@@ -145,3 +166,6 @@ if (unable !== undefined) {
     }
   });
 }
+
+judge('the shipped units', undefined, names);
+judge('the shipped units, systemd 257', 'trixie', ['documented', 'start', 'reload', 'plain http']);

@@ -8,17 +8,25 @@ import { prepare } from './prepare.js';
 const kernel = '6.12';
 
 /** Where a script of lab/ has laid something out; `unable` says why it could not. */
-export function laidOut(script: string): { unable?: string; directory?: string } {
-  const { status, stdout, stderr } = spawnSync(`test/guest/lab/${script}`, { encoding: 'utf8' });
+export function laidOut(
+  script: string,
+  args: string[] = [],
+): { unable?: string; directory?: string } {
+  const program = `test/guest/lab/${script}`;
+  const { status, stdout, stderr } = spawnSync(program, args, { encoding: 'utf8' });
   if (status !== 0) return { unable: `${script}: ${stderr.trim().split('\n').pop()}` };
   const directory = stdout.trim();
   return directory === '' ? {} : { directory };
 }
 
-/** A reason, or the directory of a systemd that is new enough; undefined: the machine's own. */
-export function prepareSystemd(): { unable?: string; directory?: string } {
+/**
+ * A reason, or the directory of a systemd that is new enough, or of that of a suite; undefined: the
+ * machine's own.
+ */
+export function prepareSystemd(suite?: string): { unable?: string; directory?: string } {
   const unable = prepare();
-  return unable === undefined ? laidOut('get-systemd') : { unable };
+  const args = suite === undefined ? [] : ['-s', suite];
+  return unable === undefined ? laidOut('get-systemd', args) : { unable };
 }
 
 export interface SystemdGuest {

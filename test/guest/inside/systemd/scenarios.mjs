@@ -169,6 +169,30 @@ async function drain() {
   };
 }
 
+/** Every line of the document's shell blocks, in order, and all of them again. */
+async function documented() {
+  const text = readFileSync('docs/SYSTEMD.md', 'utf8');
+  const blocks = [...text.matchAll(/^```sh\n(.*?)^```/gms)].map(([, block]) => block);
+  const lines = blocks
+    .join('')
+    .split('\n')
+    .filter((line) => line.startsWith('systemctl '));
+  const failed = [];
+  const states = [];
+  for (const line of [...lines, ...lines]) {
+    const { code, stderr } = service.run('sh', '-c', line);
+    if (code !== 0) failed.push(`${line}: ${stderr}`);
+    const { stdout } = service.run('systemctl', 'is-active', 'spliced-reboot.path', service.unit);
+    states.push(`${line}: ${stdout.trim().replace('\n', ' ')}`);
+  }
+  const answers = { https: (await get(443)).status, http: (await getPlain(80)).status };
+  const restarted = service.run('systemctl', 'restart', service.unit);
+  const after = { https: (await get(443)).status, http: (await getPlain(80)).status };
+  const units = [...sockets, service.unit, 'spliced-reboot.path', 'spliced-mark-good.service'];
+  service.run('systemctl', 'disable', '--now', ...units);
+  return { lines: lines.length, failed, states, answers, restarted: restarted.code, after };
+}
+
 /** root is the operator, the service has a user of its own that has to read what root wrote. */
 async function api() {
   service.start();
@@ -303,6 +327,7 @@ async function watchdog() {
 }
 
 export const scenarios = {
+  documented,
   start: atStart,
   reload,
   store,
