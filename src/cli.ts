@@ -56,6 +56,14 @@ const commands: Record<string, { summary: string; load: () => Promise<Command> }
     summary: 'make the token for its API, or revoke it',
     load: async () => (await operator()).token,
   },
+  'install-service': {
+    summary: 'make a service of systemd of this program',
+    load: async () => (await operator()).installService,
+  },
+  'uninstall-service': {
+    summary: 'undo that; the state stays',
+    load: async () => (await operator()).uninstallService,
+  },
   pack: {
     summary: 'make the compressed siblings of a directory, a build step',
     load: async () => (await operator()).pack,
@@ -68,7 +76,7 @@ const commands: Record<string, { summary: string; load: () => Promise<Command> }
 
 function help(): string {
   const rows = Object.entries(commands).map(
-    ([name, { summary }]) => `  ${name.padEnd(12)} ${summary}`,
+    ([name, { summary }]) => `  ${name.padEnd(18)} ${summary}`,
   );
   return `Usage: spliced COMMAND [OPTIONS]
 

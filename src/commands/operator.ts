@@ -5,6 +5,7 @@
 export * as certificate from './certificate-line.js';
 export * as config from './config.js';
 export * as doctor from './doctor.js';
+export { installService, uninstallService } from './install-service.js';
 export * as log from './log.js';
 export * as pack from './pack.js';
 export * as status from './status.js';
