@@ -4,7 +4,7 @@
 // address, and a connection that is encrypted. Owned by the library's server.
 
 import { once } from 'node:events';
-import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
+import { closeSync, mkdirSync, mkdtempSync, openSync, rmSync } from 'node:fs';
 import { IncomingMessage, type RequestListener, Server } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -12,6 +12,10 @@ import { join } from 'node:path';
 // The engine's pool gives an idle connection up first (native/base/limits.hpp), so that no request
 // is sent into one that is being closed.
 const keepAliveMs = 120_000;
+
+const socketName = 'http.sock';
+/** Of sun_path, with its NUL: unix(7). The engine's connect() has no such bound (native/os). */
+const socketPathBytesMax = 107;
 
 /** As a socket of node:tls has them. */
 function present({ socket, headers }: IncomingMessage): void {
@@ -64,7 +68,7 @@ export class Backend {
   }
 
   get socketPath(): string {
-    return join(this.#directory, 'http.sock');
+    return join(this.#directory, socketName);
   }
 
   /** Whether anybody listens for requests, or for WebSockets. */
@@ -78,7 +82,16 @@ export class Backend {
     directories.add(this.#directory);
     tidyAtExit();
     mkdirSync(this.emptyRoot);
-    this.server.listen(this.socketPath);
+    await this.#bind();
+  }
+
+  /** Where TMPDIR is long: Node would cut the path off and call what is there EADDRINUSE. */
+  async #bind(): Promise<void> {
+    const isShort = Buffer.byteLength(this.socketPath) <= socketPathBytesMax;
+    const fd = isShort ? undefined : openSync(this.#directory, 'r');
+    // libuv unlinks the path that it was given when the server is closed: the descriptor stays until then.
+    if (fd !== undefined) this.server.once('close', () => closeSync(fd));
+    this.server.listen(fd === undefined ? this.socketPath : `/proc/self/fd/${fd}/${socketName}`);
     await once(this.server, 'listening');
   }
 

@@ -4,7 +4,7 @@
 
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdirSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readdirSync, writeFileSync } from 'node:fs';
 import { Agent, type RequestOptions, request } from 'node:https';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
@@ -188,3 +188,30 @@ t.test('what is wrong is said', async (t) => {
   wrong({ routes: [{ path: 'x' }] }, /path/);
   wrong({ tls: 'off' }, /tls must be an object/);
 });
+
+t.test(
+  'beneath a temporary directory whose path is longer than that of a Unix socket',
+  async (t) => {
+    const directory = t.testdir();
+    const temporary = join(directory, 'long'.repeat(40));
+    mkdirSync(temporary);
+    const before = process.env.TMPDIR;
+    process.env.TMPDIR = temporary;
+    t.teardown(() => {
+      if (before === undefined) delete process.env.TMPDIR;
+      else process.env.TMPDIR = before;
+    });
+    const { chain: cert, privateKey: key } = await newPair();
+    // Two: the first is not in the way of the second.
+    for (const body of ['one', 'two']) {
+      const server = createServer({ cert, key }, (_request, response) => response.end(body));
+      server.listen(0, '127.0.0.1');
+      await once(server, 'listening');
+      const { port } = server.address() as { port: number };
+      t.match(await ask(port, cert), { status: 200, body });
+      server.close();
+      await once(server, 'close');
+    }
+    t.same(readdirSync(temporary), [], 'nothing is left');
+  },
+);
