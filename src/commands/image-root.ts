@@ -2,12 +2,30 @@
 // Paths below the root of an image, or of this machine: a symbolic link there means what it means once
 // the image runs, and so never leads out of it. Used by install-service.ts.
 
-import { chmodSync, existsSync, lstatSync, mkdirSync, readFileSync, readlinkSync } from 'node:fs';
+import {
+  chmodSync,
+  existsSync,
+  lstatSync,
+  mkdirSync,
+  readFileSync,
+  readlinkSync,
+  type Stats,
+} from 'node:fs';
 import { dirname, join } from 'node:path';
 import { replaceFileSync } from '../replace-file.js';
 import { StartError } from '../start-error.js';
 
 const linksMax = 40; // As the kernel (path_resolution(7)).
+
+/** Undefined: there is nothing, also where a file stands in the place of a directory. */
+function lookAt(path: string): Stats | undefined {
+  try {
+    return lstatSync(path, { throwIfNoEntry: false });
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOTDIR') return undefined;
+    throw error;
+  }
+}
 
 export class ImageRoot {
   /** Absolute, without a link; "/" for this machine. */
@@ -29,7 +47,7 @@ export class ImageRoot {
     for (let name = names.shift(); name !== undefined; name = names.shift()) {
       if (name === '.') continue;
       const next = name === '..' ? dirname(at) : join(at, name);
-      const found = lstatSync(join(this.path, next), { throwIfNoEntry: false });
+      const found = lookAt(join(this.path, next));
       if (found?.isSymbolicLink() !== true) {
         at = next;
         continue;

@@ -98,16 +98,19 @@ function programIn(root: ImageRoot): Program {
   };
 }
 
+/** None where there is no such directory. */
+function namesIn(place: string): string[] {
+  const isDirectory = existsSync(place) && statSync(place).isDirectory();
+  return isDirectory ? readdirSync(place) : [];
+}
+
 /** The version of the systemd that will run it; undefined: not known. */
 function systemdVersion(root: ImageRoot): number | undefined {
   const libraries = ['/usr/lib/systemd', '/lib/systemd', '/usr/lib64/systemd'];
-  const multiarch = root.has('/usr/lib') ? readdirSync(root.resolve('/usr/lib')) : [];
+  const multiarch = namesIn(root.resolve('/usr/lib')).filter((name) => name.includes('-linux-'));
   const all = [...libraries, ...multiarch.map((name) => `/usr/lib/${name}/systemd`)];
   for (const directory of all) {
-    const place = root.resolve(directory);
-    const names = statSync(place, { throwIfNoEntry: false })?.isDirectory()
-      ? readdirSync(place)
-      : [];
+    const names = namesIn(root.resolve(directory));
     const [found] = names.flatMap(
       (name) => /^libsystemd-(?:core|shared)-(\d+)/.exec(name)?.[1] ?? [],
     );
@@ -271,6 +274,13 @@ async function uninstall(args: string[]): Promise<number> {
   return isDone ? 0 : exitFailure;
 }
 
+/** What the system refuses (a read-only file system, a full one) in one line. */
+const inWords = (action: (args: string[]) => Promise<number>) => (args: string[]) =>
+  action(args).catch((error: unknown) => {
+    const isSystem = error instanceof Error && 'syscall' in error;
+    throw isSystem ? new StartError(error.message) : error;
+  });
+
 /** Two commands of cli.ts. */
-export const installService = { run: install };
-export const uninstallService = { run: uninstall };
+export const installService = { run: inWords(install) };
+export const uninstallService = { run: inWords(uninstall) };

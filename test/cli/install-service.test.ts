@@ -43,6 +43,7 @@ function newImage(t: Test, systemd = 254): Image {
     cpSync(part, at(`${library}/${part}`), { recursive: true });
   }
   put('/usr/bin/node', '');
+  put('/usr/lib/other-linux-gnu-cpp', '');
   put(`/usr/lib/systemd/libsystemd-shared-${systemd}.so`, '');
   put('/etc/passwd', 'root:x:0:0:root:/root:/bin/sh\n');
   put('/etc/group', 'root:x:0:\n');
@@ -141,6 +142,13 @@ t.test('refused in words, and nothing is written', async (t) => {
   const elsewhere = spliced('install-service', '--root', t.testdir());
   t.match(elsewhere, { code: 2, stderr: /is not below .*npm install -g --prefix/ });
   t.match(spliced('install-service', '--root', '/nowhere'), { code: 2, stderr: /no directory/ });
+});
+
+t.test('what the system refuses is one line', async (t) => {
+  const { root, put, spliced } = newImage(t);
+  put('/etc/sysusers.d', 'no directory\n');
+  const refused = spliced('install-service', '--root', root);
+  t.match(refused, { code: 2, stderr: /^spliced: (EEXIST|ENOTDIR): [^\n]*\n$/ });
 });
 
 t.test('a package that the service would not see', async (t) => {
