@@ -40,6 +40,21 @@ const checks: Record<string, (test: Test, result: Result) => void> = {
       [{ https: 200, http: 308 }, 0, { https: 200, http: 308 }],
     );
   },
+  'npm package': (test, result) => {
+    const { installed, answer, shown, reload, again, answerAgain, status, undone } = result;
+    test.match(installed, { code: 0, stdout: /^started {2}spliced\.service$/m, stderr: '' });
+    test.match([answer, answerAgain], [{ status: 200 }, { status: 200 }]);
+    test.match(shown, {
+      ActiveState: 'active',
+      ExecStart: /node_modules\/spliced\/dist\/cli\.js serve/,
+    });
+    test.equal(reload.code, 0, reload.stderr);
+    test.match(again, { code: 0, stdout: /^kept .*spliced\.toml, which was there$/m });
+    test.match(status, { code: 0, stderr: /about the installed service, which runs/ });
+    test.match(undone, { code: 0, stdout: /^kept .*\/var\/lib\/spliced$/m });
+    test.equal(result.left, 'inactive\ninactive\ninactive\n');
+    test.ok(result.hasState);
+  },
   start: (test, { answer, shown, process }) => {
     test.match(answer, { status: 200, bytes: 5 }, 'serves when systemctl start returns');
     test.match(shown, { Type: 'notify-reload', ActiveState: 'active', NRestarts: '0' });
@@ -168,4 +183,10 @@ function judge(title: string, suite: string | undefined, wanted: readonly string
 }
 
 judge('the shipped units', undefined, names);
-judge('the shipped units, systemd 257', 'trixie', ['documented', 'start', 'reload', 'plain http']);
+judge('the shipped units, systemd 257', 'trixie', [
+  'documented',
+  'npm package',
+  'start',
+  'reload',
+  'plain http',
+]);

@@ -4,7 +4,7 @@
 // a plain object; a new one needs an entry here and a check there.
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync, mkdirSync, readdirSync, readFileSync, statSync } from 'node:fs';
+import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, statSync } from 'node:fs';
 import { createInterface } from 'node:readline';
 import { download, get, getPlain } from './clients.mjs';
 import * as service from './service.mjs';
@@ -193,6 +193,37 @@ async function documented() {
   return { lines: lines.length, failed, states, answers, restarted: restarted.code, after };
 }
 
+/** From npm's package to a service and back, where no package of a distribution has one. */
+async function npmPackage() {
+  service.uninstall();
+  const library = '/usr/local/lib/node_modules/spliced';
+  for (const part of [
+    'dist',
+    'public',
+    'systemd',
+    'config',
+    'package.json',
+    'build/Release/spliced.node',
+  ]) {
+    cpSync(part, `${library}/${part}`, { recursive: true });
+  }
+  service.must('chmod', '-R', 'a+rX', library);
+  const spliced = (...args) => service.run(process.execPath, `${library}/dist/cli.js`, ...args);
+  const installed = spliced('install-service');
+  const answer = await get(443).catch((error) => ({ error: String(error) }));
+  const shown = service.show('ActiveState', 'Type', 'ExecStart', 'StatusText');
+  const reload = service.run('systemctl', 'reload', service.unit);
+  const again = spliced('install-service');
+  const answerAgain = await get(443).catch((error) => ({ error: String(error) }));
+  const status = service.run('spliced', 'status');
+  const undone = spliced('uninstall-service');
+  const left = service.run('systemctl', 'is-active', service.unit, ...sockets).stdout;
+  const hasState = existsSync('/var/lib/spliced');
+  service.must('rm', '-rf', library);
+  service.install();
+  return { installed, answer, shown, reload, again, answerAgain, status, undone, left, hasState };
+}
+
 /** root is the operator, the service has a user of its own that has to read what root wrote. */
 async function api() {
   service.start();
@@ -328,6 +359,7 @@ async function watchdog() {
 
 export const scenarios = {
   documented,
+  'npm package': npmPackage,
   start: atStart,
   reload,
   store,

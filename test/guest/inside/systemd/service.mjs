@@ -79,6 +79,15 @@ export function install() {
   must('systemctl', 'daemon-reload');
 }
 
+/** What install() has put there. */
+export function uninstall() {
+  for (const name of readdirSync('systemd'))
+    rmSync(`/usr/lib/systemd/system/${name}`, { force: true });
+  rmSync('/usr/bin/spliced', { force: true });
+  rmSync(library, { recursive: true, force: true });
+  must('systemctl', 'daemon-reload');
+}
+
 /** As an update does: another directory by the same name; the version is what the log then says. */
 export function replaceProgram(version) {
   const made = `${library}/dist.new`;
