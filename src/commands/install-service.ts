@@ -19,7 +19,8 @@ import {
 import { basename, dirname, join } from 'node:path';
 import { StartError } from '../start-error.js';
 import { ImageRoot } from './image-root.js';
-import { isPlainPath, ownMark, type Program, unitFor } from './service-units.js';
+import { packageDirectory, programIn, systemdVersion } from './service-program.js';
+import { ownMark, type Program, unitFor } from './service-units.js';
 import { readCommandLine } from './usage.js';
 
 const unitDirectory = '/etc/systemd/system';
@@ -54,69 +55,6 @@ function rootOf(given: unknown): ImageRoot {
     throw new StartError(`--root: ${path} is no directory`);
   }
   return new ImageRoot(realpathSync(path));
-}
-
-/** Of this program; it must have the parts that npm's package has. */
-function packageDirectory(): string {
-  const directory = dirname(dirname(realpathSync(process.argv[1] ?? '')));
-  if (existsSync(join(directory, 'systemd/spliced.service'))) return directory;
-  throw new StartError(
-    `${directory} has no systemd/: a package of the distribution has brought this program, and its units`,
-  );
-}
-
-const nodePlaces = ['/usr/bin/node', '/usr/local/bin/node', '/opt/node/bin/node'];
-
-/** Directories that the service does not see: ProtectHome=, PrivateTmp=. */
-const hidden = ['/home/', '/root/', '/run/user/', '/tmp/', '/var/tmp/'];
-
-function visibleToService(what: string, path: string, advice: string): string {
-  if (!isPlainPath(path)) {
-    throw new StartError(`${what} is ${path}: a unit cannot have such a path; ${advice}`);
-  }
-  const place = hidden.find((directory) => path.startsWith(directory));
-  if (place === undefined) return path;
-  throw new StartError(`${what} is ${path}: the service does not see ${place}; ${advice}`);
-}
-
-function programIn(root: ImageRoot): Program {
-  const own = packageDirectory();
-  const prefix = join(root.path, 'usr/local');
-  const install = `npm install -g --prefix ${prefix} spliced-VERSION.tgz, and run it from there`;
-  const directory = root.inside(own);
-  if (directory === undefined) {
-    throw new StartError(`${own} is not below ${root.path}: ${install}`);
-  }
-  const running = root.inside(realpathSync(process.execPath));
-  const node = running ?? nodePlaces.find((path) => root.has(path));
-  if (node === undefined) {
-    throw new StartError(`there is no Node in ${root.path} (${nodePlaces.join(', ')})`);
-  }
-  return {
-    directory: visibleToService('the package', directory, install),
-    node: visibleToService('Node', node, 'unpack it below /opt or /usr/local, and use that one'),
-  };
-}
-
-/** None where there is no such directory. */
-function namesIn(place: string): string[] {
-  const isDirectory = existsSync(place) && statSync(place).isDirectory();
-  return isDirectory ? readdirSync(place) : [];
-}
-
-/** The version of the systemd that will run it; undefined: not known. */
-function systemdVersion(root: ImageRoot): number | undefined {
-  const libraries = ['/usr/lib/systemd', '/lib/systemd', '/usr/lib64/systemd'];
-  const multiarch = namesIn(root.resolve('/usr/lib')).filter((name) => name.includes('-linux-'));
-  const all = [...libraries, ...multiarch.map((name) => `/usr/lib/${name}/systemd`)];
-  for (const directory of all) {
-    const names = namesIn(root.resolve(directory));
-    const [found] = names.flatMap(
-      (name) => /^libsystemd-(?:core|shared)-(\d+)/.exec(name)?.[1] ?? [],
-    );
-    if (found !== undefined) return Number(found);
-  }
-  return undefined;
 }
 
 interface Outcome {

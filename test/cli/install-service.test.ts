@@ -3,6 +3,7 @@
 
 import { execFileSync, spawnSync } from 'node:child_process';
 import {
+  chmodSync,
   cpSync,
   existsSync,
   lstatSync,
@@ -137,6 +138,9 @@ t.test('refused in words, and nothing is written', async (t) => {
   put('/usr/lib/systemd/system/spliced.service', '[Unit]\n');
   refused(/a package of the distribution/);
   rmSync(at('/usr/lib/systemd/system'), { recursive: true });
+  chmodSync(at(library), 0o700);
+  refused(/others may not enter .*node_modules\/spliced: chmod -R a\+rX it/);
+  chmodSync(at(library), 0o755);
   rmSync(at('/usr/bin/node'));
   refused(/there is no Node in/);
   const elsewhere = spliced('install-service', '--root', t.testdir());
