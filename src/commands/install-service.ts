@@ -207,7 +207,7 @@ async function uninstall(args: string[]): Promise<number> {
   removeLink(root);
   if (isLive) systemctl(root, isLive, ['daemon-reload']);
   const kept = [configuration, '/var/lib/spliced'].filter((path) => root.has(path));
-  for (const path of kept) say(`kept     ${root.resolve(path)}`);
+  for (const path of kept) say(`kept     ${join(root.path, path)}`);
   say('The user "spliced" stays as well; the state is of use to a later installation.');
   return isDone ? 0 : exitFailure;
 }
