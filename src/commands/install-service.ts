@@ -12,11 +12,11 @@ import {
   readFileSync,
   readlinkSync,
   realpathSync,
-  rmSync,
   statSync,
   symlinkSync,
 } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
+import { removeFile } from '../remove-file.js';
 import { StartError } from '../start-error.js';
 import { ImageRoot } from './image-root.js';
 import { packageDirectory, programIn, systemdVersion } from './service-program.js';
@@ -175,7 +175,7 @@ async function install(args: string[]): Promise<number> {
 
 function removeOwn(root: ImageRoot, path: string): void {
   if (root.read(path)?.startsWith(ownMark) !== true) return;
-  rmSync(root.resolve(path));
+  removeFile(root.resolve(path));
   say(`removed  ${root.resolve(path)}`);
 }
 
@@ -184,7 +184,7 @@ function removeLink(root: ImageRoot): void {
   if (lstatSync(place, { throwIfNoEntry: false })?.isSymbolicLink() !== true) return;
   // npm's own link is a relative one.
   if (!/^\/.*\/dist\/cli\.js$/.test(readlinkSync(place))) return;
-  rmSync(place);
+  removeFile(place);
   say(`removed  ${place}`);
 }
 
