@@ -12,6 +12,8 @@ const [peers, roundsText, cipher, pattern = '', other = ''] = process.argv.slice
 const rounds = Number(roundsText);
 const peerNames = ['nginx', 'lighttpd'];
 const names = ['spliced', ...(other ? ['other'] : []), ...peerNames];
+/** The limit: a server that does nothing but serve. It bounds no memory, so it is asked for none. */
+const limit = 'bare';
 const wanted = speeds.filter(({ name }) => new RegExp(pattern).test(name));
 const base = '/dev/shm/spliced-bench';
 const files = { root: `${base}/www`, certificate: `${base}/cert.pem`, key: `${base}/key.pem` };
@@ -51,7 +53,7 @@ function setBuffers(buffers) {
 /** Measurement name -> server name -> samples. */
 const samples = new Map();
 function add(measurement, name, value) {
-  const row = samples.get(measurement) ?? new Map(names.map((server) => [server, []]));
+  const row = samples.get(measurement) ?? new Map([...names, limit].map((server) => [server, []]));
   row.get(name).push(value);
   samples.set(measurement, row);
 }
@@ -59,7 +61,7 @@ function add(measurement, name, value) {
 /** All servers are up; each run is short, and they take turns, in another order each round. */
 async function measureSpeeds() {
   const servers = [];
-  for (const name of names) servers.push({ name, ...(await startServer(name)) });
+  for (const name of [...names, limit]) servers.push({ name, ...(await startServer(name)) });
   for (let round = 0; round < rounds; round += 1) {
     console.error(`${new Date().toISOString()} round ${round + 1} of ${rounds}`);
     for (const { name: speed, unit, measure } of wanted) {
@@ -96,16 +98,26 @@ if (!pattern) await measureMemory();
 console.log(
   `\n### ${release()}, ${cipher} (medians of ${rounds} rounds${pattern ? '' : `, of memory ${memoryRounds}`})\n`,
 );
-const columns = ['', ...names, 'spliced / better peer', ...(other ? ['spliced / other'] : [])];
+const columns = [
+  '',
+  ...names,
+  limit,
+  'spliced / better peer',
+  `spliced / ${limit}`,
+  ...(other ? ['spliced / other'] : []),
+];
 console.log(`| ${columns.join(' | ')} |`);
 console.log(`|---|${'---:|'.repeat(columns.length - 1)}`);
 for (const [measurement, row] of samples) {
+  const most = row.get(limit).length > 0 ? median(row.get(limit)) : undefined;
   const cells = names.map((name) => digits(median(row.get(name))));
+  cells.push(most === undefined ? '-' : digits(most));
   const ours = median(row.get('spliced'));
   const theirs = peerNames.map((name) => median(row.get(name)));
   const isLessBetter = measurement.includes('KiB of');
   const best = isLessBetter ? Math.min(...theirs) : Math.max(...theirs);
   cells.push(best > 0 ? (ours / best).toFixed(2) : '-');
+  cells.push(most === undefined ? '-' : (ours / most).toFixed(2));
   if (other) {
     const rounds = row.get('spliced').map((value, round) => value / row.get('other')[round]);
     cells.push(median(rounds).toFixed(3));

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// The servers that bench/run compares, each with kernel TLS, one process that serves, the same
-// certificate, AES-128-GCM and no access log. Used by compare.mjs, in a guest.
+// The servers that are compared, with the same certificate, AES-128-GCM and no access log: with kernel TLS and
+// one engine or worker in a guest (compare.mjs), with as many as are asked for in scale.mjs. `bare` is the limit
+// (bench/bare_server.cpp).
 import { spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
@@ -10,11 +11,11 @@ import { join } from 'node:path';
 const suites12 = 'ECDHE-ECDSA-AES128-GCM-SHA256';
 const suites13 = 'TLS_AES_128_GCM_SHA256';
 
-function nginxConfig({ port, root, certificate, key, directory }) {
+function nginxConfig({ port, root, certificate, key, directory, workers }) {
   const temporary = ['client_body', 'proxy', 'fastcgi', 'uwsgi', 'scgi']
     .map((name) => `${name}_temp_path ${directory}/${name};`)
     .join(' ');
-  return `daemon off; worker_processes 1; user root; pid ${directory}/pid; error_log stderr error;
+  return `daemon off; worker_processes ${workers}; user root; pid ${directory}/pid; error_log stderr error;
 events { worker_connections 1024; }
 http {
   access_log off; sendfile on; tcp_nopush on; keepalive_requests 100000000; ${temporary}
@@ -28,8 +29,10 @@ http {
 `;
 }
 
-function lighttpdConfig({ port, root, certificate, key, directory }) {
-  return `server.bind = "127.0.0.1"
+function lighttpdConfig({ port, root, certificate, key, directory, workers }) {
+  // 0 is one process that serves; with more, another looks after them.
+  return `server.max-worker = ${workers > 1 ? workers : 0}
+server.bind = "127.0.0.1"
 server.port = ${port}
 server.document-root = "${root}"
 server.errorlog = "/dev/null"
@@ -46,9 +49,34 @@ ssl.openssl.ssl-conf-cmd = ("MinProtocol" => "TLSv1.2", "Options" => "KTLS",
 `;
 }
 
+// It serves no files: these are in its memory, as its answer to their paths.
+const haproxyFiles = [1, 1024, 16384];
+
+function haproxyConfig({ port, root, certificate, key, directory, workers }) {
+  const pair = join(directory, 'pair.pem');
+  writeFileSync(pair, readFileSync(certificate, 'utf8') + readFileSync(key, 'utf8'));
+  const files = haproxyFiles.map(
+    (size) =>
+      `  http-request return status 200 content-type application/octet-stream file ${root}/f${size} if { path /f${size} }`,
+  );
+  return `global
+  nbthread ${workers}
+  tune.bufsize 32768
+  ssl-default-bind-ciphers ${suites12}
+  ssl-default-bind-ciphersuites ${suites13}
+defaults
+  mode http
+  timeout client 60s
+  timeout http-keep-alive 60s
+frontend compared
+  bind 127.0.0.1:${port} ssl crt ${pair} alpn http/1.1
+${files.join('\n')}
+`;
+}
+
 /** The command line of each server, given what it shall serve. */
 function commandOf(name, options) {
-  const { peers = '', tree = '.', port, root, certificate, key, directory } = options;
+  const { peers = '', tree = '.', port, root, certificate, key, directory, workers } = options;
   const libraries = join(peers, 'usr/lib/x86_64-linux-gnu');
   const loader = [join(libraries, 'ld-linux-x86-64.so.2'), '--library-path', libraries];
   const file = join(directory, `${name}.conf`);
@@ -60,6 +88,15 @@ function commandOf(name, options) {
     writeFileSync(file, lighttpdConfig(options));
     const modules = join(peers, 'usr/lib/lighttpd');
     return [...loader, join(peers, 'usr/sbin/lighttpd'), '-D', '-f', file, '-m', modules];
+  }
+  if (name === 'haproxy') {
+    writeFileSync(file, haproxyConfig(options));
+    return [...loader, join(peers, 'usr/sbin/haproxy'), '-db', '-f', file];
+  }
+  if (name === 'bare') {
+    return [...loader, 'build/bench/bare-server', port, root, certificate, key, workers].map(
+      String,
+    );
   }
   const listen = ['--listen', `127.0.0.1:${port}`, '--state-dir', join(directory, 'state')];
   const identity = ['--certificate', certificate, '--private-key', key];
@@ -113,24 +150,37 @@ function requireKernelTls(name, port) {
   if (promotedCount() === before) throw new Error(`${name} does not use kernel TLS`);
 }
 
-/** Starts a server and checks that it uses kernel TLS; the answer has `port`, `pid` and `stop()`. */
-export async function start(name, options) {
+/**
+ * Starts a server with so many engines, workers or threads, and checks that it uses kernel TLS unless told not
+ * to; the answer has `port`, `pid` and `stop()`.
+ */
+export async function start(name, { workers = 1, isKernelTls = true, ...options }) {
   mkdirSync(options.directory, { recursive: true });
-  const [command, ...args] = commandOf(name, options);
+  const [command, ...args] = commandOf(name, { ...options, workers });
   const child = spawn(command, args, {
     stdio: ['ignore', 'ignore', 'inherit'],
-    env: { ...process.env, UV_USE_IO_URING: '0', SPLICED_LOG_LEVEL: 'error' },
+    // lighttpd that is told to end tells its whole process group.
+    detached: true,
+    env: {
+      ...process.env,
+      UV_USE_IO_URING: '0',
+      SPLICED_LOG_LEVEL: 'error',
+      SPLICED_ENGINES: String(workers),
+    },
   });
+  const end = () => child.kill('SIGTERM');
+  process.once('exit', end);
   await untilListening(options.port, child);
-  requireKernelTls(name, options.port);
+  if (isKernelTls) requireKernelTls(name, options.port);
   return {
     port: options.port,
     pid: child.pid,
     async stop() {
-      child.kill('SIGTERM');
+      end();
       const late = setTimeout(() => child.kill('SIGKILL'), 3000);
       if (child.exitCode === null) await once(child, 'close');
       clearTimeout(late);
+      process.off('exit', end);
     },
   };
 }
