@@ -102,6 +102,11 @@ export const testPackages = [
   tool('bc', 'bc', 'likewise'),
   file('libelf-dev', '/usr/include/libelf.h', 'likewise'),
   tool('xz-utils', 'xz', "unpacks the kernel's source"),
+  tool(
+    'qemu-system-x86',
+    'qemu-system-x86_64',
+    'guests with several CPUs, which User-Mode Linux has not',
+  ),
 ];
 
 /** What takes the pictures of the page. */

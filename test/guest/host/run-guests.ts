@@ -45,8 +45,10 @@ export interface GuestOf<AnyCase> {
 export type Guest = GuestOf<Case>;
 
 export interface GuestRun {
+  /** What boots it: test/guest/lab/run-guest, or run-smp for one with several CPUs. */
+  launcher?: string;
   kernel: string;
-  /** More options of run-guest. */
+  /** More options of the launcher. */
   options: string[];
   /** Beneath test/guest/inside, with its arguments; `report` is where it is to write. */
   script: (report: string) => string[];
@@ -66,14 +68,14 @@ const nameOf = (kernel: string, isAsync: boolean) => `${kernel} ${isAsync ? 'cry
 
 /** Boots a guest with kernel TLS, runs a script in it, and reads the script's report. */
 export async function runGuest<AnyCase>(run: GuestRun): Promise<GuestOf<AnyCase>> {
-  const { kernel, directory, timeoutS } = run;
+  const { launcher = 'test/guest/lab/run-guest', kernel, directory, timeoutS } = run;
   const startedMs = Date.now();
   mkdirSync(directory);
   const report = join(directory, 'report.json');
   const [script = '', ...scriptArguments] = run.script(report);
   const command = [process.execPath, join('test/guest/inside', script), ...scriptArguments];
   const options = ['-k', kernel, ...run.options, '-M', 'tls', '-t', String(timeoutS)];
-  const child = spawn('test/guest/lab/run-guest', [...options, '-w', directory, '--', ...command], {
+  const child = spawn(launcher, [...options, '-w', directory, '--', ...command], {
     stdio: ['ignore', 'pipe', 'pipe'],
   });
   let output = '';
