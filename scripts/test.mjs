@@ -4,8 +4,9 @@
 // nothing failed. With CI=true or --no-skip a skipped test of cross, guest or board is a failure.
 // The suites: static native unit cross guest board, and long ones that run only when they are asked
 // for: boards (every emulated board, `npm run test:boards`), caam (with a model of the engine,
-// `npm run test:caam`), kernel (the patch of net/tls, `npm run test:kernel`); and quick, a part of
-// native and unit that answers within minutes (`npm run test:quick`).
+// `npm run test:caam`), kernel (the patch of net/tls, `npm run test:kernel`), smp (several engines on
+// several CPUs, all of it, `npm run test:smp`); and quick, a part of native and unit that answers within
+// minutes (`npm run test:quick`).
 import { spawnSync } from 'node:child_process';
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
@@ -31,7 +32,7 @@ import {
 import { newTally, runTapFiles } from './tap.mjs';
 
 const suiteNames = ['static', 'native', 'unit', 'cross', 'guest', 'board'];
-const allSuiteNames = ['quick', ...suiteNames, 'boards', 'caam', 'kernel'];
+const allSuiteNames = ['quick', ...suiteNames, 'boards', 'caam', 'kernel', 'smp'];
 const outputCharsMax = 20_000;
 const matrixFile = 'test/guest/matrix.test.ts';
 
@@ -268,6 +269,7 @@ await runScript(async () => {
     caam: () => boardSuite(['test/caam'], { ...board, packages: modelPackages, timeoutS: 3600 }),
     // Builds kernels.
     kernel: () => longGuestSuite(['test/kernel'], kernelPackages, mustNotSkip, wanted),
+    smp: () => longGuestSuite(['test/smp'], [], mustNotSkip, wanted),
   };
   const tallies = [];
   for (const name of allSuiteNames.filter((suite) => only.includes(suite))) {

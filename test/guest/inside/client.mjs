@@ -12,7 +12,8 @@ export function connection({ tls, profile, mode, paths, cipher = 'aes128' }) {
   return { tls, profile, mode, paths, cipher, receiveBufferBytes, outcome };
 }
 
-function planText(connections) {
+/** What the client reads on its standard input. */
+export function planText(connections) {
   const line = (entry, id) => {
     const { tls, cipher, profile, mode, receiveBufferBytes, paths } = entry;
     return [id, tls, cipher, profile, mode, receiveBufferBytes, ...paths].join(' ');
