@@ -141,7 +141,10 @@ function serve(engines, { rounds = 1, ...options } = {}) {
     });
     step('disturbed', restless.outcomes, restless.lost, restless.offlined);
     const stopped = await disturbed(() => stopInTheMiddle(server));
-    step('stopped', stopped.outcomes);
+    step('stopped', stopped.outcomes, JSON.stringify(stopped.status?.engines));
+    for (const { offending } of [calm, restless, stopped]) {
+      for (const download of offending) step(JSON.stringify(download));
+    }
     return { ...stopped, phases: { calm, disturbed: restless, stop: stopped } };
   });
 }
