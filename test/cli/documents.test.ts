@@ -19,7 +19,12 @@ import t, { type Test } from 'tap';
 import { socketOf } from './api.js';
 import { runCli, type Server, startServer } from './server.js';
 
-const files = ['README.md', ...readdirSync('docs').map((name) => `docs/${name}`)]
+const files = [
+  'README.md',
+  'CONTRIBUTING.md',
+  'SECURITY.md',
+  ...readdirSync('docs').map((name) => `docs/${name}`),
+]
   .filter((path) => path.endsWith('.md'))
   .sort();
 const textOf = (path: string): string => readFileSync(path, 'utf8');
