@@ -3,8 +3,11 @@
 // Used by the commands that talk to a running service.
 
 import type { CommandOptions } from '../config/layers.js';
+import { serviceRunDir } from '../run-directory.js';
 import { isRunning, type RunState } from '../run-record.js';
+
 import { reasonOf, StartError } from '../start-error.js';
+import { serviceStateDir } from './installed-service.js';
 import { type Candidate, candidates, sayWhich } from './service-choice.js';
 import { recordIn, ServiceDirectory } from './service-directory.js';
 import { configurationOptions } from './usage.js';
@@ -30,8 +33,11 @@ class Places {
   readonly #found: (Serving & { candidate: Candidate })[] = [];
   readonly #refusals: string[] = [];
 
-  constructor(options: CommandOptions) {
+  /** `alsoRun`: a service that cannot write its state is looked for where run-directory.ts puts it. */
+  constructor(options: CommandOptions, alsoRun: boolean) {
     const all = candidates(options);
+    const installed = all.find(({ stateDir }) => stateDir === serviceStateDir);
+    if (alsoRun && installed !== undefined) all.push({ ...installed, stateDir: serviceRunDir });
     this.paths = all.map(({ stateDir }) => stateDir);
     for (const candidate of all) this.#look(candidate);
   }
@@ -64,7 +70,7 @@ class Places {
 
 /** The running service. Throws StartError when there is none. */
 export function findServing(options: CommandOptions): Serving {
-  const places = new Places(options);
+  const places = new Places(options, true);
   const where = places.paths.join(' nor ');
   const none = `nothing serves with the state directory ${where}; give its --state-dir`;
   return places.take(none, isRunning);
@@ -89,7 +95,7 @@ export function servingIn(directory: ServiceDirectory): Serving {
 
 /** The same as enterServing() for a service that may have ended: the directory of the running one, else of one before. */
 export function enterStateDir(options: CommandOptions): ServiceDirectory {
-  const places = new Places(options);
+  const places = new Places(options, false);
   const where = places.paths.join(' nor ');
   const none = `nothing has ever served with the state directory ${where}; start it first`;
   const { directory } = places.take(none, isRunning, () => true);

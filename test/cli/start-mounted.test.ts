@@ -4,7 +4,7 @@
 
 import { spawnSync } from 'node:child_process';
 import { mkdirSync, rmSync } from 'node:fs';
-import { join } from 'node:path';
+import { join, resolve } from 'node:path';
 import t from 'tap';
 import { fresh, isTold, makeDue, root } from './faults.js';
 import { beginDownload, type Ended, logLines, runCli, startServer } from './server.js';
@@ -64,6 +64,23 @@ t.test('operators are let in all the same', unmountable, async (t) => {
     logLines(stdout).filter(({ event }) => event === 'api_unavailable'),
     [],
   );
+});
+
+t.test('the commands find it in /run/spliced', unmountable, async (t) => {
+  const directory = fresh(due);
+  // The places of the installed service, in a mount namespace of its own.
+  const commands =
+    'mount -t tmpfs none /run && mount -t tmpfs none /var/lib && mkdir -m 700 /run/spliced && ' +
+    'cp -a "$state" /var/lib/spliced && mount --bind /var/lib/spliced /var/lib/spliced && ' +
+    'mount -o remount,bind,ro /var/lib/spliced && state=/var/lib/spliced';
+  const server = await startMounted(directory, commands, { RUNTIME_DIRECTORY: '/run/spliced' });
+  const enter = ['-t', String(server.child.pid), '-m', process.execPath, resolve('dist/cli.js')];
+  const ask = () => spawnSync('nsenter', [...enter, 'status'], { cwd: '/', encoding: 'utf8' });
+  let told = ask();
+  for (let i = 0; i < 50 && told.status !== 0; i += 1) told = ask();
+  t.match(told, { status: 0, stderr: /about the installed service/ });
+  server.child.kill('SIGTERM');
+  t.equal((await server.ended).code, 0);
 });
 
 t.test('a state directory that is full, until somebody makes room', unmountable, async (t) => {
