@@ -6,7 +6,6 @@
 #include "conn/dispatch.hpp"
 #include "conn/send_failure.hpp"
 #include "conn/stream.hpp"
-#include "conn/transport.hpp"
 
 namespace spliced::conn {
 namespace {
@@ -38,14 +37,6 @@ Turn respond(Services& s, Connection& c) {
   if (!c.offloaded || more) return after_send(s, c, stream_send_output(s, c, more));
   stream_queue_output(s, c);
   return Turn::Again;
-}
-
-void write_head(Services& s, Request& r, const http::ResponseHead& head) {
-  Span& output = output_of(r);
-  output.hold(s.buffers);
-  const size_t bytes = http::format_head(head, output.tail(), output.room());
-  SPLICED_ASSERT(bytes > 0);  // http/response.hpp bounds every head
-  output.end += bytes;
 }
 
 Turn finish_response(Services& s, Request& r) {

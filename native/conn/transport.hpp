@@ -6,6 +6,7 @@
 #include <string>
 #include <string_view>
 
+#include "base/assert.hpp"
 #include "conn/dispatch.hpp"
 #include "http/head.hpp"
 #include "http/response.hpp"
@@ -53,8 +54,14 @@ inline const Span& input_of(const Request& r) {
 inline Span& output_of(Request& r) {
   return r.connection->output;
 }
-// The response's head goes there. respond.cpp.
-void write_head(Services& s, Request& r, const http::ResponseHead& head);
+// The response's head goes there.
+inline void write_head(Services& s, Request& r, const http::ResponseHead& head) {
+  Span& output = output_of(r);
+  output.hold(s.buffers);
+  const size_t bytes = http::format_head(head, output.tail(), output.room());
+  SPLICED_ASSERT(bytes > 0);  // http/response.hpp bounds every head
+  output.end += bytes;
+}
 
 // The client, and what it came by.
 inline const tls::ClientIdentity* client_of(const Request& r) {  // null: it has shown none

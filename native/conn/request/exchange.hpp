@@ -2,7 +2,7 @@
 // One request that goes to a backend, and its response, in the states Connect, Exchange and Tunnel.
 //
 //   client -> input -> to_upstream, or pipe, or straight -> backend        forward.cpp
-//   backend -> from_upstream, or r.pipe -> output -> client                 relay.cpp
+//   backend -> from_upstream, or r.pipe -> output -> client                relay.cpp
 //
 // Both directions are pumped in turn until neither moves. What one end does not take holds the
 // other back: no buffer is more than one of the pool, no pipe more than a piece, and towards the
