@@ -37,6 +37,7 @@ const formatWords = {
   'listen addresses': '1 to 8 addresses',
   'listen addresses or none': 'up to 8 addresses',
   'certificate pairs': 'up to 16 pairs',
+  'group names': '1 to 16 names',
   names: 'up to 100 names',
   'subjects or fingerprints': 'up to 64 of them',
   'path prefixes': 'up to 64 paths that begin with `/`',

@@ -16,6 +16,7 @@ import { findingOf, type LoadedConfiguration } from './config/configuration.js';
 import type { Problem } from './config/layers.js';
 import { reasonOf, StartError } from './start-error.js';
 import { secureDirectory } from './state-directory.js';
+import { unknownGroups } from './tls-groups.js';
 
 function requireDirectory(path: string, mode: number): void {
   if (!statSync(path).isDirectory()) throw new Error(`${path} is not a directory`);
@@ -128,6 +129,7 @@ export async function checkSystem(loaded: LoadedConfiguration): Promise<Problem[
       pairs.push(await checkPair(pair));
     }),
     () => void readClientCertificates(clientCertificates),
+    () => void unknownGroups(loaded.configuration),
   ];
   const findings: string[] = [];
   for (const check of checks) {

@@ -44,6 +44,7 @@ import { takeInheritedSockets } from './supervision/socket-activation.js';
 import { extendStopWhileItProgresses } from './supervision/stop-extension.js';
 import { createSupervisor, type Supervisor } from './supervision/systemd.js';
 import { takeWatchdogPeriod } from './supervision/watchdog.js';
+import { reportGroups } from './tls-groups.js';
 import { uiDirectoryOf } from './ui-directory.js';
 import { UpdateServing } from './update-serving.js';
 import { UploadServing } from './upload-serving.js';
@@ -209,6 +210,7 @@ async function startEngine(
   serving.clients = clients;
   const own = operatorRoutes(serving.runDir, uiDirectoryOf(packageDirectory()));
   const site = { configuration, own, isTrusted: certificates.isTrusted() };
+  reportGroups(configuration, log);
   const engine = createEngine({
     native,
     site: siteOf(site),

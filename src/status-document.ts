@@ -40,6 +40,8 @@ export interface StatusDocument {
   bytes: { plaintextSent: number; spliced: number; received: number };
   tls: {
     handshakes: Counts;
+    /** By the group of their key exchange. */
+    groups: Counts;
     failures: Counts;
     alertsSent: number;
     controlRecords: number;

@@ -27,6 +27,7 @@ inline constexpr size_t kRoomLooksMax = 512;  // connections looked at to find o
 inline constexpr size_t kRefusalsPerPause =
     64;  // of waiting clients, when there are no descriptors
 inline constexpr uint32_t kListenersMax = 8;
+inline constexpr uint32_t kTlsGroupsMax = 16;  // names in tls.groups
 // Threads that serve. One that has worked for so long without having waited is passed over for a
 // new client, within bounds, and for so long always; sockets on their way from one to another.
 inline constexpr size_t kEnginesMax = 8;

@@ -66,6 +66,8 @@ void take_client(Services& s, Connection& c) {
 Turn established(Services& s, Connection& c) {
   take_client(s, c);
   (c.session->resumed() ? s.figures.handshakes_resumed : s.figures.handshakes_full).add();
+  const size_t group = c.session->group();
+  if (group < tls::kGroups) s.figures.groups[group].add();
   const tls::Promotion promotion = tls::promote(c.socket, *c.session, s.kernel, unwanted(s, c));
   switch (promotion.outcome) {
     case tls::Promotion::Outcome::Kernel:

@@ -18,6 +18,7 @@ struct Options {
   SiteOptions site;
   std::vector<os::ListenAddress> listeners;
   std::vector<tls::CertificatePem> certificates;
+  std::vector<std::string> tls_groups;  // none: the default
   ClientCertificates client_certificates;
   ring::Backend ring = ring::Backend::Auto;
   size_t engines = 1;  // at most limits::kEnginesMax

@@ -25,7 +25,7 @@ std::unique_ptr<Service> Service::create(const Options& options, Failure& failur
   tls::ContextGeneration::Trust trust;
   if (!read_trust(options.client_certificates, trust, failure)) return nullptr;
   service->settings_.generation = tls::ContextGeneration::build(
-      options.certificates, std::move(trust), service->tickets_, error);
+      options.certificates, std::move(trust), service->tickets_, error, options.tls_groups);
   if (!service->settings_.generation) {
     failure = {"ECERTIFICATE", error};
     return nullptr;
@@ -75,8 +75,8 @@ void Service::post_all(const std::function<void(Engine::Mailbox&)>& change) {
 
 bool Service::replace_certificates(const std::vector<tls::CertificatePem>& pems, Failure& failure) {
   std::string error;
-  auto generation =
-      tls::ContextGeneration::build(pems, settings_.generation->trust(), tickets_, error);
+  auto generation = tls::ContextGeneration::build(pems, settings_.generation->trust(), tickets_,
+                                                  error, options_.tls_groups);
   if (!generation) {
     failure = {"ECERTIFICATE", error};
     return false;

@@ -86,7 +86,10 @@ void write_tls(JsonWriter& json, const conn::Figures& f) {
       .number("full", f.handshakes_full.get())
       .number("resumed", f.handshakes_resumed.get())
       .close()
-      .open("failures");
+      .open("groups");
+  for (size_t i = 0; i < tls::kGroups; i++)
+    if (f.groups[i].get() > 0) json.number(tls::kGroupNames[i], f.groups[i].get());
+  json.close().open("failures");
   write_names(json, f.handshake_failures, tls::kHandshakeFailureNames, tls::kHandshakeFailures);
   json.close()
       .number("alertsSent", f.alerts_sent.get())

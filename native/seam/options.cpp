@@ -107,6 +107,8 @@ engine::Options read_options(const Napi::Value& value) {
   options.site = read_site(value.Env(), from.Get("site"), text(from, "root"));
   options.listeners = read_listeners(value.Env(), from.Get("listeners"));
   options.certificates = read_certificates(value.Env(), from.Get("certificates"));
+  if (!from.Get("tlsGroups").IsUndefined())
+    options.tls_groups = texts(from, "tlsGroups", limits::kTlsGroupsMax);
   options.client_certificates =
       read_client_certificates(value.Env(), from.Get("clientCertificates"));
   options.ring = either(from, "ring", "auto", "epoll") ? ring::Backend::Auto : ring::Backend::Epoll;

@@ -24,22 +24,6 @@ bool flag(const Napi::Object& object, const char* field) {
   return value.As<Napi::Boolean>().Value();
 }
 
-std::vector<std::string> texts(const Napi::Object& object, const char* field, uint32_t most) {
-  const Napi::Value value = object.Get(field);
-  if (!value.IsArray() || value.As<Napi::Array>().Length() > most)
-    invalid(object.Env(), field, "an array of at most " + std::to_string(most) + " strings");
-  std::vector<std::string> found;
-  const Napi::Array list = value.As<Napi::Array>();
-  for (uint32_t i = 0; i < list.Length(); i++) {
-    const Napi::Value entry = list.Get(i);
-    if (!entry.IsString()) invalid(object.Env(), field, "an array of strings");
-    found.push_back(entry.As<Napi::String>().Utf8Value());
-    if (found.back().find('\0') != std::string::npos)
-      invalid(object.Env(), field, "free of NUL characters");
-  }
-  return found;
-}
-
 http::Methods methods(const Napi::Object& object, http::Methods otherwise) {
   http::Methods bits = 0;
   for (const std::string& name : texts(object, "methods", 16)) {

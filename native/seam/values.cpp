@@ -37,4 +37,20 @@ Napi::Object object_at(const Napi::Array& from, uint32_t index, const char* fiel
   return value.As<Napi::Object>();
 }
 
+std::vector<std::string> texts(const Napi::Object& object, const char* field, uint32_t most) {
+  const Napi::Value value = object.Get(field);
+  if (!value.IsArray() || value.As<Napi::Array>().Length() > most)
+    invalid(object.Env(), field, "an array of at most " + std::to_string(most) + " strings");
+  std::vector<std::string> found;
+  const Napi::Array list = value.As<Napi::Array>();
+  for (uint32_t i = 0; i < list.Length(); i++) {
+    const Napi::Value entry = list.Get(i);
+    if (!entry.IsString()) invalid(object.Env(), field, "an array of strings");
+    found.push_back(entry.As<Napi::String>().Utf8Value());
+    if (found.back().find('\0') != std::string::npos)
+      invalid(object.Env(), field, "free of NUL characters");
+  }
+  return found;
+}
+
 }  // namespace spliced::seam

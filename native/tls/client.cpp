@@ -7,12 +7,18 @@
 #include <openssl/ssl.h>
 #include <openssl/x509.h>
 
+#include "tls/groups.hpp"
+
 namespace spliced::tls {
 
 ClientContext::ClientContext() : context_(SSL_CTX_new(TLS_client_method())) {
   if (context_ == nullptr) return;
   SSL_CTX_set_min_proto_version(context_, TLS1_3_VERSION);
   SSL_CTX_set_ciphersuites(context_, "TLS_AES_128_GCM_SHA256");
+  // Whichever the service was told to use.
+  GroupList groups;
+  groups.used = available_groups();
+  SSL_CTX_set1_groups_list(context_, groups.text().c_str());
   SSL_CTX_set_verify(context_, SSL_VERIFY_NONE, nullptr);
 }
 

@@ -12,6 +12,7 @@
 
 #include "base/limits.hpp"
 #include "tls/cipher.hpp"
+#include "tls/groups.hpp"
 #include "tls/pem.hpp"
 #include "tls/session.hpp"
 
@@ -67,7 +68,7 @@ int choose_by_name(SSL* ssl, int*, void* argument) {
   return SSL_TLSEXT_ERR_OK;
 }
 
-bool configure(SSL_CTX* context) {
+bool configure(SSL_CTX* context, const std::string& groups) {
   SSL_CTX_set_options(
       context, SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION | SSL_OP_CIPHER_SERVER_PREFERENCE);
   SSL_CTX_set_mode(context, SSL_MODE_RELEASE_BUFFERS | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
@@ -83,7 +84,7 @@ bool configure(SSL_CTX* context) {
          SSL_CTX_set_max_proto_version(context, TLS1_3_VERSION) == 1 &&
          SSL_CTX_set_ciphersuites(context, kTls13Suites) == 1 &&
          SSL_CTX_set_cipher_list(context, kTls12Suites) == 1 &&
-         SSL_CTX_set1_groups_list(context, "X25519:P-256:P-384") == 1 &&
+         SSL_CTX_set1_groups_list(context, groups.c_str()) == 1 &&
          SSL_CTX_set_session_id_context(context, kSessionContext, sizeof kSessionContext - 1) == 1;
 }
 
@@ -144,7 +145,7 @@ bool ContextGeneration::Pair::read_key(const std::string& pem, std::string& erro
 SSL_CTX* ContextGeneration::add_context(const Pair& pair, TicketKeys& tickets, std::string& error) {
   SSL_CTX* context = SSL_CTX_new(TLS_server_method());
   if (context != nullptr) contexts_.push_back(context);
-  if (context == nullptr || !configure(context) || (trust_ && !trust_->attach(context))) {
+  if (context == nullptr || !configure(context, groups_) || (trust_ && !trust_->attach(context))) {
     error = "cannot make a TLS context: " + openssl_reason();
     return nullptr;
   }
@@ -182,7 +183,13 @@ bool ContextGeneration::add_contexts(TicketKeys& tickets, std::string& error) {
 }
 
 std::shared_ptr<const ContextGeneration> ContextGeneration::build(
-    const std::vector<CertificatePem>& pems, Trust trust, TicketKeys& tickets, std::string& error) {
+    const std::vector<CertificatePem>& pems, Trust trust, TicketKeys& tickets, std::string& error,
+    const std::vector<std::string>& groups) {
+  const GroupList known = groups.empty() ? default_groups() : known_groups(groups);
+  if (known.used.empty()) {
+    error = "OpenSSL has none of the groups for the key exchange";
+    return nullptr;
+  }
   auto pairs = std::make_shared<Pairs>();
   if (pems.empty()) {
     error = "no certificate was given";
@@ -196,14 +203,15 @@ std::shared_ptr<const ContextGeneration> ContextGeneration::build(
     pairs->push_back(std::move(pair));
   }
   std::shared_ptr<ContextGeneration> generation(
-      new ContextGeneration(std::move(pairs), std::move(trust)));
+      new ContextGeneration(std::move(pairs), std::move(trust), known.text()));
   return generation->add_contexts(tickets, error) ? generation : nullptr;
 }
 
 std::shared_ptr<const ContextGeneration> ContextGeneration::with_trust(Trust trust,
                                                                        TicketKeys& tickets,
                                                                        std::string& error) const {
-  std::shared_ptr<ContextGeneration> generation(new ContextGeneration(pairs_, std::move(trust)));
+  std::shared_ptr<ContextGeneration> generation(
+      new ContextGeneration(pairs_, std::move(trust), groups_));
   return generation->add_contexts(tickets, error) ? generation : nullptr;
 }
 

@@ -26,11 +26,12 @@ class ContextGeneration {
   using Trust = std::shared_ptr<const ClientTrust>;  // null: clients are not asked
 
   // Null, with one clear sentence in `error`, when a certificate or key is unusable or they do not
-  // match. `tickets` must outlive the generation.
-  static std::shared_ptr<const ContextGeneration> build(const std::vector<CertificatePem>& pems,
-                                                        Trust trust, TicketKeys& tickets,
-                                                        std::string& error);
-  // The same certificates with other settings for the clients'.
+  // match, or when OpenSSL has none of the `groups` (of the key exchange, in the order of
+  // preference; none: groups.hpp has the default). `tickets` must outlive the generation.
+  static std::shared_ptr<const ContextGeneration> build(
+      const std::vector<CertificatePem>& pems, Trust trust, TicketKeys& tickets, std::string& error,
+      const std::vector<std::string>& groups = {});
+  // The same certificates and groups with other settings for the clients'.
   std::shared_ptr<const ContextGeneration> with_trust(Trust trust, TicketKeys& tickets,
                                                       std::string& error) const;
   ~ContextGeneration();
@@ -49,13 +50,14 @@ class ContextGeneration {
  private:
   struct Pair;
   using Pairs = std::vector<std::unique_ptr<const Pair>>;
-  ContextGeneration(std::shared_ptr<const Pairs> pairs, Trust trust)
-      : pairs_(std::move(pairs)), trust_(std::move(trust)) {}
+  ContextGeneration(std::shared_ptr<const Pairs> pairs, Trust trust, std::string groups)
+      : pairs_(std::move(pairs)), trust_(std::move(trust)), groups_(std::move(groups)) {}
   SSL_CTX* add_context(const Pair& pair, TicketKeys& tickets, std::string& error);
   bool add_contexts(TicketKeys& tickets, std::string& error);
 
   std::shared_ptr<const Pairs> pairs_;  // of every generation with these certificates
   Trust trust_;
+  std::string groups_;
   std::vector<SSL_CTX*> contexts_;  // of each pair; then the default one
 };
 

@@ -11,6 +11,8 @@
 #include <algorithm>
 #include <cstring>
 
+#include "tls/groups.hpp"
+
 namespace spliced::tls {
 namespace {
 
@@ -247,6 +249,10 @@ std::unique_ptr<ClientIdentity> Session::client_identity() const {
 const CipherSpec* Session::cipher() const {
   const SSL_CIPHER* cipher = SSL_get_current_cipher(ssl_);
   return cipher != nullptr ? find_cipher(SSL_CIPHER_get_protocol_id(cipher)) : nullptr;
+}
+
+size_t Session::group() const {
+  return group_of(ssl_);
 }
 
 bool Session::has_fragment_limit() const {

@@ -65,6 +65,8 @@ class Session {
 
   // What the promotion needs to know; all after Handshake::Done.
   const CipherSpec* cipher() const;
+  // Of the key exchange, as group_of() in groups.hpp says it.
+  size_t group() const;
   // A maximum fragment length was negotiated (RFC 6066 4): OpenSSL makes no longer records, and the
   // kernel does (TLS_TX_MAX_PAYLOAD_LEN is too new to rely on). Record size limits (RFC 8449)
   // OpenSSL does not negotiate.

@@ -47,6 +47,11 @@ function writeOffload(
     by('kind', tls.handshakes),
   );
   to.counter(
+    'spliced_tls_groups_total',
+    'Handshakes that succeeded, by the group of the key exchange.',
+    by('group', tls.groups),
+  );
+  to.counter(
     'spliced_tls_handshake_failures_total',
     'Handshakes that failed.',
     by('reason', tls.failures),

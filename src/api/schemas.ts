@@ -49,7 +49,7 @@ const status = open({
   connections: open({ accepted: count, shed: count, open: count, byState: counts }),
   requests: open({ total: count, byStatus: counts }),
   bytes: open({ plaintextSent: count, spliced: count, received: count }),
-  tls: open({ handshakes: counts, failures: counts, floods: counts }),
+  tls: open({ handshakes: counts, groups: counts, failures: counts, floods: counts }),
   clientCertificates: open({ verified: count, missing: count, refused: counts }),
   pending: open({ bytes: count, bytesMax: count, stuck: count, contradictions: count }),
   drains: open({ drained: count, aborted: count, inProgress: count, abortedIn: counts }),

@@ -6,6 +6,7 @@ import { checkPlaces, checkSystem, checkUpdateProgram } from '../checks.js';
 import { type CommandOptions, ConfigurationError } from '../config/configuration.js';
 import { showAsJson, showAsToml } from '../config/show.js';
 import { StartError } from '../start-error.js';
+import { groupWarning } from '../tls-groups.js';
 import { chooseService } from './service-choice.js';
 import { configurationHelp, configurationOptions, readCommandLine } from './usage.js';
 
@@ -33,7 +34,9 @@ async function check(options: CommandOptions): Promise<number> {
   let findings: readonly string[];
   try {
     const loaded = chosen(options).load();
-    for (const warning of loaded.warnings) process.stderr.write(`warning: ${warning}\n`);
+    const ofGroups = groupWarning(loaded.configuration) ?? [];
+    for (const warning of loaded.warnings.concat(ofGroups))
+      process.stderr.write(`warning: ${warning}\n`);
     const found = [
       await checkSystem(loaded),
       await checkPlaces(loaded),

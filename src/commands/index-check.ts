@@ -16,6 +16,7 @@ import { formatListenAddress } from '../config/address.js';
 import type { LoadedConfiguration } from '../config/configuration.js';
 import { showAsJson } from '../config/show.js';
 import { readItself } from '../descriptors.js';
+import { everyGroup } from '../every-group.js';
 import { askApi } from './api-client.js';
 import { listenerFault } from './listening.js';
 import type { ServiceDirectory } from './service-directory.js';
@@ -73,7 +74,12 @@ function get(address: string, port: number, path: string): Promise<Answer> {
   const host = { '0.0.0.0': '127.0.0.1', '::': '::1' }[address] ?? address;
   return new Promise((resolve, reject) => {
     // Whose certificate it is, is known: its fingerprint is compared.
-    const how = { rejectUnauthorized: false, agent: false as const, timeout: answerTimeoutMs };
+    const how = {
+      rejectUnauthorized: false,
+      agent: false as const,
+      timeout: answerTimeoutMs,
+      ecdhCurve: everyGroup,
+    };
     const outgoing = request({ host, port, path, ...how }, (response) => {
       const { fingerprint256 } = (response.socket as TLSSocket).getPeerCertificate();
       const parts: Buffer[] = [];

@@ -69,6 +69,8 @@ export interface Configuration {
   update: UpdateSettings;
   /** The operators' page at /.spliced/ui/. */
   uiEnabled: boolean;
+  /** Of the key exchange, in the order of preference. */
+  tlsGroups: string[];
   tlsOffload: 'auto' | 'off';
   ring: 'auto' | 'epoll';
   /** Threads that serve. */
@@ -301,6 +303,7 @@ function configurationOf(
     apiClientCertificates: setTo('api.client_certificates') as string[],
     update: updateOf(setTo, pathOf('state_dir'), directory),
     uiEnabled: setTo('ui.enabled') === true,
+    tlsGroups: setTo('tls.groups') as string[],
     tlsOffload: setTo('tls.offload') as Configuration['tlsOffload'],
     ring: setTo('ring') as Configuration['ring'],
     engines: setTo('engines') as Configuration['engines'],

@@ -8,6 +8,7 @@ import { parseListenAddress } from './address.js';
 
 export const listenersMax = 8;
 export const morePairsMax = 16;
+export const groupsMax = 16;
 export const namesMax = 100; // Of one certificate.
 export const administratorsMax = 64;
 
@@ -100,6 +101,15 @@ addArray('certificate pairs', {
   judge: (text) => {
     const isPair = /^[^,]+,[^,]+$/.test(text) && !text.includes('\0');
     if (!isPair) throw new Error(`"${text}" is not CHAIN_FILE,KEY_FILE`);
+  },
+});
+
+addArray('group names', {
+  min: 1,
+  max: groupsMax,
+  what: 'names of groups',
+  judge: (text) => {
+    if (!/^[a-z0-9][\w-]{0,63}$/i.test(text)) throw new Error(`"${text}" is no name of a group`);
   },
 });
 

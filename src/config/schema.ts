@@ -112,6 +112,16 @@ export const schema = {
       env: 'SPLICED_MORE_CERTIFICATES',
       isLive: true,
     },
+    groups: {
+      doc:
+        'Groups of the key exchange, in the order of preference (in the variable separated by ' +
+        'commas). What the OpenSSL of the Node process does not know is left out, and the log says so; ' +
+        '`X25519MLKEM768`, which a recorded connection stays secret with when there are quantum ' +
+        'computers, is there since OpenSSL 3.5. A client that has none of them is refused. See docs/KEYS.md.',
+      format: 'group names',
+      default: ['X25519MLKEM768', 'X25519', 'P-256', 'P-384'],
+      env: 'SPLICED_TLS_GROUPS',
+    },
     offload: {
       doc:
         '`auto`: kernel TLS where the kernel can; `off`: never, the switch to try first when a ' +

@@ -98,6 +98,11 @@ export interface EngineOptions {
   certificates: CertificatePair[];
   /** Undefined: clients are not asked for a certificate. */
   clientCertificates?: ClientCertificates | undefined;
+  /**
+   * Groups of the key exchange, at most 16, in the order of preference; what OpenSSL does not know is left
+   * out. Undefined: X25519MLKEM768, X25519, P-256, P-384.
+   */
+  tlsGroups?: string[] | undefined;
   tlsOffload: 'auto' | 'off';
   /** Threads that serve, 1 to 8. */
   engines: number;
@@ -312,6 +317,8 @@ export interface NativeModule {
   reserveFile(path: string, length: number): Promise<boolean>;
   /** Checks the settings without an engine. Throws ECLIENTCERTIFICATES with one clear sentence. */
   inspectClientCertificates(clients: ClientCertificates): ClientTrustReport;
+  /** Of these groups of the key exchange, those that this OpenSSL has; and what there is of note. */
+  inspectTlsGroups(groups: string[]): { used: string[]; unknown: string[]; available: string[] };
   /**
    * One datagram to the service manager's socket (a path, or '@' and an abstract name), with
    * duplicates of `fds`. At most 4096 bytes and 64 descriptors. Never blocks. Throws ENOTIFY with

@@ -6,6 +6,7 @@
 
 import { createHash, randomBytes, randomInt } from 'node:crypto';
 import type { ConnectionOptions, TLSSocket } from 'node:tls';
+import { everyGroup } from '../every-group.js';
 
 /** The part of the engine that a canary needs; engine/native.ts has the promises. */
 export interface CanaryEngine {
@@ -200,6 +201,7 @@ export class Canary {
         rejectUnauthorized: false,
         minVersion: 'TLSv1.3',
         ciphers: 'TLS_AES_128_GCM_SHA256',
+        ecdhCurve: everyGroup,
       };
       try {
         return await this.#exchange(connect(options), timeoutMs);

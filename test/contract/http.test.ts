@@ -171,7 +171,7 @@ async function status(t: Test, running: Running): Promise<void> {
     connections: { accepted: 'number', shed: 'number', open: 'number', byState: Object },
     requests: { total: 'number', byStatus: { 200: 'number' } },
     bytes: { plaintextSent: 'number', spliced: 'number', received: 'number' },
-    tls: { handshakes: { full: 'number', resumed: 'number' }, failures: Object },
+    tls: { handshakes: { full: 'number', resumed: 'number' }, groups: Object, failures: Object },
     pending: { bytes: 'number', bytesMax: 'number', windowBytes: 'number', pauses: 'number' },
     drains: { drained: 'number', aborted: 'number', peerGone: 'number', inProgress: 'number' },
     files: { open: 'number', hits: 'number', misses: 'number', coldFills: 'number' },

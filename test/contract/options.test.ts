@@ -65,6 +65,8 @@ t.test('wrong options', async (t) => {
     ['no CA in it', clients({ ca: 'x' }), 'ECLIENTCERTIFICATES', /no certificate in PEM form/],
     ['not a CA', clients({ ca: pair.chain }), 'ECLIENTCERTIFICATES', /no CA certificate/],
     ['offload', { tlsOffload: 'yes' }, 'EINVAL_OPTION', /tlsOffload/],
+    ['groups of a wrong type', { tlsGroups: 'P-256' as never }, 'EINVAL_OPTION', /tlsGroups/],
+    ['no group that there is', { tlsGroups: ['x'] }, 'ECERTIFICATE', /none of the groups/],
     ['ring', { ring: 'uring' }, 'EINVAL_OPTION', /ring/],
     ['zero connections', { connectionsMax: 0 }, 'EINVAL_OPTION', /connectionsMax/],
     ['a fraction', { connectionsMax: 1.5 }, 'EINVAL_OPTION', /connectionsMax/],

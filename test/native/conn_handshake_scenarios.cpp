@@ -77,11 +77,13 @@ TEST_CASE("handshake: promoted, refused and broken promotions") {
       script.outcome = row.outcome;
       script.fallback = row.fallback;
       script.resumed = true;
+      script.group = 3;
     });
     peer.get("/ten");
     world.pump(peer);
     const bool kernel_tls = row.outcome == tls::Promotion::Outcome::Kernel;
     CHECK(world.figures.handshakes_resumed.get() == 1);
+    CHECK(world.figures.groups[3].get() == 1);
     CHECK(world.figures.promoted[0].get() == (kernel_tls ? 1 : 0));
     CHECK(world.figures.fallbacks[static_cast<size_t>(row.fallback)].get() == (kernel_tls ? 0 : 1));
     CHECK(peer.responses().size() == (row.served ? 1 : 0));

@@ -106,6 +106,7 @@ export function statusOf(second: number): Status {
     },
     tls: {
       handshakes: { full: 4_120, resumed: 14_709 + second },
+      groups: { X25519MLKEM768: 16_829 + second, 'P-256': 2_000 },
       failures: { timeout: 3, not_tls: 2 },
       alertsSent: 2,
       controlRecords: 12,

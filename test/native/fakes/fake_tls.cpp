@@ -61,9 +61,11 @@ TicketKeys::TicketKeys(uint64_t) {}
 TicketKeys::Key::~Key() = default;
 
 std::shared_ptr<const ContextGeneration> ContextGeneration::build(
-    const std::vector<CertificatePem>&, Trust trust, TicketKeys&, std::string&) {
+    const std::vector<CertificatePem>&, Trust trust, TicketKeys&, std::string&,
+    const std::vector<std::string>&) {
   static uint8_t built = 0;
-  std::shared_ptr<ContextGeneration> generation(new ContextGeneration(nullptr, std::move(trust)));
+  std::shared_ptr<ContextGeneration> generation(
+      new ContextGeneration(nullptr, std::move(trust), ""));
   generations[generation.get()] = ++built;
   return generation;
 }
@@ -108,6 +110,9 @@ bool Session::resumed() const {
 }
 const CipherSpec* Session::cipher() const {
   return &kCiphers[scripts[socket_].cipher];
+}
+size_t Session::group() const {
+  return scripts[socket_].group;
 }
 size_t Session::unsent_bytes() const {
   return sessions[socket_].output.size();

@@ -64,6 +64,7 @@ t.test('the figures are those of the status', async (t) => {
   t.equal(figureOf('spliced_cipher_driver_info', { name: 'gcm-aes-caam', async: 'true' }), 1);
   const cipher = { version: 'TLSv1.3', cipher: 'AES-128-GCM' };
   t.equal(figureOf('spliced_connections_promoted_total', cipher), 7);
+  t.equal(figureOf('spliced_tls_groups_total', { group: 'X25519MLKEM768' }), 6);
   t.equal(figureOf('spliced_responses_total', { code: '404' }), 1);
   t.equal(figureOf('spliced_connections', { state: 'splice' }), 2);
   t.equal(figureOf('spliced_engines'), 2);

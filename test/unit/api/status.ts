@@ -47,6 +47,7 @@ export const statusJson = JSON.stringify({
   bytes: { plaintextSent: 1000, spliced: 900, received: 94 },
   tls: {
     handshakes: { full: 8, resumed: 1 },
+    groups: { X25519MLKEM768: 6, 'P-256': 3 },
     failures: { timeout: 1 },
     alertsSent: 2,
     controlRecords: 3,

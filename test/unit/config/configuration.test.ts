@@ -125,7 +125,9 @@ t.test('every setting can be set in every layer that it has', async (t) => {
   };
   for (const [key, { env, option, format, default: fallback, min, example }] of settings) {
     const other: unknown = Array.isArray(format) ? format[1] : min;
-    const array = Array.isArray(fallback) ? (example ?? ['[::1]:7']) : undefined;
+    const array = Array.isArray(fallback)
+      ? (example ?? (format === 'group names' ? ['P-384'] : ['[::1]:7']))
+      : undefined;
     const boolean = typeof fallback === 'boolean' ? !fallback : undefined;
     const value = other ?? array ?? boolean ?? texts[String(format)] ?? '/x';
     const config = writeFiles(t, `${key} = ${JSON.stringify(value)}\n`);
@@ -268,7 +270,7 @@ t.test('each error of a file has its line, its key and what is allowed', async (
     [
       '[tls]\nfoo = 1',
       2,
-      'tls.foo: there is no such key; [tls] has certificate, private_key, more_certificates, offload',
+      'tls.foo: there is no such key; [tls] has certificate, private_key, more_certificates, groups, offload',
     ],
     [
       'zzz = 1',

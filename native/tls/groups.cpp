@@ -1,0 +1,102 @@
+// SPDX-License-Identifier: Apache-2.0
+// See groups.hpp.
+#include "tls/groups.hpp"
+
+#include <openssl/err.h>
+#include <openssl/ssl.h>
+#include <strings.h>
+
+#include <iterator>
+
+namespace spliced::tls {
+namespace {
+
+// What SSL_group_to_name() says, where that is another name.
+constexpr struct {
+  const char* tls_name;
+  const char* name;
+} kOtherNames[] = {{"secp256r1", "P-256"}, {"secp384r1", "P-384"}, {"secp521r1", "P-521"}};
+
+// A name and none of the signs that a list has ("?", "*", "-", ":", "/", "DEFAULT").
+bool is_name(const std::string& text) {
+  constexpr const char* kAllowed =
+      "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
+  return !text.empty() && text.front() != '-' && text != "DEFAULT" &&
+         text.find_first_not_of(kAllowed) == std::string::npos;
+}
+
+bool is_hybrid(const std::string& name) {
+  return name.find("MLKEM") != std::string::npos;
+}
+
+// A context of its own, which gets lists and is thrown away.
+class Trial {
+ public:
+  Trial() : context_(SSL_CTX_new(TLS_server_method())) {}
+  ~Trial() { SSL_CTX_free(context_); }
+  Trial(const Trial&) = delete;
+  Trial& operator=(const Trial&) = delete;
+
+  bool takes(const std::string& list) const {
+    const bool taken = context_ != nullptr && SSL_CTX_set1_groups_list(context_, list.c_str()) == 1;
+    ERR_clear_error();
+    return taken;
+  }
+
+ private:
+  SSL_CTX* context_;
+};
+
+}  // namespace
+
+std::string GroupList::text() const {
+  std::string list;
+  for (const std::string& name : used) {
+    if (!list.empty() && list.back() != '/') list += ':';
+    list += name;
+    if (is_hybrid(name)) list += '/';
+  }
+  if (!list.empty() && list.back() == '/') list.pop_back();
+  return list;
+}
+
+GroupList known_groups(const std::vector<std::string>& wanted) {
+  const Trial trial;
+  GroupList groups;
+  std::string list;
+  for (const std::string& name : wanted) {
+    if (!is_name(name) || !trial.takes(name)) {
+      groups.unknown.push_back(name);
+      continue;
+    }
+    // One group may have several names, and OpenSSL 3.0 takes no list that has it twice.
+    const std::string longer = list.empty() ? name : list + ":" + name;
+    if (!trial.takes(longer)) continue;
+    list = longer;
+    groups.used.push_back(name);
+  }
+  return groups;
+}
+
+GroupList default_groups() {
+  return known_groups({std::begin(kDefaultGroups), std::end(kDefaultGroups)});
+}
+
+std::vector<std::string> available_groups() {
+  return known_groups({std::begin(kGroupNames), std::end(kGroupNames)}).used;
+}
+
+size_t group_of(SSL* ssl) {
+  const int id = static_cast<int>(SSL_get_negotiated_group(ssl));
+  if (id == 0) return kGroups;
+  const char* found = SSL_group_to_name(ssl, id);
+  ERR_clear_error();
+  if (found == nullptr) return kGroups - 1;
+  for (const auto& other : kOtherNames)
+    if (::strcasecmp(found, other.tls_name) == 0) found = other.name;
+  for (size_t i = 0; i < kGroups; i++)
+    if (::strcasecmp(found, kGroupNames[i]) == 0) return i;
+  return kGroups - 1;
+}
+
+}  // namespace spliced::tls
