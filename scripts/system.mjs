@@ -87,6 +87,7 @@ export const testPackages = [
   tool('slowhttptest', 'slowhttptest', 'attacks by slow heads, bodies and reading'),
   tool('zstd', 'zstd', 'packs siblings where Node has no zstd, and unpacks them in a test'),
   tool('openssl', 'openssl', 's_client for what curl does not do, certificates for the tests'),
+  tool('softhsm2', 'softhsm2-util', 'a token for private keys by reference'),
   tool('kmod', 'depmod', 'modules of the guest kernels'),
   tool('busybox-static', 'busybox', 'the first process of a guest'),
   tool('systemd', 'systemd-analyze', 'judges the units; systemd-notify; PID 1 of some guests'),

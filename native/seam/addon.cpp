@@ -10,6 +10,7 @@
 
 #include "engine/service.hpp"
 #include "seam/experiment.hpp"
+#include "seam/inspection.hpp"
 #include "seam/javascript.hpp"
 #include "seam/notify.hpp"
 #include "seam/options.hpp"
@@ -17,8 +18,6 @@
 #include "seam/self_request.hpp"
 #include "seam/site_options.hpp"
 #include "seam/upload.hpp"
-#include "seam/values.hpp"
-#include "tls/groups.hpp"
 
 namespace spliced::seam {
 namespace {
@@ -334,29 +333,11 @@ Napi::Value inspect_client_certificates(const Napi::CallbackInfo& info) {
   return out;
 }
 
-Napi::Array to_array(Napi::Env env, const std::vector<std::string>& texts) {
-  Napi::Array list = Napi::Array::New(env, texts.size());
-  for (uint32_t i = 0; i < texts.size(); i++) list.Set(i, texts[i]);
-  return list;
-}
-
-Napi::Value inspect_tls_groups(const Napi::CallbackInfo& info) {
-  const Napi::Env env = info.Env();
-  Napi::Object from = Napi::Object::New(env);
-  from.Set("groups", info[0]);
-  const tls::GroupList groups = tls::known_groups(texts(from, "groups", limits::kTlsGroupsMax));
-  Napi::Object out = Napi::Object::New(env);
-  out.Set("used", to_array(env, groups.used));
-  out.Set("unknown", to_array(env, groups.unknown));
-  out.Set("available", to_array(env, tls::available_groups()));
-  return out;
-}
-
 Napi::Object initialise(Napi::Env env, Napi::Object exports) {
   exports.Set("Engine", ServiceObject::define(env));
   exports.Set("inspectClientCertificates",
               Napi::Function::New(env, inspect_client_certificates, "inspectClientCertificates"));
-  exports.Set("inspectTlsGroups", Napi::Function::New(env, inspect_tls_groups, "inspectTlsGroups"));
+  define_inspection(env, exports);
   define_self_request(env, exports);
   define_doctor(env, exports);
   define_notify(env, exports);

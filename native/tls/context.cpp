@@ -15,6 +15,7 @@
 #include "tls/groups.hpp"
 #include "tls/pem.hpp"
 #include "tls/session.hpp"
+#include "tls/token_key.hpp"
 
 namespace spliced::tls {
 namespace {
@@ -129,7 +130,12 @@ bool ContextGeneration::Pair::read_chain(const std::string& pem, std::string& er
 
 bool ContextGeneration::Pair::read_key(const std::string& pem, std::string& error) {
   auto bio = pem_reader(pem);
-  key.reset(PEM_read_bio_PrivateKey(bio.get(), nullptr, no_pass_phrase, nullptr));
+  if (is_key_reference(pem)) {
+    key = referenced_key(pem, error);
+    if (!key) return false;
+  } else {
+    key.reset(PEM_read_bio_PrivateKey(bio.get(), nullptr, no_pass_phrase, nullptr));
+  }
   if (!key) {
     error = "the private key is not an unencrypted PEM key: " + openssl_reason();
     return false;

@@ -15,8 +15,8 @@
 namespace spliced::tls {
 
 struct CertificatePem {
-  std::string chain;  // leaf first
-  std::string private_key;
+  std::string chain;        // leaf first
+  std::string private_key;  // PEM, or a reference (token_key.hpp)
   // Never beside another pair of its name: the first of them alone is served.
   bool stands_alone = false;
 };

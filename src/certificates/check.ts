@@ -5,6 +5,7 @@
 // `spliced certificate check`.
 
 import { createPrivateKey, type KeyObject, X509Certificate } from 'node:crypto';
+import { reasonOf } from '../start-error.js';
 import { dateFault, type Finding, nameOf, orderChain } from './chain.js';
 import { weaknessOf } from './weak-signature.js';
 
@@ -14,6 +15,11 @@ export interface CheckInput {
   /** PEM texts; they may be the same one. */
   chain: string;
   privateKey: string;
+  /**
+   * For a key that is not in `privateKey`: which of these certificates (PEM) it belongs to, -1: to none.
+   * Rejects with why it cannot be had.
+   */
+  matchKey?: ((certificates: string[]) => Promise<number>) | undefined;
   nowMs: number;
   buildDateMs: number;
   /** Names that clients use; one that is not covered is a warning. */
@@ -91,13 +97,32 @@ function checkDates(certificate: X509Certificate, input: CheckInput, findings: F
   if (text !== undefined) findings.push({ kind: 'date', text: `${nameOf(certificate)} ${text}` });
 }
 
-/** The server's own certificate: the one of the key. */
-function findOwn(
+/** The certificate of the key, wherever that is; null: there is no key. */
+async function ofKey(
+  { privateKey, matchKey }: CheckInput,
   certificates: X509Certificate[],
-  key: KeyObject,
   findings: Finding[],
-): X509Certificate | undefined {
-  const own = certificates.find((certificate) => certificate.checkPrivateKey(key));
+): Promise<X509Certificate | undefined | null> {
+  if (matchKey === undefined) {
+    const key = parseKey(privateKey, findings);
+    return key === undefined ? null : certificates.find((one) => one.checkPrivateKey(key));
+  }
+  try {
+    return certificates[await matchKey(certificates.map(String))];
+  } catch (error) {
+    findings.push({ kind: 'bad', text: reasonOf(error) });
+    return null;
+  }
+}
+
+/** The server's own certificate: the one of the key. */
+async function findOwn(
+  input: CheckInput,
+  certificates: X509Certificate[],
+  findings: Finding[],
+): Promise<X509Certificate | undefined> {
+  const own = await ofKey(input, certificates, findings);
+  if (own === null) return undefined;
   const [first] = certificates;
   if (own === undefined && first !== undefined) {
     const text = `the private key does not match the certificate of ${nameOf(first)}`;
@@ -133,8 +158,7 @@ function checkUse(own: X509Certificate, wanted: readonly string[], findings: Fin
 export async function checkCertificate(input: CheckInput): Promise<Checked> {
   const findings: Finding[] = [];
   const certificates = parseChain(input.chain, findings);
-  const key = parseKey(input.privateKey, findings);
-  const own = key === undefined ? undefined : findOwn(certificates, key, findings);
+  const own = await findOwn(input, certificates, findings);
   const chain = own === undefined ? undefined : orderChain(own, certificates, input, findings);
   const subjects = chain ?? certificates;
   for (const certificate of subjects) {

@@ -9,13 +9,14 @@ import { join } from 'node:path';
 import { FileWatch } from '../file-watch.js';
 import { readOrdinaryText } from '../ordinary-file.js';
 import { reasonOf, StartError } from '../start-error.js';
+import { isKeyReference, matchTokenKey, shownKey } from '../token-key.js';
 import { type Checked, checkCertificate, type Finding } from './check.js';
 import type { Occasion, Runtime, Served, Source } from './source.js';
 
 export interface InstalledOptions {
   /**
    * Paths of PEM files, perhaps of the same file. `credential:NAME` is the file NAME in
-   * $CREDENTIALS_DIRECTORY.
+   * $CREDENTIALS_DIRECTORY. The private key may be a reference instead (../token-key.ts).
    */
   certificate: string;
   privateKey: string;
@@ -58,17 +59,23 @@ export async function checkInstalled(
   options: InstalledOptions,
   nowMs: number,
   buildDateMs: number,
+  isFresh = true,
 ): Promise<Checked & { digest: string }> {
   const { wantedNames = [], setting = pairSetting } = options;
   const chain = readText(options.certificate, setting);
   const ofKey = setting === pairSetting ? keySetting : setting;
-  const privateKey = readText(options.privateKey, ofKey);
-  const checked = await checkCertificate({ chain, privateKey, nowMs, buildDateMs, wantedNames });
+  const isReference = isKeyReference(options.privateKey);
+  const privateKey = isReference ? options.privateKey : readText(options.privateKey, ofKey);
+  const matchKey = isReference
+    ? (certificates: string[]) => matchTokenKey(privateKey, certificates, isFresh)
+    : undefined;
+  const dates = { nowMs, buildDateMs };
+  const checked = await checkCertificate({ chain, privateKey, matchKey, wantedNames, ...dates });
   // With what is served of them: dates decide that too (chain.ts), while the files stay as they are.
   const parts = [chain, privateKey, checked.pair?.chain ?? ''];
   const digest = createHash('sha256').update(parts.join('\0')).digest('hex');
-  const keyPath = pathOf(options.privateKey);
-  if ((statSync(keyPath).mode & 0o007) !== 0) {
+  const keyPath = isReference ? undefined : pathOf(options.privateKey);
+  if (keyPath !== undefined && (statSync(keyPath).mode & 0o007) !== 0) {
     const text = `everybody can read the private key; run: chmod 600 ${keyPath}`;
     checked.findings.push({ kind: 'warning', text });
   }
@@ -87,7 +94,8 @@ export function refusalOf(
   { findings }: Checked,
 ): string {
   const wrong = sentences(findings, (kind) => kind === 'bad' || kind === 'mismatch');
-  return `${setting}: ${certificate} with the private key ${privateKey} cannot be used: ${wrong}`;
+  const key = shownKey(privateKey);
+  return `${setting}: ${certificate} with the private key ${key} cannot be used: ${wrong}`;
 }
 
 export class InstalledSource implements Source {
@@ -106,7 +114,9 @@ export class InstalledSource implements Source {
     this.name = `files ${options.certificate}`;
     this.options = options;
     this.#runtime = runtime;
-    const paths = [options.certificate, options.privateKey].flatMap((value) => {
+    const { certificate, privateKey } = options;
+    const files = isKeyReference(privateKey) ? [certificate] : [certificate, privateKey];
+    const paths = files.flatMap((value) => {
       try {
         return [pathOf(value)];
       } catch {
@@ -141,7 +151,8 @@ export class InstalledSource implements Source {
     if (occasion === 'tick' && !isUnsettled) return;
     let reason: string;
     try {
-      const checked = await this.#check();
+      // By the clock nobody asks a token again: it counts wrong PINs.
+      const checked = await this.#check(occasion === 'reload' || occasion === 'files');
       if (checked.digest === this.#digest) {
         this.#rejected = '';
         this.lastError = undefined;
@@ -171,9 +182,9 @@ export class InstalledSource implements Source {
     this.#watch.close();
   }
 
-  #check() {
+  #check(isFresh = true) {
     const { clock, buildDateMs } = this.#runtime;
-    return checkInstalled(this.options, clock.nowMs(), buildDateMs);
+    return checkInstalled(this.options, clock.nowMs(), buildDateMs, isFresh);
   }
 
   #isOutOfDate(certificate: X509Certificate): boolean {

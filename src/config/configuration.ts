@@ -7,6 +7,7 @@
 import './formats.js';
 import { resolve } from 'node:path';
 import { StartError } from '../start-error.js';
+import { isKeyReference } from '../token-key.js';
 import {
   findConflict,
   formatListenAddress,
@@ -189,6 +190,10 @@ function judgeTogether(settings: ReadonlyMap<string, Effective>, layers: Layers)
     refuse('tls.more_certificates', `needs ${certificate}, which clients without a name get`);
   }
   const value = (key: string): unknown => settings.get(key)?.value;
+  for (const key of [privateKey, 'tls.more_certificates']) {
+    if (!String(value(key)).includes('pin-value=')) continue;
+    refuse(key, 'a PIN stands in a file of its own (mode 0600): pin-source=file:/path');
+  }
   judgePlaces(value, refuse);
   judgeEnrolment({ isSet, value, refuse, warn });
   judgeUpdate({ value, refuse, warn });
@@ -244,9 +249,9 @@ const routesSetting: Setting = {
 
 const credentialPrefix = 'credential:';
 
-/** An absolute path; a credential is none. */
+/** An absolute path; a credential or a reference to a key is none. */
 const fileIn = (directory: string, value: string): string =>
-  value.startsWith(credentialPrefix) ? value : resolve(directory, value);
+  value.startsWith(credentialPrefix) || isKeyReference(value) ? value : resolve(directory, value);
 
 function installedOf(
   setTo: (key: string) => unknown,

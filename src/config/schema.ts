@@ -93,7 +93,9 @@ export const schema = {
       isLive: true,
     },
     private_key: {
-      doc: 'Its private key (PEM, not encrypted), perhaps the same file; both or neither.',
+      doc:
+        'Its private key (PEM, not encrypted), perhaps the same file; both or neither. Or a key in a ' +
+        'token, by its PKCS #11 URI: `pkcs11:token=device;object=tls?pin-source=file:/path`, see docs/KEYS.md.',
       format: 'file or nothing',
       default: '',
       env: 'SPLICED_PRIVATE_KEY',

@@ -20,6 +20,7 @@ import type {
  */
 export interface CertificatePair {
   chain: string;
+  /** Or a PKCS #11 URI: then the token is asked, unless matchKey() did so before. */
   privateKey: string;
   /** Never beside another pair of its name: the first of them alone is served. */
   standsAlone?: boolean;
@@ -317,6 +318,11 @@ export interface NativeModule {
   reserveFile(path: string, length: number): Promise<boolean>;
   /** Checks the settings without an engine. Throws ECLIENTCERTIFICATES with one clear sentence. */
   inspectClientCertificates(clients: ClientCertificates): ClientTrustReport;
+  /**
+   * Which of the certificates (PEM) has the key that a PKCS #11 URI names; -1: none. On another thread, as
+   * long as the token takes. Rejects with code EKEY and one sentence.
+   */
+  matchKey(reference: string, certificates: string[]): Promise<number>;
   /** Of these groups of the key exchange, those that this OpenSSL has; and what there is of note. */
   inspectTlsGroups(groups: string[]): { used: string[]; unknown: string[]; available: string[] };
   /**

@@ -122,14 +122,13 @@ t.test('every setting can be set in every layer that it has', async (t) => {
   const texts: Record<string, string> = {
     'https URL or nothing': 'https://x/',
     'e-mail address or nothing': 'a@b',
+    'group names': 'P-384',
   };
   for (const [key, { env, option, format, default: fallback, min, example }] of settings) {
-    const other: unknown = Array.isArray(format) ? format[1] : min;
-    const array = Array.isArray(fallback)
-      ? (example ?? (format === 'group names' ? ['P-384'] : ['[::1]:7']))
-      : undefined;
+    const text = texts[String(format)];
+    const array = Array.isArray(fallback) ? (example ?? [text ?? '[::1]:7']) : undefined;
     const boolean = typeof fallback === 'boolean' ? !fallback : undefined;
-    const value = other ?? array ?? boolean ?? texts[String(format)] ?? '/x';
+    const value = (Array.isArray(format) ? format[1] : min) ?? array ?? boolean ?? text ?? '/x';
     const config = writeFiles(t, `${key} = ${JSON.stringify(value)}\n`);
     const partner = { ...partners, ...(key === 'enrolment.protocol' ? est : {}), [env]: undefined };
     const layers: { kind: string; options?: CommandOptions; variables?: NodeJS.ProcessEnv }[] = [

@@ -1,0 +1,80 @@
+// SPDX-License-Identifier: Apache-2.0
+// See inspection.hpp.
+#include "seam/inspection.hpp"
+
+#include "base/limits.hpp"
+#include "engine/inspection.hpp"
+#include "seam/options.hpp"
+#include "seam/values.hpp"
+
+namespace spliced::seam {
+namespace {
+
+constexpr uint32_t kChainMax = 16;
+
+Napi::Array to_array(Napi::Env env, const std::vector<std::string>& texts) {
+  Napi::Array list = Napi::Array::New(env, texts.size());
+  for (uint32_t i = 0; i < texts.size(); i++) list.Set(i, texts[i]);
+  return list;
+}
+
+Napi::Value inspect_tls_groups(const Napi::CallbackInfo& info) {
+  const Napi::Env env = info.Env();
+  Napi::Object from = Napi::Object::New(env);
+  from.Set("groups", info[0]);
+  const engine::GroupReport report =
+      engine::inspect_groups(texts(from, "groups", limits::kTlsGroupsMax));
+  Napi::Object out = Napi::Object::New(env);
+  out.Set("used", to_array(env, report.used));
+  out.Set("unknown", to_array(env, report.unknown));
+  out.Set("available", to_array(env, report.available));
+  return out;
+}
+
+class KeyMatch : public Napi::AsyncWorker {
+ public:
+  KeyMatch(Napi::Env env, std::string reference, std::vector<std::string> certificates)
+      : Napi::AsyncWorker(env, "spliced key"),
+        promise_(Napi::Promise::Deferred::New(env)),
+        reference_(std::move(reference)),
+        certificates_(std::move(certificates)) {}
+  Napi::Promise promise() const { return promise_.Promise(); }
+
+ protected:
+  void Execute() override {
+    std::string error;
+    found_ = engine::match_key(reference_, certificates_, error);
+    if (!error.empty()) SetError(error);
+  }
+  void OnOK() override { promise_.Resolve(Napi::Number::New(Env(), found_)); }
+  void OnError(const Napi::Error& error) override {
+    error.Value().Set("code", "EKEY");
+    promise_.Reject(error.Value());
+  }
+
+ private:
+  Napi::Promise::Deferred promise_;
+  std::string reference_;
+  std::vector<std::string> certificates_;
+  int found_ = -1;
+};
+
+Napi::Value match_key(const Napi::CallbackInfo& info) {
+  const Napi::Env env = info.Env();
+  Napi::Object from = Napi::Object::New(env);
+  from.Set("reference", info[0]);
+  from.Set("certificates", info[1]);
+  auto* worker = new KeyMatch(env, text(from, "reference"), texts(from, "certificates", kChainMax));
+  const Napi::Promise promise = worker->promise();
+  worker->Queue();  // frees itself when it is done
+  return promise;
+}
+
+}  // namespace
+
+void define_inspection(Napi::Env env, Napi::Object exports) {
+  exports.Set("inspectTlsGroups", Napi::Function::New(env, inspect_tls_groups, "inspectTlsGroups"));
+  exports.Set("matchKey", Napi::Function::New(env, match_key, "matchKey"));
+}
+
+}  // namespace spliced::seam

@@ -1,0 +1,110 @@
+// SPDX-License-Identifier: Apache-2.0
+// See token_uri.hpp.
+#include "tls/token_uri.hpp"
+
+#include <stdlib.h>
+
+#include <string_view>
+#include <vector>
+
+namespace spliced::tls {
+namespace {
+
+constexpr std::string_view kScheme = "pkcs11:";
+constexpr std::string_view kCredential = "credential:";
+
+std::vector<std::string_view> split(std::string_view text, char separator) {
+  std::vector<std::string_view> parts;
+  while (!text.empty()) {
+    const size_t end = text.find(separator);
+    if (end != 0) parts.push_back(text.substr(0, end));
+    text.remove_prefix(end == std::string_view::npos ? text.size() : end + 1);
+  }
+  return parts;
+}
+
+int hex_digit(char c) {
+  if (c >= '0' && c <= '9') return c - '0';
+  const char lower = static_cast<char>(c | 0x20);
+  return lower >= 'a' && lower <= 'f' ? lower - 'a' + 10 : -1;
+}
+
+// RFC 3986 2.1. False for a "%" that begins no octet, or one that is NUL.
+bool decode(std::string_view text, std::string& out) {
+  out.clear();
+  for (size_t i = 0; i < text.size(); i++) {
+    if (text[i] != '%') {
+      out += text[i];
+      continue;
+    }
+    const int high = i + 2 < text.size() ? hex_digit(text[i + 1]) : -1;
+    const int low = i + 2 < text.size() ? hex_digit(text[i + 2]) : -1;
+    if (high < 0 || low < 0 || high + low == 0) return false;
+    out += static_cast<char>(high << 4 | low);
+    i += 2;
+  }
+  return true;
+}
+
+bool begins(std::string_view text, std::string_view with) {
+  return text.substr(0, with.size()) == with;
+}
+
+// As systemd.exec(5) has it, and src/certificates/installed.ts for files.
+bool credential_path(std::string_view name, std::string& path, std::string& error) {
+  const char* directory = ::getenv("CREDENTIALS_DIRECTORY");
+  if (name.empty() || name.find('/') != std::string_view::npos || name.front() == '.') {
+    error = "pin-source: \"" + std::string(name) + "\" is no name of a credential";
+    return false;
+  }
+  if (directory == nullptr) {
+    error = "pin-source: the service manager has passed no credentials (LoadCredential=)";
+    return false;
+  }
+  path = std::string(directory) + "/" + std::string(name);
+  return true;
+}
+
+}  // namespace
+
+bool parse_token_uri(const std::string& uri, TokenUri& out, std::string& error) {
+  std::string_view rest = uri;
+  if (!begins(rest, kScheme)) {
+    error = "a reference to a private key begins with pkcs11:";
+    return false;
+  }
+  const size_t question = rest.find('?');
+  const std::string_view query =
+      question == std::string_view::npos ? std::string_view() : rest.substr(question + 1);
+  const std::string_view path = rest.substr(0, question);
+  out = {};
+  out.shown = std::string(path);
+  out.for_provider = out.shown;
+  if (path.find("type=") == std::string_view::npos)
+    out.for_provider += path.size() == kScheme.size() ? "type=private" : ";type=private";
+  char separator = '?';
+  for (const std::string_view attribute : split(query, '&')) {
+    std::string text(attribute);
+    if (begins(attribute, "pin-value=")) {
+      error = "a PIN stands in a file of its own (mode 0600): pin-source=file:/path, not pin-value";
+      return false;
+    }
+    if (begins(attribute, "module-path=")) {
+      if (decode(attribute.substr(attribute.find('=') + 1), out.module_path)) continue;
+      error = "module-path is not percent-encoded as RFC 3986 has it";
+      return false;
+    }
+    constexpr std::string_view kPin = "pin-source=";
+    if (begins(attribute, kPin) && begins(attribute.substr(kPin.size()), kCredential)) {
+      std::string file;
+      if (!credential_path(attribute.substr(kPin.size() + kCredential.size()), file, error))
+        return false;
+      text = std::string(kPin) + "file:" + file;
+    }
+    out.for_provider += separator + text;
+    separator = '&';
+  }
+  return true;
+}
+
+}  // namespace spliced::tls
