@@ -29,12 +29,11 @@ export function groupWarning(configuration: Pick<Configuration, 'tlsGroups'>): s
   return `tls.groups: ${openssl} does not have ${unknown.join(', ')}, which is left out`;
 }
 
-/** Says at the start what is left out. Throws StartError when no group is left. */
+/** Says at the start what is left out of what was asked for. Throws StartError when no group is left. */
 export function reportGroups(configuration: Configuration, log: Log): void {
   const groups = unknownGroups(configuration);
-  if (groups.length === 0) return;
-  const severity = isDefault(configuration) ? 'info' : 'warn';
-  log[severity]({ event: 'tls_groups_left_out', groups, openssl: process.versions.openssl });
+  if (groups.length === 0 || isDefault(configuration)) return;
+  log.warn({ event: 'tls_groups_left_out', groups, openssl: process.versions.openssl });
 }
 
 function isDefault({ tlsGroups }: Pick<Configuration, 'tlsGroups'>): boolean {

@@ -69,7 +69,14 @@ t.test('by curl', async (t) => {
   const sent = curl(server.port, '-T', file, path);
   t.match(sent.stdout, new RegExp(`"sha256":"${wish.sha256}"}\\n\\n200$`), sent.stderr);
   t.same((await ask(local, 'GET')).json, { uploads: [] }, 'it is not an upload any more');
-  const left = readdirSync(join(stateDir, 'update')).filter((name) => name !== 'update.json');
+  const leftNow = () =>
+    readdirSync(join(stateDir, 'update')).filter((name) => name !== 'update.json');
+  // Its record goes when the client has had its answer.
+  let left = leftNow();
+  for (let i = 0; i < 500 && left.includes('upload.json'); i += 1) {
+    await new Promise((resolve) => setTimeout(resolve, 10));
+    left = leftNow();
+  }
   t.same(left, [`bundle-${wish.sha256.slice(0, 16)}.raucb`]);
   const received = join(stateDir, 'update', left[0] ?? '');
   t.ok(readFileSync(received).equals(bundle));
