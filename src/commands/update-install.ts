@@ -194,7 +194,8 @@ export async function updateInstall(directory: ServiceDirectory, file: string): 
     events.destroy();
     if (!(error instanceof ApiRefusal)) throw error;
     remove();
-    throw new StartError(inWords(error.message));
+    error.message = inWords(error.message);
+    throw error;
   }
   const state = await follow(events, inWords);
   // The operator has the original. While the end is not known the installer may need the copy.

@@ -80,13 +80,13 @@ t.test('a setting that was read and waits for a restart', async (t) => {
   const bundle = join(scene.directory, 'bundle');
   writeFileSync(bundle, 'a bundle');
   const before = await update('install', bundle);
-  t.match(before, { code: 2, stderr: /No installer is configured/ });
+  t.match(before, { code: 1, stderr: /No installer is configured/ });
   t.notMatch(before.stderr, /waits/);
   writeFileSync(config, '[update]\nadapter = "command"\ncommand = ["/bin/true"]\n');
   const { restartRequired } = (await post(local, '/reload')).json;
   t.same(restartRequired, ['update.adapter', 'update.command']);
   const waits = /New values of update\.adapter, update\.command wait for a restart of the service/;
-  t.match(await update('install', bundle), { code: 2, stderr: waits });
+  t.match(await update('install', bundle), { code: 1, stderr: waits });
   t.match(await update('mark-good'), { code: 1, stderr: waits });
   const upload = await post(local, '/update/uploads', { name: 'x', length: 1 });
   t.match(upload.json, { detail: waits });
