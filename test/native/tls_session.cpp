@@ -96,6 +96,19 @@ struct Pair {
     char byte;
     (void)SSL_read(client, &byte, 1);  // the ticket
   }
+  // The end of the handshake and the first request at once; returns the latter, as on the wire.
+  std::string finish_with_request() {
+    while (SSL_do_handshake(client) != 1) {
+      deliver();
+      (void)step();
+    }
+    const std::string finished = take();
+    REQUIRE(SSL_write(client, "GET", 3) == 3);
+    const std::string request = take();
+    send(finished + request);
+    REQUIRE(step() == Handshake::Done);
+    return request;
+  }
   os::Received read() {
     char out[16384];
     return server->read(out, sizeof out);
@@ -157,15 +170,7 @@ std::string with_more_tickets(const std::string& hello, size_t more) {
 
 TEST_CASE("what came behind the client's Finished stays in the socket, for the kernel") {
   Pair pair;
-  while (SSL_do_handshake(pair.client) != 1) {
-    pair.deliver();
-    (void)pair.step();
-  }
-  const std::string finished = pair.take();
-  REQUIRE(SSL_write(pair.client, "GET", 3) == 3);
-  const std::string data = pair.take();
-  pair.send(finished + data);
-  REQUIRE(pair.step() == Handshake::Done);
+  const std::string data = pair.finish_with_request();
   CHECK(pair.server->quiescent());
   CHECK(pair.left() == data);
 }
@@ -177,15 +182,7 @@ TEST_CASE("the same of a session that TLS 1.2 resumes, where the client ends the
   Pair pair(TLS1_2_VERSION);
   REQUIRE(SSL_set_session(pair.client, session) == 1);
   SSL_SESSION_free(session);
-  while (SSL_do_handshake(pair.client) != 1) {
-    pair.deliver();
-    (void)pair.step();
-  }
-  const std::string finished = pair.take();
-  REQUIRE(SSL_write(pair.client, "GET", 3) == 3);
-  const std::string data = pair.take();
-  pair.send(finished + data);
-  REQUIRE(pair.step() == Handshake::Done);
+  const std::string data = pair.finish_with_request();
   CHECK(pair.server->resumed());
   CHECK(pair.server->quiescent());
   CHECK(pair.left() == data);

@@ -11,17 +11,9 @@ namespace spliced::conn {
 namespace {
 
 Source begin_cold_fill(Services& s, Request& r) {
-  if (!r.pipe) r.pipe = s.pipes.take();
-  if (!r.pipe) {  // out of descriptors: another connection will give one back
-    tick(s, r);
-    return Source::Waiting;
-  }
-  r.filling = true;
-  r.async_done = false;
-  s.figures.files.cold_fills.add();
   const uint64_t wanted = std::min<uint64_t>(limits::kPieceBytes, r.body_remaining);
-  s.ring.fill_pipe(r.file->fd.get(), r.body_offset, r.pipe.write_end.get(),
-                   static_cast<size_t>(wanted), begin_operation(r, ring::Kind::FillPipe));
+  if (begin_fill(s, r, r.body_offset, static_cast<size_t>(wanted)))
+    s.figures.files.cold_fills.add();
   return Source::Waiting;
 }
 
@@ -36,6 +28,19 @@ Source finish_cold_fill(Request& r) {
 }
 
 }  // namespace
+
+bool begin_fill(Services& s, Request& r, uint64_t offset, size_t bytes) {
+  if (!r.pipe) r.pipe = s.pipes.take();
+  if (!r.pipe) {  // out of descriptors: another connection will give one back
+    tick(s, r);
+    return false;
+  }
+  r.filling = true;
+  r.async_done = false;
+  s.ring.fill_pipe(r.file->fd.get(), offset, r.pipe.write_end.get(), bytes,
+                   begin_operation(r, ring::Kind::FillPipe));
+  return true;
+}
 
 Source find_bytes(Services& s, Request& r) {
   if (r.filling) return Source::Waiting;

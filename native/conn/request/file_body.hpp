@@ -3,6 +3,7 @@
 // there, a pipe into which the ring reads it off this thread. For splice.cpp, which sends them.
 #pragma once
 #include <cstddef>
+#include <cstdint>
 
 #include "conn/services.hpp"
 
@@ -22,6 +23,9 @@ Source next_record(Services& s, Request& r);
 // The next `bytes`, one record at most, into the output. The body's last ones are Ready when
 // judge_body() says so.
 Source fill_output(Services& s, Request& r, size_t bytes);
+// The ring is to read [offset, offset + bytes) of the file into r.pipe, which is empty. False:
+// there is no descriptor for a pipe, and a tick tries again.
+bool begin_fill(Services& s, Request& r, uint64_t offset, size_t bytes);
 // What went to the socket are the file's own pages: one that was cut or rewritten meanwhile must
 // not end as if it were whole. After Waiting: once more.
 Source judge_body(Services& s, Request& r);

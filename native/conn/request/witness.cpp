@@ -6,6 +6,7 @@
 #include <cstring>
 
 #include "base/assert.hpp"
+#include "conn/request/file_body.hpp"
 #include "conn/transport.hpp"
 #include "files/residency.hpp"
 
@@ -46,15 +47,7 @@ Verdict compare(Request& r, const char* found, size_t bytes) {
 
 Verdict begin_read(Services& s, Request& r, const Sample& sample) {
   SPLICED_ASSERT(r.pipe_bytes == 0);
-  if (!r.pipe) r.pipe = s.pipes.take();
-  if (!r.pipe) {  // out of descriptors: another connection will give one back
-    tick(s, r);
-    return Verdict::Waiting;
-  }
-  r.filling = true;
-  r.async_done = false;
-  s.ring.fill_pipe(r.file->fd.get(), sample.offset, r.pipe.write_end.get(), sample.bytes,
-                   begin_operation(r, ring::Kind::FillPipe));
+  (void)begin_fill(s, r, sample.offset, sample.bytes);
   return Verdict::Waiting;
 }
 
