@@ -10,16 +10,28 @@ const [store, phase, reportPath] = process.argv.slice(2);
 const report = { phase, bootId: readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim() };
 const save = () => writeFileSync(reportPath, JSON.stringify(report, null, 1));
 
+/**
+ * The manager signals everybody in our unit, and looks again until it finds nobody new (KillMode=control-group):
+ * what we start at that moment may be ended too, and is started once more.
+ */
+function runWhole(command, ...args) {
+  for (let attempts = 20; attempts > 0; attempts -= 1) {
+    const result = run(command, ...args);
+    if (result.code !== null) return result.stdout.split('\n');
+  }
+  throw new Error(`${command} was ended by a signal each time`);
+}
+
 const units = ['spliced', 'spliced-mark-good', 'spliced-reboot', 'rauc', 'swupdate'];
 const journal = () => {
   const chosen = units.flatMap((unit) => ['--unit', unit]);
   const how = ['--no-pager', '--quiet', '--output=short-monotonic', '--lines=400'];
-  return run('journalctl', ...how, ...chosen).stdout.split('\n');
+  return runWhole('journalctl', ...how, ...chosen);
 };
 
 // The device restarts: the manager stops us like everybody else.
 process.on('SIGTERM', () => {
-  report.jobs = run('systemctl', 'list-jobs', '--no-legend', '--plain').stdout.split('\n');
+  report.jobs = runWhole('systemctl', 'list-jobs', '--no-legend', '--plain');
   report.journal = journal();
   save();
   process.exit(0);
