@@ -34,6 +34,11 @@ function ask(path, ...more) {
 }
 const post = (path, body = {}) => ask(path, '--json', JSON.stringify(body));
 
+/** The socket is there a moment before somebody listens on it. */
+const isAnswered = () =>
+  existsSync(socket) &&
+  service.run('curl', '-sS', '--unix-socket', socket, `${url}/update`).code === 0;
+
 /** The service as the firmware of a slot has it, with times that a test can wait for. */
 async function startService({
   adapter = 'rauc',
@@ -55,19 +60,32 @@ async function startService({
   service.must('systemctl', 'daemon-reload');
   service.must('systemctl', 'start', 'spliced-reboot.path');
   const { code } = service.run('systemctl', 'start', service.unit);
-  if (code === 0) await service.until('the API', () => existsSync(socket));
+  if (code === 0) await service.until('the API', isAnswered);
   return code === 0;
 }
 
-/** The events of the API, as they come. */
-function followEvents() {
+/** The events of the API, as they come; the first is what there is, and has been waited for. */
+async function followEvents() {
   const child = spawn('curl', ['-sSN', '--unix-socket', socket, `${url}/events`]);
   let text = '';
+  let errors = '';
   child.stdout.on('data', (data) => {
     text += data;
   });
-  const updates = () =>
-    [...text.matchAll(/^event: update\ndata: (.*)$/gm)].map(([, data]) => JSON.parse(data));
+  child.stderr.on('data', (data) => {
+    errors += data;
+  });
+  const check = () => {
+    if (child.exitCode !== null) throw new Error(`the events have ended: ${errors}`);
+  };
+  await service.until('the first event', () => {
+    check();
+    return text !== '';
+  });
+  const updates = () => {
+    check();
+    return [...text.matchAll(/^event: update\ndata: (.*)$/gm)].map(([, data]) => JSON.parse(data));
+  };
   return { updates, end: () => child.kill() };
 }
 
@@ -101,18 +119,19 @@ async function insist(store) {
 /** The same by the API alone, with a restart of the service in the middle. */
 async function installAcrossRestart(store) {
   copyIn(store, 'good.raucb');
-  const before = followEvents();
+  const before = await followEvents();
   const begun = post('/update/install', { file: 'good.raucb' });
   const twice = post('/update/install', {});
   await service.sleep(1_500);
   const during = ask('/update');
+  const seenBefore = before.updates();
   before.end();
   await service.runBeside('systemctl', 'restart', service.unit);
-  await service.until('the API', () => existsSync(socket));
-  const after = followEvents();
+  await service.until('the API', isAnswered);
+  const after = await followEvents();
   await service.until('the end', () => ask('/update').state !== 'installing', waitMs);
   const end = ask('/update');
-  const seen = [...before.updates(), ...after.updates()];
+  const seen = [...seenBefore, ...after.updates()];
   after.end();
   return {
     begun: begun.state,
@@ -224,7 +243,7 @@ async function swupdate(store, report) {
   report.slot = boot(store);
   setUpSwupdate(store);
   await startService({ adapter: 'swupdate', withMarkGood: false });
-  const events = followEvents();
+  const events = await followEvents();
   report.tried = {};
   for (const name of ['stranger', 'truncated', 'too-large', 'good']) {
     report.tried[name] = await tryBundle(store, `swu-${name}`, 'swu');
