@@ -1,10 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0
 // `npm run docs`: writes docs/CONFIGURATION.md and config/spliced.toml from the schema of the
-// configuration (src/config/schema.ts) and the prose in CONFIGURATION.md.in. A unit test compares
-// the files with what the functions here make, so that they cannot go stale.
+// configuration (src/config/schema.ts) and the prose in CONFIGURATION.md.in, and man/ from the schema and
+// the commands' help (manual.mjs). Unit tests compare the files with what the functions here make, so
+// that they cannot go stale. Run `npm run build` first: the help is that of dist/cli.js.
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
+import {
+  helpTexts,
+  manualPaths,
+  renderCommandManual,
+  renderCompletion,
+  renderConfigurationManual,
+} from './manual.mjs';
 
 const projectDir = dirname(dirname(fileURLToPath(import.meta.url)));
 export const documentPath = 'docs/CONFIGURATION.md';
@@ -131,6 +139,18 @@ export function renderExample(settings) {
   return `${[head, ...parts].join('\n\n')}\n`;
 }
 
+/** The files of man/ by their paths. */
+export function renderManuals(settings, routes) {
+  const { version } = JSON.parse(readFileSync(join(projectDir, 'package.json'), 'utf8'));
+  const helps = helpTexts(projectDir);
+  const words = { allowedOf, tomlOf };
+  return {
+    [manualPaths.command]: renderCommandManual(helps, version),
+    [manualPaths.configuration]: renderConfigurationManual(settings, routes, version, words),
+    [manualPaths.completion]: renderCompletion(helps),
+  };
+}
+
 async function load(path) {
   const { build } = await import('esbuild');
   const { outputFiles } = await build({
@@ -149,8 +169,14 @@ if (process.argv[1] && import.meta.url === pathToFileURL(process.argv[1]).href) 
   const { schema, settingsOf } = await load('src/config/schema.ts');
   const { routeSchema } = await load('src/config/routes.ts');
   const settings = settingsOf(schema);
-  mkdirSync(join(projectDir, dirname(examplePath)), { recursive: true });
-  writeFileSync(join(projectDir, documentPath), renderDocument(settings, routeSchema));
-  writeFileSync(join(projectDir, examplePath), renderExample(settings));
-  console.log(`${documentPath}, ${examplePath}: written`);
+  const files = {
+    [documentPath]: renderDocument(settings, routeSchema),
+    [examplePath]: renderExample(settings),
+    ...renderManuals(settings, routeSchema),
+  };
+  for (const [path, text] of Object.entries(files)) {
+    mkdirSync(join(projectDir, dirname(path)), { recursive: true });
+    writeFileSync(join(projectDir, path), text);
+    console.log(`${path}: written`);
+  }
 }

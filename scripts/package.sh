@@ -65,6 +65,9 @@ install_all() {
   done
   place 0644 config/spliced.toml "$SYSCONFDIR/spliced/spliced.toml"
   install -d -m 0755 "$destdir$SYSCONFDIR/spliced/spliced.d"
+  place 0644 man/spliced.1 "$PREFIX/share/man/man1/spliced.1"
+  place 0644 man/spliced.toml.5 "$PREFIX/share/man/man5/spliced.toml.5"
+  place 0644 man/spliced.bash "$PREFIX/share/bash-completion/completions/spliced"
   for file in docs/*.md LICENSE; do
     place 0644 "$file" "$PREFIX/share/doc/spliced/${file##*/}"
   done

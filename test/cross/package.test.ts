@@ -26,6 +26,8 @@ t.test('what is in it', async (t) => {
     'dist/program.js',
     'dist/ui/index.html',
     'docs/CONFIGURATION.md',
+    'man/spliced.1',
+    'man/spliced.toml.5',
     'package.json',
     'prebuilds/THIRD-PARTY-NOTICES',
     ...targets.map(prebuildPath),
@@ -37,7 +39,7 @@ t.test('what is in it', async (t) => {
     [],
   );
   const expected =
-    /^(LICENSE|README\.md|package\.json|dist\/(THIRD-PARTY-NOTICES|(cli|program|index)\.js|package\.json|chunks\/[^/]+\.js|ui\/.*)|docs\/[^/]+\.md|(config|prebuilds|public|systemd|types)\/.*)$/;
+    /^(LICENSE|README\.md|package\.json|dist\/(THIRD-PARTY-NOTICES|(cli|program|index)\.js|package\.json|chunks\/[^/]+\.js|ui\/.*)|docs\/[^/]+\.md|(config|man|prebuilds|public|systemd|types)\/.*)$/;
   t.same(
     files.filter((name) => !expected.test(name)),
     [],
