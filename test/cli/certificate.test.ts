@@ -12,6 +12,7 @@ import { createInterface } from 'node:readline';
 import { connect } from 'node:tls';
 import t, { type Test } from 'tap';
 import { issueCertificate } from '../../src/certificates/issue.js';
+import { freePort } from '../free-port.js';
 import { startAcmeServer } from '../unit/certificates/acme-server.js';
 import { operator, startEstServer } from '../unit/certificates/est-server.js';
 import { type LogLine, logLines, runCli, type Server, startCli } from './server.js';
@@ -206,16 +207,6 @@ t.test('several certificates by name, and files that change', async (t) => {
   server.child.kill('SIGTERM');
   t.equal((await server.ended).code, 0);
 });
-
-/** A port that nothing listens at. */
-async function freePort(): Promise<number> {
-  const holder = createServer().listen(0, '127.0.0.1');
-  await once(holder, 'listening');
-  const { port } = holder.address() as { port: number };
-  holder.close();
-  await once(holder, 'close');
-  return port;
-}
 
 t.test('enrolled by ACME: the challenge is answered, all else is sent to HTTPS', async (t) => {
   const directory = t.testdir();

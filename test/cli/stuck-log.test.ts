@@ -6,16 +6,8 @@ import { closeSync, constants, openSync, writeSync } from 'node:fs';
 import { connect, createServer, type Socket } from 'node:net';
 import { join } from 'node:path';
 import t, { type Test } from 'tap';
+import { freePort } from '../free-port.js';
 import { beginDownload, runCli } from './server.js';
-
-function freePort(): Promise<number> {
-  return new Promise((resolve) => {
-    const server = createServer().listen(0, '127.0.0.1', () => {
-      const { port } = server.address() as { port: number };
-      server.close(() => resolve(port));
-    });
-  });
-}
 
 /** A FIFO that is full to the last byte; the descriptor that is passed on is a blocking one. */
 function fullPipe(t: Test) {

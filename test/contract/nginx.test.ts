@@ -5,12 +5,13 @@
 // one that is no more. Run alone with SPLICED_PRINT_DIFFERENCES=1 it prints them. test/guest/http.test.ts
 // runs it where all of ours goes over kernel TLS.
 
-import { spawn } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { mkdirSync, utimesSync, writeFileSync } from 'node:fs';
-import { connect as connectTcp, createServer, type Socket } from 'node:net';
+import { connect as connectTcp, type Socket } from 'node:net';
 import { join } from 'node:path';
 import t, { type Test } from 'tap';
+import { freePort } from '../free-port.js';
+import { startNginx } from '../nginx.js';
 import { connectRaw, type Running, startEngine } from './engine.js';
 import { differences } from './nginx-differences.js';
 import { rawRequests } from './nginx-requests.js';
@@ -25,46 +26,13 @@ const files = {
 };
 const modified = new Date('1994-11-06T08:49:37Z');
 
-function nginxConfiguration(root: string, directory: string, port: number): string {
-  const temporary = ['client_body', 'proxy', 'fastcgi', 'uwsgi', 'scgi']
-    .map((name) => `${name}_temp_path ${directory}/${name};`)
-    .join(' ');
-  return `daemon off; master_process off; pid ${directory}/pid; error_log ${directory}/error.log;
-    events {}
-    http { access_log off; ${temporary} server_tokens off; absolute_redirect off;
-      large_client_header_buffers 4 8k; client_max_body_size 64k;
-      server { listen 127.0.0.1:${port}; root ${root}; index index.html; } }`;
-}
-
-function freePort(): Promise<number> {
-  return new Promise((resolve, reject) => {
-    const server = createServer();
-    server.on('error', reject);
-    server.listen(0, '127.0.0.1', () => {
-      const address = server.address();
-      server.close(() => resolve(typeof address === 'object' ? (address?.port ?? 0) : 0));
-    });
-  });
-}
-
-async function startNginx(t: Test, root: string): Promise<number> {
-  const directory = t.testdirName;
+async function startPeer(t: Test, root: string): Promise<number> {
   const port = await freePort();
-  writeFileSync(join(directory, 'nginx.conf'), nginxConfiguration(root, directory, port));
-  const options = ['-p', directory, '-e', join(directory, 'error.log'), '-c', 'nginx.conf'];
-  const child = spawn('nginx', options, { stdio: 'ignore' });
-  t.teardown(() => child.kill('SIGKILL'));
-  for (;;) {
-    const socket = connectTcp(port, '127.0.0.1');
-    const isUp = await new Promise((resolve) => {
-      socket.on('connect', () => resolve(true));
-      socket.on('error', () => resolve(false));
-    });
-    socket.destroy();
-    if (isUp) return port;
-    if (child.exitCode !== null) throw new Error(`nginx ended with ${child.exitCode}`);
-    await new Promise((resolve) => setTimeout(resolve, 20));
-  }
+  const http = `server_tokens off; absolute_redirect off;
+    large_client_header_buffers 4 8k; client_max_body_size 64k;
+    server { listen 127.0.0.1:${port}; root ${root}; index index.html; }`;
+  await startNginx(t, t.testdirName, http, port);
+  return port;
 }
 
 interface Offload {
@@ -125,7 +93,7 @@ t.test('spliced and nginx', { timeout: 110_000 }, async (t) => {
   for (const name of [...Object.keys(files), 'directory/b.txt']) {
     utimesSync(join(running.root, name), modified, modified);
   }
-  const port = await startNginx(t, running.root);
+  const port = await startPeer(t, running.root);
   t.ok(rawRequests.length >= 200, `${rawRequests.length} requests`);
   t.equal(
     new Set(rawRequests.map(({ name }) => name)).size,

@@ -2,14 +2,14 @@
 // nginx behind a proxy route: what Debian ships as a web server, over a Unix socket, with files that it
 // sends by sendfile, ranges, validators, chunks that it makes of a compressed body, and its errors.
 
-import { spawn } from 'node:child_process';
 import { createHash, randomBytes } from 'node:crypto';
-import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { Agent } from 'node:https';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { gunzipSync } from 'node:zlib';
 import t, { type Test } from 'tap';
+import { startNginx } from '../nginx.js';
 import { type Running, startEngine } from './engine.js';
 import { ask, proxyRoute, siteWith, upstreamsOf } from './proxy.js';
 
@@ -20,27 +20,13 @@ async function behindNginx(t: Test): Promise<Running> {
   const directory = mkdtempSync(join(tmpdir(), 'spliced-nginx-'));
   writeFileSync(join(directory, 'large.bin'), large);
   writeFileSync(join(directory, 'words.txt'), text);
-  const temporary = ['client_body', 'proxy', 'fastcgi', 'uwsgi', 'scgi']
-    .map((name) => `${name}_temp_path ${directory}/${name};`)
-    .join(' ');
-  const configuration = `daemon off; master_process off; pid ${directory}/pid;
-    error_log ${directory}/error.log; events {}
-    http { access_log off; ${temporary} sendfile on; gzip on; gzip_types text/plain;
-      gzip_http_version 1.1; gzip_proxied any; keepalive_requests 10; client_max_body_size 10k;
-      types { text/plain txt; }
-      server { listen unix:${directory}/nginx.sock; root ${directory};
-        location = /echo { return 200 "$http_x_forwarded_for $http_x_forwarded_proto $host"; } } }`;
-  writeFileSync(join(directory, 'nginx.conf'), configuration);
-  const options = ['-p', directory, '-e', join(directory, 'error.log'), '-c', 'nginx.conf'];
-  const child = spawn('nginx', options, { stdio: 'ignore' });
-  t.teardown(() => {
-    child.kill('SIGKILL');
-    rmSync(directory, { recursive: true });
-  });
-  while (!existsSync(join(directory, 'nginx.sock'))) {
-    if (child.exitCode !== null) throw new Error(`nginx ended with ${child.exitCode}`);
-    await new Promise((resolve) => setTimeout(resolve, 20));
-  }
+  const http = `sendfile on; gzip on; gzip_types text/plain;
+    gzip_http_version 1.1; gzip_proxied any; keepalive_requests 10; client_max_body_size 10k;
+    types { text/plain txt; }
+    server { listen unix:${directory}/nginx.sock; root ${directory};
+      location = /echo { return 200 "$http_x_forwarded_for $http_x_forwarded_proto $host"; } }`;
+  t.teardown(() => rmSync(directory, { recursive: true }));
+  await startNginx(t, directory, http, join(directory, 'nginx.sock'));
   const site = siteWith([proxyRoute(`unix:${directory}/nginx.sock`)]);
   return startEngine(t, {}, { site });
 }
