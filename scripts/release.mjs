@@ -38,6 +38,7 @@ const trackedPaths = [
   'package.json',
   'config',
   'docs',
+  'man',
   'native',
   'public',
   'scripts/package.sh',
