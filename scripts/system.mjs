@@ -80,6 +80,11 @@ const fontPackages = [
 export const testPackages = [
   file('doctest-dev', '/usr/include/doctest/doctest.h', 'the framework of the native unit tests'),
   file('libssl-dev', '/usr/include/openssl/ssl.h', 'native tests run outside Node: own libssl'),
+  file(
+    'libnghttp2-dev',
+    '/usr/include/nghttp2/nghttp2.h',
+    'native tests run outside Node: own nghttp2, and its header to compare with',
+  ),
   tool('curl', 'curl', 'a client that shares no code with the server'),
   tool('chromium', 'chromium', 'a browser, for what only a browser does'),
   ...fontPackages,

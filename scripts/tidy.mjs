@@ -21,8 +21,9 @@ const nativeRooms = {
   tls: ['base', 'os'],
   files: ['base', 'os', 'http'],
   upload: ['base', 'os', 'tls'],
-  conn: ['base', 'os', 'ring', 'http', 'tls', 'files', 'upload'],
-  engine: ['base', 'os', 'ring', 'http', 'tls', 'files', 'upload', 'conn'],
+  h2: ['base'],
+  conn: ['base', 'os', 'ring', 'http', 'tls', 'files', 'upload', 'h2'],
+  engine: ['base', 'os', 'ring', 'http', 'tls', 'files', 'upload', 'h2', 'conn'],
   experiment: ['base', 'os', 'tls'],
   selfcheck: ['base', 'os', 'tls'],
   seam: ['base', 'os', 'upload', 'engine', 'experiment', 'selfcheck'],
@@ -31,6 +32,7 @@ const soleIncluders = [
   { header: /^<?"?(napi|node_api|js_native_api)\.h/, room: 'seam' },
   { header: /^<?"?liburing(\.h|\/)/, room: 'ring' },
   { header: /^<?"?openssl\//, room: 'tls' },
+  { header: /^<?"?nghttp2\//, room: 'none: h2/abi.hpp declares it' },
 ];
 
 const roomOf = (path, top) => {

@@ -1,0 +1,42 @@
+// SPDX-License-Identifier: Apache-2.0
+// A request that comes as a list of fields (RFC 9113 8.3), written as the head that HTTP/1.1 has
+// for it: from there on one parser judges both, and what a request means is decided once. What
+// could mean something else in that form (a line's end in a value, a space in a path, a field of
+// the connection) makes the request malformed and is never written. No I/O, no exceptions.
+#pragma once
+#include <cstddef>
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+#include "base/limits.hpp"
+
+namespace spliced::http {
+
+class RequestFields {
+ public:
+  enum class Verdict : uint8_t { Good, Malformed, TooLarge };
+
+  // One after the other, in their order. What does not fit in `bytes_max` is only counted.
+  void add(std::string_view name, std::string_view value, size_t bytes_max);
+  // What came in all, as HPACK gave it (RFC 9113 6.5.2 without its 32 bytes a field).
+  size_t bytes() const { return bytes_; }
+
+  // All are there. `ends`: no body follows. Good: `out` is the head, to its empty line.
+  Verdict finish(bool ends, std::string& out) const;
+  bool is_head_request() const { return method_ == "HEAD"; }
+
+ private:
+  void add_pseudo(std::string_view name, std::string_view value);
+  void add_regular(std::string_view name, std::string_view value);
+  void set_once(std::string& pseudo, bool& seen, std::string_view value);
+
+  std::string method_, authority_, path_, host_, cookie_, lines_;
+  bool has_method_ = false, has_scheme_ = false, has_authority_ = false, has_path_ = false;
+  bool has_host_ = false, has_cookie_ = false, has_length_ = false, length_is_zero_ = false;
+  bool regular_ = false;  // a field that is no pseudo-header field came
+  bool malformed_ = false, too_large_ = false;
+  size_t bytes_ = 0;
+};
+
+}  // namespace spliced::http
