@@ -48,6 +48,22 @@ export interface StatusDocument {
     recordLimitCloses: number;
     floods: Counts;
   };
+  http2: {
+    offered: boolean;
+    /** Why it is not. */
+    reason: string;
+    connections: number;
+    streams: {
+      open: number;
+      ever: number;
+      refused: number;
+      malformed: number;
+      resetByUs: number;
+      resetByPeer: number;
+      stalled: number;
+    };
+    floods: Counts;
+  };
   clientCertificates: { verified: number; missing: number; refused: Counts };
   upstreams: {
     open: number;

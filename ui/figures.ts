@@ -21,11 +21,12 @@ const fallbackWords: Record<string, string> = {
 /** The states of native/conn in the words of an operator, in the order of a connection's life. */
 const stateGroups: [string, string[]][] = [
   ['Handshake', ['handshake']],
-  ['Waiting for a request', ['read_head']],
+  ['Waiting for a request', ['read_head', 'await_streams']],
   ['Receiving', ['read_body', 'receive']],
   ['Opening a file', ['open_file']],
   ['With an application behind', ['connect', 'exchange', 'tunnel']],
   ['Sending', ['respond', 'splice']],
+  ['With HTTP/2 requests', ['streams']],
   ['Delivering the rest', ['close_notify', 'settle', 'linger']],
   ['Closing', ['join']],
 ];

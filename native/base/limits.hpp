@@ -116,6 +116,40 @@ inline constexpr int kDiscardsPerTurn = 4;
 // For all connections over loopback on which kernel TLS is tried, on Node's thread at the start.
 inline constexpr uint64_t kProbeConnectMs = 500;
 
+// HTTP/2 (RFC 9113). Streams that a client may have open at a time; those of one engine together,
+// each some 700 bytes, and more is refused (RefusedStream), which a client may try again.
+inline constexpr uint32_t kStreamsMaxDefault = 64;
+inline constexpr uint32_t kStreamsMaxCeiling = 256;
+inline constexpr size_t kEngineStreamsMax = 4096;
+// The ring's completions name a connection's slot, or, from here on, a stream's.
+inline constexpr uint32_t kFirstStreamSlot = 1u << 20;
+static_assert(kFirstStreamSlot > kConnectionsMaxCeiling + kLeavingMax + 1);
+// Of one connection's streams so many may hold a buffer of a response at a time, the others wait with
+// their head alone; and so many a pipe, for what is not in the page cache.
+inline constexpr size_t kStreamBuffersMax = 16;
+inline constexpr size_t kStreamPipesMax = 4;
+// A request's body waits here for who takes it: of one stream, and of all streams of a connection.
+inline constexpr uint32_t kStreamWindowBytes = 65'535;
+inline constexpr uint32_t kConnectionWindowBytes = 262'144;
+// What HPACK may make of a header block, whatever is kept of it: more ends the connection.
+inline constexpr size_t kHeaderBlockBytesMax = 64 * 1024;
+// A DATA frame with its header is one record, so that none is closed short.
+inline constexpr size_t kFramePayloadBytes = kRecordPlaintextBytes - 9;
+// Room in the output that is worth another frame.
+inline constexpr size_t kFrameRoomMin = 512;
+// Frames that ask for nothing (PING, SETTINGS, PRIORITY, empty DATA, CONTINUATION, what is unknown;
+// WINDOW_UPDATE beyond those that our DATA explains): so many at once, and so many more a second.
+inline constexpr uint32_t kIdleFramesMax = 512;
+inline constexpr uint32_t kIdleFramesPerS = 64;
+inline constexpr uint32_t kIdleFramesPerData = 4;
+// RST_STREAM of either side, likewise: a page that is left resets what it waited for.
+inline constexpr uint32_t kStreamResetsMax = 200;
+inline constexpr uint32_t kStreamResetsPerS = 20;
+// Answers to PING and SETTINGS that a client does not read.
+inline constexpr size_t kFrameAnswersMax = 64;
+// After the first GOAWAY of a stop: requests that are on their way still count.
+inline constexpr uint64_t kGoAwayGraceMs = 500;
+
 // Uploads. A pipe is filled while the one before it is written to the file; their pages are all
 // that is held of a body.
 inline constexpr size_t kUploadsMax = 4;  // tickets at a time
@@ -163,6 +197,8 @@ inline constexpr int kTicketsTriedMax = 8;  // of those that a ClientHello offer
 // Records under one key. RFC 8446 5.5: 2^24.5 full records for AES-GCM; we end a connection before
 // 2^24, with a margin for what one response adds after the check.
 inline constexpr uint64_t kRecordsPerKeyMax = (1ull << 24) - (1ull << 16);
+// Of that margin, what the streams may have that are under way then.
+inline constexpr uint64_t kRecordsToEndStreams = 1ull << 15;
 
 // Open files that are kept, each with up to three siblings in other codings, and the small bodies
 // kept in memory beside them.

@@ -24,6 +24,7 @@ void shed(Services& s, int socket, Shed reason) {
 }
 
 bool is_idle(const Connection& c) {
+  if (c.state == State::AwaitStreams) return c.served;
   return c.state == State::ReadHead && c.served && c.input.empty();
 }
 
@@ -88,7 +89,7 @@ bool make_room(Services& s, const Wanted& wanted) {
   c->leaving = true;
   if (c->state == State::Handshake) {
     abort(s, *c, Ending::NotServed);
-  } else {
+  } else if (!c->h2) {  // which says so before it goes
     begin_close(s, *c);
   }
   run(s, *c);

@@ -9,6 +9,7 @@
 
 #include "conn/buffer.hpp"
 #include "conn/connection_log.hpp"
+#include "conn/h2/mux_ptr.hpp"
 #include "conn/ledger.hpp"
 #include "conn/request/request.hpp"
 #include "conn/state.hpp"
@@ -80,6 +81,7 @@ struct Connection {
 
   // HTTP/1.1: the one that it has at a time.
   Request request{*this};
+  MuxPtr h2;              // HTTP/2; null: HTTP/1.1
   bool served = false;    // a response was begun
   uint32_t requests = 0;  // had until now
 

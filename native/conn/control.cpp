@@ -6,6 +6,7 @@
 
 #include "conn/alert.hpp"
 #include "conn/dispatch.hpp"
+#include "conn/h2/mux.hpp"
 #include "conn/stream.hpp"
 
 namespace spliced::conn {
@@ -85,7 +86,8 @@ Turn on_handshake_message(Services& s, Connection& c, const uint8_t* payload, si
 }  // namespace
 
 Turn leave(Services& s, Connection& c, Ending ending) {
-  if (c.request.exchange) {
+  const bool has_streams = c.h2 && (c.h2->open > 0 || c.h2->has_unsent());
+  if (c.request.exchange || has_streams) {
     abort(s, c, ending);
   } else {
     c.ending = ending;
@@ -103,7 +105,7 @@ Turn refuse(Services& s, Connection& c, uint8_t description) {
 // A response that is under way is for one who still listens.
 Turn peer_done(Services& s, Connection& c) {
   c.peer_done = true;
-  if (c.request.exchange) return Turn::Wait;
+  if (c.request.exchange || c.h2) return Turn::Wait;
   begin_close(s, c);
   return Turn::Again;
 }

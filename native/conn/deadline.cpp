@@ -33,14 +33,6 @@ bool drain_over(const Services& s, const Connection& c) {
   return c.drain_began_ms != 0 && s.now_ms - c.drain_began_ms >= s.options.drain_timeout_ms;
 }
 
-void extend_or_abort(Services& s, Connection& c, uint32_t interval_ms) {
-  const bool alive = keeps_up(s, c);
-  if (!alive) count(s, Overdue::Stall);
-  if (!alive || drain_over(s, c)) return abort(s, c, Ending::Aborted);
-  c.stall_due_ms = s.now_ms + interval_ms;
-  s.set_deadline(c, c.stall_due_ms);
-}
-
 void on_linger_deadline(Services& s, Connection& c) {
   const int unacknowledged = os::unacknowledged_bytes(c.socket);
   if (unacknowledged > 0) return extend_or_abort(s, c, s.options.linger_timeout_ms);
@@ -50,6 +42,14 @@ void on_linger_deadline(Services& s, Connection& c) {
 }
 
 }  // namespace
+
+void extend_or_abort(Services& s, Connection& c, uint32_t interval_ms) {
+  const bool alive = keeps_up(s, c);
+  if (!alive) count(s, Overdue::Stall);
+  if (!alive || drain_over(s, c)) return abort(s, c, Ending::Aborted);
+  c.stall_due_ms = s.now_ms + interval_ms;
+  s.set_deadline(c, c.stall_due_ms);
+}
 
 void on_deadline(Services& s, Connection& c) {
   switch (c.state) {
@@ -65,6 +65,9 @@ void on_deadline(Services& s, Connection& c) {
                                           : Overdue::Head);
       c.input.release(s.buffers);
       return begin_close(s, c);
+    case State::AwaitStreams:
+    case State::Streams:
+      return on_http2_deadline(s, c);
     case State::Linger:
       return on_linger_deadline(s, c);
     case State::Connect:

@@ -16,19 +16,22 @@
 namespace spliced::conn {
 namespace {
 
-constexpr uint16_t bit(State state) {
-  return static_cast<uint16_t>(1u << static_cast<unsigned>(state));
+constexpr uint32_t bit(State state) {
+  return 1u << static_cast<unsigned>(state);
 }
 
 // From (row) to (bits). Every state may end in Join: that is an abort.
-constexpr uint16_t kEdges[kStates] = {
+constexpr uint32_t kEdges[kStates] = {
     /* Free        */ bit(State::Handshake),
-    /* Handshake   */ bit(State::ReadHead) | bit(State::Linger) | bit(State::Join),
+    /* Handshake   */ bit(State::ReadHead) | bit(State::AwaitStreams) | bit(State::Linger) |
+        bit(State::Join),
     /* ReadHead    */ bit(State::ReadBody) | bit(State::Receive) | bit(State::OpenFile) |
         bit(State::Respond) | bit(State::Connect) | bit(State::Exchange) | bit(State::CloseNotify) |
         bit(State::Join),
     /* ReadBody    */ bit(State::OpenFile) | bit(State::Respond) | bit(State::CloseNotify) |
         bit(State::Join),
+    /* AwaitStreams */ bit(State::Streams) | bit(State::CloseNotify) | bit(State::Join),
+    /* Streams     */ bit(State::AwaitStreams) | bit(State::CloseNotify) | bit(State::Join),
     /* Receive     */ bit(State::Respond) | bit(State::CloseNotify) | bit(State::Join),
     /* OpenFile    */ bit(State::Respond) | bit(State::Join),
     /* Connect     */ bit(State::Exchange) | bit(State::Respond) | bit(State::Join),
@@ -53,6 +56,9 @@ Turn step(Services& s, Connection& c) {
       return read_head(s, c);
     case State::ReadBody:
       return read_body(s, c);
+    case State::AwaitStreams:
+    case State::Streams:
+      return streams(s, c);
     case State::Receive:
       return receive_upload(s, c.request);
     case State::OpenFile:
@@ -99,6 +105,9 @@ uint64_t first_deadline(const Services& s, Connection& c) {
     case State::Handshake:
       return s.now_ms + o.handshake_timeout_ms;
     case State::ReadHead:
+      return s.now_ms + o.idle_timeout_ms;
+    case State::AwaitStreams:  // and arm_http2()
+    case State::Streams:
       return s.now_ms + o.idle_timeout_ms;
     case State::ReadBody:
       return c.request.began_ms + o.request_timeout_ms;
@@ -159,10 +168,10 @@ void on_watch(Services& s, Connection& c, const ring::Completion& completion) {
 
 }  // namespace
 
-const char* const kStateNames[kStates] = {"free",    "handshake", "read_head", "read_body",
-                                          "receive", "open_file", "connect",   "exchange",
-                                          "tunnel",  "respond",   "splice",    "close_notify",
-                                          "settle",  "linger",    "join"};
+const char* const kStateNames[kStates] = {
+    "free",      "handshake", "read_head", "read_body", "await_streams", "streams",
+    "receive",   "open_file", "connect",   "exchange",  "tunnel",        "respond",
+    "splice",    "close_notify", "settle", "linger",    "join"};
 
 const char* const kOverdueNames[kOverdues] = {"handshake", "head", "idle", "request", "stall"};
 
@@ -173,10 +182,15 @@ ring::Token token_of(const Connection& c, ring::Kind kind) {
   return {kind, c.slot, c.generation};
 }
 
+void start_stall_clock(const Services& s, Connection& c) {
+  (void)stall_deadline(s, c);
+}
+
 // A client that pipelines without end holds up nobody.
 void run(Services& s, Connection& c) {
   // Others' responses do not wait for a signature, or for the cipher of a window.
-  if (c.state == State::Handshake || c.state == State::Splice) s.ring.submit_sends();
+  if (c.state == State::Handshake || c.state == State::Splice || c.state == State::Streams)
+    s.ring.submit_sends();
   if (c.session) c.session->begin_turn(s.turn);
   Turn turn = Turn::Again;
   for (int i = 0; turn == Turn::Again && i < limits::kStepsPerTurn; i++) turn = step(s, c);
@@ -206,6 +220,14 @@ void on_completion(Services& s, const ring::Completion& completion) {
   const ring::Token token = completion.token;
   if (token.kind == ring::Kind::Upstream) {
     if (Request* owner = on_upstream_completion(s, completion)) run(s, *owner->connection);
+    return;
+  }
+  if (token.slot >= limits::kFirstStreamSlot) {
+    if (Connection* owner = on_stream_operation(s, completion, on_operation))
+      return run(s, *owner);
+    s.figures.stale_completions.add();
+    if (token.kind == ring::Kind::OpenFile && completion.result >= 0)
+      os::close_fd(completion.result);
     return;
   }
   Connection* c = token.slot < s.slots.size() ? &s.slots[token.slot] : nullptr;
@@ -256,6 +278,7 @@ void run_ticks(Services& s) {
       c.writable = true;  // POLLOUT is TCP's alone, and a hint
       if (c.read_short) c.readable = true;
       if (c.offloaded) observe(s, c);
+      if (c.h2) tick_streams(c);
       run(s, c);
     }
   }
@@ -284,7 +307,7 @@ void begin_stop(Services& s) {
   for (Connection& c : s.slots) {
     if (!c.served && c.deadline_ms != 0) s.set_deadline(c, c.deadline_ms);
     // A request that has arrived already is still answered: read_head looks, then closes.
-    if (c.state == State::ReadHead) c.readable = true;
+    if (c.state == State::ReadHead || c.h2) c.readable = true;
     if (c.state != State::Free) run(s, c);
   }
 }
@@ -293,7 +316,8 @@ void abort_all(Services& s) {
   for (Connection& c : s.slots) {
     if (c.state == State::Free || c.state == State::Join) continue;
     const bool delivered = os::unacknowledged_bytes(c.socket) == 0;
-    const bool reads = c.state == State::ReadHead || c.state == State::ReadBody;
+    const bool reads = c.state == State::ReadHead || c.state == State::ReadBody ||
+                       c.state == State::AwaitStreams;
     if (c.state == State::Handshake || (reads && !c.served)) {
       abort(s, c, Ending::NotServed);
     } else {

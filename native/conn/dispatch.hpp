@@ -52,10 +52,22 @@ Turn handshake(Services& s, Connection& c);
 Turn read_head(Services& s, Connection& c);
 Turn read_body(Services& s, Connection& c);
 Turn respond(Services& s, Connection& c);
+Turn streams(Services& s, Connection& c);  // HTTP/2
 Turn close_notify(Services& s, Connection& c);
 Turn settle(Services& s, Connection& c);
 Turn linger(Services& s, Connection& c);
 Turn join(Services& s, Connection& c);
+
+// HTTP/2, for dispatch.cpp. What the ring has done for one of its streams: the connection that is to
+// be run, or null for a stream that is gone.
+Connection* on_stream_operation(Services& s, const ring::Completion& completion,
+                                void (*take)(Request&, const ring::Completion&));
+void tick_streams(Connection& c);
+void on_http2_deadline(Services& s, Connection& c);
+// From now on something is being sent to the peer: c.stall_due_ms is when it is judged.
+void start_stall_clock(const Services& s, Connection& c);
+// It was time to judge: the deadline moves, or the peer is given up.
+void extend_or_abort(Services& s, Connection& c, uint32_t interval_ms);
 
 // deadline.cpp: what a state does when its time is over.
 void on_deadline(Services& s, Connection& c);

@@ -5,6 +5,7 @@
 
 #include "base/assert.hpp"
 #include "conn/dispatch.hpp"
+#include "conn/h2/mux.hpp"
 #include "os/socket_io.hpp"
 #include "tls/ktls.hpp"
 #include "tls/promote.hpp"
@@ -68,6 +69,7 @@ Turn established(Services& s, Connection& c) {
   (c.session->resumed() ? s.figures.handshakes_resumed : s.figures.handshakes_full).add();
   const size_t group = c.session->group();
   if (group < tls::kGroups) s.figures.groups[group].add();
+  const bool http2 = c.session->agreed_on_http2();
   const tls::Promotion promotion = tls::promote(c.socket, *c.session, s.kernel, unwanted(s, c));
   switch (promotion.outcome) {
     case tls::Promotion::Outcome::Kernel:
@@ -82,7 +84,10 @@ Turn established(Services& s, Connection& c) {
       return Turn::Again;
   }
   c.readable = true;  // what came behind the client's Finished raised its edge already
-  enter(s, c, State::ReadHead);
+  if (http2)
+    begin_http2(s, c);
+  else
+    enter(s, c, State::ReadHead);
   return Turn::Again;
 }
 

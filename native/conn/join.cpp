@@ -7,6 +7,7 @@
 
 #include "base/assert.hpp"
 #include "conn/dispatch.hpp"
+#include "conn/h2/mux.hpp"
 #include "conn/request/exchange.hpp"
 #include "os/socket_io.hpp"
 
@@ -67,6 +68,8 @@ Turn join(Services& s, Connection& c) {
   }
   if (c.inflight > 0) return Turn::Wait;
   SPLICED_ASSERT(!c.request.filling);
+  if (c.h2) destroy_streams(s, *c.h2);
+  c.h2.reset();
   c.session.reset();
   s.closer.close(c.socket);
   c.socket = -1;

@@ -52,10 +52,8 @@ void begin_head(Services& s, Connection& c) {
 }
 
 http::RequestHead head_again(const Services& s, Request& r) {
-  const Span& input = input_of(r);
   http::RequestHead request;
-  const http::HeadResult again =
-      http::parse_head({input.data(), input.size()}, request, s.options.head);
+  const http::HeadResult again = http::parse_head(received_of(r), request, s.options.head);
   SPLICED_ASSERT(again.outcome == http::Outcome::Complete && again.consumed == r.head_bytes);
   return request;
 }

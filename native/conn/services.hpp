@@ -17,6 +17,7 @@
 #include "base/slot_table.hpp"
 #include "conn/connection.hpp"
 #include "conn/figures.hpp"
+#include "conn/h2/stream.hpp"
 #include "conn/occupancy.hpp"
 #include "conn/refusal_log.hpp"
 #include "conn/request/upstream.hpp"
@@ -35,6 +36,7 @@
 namespace spliced::conn {
 
 struct Options : PlaceLimits {
+  uint32_t streams_max = limits::kStreamsMaxDefault;
   uint32_t requests_per_connection_max = limits::kRequestsPerConnectionMaxDefault;
   uint32_t send_rate_min_bytes_per_s = limits::kSendRateMinDefault;
   http::HeadLimits head;
@@ -81,7 +83,8 @@ struct Services {
         share(own),
         slots(slots_max(o)),
         waiting(slots),
-        upstreams(slots_max(o)) {}
+        upstreams(slots_max(o)),
+        stream_slots(limits::kEngineStreamsMax) {}
 
   const Options options;
   ring::Ring& ring;
@@ -111,6 +114,7 @@ struct Services {
   base::SlotTable<Connection> slots;
   WaitingList waiting;
   Upstreams upstreams;
+  base::SlotTable<StreamSlot> stream_slots;
   std::vector<uint32_t> ready;             // Turn::Yield: to be run again in the next turn
   std::vector<uint32_t> ticking;           // waiting for tick_due_ms
   uint64_t next_deadline_ms = UINT64_MAX;  // no deadline is earlier
@@ -121,8 +125,7 @@ struct Services {
   uint64_t first_requests_until_ms = UINT64_MAX;  // since the stop began
 
   void set_deadline(Connection& c, uint64_t at_ms) {
-    const bool waits =
-        c.state == State::Handshake || c.state == State::ReadHead || c.state == State::ReadBody;
+    const bool waits = WaitingList::has(c.state);
     if (waits && !c.served) at_ms = std::min(at_ms, first_requests_until_ms);
     c.deadline_ms = at_ms;
     if (at_ms != 0 && at_ms < next_deadline_ms) next_deadline_ms = at_ms;

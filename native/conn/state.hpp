@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The life of a connection and of its requests. dispatch.cpp has the table of allowed edges; each
-// state has its file. Over HTTP/1.1 a connection is in its request's state while it has one.
+// state has its file. Over HTTP/1.1 a connection is in its request's state while it has one; over
+// HTTP/2 each stream has a state of its own (conn/h2/stream.hpp).
 #pragma once
 #include <cstddef>
 #include <cstdint>
@@ -13,6 +14,9 @@ enum class State : uint8_t {
   Handshake,  // handshake.cpp: OpenSSL talks; at its end promote.cpp of tls/ is asked
   ReadHead,   // read_head.cpp: idle, or a request head is incomplete
   ReadBody,   // read_body.cpp: a body that nobody wants is read to its end
+  // With HTTP/2, whose requests each have a state of their own. h2/streams.cpp.
+  AwaitStreams,  // no stream is open: idle
+  Streams,
   // A request's.
   Receive,   // upload.cpp: a body that goes into a file
   OpenFile,  // open_file.cpp: the disk is asked
@@ -27,7 +31,7 @@ enum class State : uint8_t {
   Linger,       // drain.cpp: our FIN is out; until the peer's, bounded
   Join,         // join.cpp: until the kernel holds nothing of this connection
 };
-inline constexpr size_t kStates = 15;
+inline constexpr size_t kStates = 17;
 extern const char* const kStateNames[kStates];
 
 // What a state's function answers.
@@ -65,6 +69,16 @@ enum class UpstreamFailure : uint8_t {
 };
 inline constexpr size_t kUpstreamFailures = 7;
 extern const char* const kUpstreamFailureNames[kUpstreamFailures];
+
+// What of HTTP/2 a client may do too often: its connection ends with ENHANCE_YOUR_CALM.
+enum class Http2Flood : uint8_t {
+  Frames,   // that ask for nothing
+  Resets,   // of streams, by either side
+  Headers,  // a header block that is far larger than any head may be
+  Answers,  // it asks for answers and reads none
+};
+inline constexpr size_t kHttp2Floods = 4;
+extern const char* const kHttp2FloodNames[kHttp2Floods];
 
 // How a connection ended; counted when its slot is freed.
 enum class Ending : uint8_t {

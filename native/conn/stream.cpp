@@ -76,14 +76,14 @@ os::Moved stream_sent(Services& s, Connection& c) {
   return {os::Io::Done, bytes, 0};
 }
 
-os::Moved stream_splice(Services& s, Request& r, size_t bytes) {
+os::Moved stream_splice(Services& s, Request& r, size_t bytes, bool more) {
   Connection& c = *r.connection;
-  const os::Moved moved = os::pipe_to_socket(r.pipe.read_end.get(), c.socket, bytes, /*more=*/true);
+  const os::Moved moved = os::pipe_to_socket(r.pipe.read_end.get(), c.socket, bytes, more);
   if (moved.io == os::Io::WouldBlock) no_room(c);
   if (moved.io != os::Io::Done) return moved;
   r.pipe_bytes -= moved.bytes;
   s.figures.spliced_bytes.add(moved.bytes);
-  count_handed(s, c, moved.bytes, /*open=*/true);
+  count_handed(s, c, moved.bytes, /*open=*/more || moved.bytes < bytes);
   return moved;
 }
 

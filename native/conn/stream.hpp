@@ -18,9 +18,9 @@ void stream_queue_output(Services& s, Connection& c);
 // What became of it, once c.send_done. Done: taken, in part or whole.
 os::Moved stream_sent(Services& s, Connection& c);
 
-// The pipe's first bytes to the kernel's socket, counted in the ledger. The record may stay open:
-// a body's end never goes this way (splice.cpp).
-os::Moved stream_splice(Services& s, Request& r, size_t bytes);
+// The pipe's first bytes to the kernel's socket, counted in the ledger. `more`: the record may stay
+// open, since a body's end never goes this way (splice.cpp).
+os::Moved stream_splice(Services& s, Request& r, size_t bytes, bool more = true);
 
 // The next resident bytes of the body to the kernel's socket, from the page cache.
 os::Moved stream_send_file(Services& s, Request& r, size_t bytes);

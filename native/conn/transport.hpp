@@ -1,13 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 // What a request asks of the connection that it came over, so that whoever decides about a request
 // is given that alone. Over HTTP/1.1 a request has the whole connection: its state is the
-// connection's, and what it sends is the connection's output. Here HTTP/2 will differ.
+// connection's, and what it sends is the connection's output. Over HTTP/2 it has a stream, with a
+// state, an input and an output of its own; here is where the two differ.
 #pragma once
 #include <string>
 #include <string_view>
 
 #include "base/assert.hpp"
 #include "conn/dispatch.hpp"
+#include "conn/h2/stream.hpp"
 #include "http/head.hpp"
 #include "http/response.hpp"
 #include "os/socket_io.hpp"
@@ -15,52 +17,74 @@
 namespace spliced::conn {
 
 inline State state_of(const Request& r) {
-  return r.connection->state;
+  return r.stream != nullptr ? r.stream->state : r.connection->state;
 }
+void enter(Services& s, Stream& stream, State next);
 inline void enter(Services& s, Request& r, State next) {
+  if (r.stream != nullptr) return enter(s, *r.stream, next);
   enter(s, *r.connection, next);
 }
-// It cannot be answered as was promised: nothing that was sent may look whole.
+// It cannot be answered as was promised: nothing that was sent may look whole. Over HTTP/2 the
+// stream is reset, and the connection goes on.
+void abort(Services& s, Stream& stream);
 inline void abort(Services& s, Request& r, Ending ending) {
+  if (r.stream != nullptr) return abort(s, *r.stream);
   abort(s, *r.connection, ending);
 }
 inline void tick(Services& s, Request& r) {
+  if (r.stream != nullptr) r.stream->ticks = true;
   s.tick(*r.connection);
 }
 inline void set_deadline(Services& s, Request& r, uint64_t at_ms) {
-  s.set_deadline(*r.connection, at_ms);
+  if (r.stream != nullptr)
+    r.stream->deadline_ms = at_ms;
+  else
+    s.set_deadline(*r.connection, at_ms);
 }
+// Over HTTP/2 this kind of route is not served yet: the client is told to come by HTTP/1.1
+// (RFC 9113 7, HTTP_1_1_REQUIRED). False: it did.
+bool require_http11(Services& s, Request& r);
 
 // Its head, which is there until consume_head(); views of it do not outlive a wait. Over HTTP/1.1
 // it is at the front of the input.
 http::RequestHead head_again(const Services& s, Request& r);  // read_head.cpp
-inline std::string_view head_text_of(Request& r) {
+inline std::string_view head_text_of(const Request& r) {
+  if (r.stream != nullptr) return r.stream->head;
   return {r.connection->input.data(), r.head_bytes};
 }
+// From the head on, all that is there.
+inline std::string_view received_of(const Request& r) {
+  if (r.stream != nullptr) return r.stream->head;
+  return {r.connection->input.data(), r.connection->input.size()};
+}
 inline void consume_head(Request& r) {
-  r.connection->input.begin += r.head_bytes;
+  if (r.stream != nullptr)
+    std::string().swap(r.stream->head);
+  else
+    r.connection->input.begin += r.head_bytes;
   r.head_bytes = 0;
 }
 
 // What has come of its body and was not taken yet. Over HTTP/1.1 the head is before it, and the
 // next request may be behind it.
 inline Span& input_of(Request& r) {
-  return r.connection->input;
+  return r.stream != nullptr ? r.stream->input : r.connection->input;
 }
 inline const Span& input_of(const Request& r) {
-  return r.connection->input;
+  return r.stream != nullptr ? r.stream->input : r.connection->input;
 }
 // Where its response goes, as bytes.
 inline Span& output_of(Request& r) {
-  return r.connection->output;
+  return r.stream != nullptr ? r.stream->output : r.connection->output;
 }
-// The response's head goes there.
+// The response's head goes there, in HTTP/1.1's form for both.
 inline void write_head(Services& s, Request& r, const http::ResponseHead& head) {
   Span& output = output_of(r);
   output.hold(s.buffers);
   const size_t bytes = http::format_head(head, output.tail(), output.room());
   SPLICED_ASSERT(bytes > 0);  // http/response.hpp bounds every head
   output.end += bytes;
+  if (r.stream != nullptr) r.stream->head_end = output.end;
 }
 
 // The client, and what it came by.
@@ -99,9 +123,12 @@ inline bool has_requests_left(const Services& s, const Request& r) {
 
 // Before the ring is given something to do for it: counted until the completion, and joined. An
 // operation that answers in `async_result` is the only one of its request.
+ring::Token token_of(const Stream& stream, ring::Kind kind);
 inline ring::Token begin_operation(Request& r, ring::Kind kind) {
   r.connection->inflight++;
-  return token_of(*r.connection, kind);
+  if (r.stream == nullptr) return token_of(*r.connection, kind);
+  r.stream->inflight++;
+  return token_of(*r.stream, kind);
 }
 
 }  // namespace spliced::conn

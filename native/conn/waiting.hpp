@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The connections that wait for their peer (Handshake, ReadHead, ReadBody), the longest waiting
-// first: a list through the slots themselves. Only enter() changes it (dispatch.cpp); admission.cpp
+// The connections that wait for their peer (Handshake, ReadHead, ReadBody,
+// AwaitStreams), the longest waiting first: a list through the slots themselves. Only enter() changes it (dispatch.cpp); admission.cpp
 // looks for one that can make room.
 #pragma once
 #include <cstdint>
@@ -13,7 +13,8 @@ namespace spliced::conn {
 class WaitingList {
  public:
   static bool has(State state) {
-    return state == State::Handshake || state == State::ReadHead || state == State::ReadBody;
+    return state == State::Handshake || state == State::ReadHead || state == State::ReadBody ||
+           state == State::AwaitStreams;
   }
 
   explicit WaitingList(base::SlotTable<Connection>& slots) : slots_(slots) {}

@@ -19,6 +19,7 @@ struct Options {
   std::vector<os::ListenAddress> listeners;
   std::vector<tls::CertificatePem> certificates;
   std::vector<std::string> tls_groups;  // none: the default
+  bool http2 = false;  // wanted; whether it can be had, h2::unavailable_because() says
   ClientCertificates client_certificates;
   ring::Backend ring = ring::Backend::Auto;
   size_t engines = 1;  // at most limits::kEnginesMax

@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "base/clock.hpp"
+#include "h2/session.hpp"
 
 namespace spliced::engine {
 
@@ -25,7 +26,8 @@ std::unique_ptr<Service> Service::create(const Options& options, Failure& failur
   tls::ContextGeneration::Trust trust;
   if (!read_trust(options.client_certificates, trust, failure)) return nullptr;
   service->settings_.generation = tls::ContextGeneration::build(
-      options.certificates, std::move(trust), service->tickets_, error, options.tls_groups);
+      options.certificates, std::move(trust), service->tickets_, error, options.tls_groups,
+      service->offers_http2());
   if (!service->settings_.generation) {
     failure = {"ECERTIFICATE", error};
     return nullptr;
@@ -43,6 +45,10 @@ std::unique_ptr<Service> Service::create(const Options& options, Failure& failur
     service->occupancy_.take_part(i, made.account(), made.closer());
   }
   return service;
+}
+
+bool Service::offers_http2() const {
+  return options_.http2 && *h2::unavailable_because() == '\0';
 }
 
 // With everything that is in force.
@@ -76,7 +82,7 @@ void Service::post_all(const std::function<void(Engine::Mailbox&)>& change) {
 bool Service::replace_certificates(const std::vector<tls::CertificatePem>& pems, Failure& failure) {
   std::string error;
   auto generation = tls::ContextGeneration::build(pems, settings_.generation->trust(), tickets_,
-                                                  error, options_.tls_groups);
+                                                  error, options_.tls_groups, offers_http2());
   if (!generation) {
     failure = {"ECERTIFICATE", error};
     return false;

@@ -96,6 +96,7 @@ class Service {
   void turn_away(const conn::Arrival& arrival);
 
  private:
+  bool offers_http2() const;
   explicit Service(const Options& options);
 
   // What the status shows and the Node thread writes.

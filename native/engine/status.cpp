@@ -7,6 +7,7 @@
 #include "engine/board.hpp"
 #include "engine/json.hpp"
 #include "engine/service.hpp"
+#include "h2/session.hpp"
 #include "os/crypto_drivers.hpp"
 
 #ifndef SPLICED_VERSION
@@ -97,6 +98,27 @@ void write_tls(JsonWriter& json, const conn::Figures& f) {
       .number("recordLimitCloses", f.record_limit_closes.get())
       .open("floods");
   write_names(json, f.floods, tls::kFloodNames, tls::kFloods);
+  json.close().close();
+}
+
+void write_http2(JsonWriter& json, const conn::Figures& f, bool wanted) {
+  const char* const because =
+      wanted ? h2::unavailable_because() : "it is not among the protocols of the configuration";
+  json.open("http2")
+      .boolean("offered", *because == '\0')
+      .text("reason", because)
+      .number("connections", f.http2_connections.get())
+      .open("streams")
+      .number("open", f.streams_open.get())
+      .number("ever", f.streams_ever.get())
+      .number("refused", f.streams_refused.get())
+      .number("malformed", f.streams_malformed.get())
+      .number("resetByUs", f.streams_reset_by_us.get())
+      .number("resetByPeer", f.streams_reset_by_peer.get())
+      .number("stalled", f.streams_stalled.get())
+      .close()
+      .open("floods");
+  write_names(json, f.http2_floods, conn::kHttp2FloodNames, conn::kHttp2Floods);
   json.close().close();
 }
 
@@ -227,6 +249,7 @@ std::string Service::status_json() const {
       .close();
   write_connections(json, all);
   write_tls(json, all);
+  write_http2(json, all, options_.http2);
   write_clients(json, all);
   write_upstreams(json, all);
   write_drains(json, all, options_.connections.pending_window_bytes);

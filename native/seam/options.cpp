@@ -11,6 +11,7 @@ namespace {
 constexpr uint32_t kCertificatesMax = 64;
 constexpr uint64_t kInheritedFdMin = 3;  // sd_listen_fds(3): behind the standard streams
 constexpr uint32_t kTimeoutMsMax = 24 * 3600 * 1000;
+constexpr uint32_t kProtocolsMax = 2;
 constexpr uint64_t kWindowBytesMax = 1ull << 30;
 
 // True when the field has the first word, false when it has the second.
@@ -109,6 +110,9 @@ engine::Options read_options(const Napi::Value& value) {
   options.certificates = read_certificates(value.Env(), from.Get("certificates"));
   if (!from.Get("tlsGroups").IsUndefined())
     options.tls_groups = texts(from, "tlsGroups", limits::kTlsGroupsMax);
+  if (!from.Get("protocols").IsUndefined())
+    for (const std::string& protocol : texts(from, "protocols", kProtocolsMax))
+      options.http2 = options.http2 || protocol == "h2";
   options.client_certificates =
       read_client_certificates(value.Env(), from.Get("clientCertificates"));
   options.ring = either(from, "ring", "auto", "epoll") ? ring::Backend::Auto : ring::Backend::Epoll;
@@ -127,6 +131,8 @@ engine::Options read_options(const Napi::Value& value) {
   c.handshakes_max = bounded("handshakesMax", 1, limits::kConnectionsMaxCeiling);
   c.requests_per_connection_max =
       bounded("requestsPerConnectionMax", 1, limits::kRequestsPerConnectionMaxCeiling);
+  if (!from.Get("streamsMax").IsUndefined())
+    c.streams_max = bounded("streamsMax", 1, limits::kStreamsMaxCeiling);
   c.discarded_body_bytes_max =
       bounded("discardedBodyBytesMax", 0, limits::kDiscardedBodyBytesMaxCeiling);
   c.send_rate_min_bytes_per_s = bounded("sendRateMinBytesPerS", 0, limits::kSendRateMinCeiling);

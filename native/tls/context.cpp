@@ -49,14 +49,19 @@ bool share_a_name(X509* certificate, X509* other) {
   return shared;
 }
 
-// HTTP/1.1 and 1.0 are what we speak today; HTTP/2 would be chosen here. A client that names
-// protocols, and none of these, is refused (RFC 7301 3.2); one that names none is not asked.
+constexpr std::string_view kProtocols = "\x02h2\x08http/1.1\x08http/1.0";
+constexpr size_t kHttp2Bytes = 3;  // of them, the first
+
+// A client that names protocols, and none of these, is refused (RFC 7301 3.2); one that names none
+// is not asked, and speaks HTTP/1.1. `spoken`: from where on kProtocols counts.
 int choose_protocol(SSL*, const unsigned char** out, unsigned char* out_bytes,
-                    const unsigned char* offered, unsigned int offered_bytes, void*) {
-  static constexpr unsigned char kSpoken[] = "\x08http/1.1\x08http/1.0";
+                    const unsigned char* offered, unsigned int offered_bytes, void* spoken) {
+  const auto* first = static_cast<const char*>(spoken);
+  const auto bytes = static_cast<unsigned>(kProtocols.data() + kProtocols.size() - first);
   unsigned char* chosen = nullptr;
-  const int result = SSL_select_next_proto(&chosen, out_bytes, kSpoken, sizeof kSpoken - 1, offered,
-                                           offered_bytes);
+  const int result =
+      SSL_select_next_proto(&chosen, out_bytes, reinterpret_cast<const unsigned char*>(first),
+                            bytes, offered, offered_bytes);
   if (result != OPENSSL_NPN_NEGOTIATED) return SSL_TLSEXT_ERR_ALERT_FATAL;
   *out = chosen;
   return SSL_TLSEXT_ERR_OK;
@@ -69,7 +74,7 @@ int choose_by_name(SSL* ssl, int*, void* argument) {
   return SSL_TLSEXT_ERR_OK;
 }
 
-bool configure(SSL_CTX* context, const std::string& groups) {
+bool configure(SSL_CTX* context, const std::string& groups, bool http2) {
   SSL_CTX_set_options(
       context, SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION | SSL_OP_CIPHER_SERVER_PREFERENCE);
   SSL_CTX_set_mode(context, SSL_MODE_RELEASE_BUFFERS | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
@@ -78,7 +83,8 @@ bool configure(SSL_CTX* context, const std::string& groups) {
   // No ticket during the handshake: session.cpp asks for one after it, and counts its record.
   SSL_CTX_set_num_tickets(context, 0);
   SSL_CTX_set_max_early_data(context, 0);
-  SSL_CTX_set_alpn_select_cb(context, choose_protocol, nullptr);
+  const char* spoken = kProtocols.data() + (http2 ? 0 : kHttp2Bytes);
+  SSL_CTX_set_alpn_select_cb(context, choose_protocol, const_cast<char*>(spoken));
   SSL_CTX_set_keylog_callback(context, &Session::on_keylog);
   static constexpr unsigned char kSessionContext[] = "spliced";
   return SSL_CTX_set_min_proto_version(context, TLS1_2_VERSION) == 1 &&
@@ -151,7 +157,7 @@ bool ContextGeneration::Pair::read_key(const std::string& pem, std::string& erro
 SSL_CTX* ContextGeneration::add_context(const Pair& pair, TicketKeys& tickets, std::string& error) {
   SSL_CTX* context = SSL_CTX_new(TLS_server_method());
   if (context != nullptr) contexts_.push_back(context);
-  if (context == nullptr || !configure(context, groups_) || (trust_ && !trust_->attach(context))) {
+  if (context == nullptr || !configure(context, groups_, http2_) || (trust_ && !trust_->attach(context))) {
     error = "cannot make a TLS context: " + openssl_reason();
     return nullptr;
   }
@@ -190,7 +196,7 @@ bool ContextGeneration::add_contexts(TicketKeys& tickets, std::string& error) {
 
 std::shared_ptr<const ContextGeneration> ContextGeneration::build(
     const std::vector<CertificatePem>& pems, Trust trust, TicketKeys& tickets, std::string& error,
-    const std::vector<std::string>& groups) {
+    const std::vector<std::string>& groups, bool http2) {
   const GroupList known = groups.empty() ? default_groups() : known_groups(groups);
   if (known.used.empty()) {
     error = "OpenSSL has none of the groups for the key exchange";
@@ -209,7 +215,7 @@ std::shared_ptr<const ContextGeneration> ContextGeneration::build(
     pairs->push_back(std::move(pair));
   }
   std::shared_ptr<ContextGeneration> generation(
-      new ContextGeneration(std::move(pairs), std::move(trust), known.text()));
+      new ContextGeneration(std::move(pairs), std::move(trust), known.text(), http2));
   return generation->add_contexts(tickets, error) ? generation : nullptr;
 }
 
@@ -217,7 +223,7 @@ std::shared_ptr<const ContextGeneration> ContextGeneration::with_trust(Trust tru
                                                                        TicketKeys& tickets,
                                                                        std::string& error) const {
   std::shared_ptr<ContextGeneration> generation(
-      new ContextGeneration(pairs_, std::move(trust), groups_));
+      new ContextGeneration(pairs_, std::move(trust), groups_, http2_));
   return generation->add_contexts(tickets, error) ? generation : nullptr;
 }
 

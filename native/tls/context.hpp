@@ -27,10 +27,11 @@ class ContextGeneration {
 
   // Null, with one clear sentence in `error`, when a certificate or key is unusable or they do not
   // match, or when OpenSSL has none of the `groups` (of the key exchange, in the order of
-  // preference; none: groups.hpp has the default). `tickets` must outlive the generation.
+  // preference; none: groups.hpp has the default). `tickets` must outlive the generation. `http2`:
+  // ALPN has it, before HTTP/1.1.
   static std::shared_ptr<const ContextGeneration> build(
       const std::vector<CertificatePem>& pems, Trust trust, TicketKeys& tickets, std::string& error,
-      const std::vector<std::string>& groups = {});
+      const std::vector<std::string>& groups = {}, bool http2 = false);
   // The same certificates and groups with other settings for the clients'.
   std::shared_ptr<const ContextGeneration> with_trust(Trust trust, TicketKeys& tickets,
                                                       std::string& error) const;
@@ -50,14 +51,18 @@ class ContextGeneration {
  private:
   struct Pair;
   using Pairs = std::vector<std::unique_ptr<const Pair>>;
-  ContextGeneration(std::shared_ptr<const Pairs> pairs, Trust trust, std::string groups)
-      : pairs_(std::move(pairs)), trust_(std::move(trust)), groups_(std::move(groups)) {}
+  ContextGeneration(std::shared_ptr<const Pairs> pairs, Trust trust, std::string groups, bool http2)
+      : pairs_(std::move(pairs)),
+        trust_(std::move(trust)),
+        groups_(std::move(groups)),
+        http2_(http2) {}
   SSL_CTX* add_context(const Pair& pair, TicketKeys& tickets, std::string& error);
   bool add_contexts(TicketKeys& tickets, std::string& error);
 
   std::shared_ptr<const Pairs> pairs_;  // of every generation with these certificates
   Trust trust_;
   std::string groups_;
+  bool http2_;
   std::vector<SSL_CTX*> contexts_;  // of each pair; then the default one
 };
 

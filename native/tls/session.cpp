@@ -229,6 +229,13 @@ bool Session::resumed() const {
   return SSL_session_reused(ssl_) == 1;
 }
 
+bool Session::agreed_on_http2() const {
+  const unsigned char* name = nullptr;
+  unsigned int bytes = 0;
+  SSL_get0_alpn_selected(ssl_, &name, &bytes);
+  return std::string_view(reinterpret_cast<const char*>(name), bytes) == "h2";
+}
+
 bool Session::asked_for_certificate() const {
   return generation_->trust() != nullptr;
 }

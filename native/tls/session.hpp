@@ -59,6 +59,7 @@ class Session {
   // Of the certificate that was refused, as it names itself; at most kSubjectBytesMax.
   const std::string& refused_subject() const { return refused_subject_; }
   bool resumed() const;
+  bool agreed_on_http2() const;  // by ALPN; after Handshake::Done
   // After Handshake::Done. Null when the client showed no certificate, or was not asked for one.
   std::unique_ptr<ClientIdentity> client_identity() const;
   bool asked_for_certificate() const;

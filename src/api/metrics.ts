@@ -85,6 +85,38 @@ function writeOffload(
   );
 }
 
+function writeHttp2(to: Exposition, { http2 }: StatusDocument): void {
+  const { streams } = http2;
+  to.counter('spliced_http2_connections_total', 'Connections with HTTP/2.', http2.connections);
+  to.gauge('spliced_http2_streams', 'Streams open now.', streams.open);
+  to.counter('spliced_http2_streams_begun_total', 'Streams, ever.', streams.ever);
+  to.counter(
+    'spliced_http2_streams_refused_total',
+    'Streams beyond what a connection, or the service, may have.',
+    streams.refused,
+  );
+  to.counter(
+    'spliced_http2_streams_malformed_total',
+    'Streams whose request was malformed.',
+    streams.malformed,
+  );
+  to.counter(
+    'spliced_http2_streams_stalled_total',
+    'Streams given up because their window stayed shut.',
+    streams.stalled,
+  );
+  to.counter(
+    'spliced_http2_resets_total',
+    'Streams that were reset.',
+    by('side', { us: streams.resetByUs, peer: streams.resetByPeer }),
+  );
+  to.counter(
+    'spliced_http2_floods_total',
+    'Clients that were ended for asking too much of HTTP/2 and for nothing by it.',
+    by('reason', http2.floods),
+  );
+}
+
 function writeTraffic(
   to: Exposition,
   { connections, requests, bytes, files }: StatusDocument,
@@ -255,6 +287,7 @@ export function metricsOf(
   ]);
   to.gauge('spliced_uptime_seconds', 'Since the engine started.', seconds(status.uptimeMs));
   writeOffload(to, status);
+  writeHttp2(to, status);
   writeTraffic(to, status);
   writeEngines(to, status);
   writeUpstreams(to, status);

@@ -72,9 +72,9 @@ export interface Configuration {
   uiEnabled: boolean;
   /** Of the key exchange, in the order of preference. */
   tlsGroups: string[];
+  protocols: string[];
   tlsOffload: 'auto' | 'off';
   ring: 'auto' | 'epoll';
-  /** Threads that serve. */
   engines: number | 'auto';
   logLevel: string;
   logFormat: 'auto' | 'json' | 'text';
@@ -83,6 +83,7 @@ export interface Configuration {
   connectionsPerAddressMax: number;
   handshakesMax: number;
   requestsPerConnectionMax: number;
+  streamsMax: number;
   headBytesMax: number;
   targetBytesMax: number;
   headerFieldsMax: number;
@@ -289,7 +290,6 @@ function configurationOf(
   const addressesOf = (key: string) => (setTo(key) as string[]).map(parseListenAddress);
   const httpsIsDual = true; // As the engine binds "[::]"; plain-http/responder.ts does not.
   const hasClients = setTo('client_certificates.ca') !== '';
-  const hasLists = setTo('client_certificates.crl') !== '';
   return {
     root: pathOf('root'),
     routes,
@@ -301,7 +301,7 @@ function configurationOf(
     clientCertificates: hasClients
       ? {
           ca: pathOf('client_certificates.ca'),
-          crl: hasLists ? pathOf('client_certificates.crl') : undefined,
+          crl: setTo('client_certificates.crl') ? pathOf('client_certificates.crl') : undefined,
           require: setTo('client_certificates.require') as string[],
         }
       : undefined,
@@ -309,6 +309,7 @@ function configurationOf(
     update: updateOf(setTo, pathOf('state_dir'), directory),
     uiEnabled: setTo('ui.enabled') === true,
     tlsGroups: setTo('tls.groups') as string[],
+    protocols: setTo('protocols') as string[],
     tlsOffload: setTo('tls.offload') as Configuration['tlsOffload'],
     ring: setTo('ring') as Configuration['ring'],
     engines: setTo('engines') as Configuration['engines'],
@@ -319,6 +320,7 @@ function configurationOf(
     connectionsPerAddressMax: numberOf('limits.connections_per_address_max'),
     handshakesMax: numberOf('limits.handshakes_max'),
     requestsPerConnectionMax: numberOf('limits.requests_per_connection_max'),
+    streamsMax: numberOf('limits.streams_max'),
     headBytesMax: numberOf('limits.head_bytes_max'),
     targetBytesMax: numberOf('limits.target_bytes_max'),
     headerFieldsMax: numberOf('limits.header_fields_max'),

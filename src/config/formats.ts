@@ -113,6 +113,16 @@ addArray('group names', {
   },
 });
 
+addArray('protocols', {
+  min: 1,
+  max: 2,
+  what: 'protocols',
+  judge: (text) => {
+    if (text !== 'h2' && text !== 'http/1.1')
+      throw new Error(`"${text}" is neither "h2" nor "http/1.1"`);
+  },
+});
+
 // Such a last label makes a name an address for browsers, or nothing (URL standard, 3.5).
 const endsInNumber = /(^|\.)(\d+|0x[\da-f]*)\.?$/i;
 

@@ -43,6 +43,16 @@ export const schema = {
     argument: 'ADDR:PORT',
     help: 'address to listen on, such as [::]:8443',
   },
+  protocols: {
+    doc:
+      'What clients may choose by ALPN (in the variable separated by commas): `h2` is HTTP/2, where the ' +
+      'nghttp2 of the Node process is new enough (the status says whether it is offered, and why not). ' +
+      '`http/1.1` is always among them: clients without ALPN speak it. See docs/HTTP2.md.',
+    format: 'protocols',
+    default: ['http/1.1'],
+    example: ['h2', 'http/1.1'],
+    env: 'SPLICED_PROTOCOLS',
+  },
   listen_http: {
     doc:
       'Where to answer plain HTTP, as `listen`; port 80 as a rule, none by default. It sends every ' +
@@ -230,6 +240,14 @@ export const schema = {
       env: 'SPLICED_REQUESTS_PER_CONNECTION_MAX',
       min: 1,
       max: 1_000_000_000,
+    },
+    streams_max: {
+      doc: 'Requests that one HTTP/2 connection may have at a time; more are refused, and may be tried again.',
+      format: 'whole number',
+      default: 64,
+      env: 'SPLICED_STREAMS_MAX',
+      min: 1,
+      max: 256,
     },
     head_bytes_max: {
       doc: 'A request head, with its cookies; more is 431.',

@@ -104,6 +104,10 @@ export interface EngineOptions {
    * out. Undefined: X25519MLKEM768, X25519, P-256, P-384.
    */
   tlsGroups?: string[] | undefined;
+  /** By ALPN; undefined, or without "h2": HTTP/1.1 alone. */
+  protocols?: string[] | undefined;
+  /** Of one HTTP/2 connection, 1 to 256; undefined: 64. */
+  streamsMax?: number | undefined;
   tlsOffload: 'auto' | 'off';
   /** Threads that serve, 1 to 8. */
   engines: number;

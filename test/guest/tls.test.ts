@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // What clients do inside TLS, over kernel TLS and in user space: floods of records without data, short
-// records, ALPN.
+// records, ALPN; and HTTP/2.
 
 import t from 'tap';
 import { runInGuest } from './host/contract.js';
@@ -11,4 +11,7 @@ const contract = ['floods', 'tls-extensions'].map((name) => `contract/${name}`);
 const unable = prepare();
 t.test('floods and extensions', { skip: unable ?? false }, (t) =>
   runInGuest(t, { contract, promotedMin: 20 }),
+);
+t.test('HTTP/2', { skip: unable ?? false }, (t) =>
+  runInGuest(t, { contract: ['contract/http2'], promotedMin: 10 }),
 );

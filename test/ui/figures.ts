@@ -113,6 +113,21 @@ export function statusOf(second: number): Status {
       recordLimitCloses: 0,
       floods: { records_without_data: 0, answers_unread: 0, renegotiation: 0 },
     },
+    http2: {
+      offered: true,
+      reason: '',
+      connections: 2,
+      streams: {
+        open: 1,
+        ever: 5,
+        refused: 0,
+        malformed: 0,
+        resetByUs: 0,
+        resetByPeer: 1,
+        stalled: 0,
+      },
+      floods: { frames: 0, resets: 0, headers: 0, answers: 0 },
+    },
     clientCertificates: { verified: 0, missing: 0, refused: {} },
     upstreams: {
       open: 4,

@@ -91,15 +91,14 @@ Source fill_output(Services& s, Request& r, size_t bytes) {
   return ends ? judge_body(s, r) : Source::Ready;
 }
 
-Source next_record(Services& s, Request& r) {
+Source next_record(Services& s, Request& r, size_t bytes_max) {
   if (r.filling) return Source::Waiting;
   if (r.async_done) {
     const Source source = finish_cold_fill(r);
     if (source != Source::Ready) return source;
   }
   const uint64_t there = r.pipe_bytes > 0 ? r.pipe_bytes : r.body_remaining;
-  return fill_output(s, r,
-                     static_cast<size_t>(std::min<uint64_t>(limits::kRecordPlaintextBytes, there)));
+  return fill_output(s, r, static_cast<size_t>(std::min<uint64_t>(bytes_max, there)));
 }
 
 }  // namespace spliced::conn

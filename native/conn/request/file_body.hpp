@@ -18,8 +18,8 @@ enum class Source : uint8_t {
 
 // Kernel TLS: the next bytes are in the page cache (r.resident_bytes), or in the pipe.
 Source find_bytes(Services& s, Request& r);
-// User-space TLS: the next record's plaintext is in the output.
-Source next_record(Services& s, Request& r);
+// User-space TLS: the next record's plaintext is in the output; at most so many bytes of it.
+Source next_record(Services& s, Request& r, size_t bytes_max = limits::kRecordPlaintextBytes);
 // The next `bytes`, one record at most, into the output. The body's last ones are Ready when
 // judge_body() says so.
 Source fill_output(Services& s, Request& r, size_t bytes);

@@ -22,6 +22,7 @@
 namespace spliced::conn {
 
 struct Connection;
+struct Stream;
 
 enum class LookupStep : uint8_t { Target, Fallback, NotFoundPage };
 
@@ -39,7 +40,8 @@ struct Request {
   Request(const Request&) = delete;
   Request& operator=(const Request&) = delete;
 
-  Connection* connection;  // what it came over
+  Connection* connection;    // what it came over
+  Stream* stream = nullptr;  // HTTP/2: which of its streams; null: HTTP/1.1
 
   // HTTP/1.1: where it is in the connection's input.
   size_t head_bytes = 0;    // ReadBody, OpenFile: the complete head at the front of `input`

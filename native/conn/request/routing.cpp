@@ -81,17 +81,6 @@ http::Routes::Match find_route(const Site& site, const http::RequestHead& reques
   return routes.find(host_of(request, target), path, request.method);
 }
 
-// Its body is the backend's, and is not read before.
-bool goes_to_backend(const Services& s, const http::RequestHead& request) {
-  http::PathBuffer path;
-  if (request.method == http::Method::Other || request.method == http::Method::Connect)
-    return false;
-  const http::TargetResult target = http::resolve_target(request.target, path);
-  if (target.status != 0) return false;
-  const http::Routes::Match match = find_route(*s.site->site, request, target, path.view());
-  return match.route != nullptr && match.route->action == http::Action::Proxy;
-}
-
 // Each segment up to its first ';': so backends read a path that know parameters (RFC 3986 3.3).
 std::string without_parameters(std::string_view path) {
   std::string bare;
@@ -144,6 +133,7 @@ void serve_static(Services& s, Request& r, const http::RequestHead& request, std
 }
 
 void serve_proxy(Services& s, Request& r, const http::RequestHead& request, std::string_view host) {
+  if (require_http11(s, r)) return;
   r.body = http::BodyReader();  // not read here: the exchange knows whether it was, at its end
   r.keep_alive = may_persist(s, r, request);
   begin_proxy(s, r, request, host);
@@ -185,6 +175,16 @@ void serve_route(Services& s, Request& r, const http::RequestHead& request,
 
 }  // namespace
 
+bool goes_to_backend(const Services& s, const http::RequestHead& request) {
+  http::PathBuffer path;
+  if (request.method == http::Method::Other || request.method == http::Method::Connect)
+    return false;
+  const http::TargetResult target = http::resolve_target(request.target, path);
+  if (target.status != 0) return false;
+  const http::Routes::Match match = find_route(*s.site->site, request, target, path.view());
+  return match.route != nullptr && match.route->action == http::Action::Proxy;
+}
+
 bool lacks_certificate(const Services& s, const Request& r, std::string_view path) {
   if (client_of(r)) return false;
   if (r.route != nullptr && r.route->needs_certificate) return true;
@@ -223,6 +223,15 @@ void begin_request(Services& s, Request& r, const http::RequestHead& request) {
 
 void answer_request(Services& s, Request& r) {
   answer_request(s, r, head_again(s, r));
+}
+
+void answer_stream_request(Services& s, Request& r) {
+  const http::RequestHead request = head_again(s, r);
+  if (request.method == http::Method::Put && is_upload(request)) {
+    (void)require_http11(s, r);
+  } else {
+    answer_request(s, r, request);
+  }
 }
 
 void refuse_body(Services& s, Request& r) {

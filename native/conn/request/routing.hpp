@@ -15,6 +15,10 @@ void begin_request(Services& s, Request& r, const http::RequestHead& head);
 void answer_request(Services& s, Request& r, const http::RequestHead& head);
 // The same with the head at the front of the input, which has been parsed before.
 void answer_request(Services& s, Request& r);
+// HTTP/2: the same for a stream whose request is complete, its head kept.
+void answer_stream_request(Services& s, Request& r);
+// A proxy route is to answer it: its body is the backend's, and is not read before.
+bool goes_to_backend(const Services& s, const http::RequestHead& request);
 // ReadBody -> Respond, with 400.
 void refuse_body(Services& s, Request& r);
 

@@ -61,6 +61,8 @@ struct Upload {
 
 inline constexpr std::string_view kUploadPrefix = ".spliced/upload/";
 
+// The target is an upload's.
+bool is_upload(const http::RequestHead& request);
 // A PUT, its head at the front of the input. False: it is not for an upload, and nothing was done.
 bool begin_upload(Services& s, Request& r, const http::RequestHead& request);
 // What is not a PUT, for a path with kUploadPrefix.

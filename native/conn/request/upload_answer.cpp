@@ -119,11 +119,16 @@ void respond_received(Services& s, Request& r, const upload::Ticket& ticket) {
                  whole ? "it is all here, and is still being checked" : "more is to come", &ticket);
 }
 
-bool begin_upload(Services& s, Request& r, const http::RequestHead& request) {
+bool is_upload(const http::RequestHead& request) {
   http::PathBuffer path;
-  const http::TargetResult target = http::resolve_target(request.target, path);
-  if (target.status != 0 || path.view().substr(0, kUploadPrefix.size()) != kUploadPrefix)
-    return false;
+  return http::resolve_target(request.target, path).status == 0 &&
+         path.view().substr(0, kUploadPrefix.size()) == kUploadPrefix;
+}
+
+bool begin_upload(Services& s, Request& r, const http::RequestHead& request) {
+  if (!is_upload(request)) return false;
+  http::PathBuffer path;
+  (void)http::resolve_target(request.target, path);
   // Where its body is not read nobody can find the next request.
   const bool lets_persist = request.keep_alive && !s.stopping && has_requests_left(s, r);
   r.keep_alive = lets_persist && !request.has_body;

@@ -62,10 +62,10 @@ TicketKeys::Key::~Key() = default;
 
 std::shared_ptr<const ContextGeneration> ContextGeneration::build(
     const std::vector<CertificatePem>&, Trust trust, TicketKeys&, std::string&,
-    const std::vector<std::string>&) {
+    const std::vector<std::string>&, bool) {
   static uint8_t built = 0;
   std::shared_ptr<ContextGeneration> generation(
-      new ContextGeneration(nullptr, std::move(trust), ""));
+      new ContextGeneration(nullptr, std::move(trust), "", false));
   generations[generation.get()] = ++built;
   return generation;
 }
@@ -105,6 +105,9 @@ std::unique_ptr<ClientIdentity> Session::client_identity() const {
   return identity;
 }
 
+bool Session::agreed_on_http2() const {
+  return scripts[socket_].http2;
+}
 bool Session::resumed() const {
   return scripts[socket_].resumed;
 }

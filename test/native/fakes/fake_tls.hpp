@@ -17,6 +17,7 @@ struct TlsScript {
   tls::ClientRefusal client_refusal = tls::ClientRefusal::Other;
   std::string refused_subject;
   bool resumed = false;
+  bool http2 = false;  // ALPN chose it
   size_t group = 0;
   bool asked_for_certificate = false;
   std::string client;            // the subject of its verified certificate; empty: it showed none

@@ -54,6 +54,21 @@ export const statusJson = JSON.stringify({
     recordLimitCloses: 0,
     floods: { records_without_data: 4 },
   },
+  http2: {
+    offered: true,
+    reason: '',
+    connections: 2,
+    streams: {
+      open: 1,
+      ever: 5,
+      refused: 0,
+      malformed: 0,
+      resetByUs: 0,
+      resetByPeer: 1,
+      stalled: 0,
+    },
+    floods: { frames: 0, resets: 0, headers: 0, answers: 0 },
+  },
   clientCertificates: { verified: 1, missing: 2, refused: { expired: 1 } },
   upstreams: {
     open: 5,

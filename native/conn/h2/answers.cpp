@@ -1,0 +1,45 @@
+// SPDX-License-Identifier: Apache-2.0
+// The head of a response, as HTTP/1.1 has it, becomes fields (RFC 9113 8.3.2): those of the
+// connection are left out (8.2.2).
+#include <string>
+
+#include "base/assert.hpp"
+#include "conn/h2/mux.hpp"
+#include "conn/transport.hpp"
+#include "http/fields.hpp"
+
+namespace spliced::conn {
+namespace {
+
+constexpr size_t kStatusAt = 9, kStatusBytes = 3;  // "HTTP/1.1 200"
+
+std::vector<h2::Field> fields_of(std::string_view head) {
+  std::vector<h2::Field> fields;
+  fields.reserve(limits::kHeaderFieldsMax);
+  fields.push_back({":status", head.substr(kStatusAt, kStatusBytes)});
+  http::Fields lines(head);
+  std::string_view name, value;
+  while (lines.next(name, value))
+    if (!http::is_hop_by_hop(name)) fields.push_back({name, value});
+  return fields;
+}
+
+}  // namespace
+
+void submit_response(Services& s, Stream& st) {
+  Request& r = st.request;
+  Mux& m = *r.connection->h2;
+  SPLICED_ASSERT(!st.answered && st.head_end > st.output.begin);
+  const std::string_view head{st.output.data(), st.head_end - st.output.begin};
+  const bool has_body = st.output.end > st.head_end || r.body_remaining > 0 || r.parts != nullptr;
+  st.answered = true;
+  const bool sent = m.session->respond(st.id, fields_of(head), has_body);
+  st.output.begin = st.head_end;
+  if (st.output.empty()) st.output.release(s.buffers);
+  if (!sent) return abort(s, st);
+  enter(s, st, State::Splice);
+  // A client whose certificate is to be judged anew, or who has had its share of requests.
+  if (st.accepted && !r.keep_alive && !s.stopping) m.end_gracefully();
+}
+
+}  // namespace spliced::conn

@@ -1,0 +1,130 @@
+// SPDX-License-Identifier: Apache-2.0
+// What the peer's frames do: streams begin, their heads are collected, their bodies counted, and
+// whoever sends too much of what asks for nothing is told to calm down (RFC 9113 10.5).
+#include <algorithm>
+
+#include "conn/h2/mux.hpp"
+#include "conn/transport.hpp"
+
+namespace spliced::conn {
+namespace {
+
+using h2::Code;
+using h2::FrameType;
+
+constexpr uint8_t kEndStream = 0x1, kEndHeaders = 0x4;
+
+Stream& stream_of(void* stream) {
+  return *static_cast<Stream*>(stream);
+}
+
+// Behind so much of a body that nobody takes, the answer does not wait for the rest.
+bool is_too_long(const Services& s, const Stream& st) {
+  return st.discarded_bytes > s.options.discarded_body_bytes_max;
+}
+
+}  // namespace
+
+const char* const kHttp2FloodNames[kHttp2Floods] = {"frames", "resets", "headers", "answers"};
+
+void Mux::flood(Http2Flood kind) {
+  if (terminated) return;
+  terminated = true;
+  s.figures.http2_floods[static_cast<size_t>(kind)].add();
+  if (c.record) c.record->failure = kHttp2FloodNames[static_cast<size_t>(kind)];
+  session->terminate(Code::EnhanceYourCalm);
+}
+
+void Mux::on_frame(FrameType type, uint8_t flags, size_t bytes) {
+  bool idle = true;
+  switch (type) {
+    case FrameType::Headers:
+      head_began_ms = s.now_ms;
+      idle = false;
+      break;
+    case FrameType::Continuation:
+      idle = bytes == 0 || (flags & kEndHeaders) == 0;
+      break;
+    case FrameType::Data:
+      idle = bytes == 0 && (flags & kEndStream) == 0;
+      break;
+    case FrameType::Reset:  // on_reset() counts
+      idle = false;
+      break;
+    default:
+      break;
+  }
+  const bool ends_head = type == FrameType::Headers || type == FrameType::Continuation;
+  if (ends_head && (flags & kEndHeaders) != 0) head_began_ms = 0;
+  if (idle && !frames.take(s.now_ms)) flood(Http2Flood::Frames);
+}
+
+void Mux::on_reset(bool ours, uint32_t code) {
+  const bool orderly = ours && (code == static_cast<uint32_t>(Code::NoError) ||
+                                code == static_cast<uint32_t>(Code::Http11Required));
+  (ours ? s.figures.streams_reset_by_us : s.figures.streams_reset_by_peer).add();
+  if (!orderly && !resets.take(s.now_ms)) flood(Http2Flood::Resets);
+}
+
+// Those that were reset count for as long as the ring has something of them.
+void* Mux::on_head_begun(int32_t id) {
+  if (terminated || streams.size() >= s.options.streams_max || !s.stream_slots.has_room()) {
+    s.figures.streams_refused.add();
+    return nullptr;
+  }
+  StreamSlot& place = s.stream_slots.take();
+  place.stream = std::make_unique<Stream>(c, place.slot, place.generation, id);
+  streams.push_back(place.stream.get());
+  open++;
+  c.requests++;
+  s.figures.streams_open.add();
+  s.figures.streams_ever.add();
+  return place.stream.get();
+}
+
+void Mux::on_field(void* stream, std::string_view name, std::string_view value) {
+  Stream& st = stream_of(stream);
+  st.fields.add(name, value, s.options.head.head_bytes_max);
+  if (st.fields.bytes() > limits::kHeaderBlockBytesMax) flood(Http2Flood::Headers);
+}
+
+void Mux::on_head(void* stream, bool ends) {
+  Stream& st = stream_of(stream);
+  st.ended = ends;
+  st.request.began_ms = s.now_ms;
+  queue(st);
+}
+
+void Mux::on_data(void* stream, size_t bytes, const char*) {
+  Stream& st = stream_of(stream);
+  st.discarded_bytes += bytes;
+  if (is_too_long(s, st)) {  // the stream's window stays closed, the connection's is everybody's
+    session->consume_for_others(bytes);
+    if (st.state == State::ReadBody) queue(st);
+    return;
+  }
+  session->consume(st.id, bytes);
+}
+
+void Mux::on_end(void* stream) {
+  Stream& st = stream_of(stream);
+  st.ended = true;
+  if (st.state == State::ReadBody) queue(st);
+}
+
+// RFC 9113 8.1: the response is complete, and what else of the request comes is not wanted.
+void Mux::on_response_sent(void* stream) {
+  Stream& st = stream_of(stream);
+  if (!st.ended) session->reset(st.id, Code::NoError);
+}
+
+void Mux::on_closed(void* stream, uint32_t) {
+  Stream& st = stream_of(stream);
+  st.closed = true;
+  open--;
+  s.figures.streams_open.sub();
+  if (st.state != State::Join) enter(s, st, State::Join);
+  waiting.erase(std::remove(waiting.begin(), waiting.end(), &st), waiting.end());
+}
+
+}  // namespace spliced::conn

@@ -1,0 +1,81 @@
+// SPDX-License-Identifier: Apache-2.0
+// From a stream's fields to a request that is answered by what answers HTTP/1.1's. A body where the
+// route takes none is read to its end first, up to the same bound.
+#include "base/assert.hpp"
+#include "conn/h2/mux.hpp"
+#include "conn/request/answer.hpp"
+#include "conn/request/routing.hpp"
+#include "conn/transport.hpp"
+
+namespace spliced::conn {
+namespace {
+
+using Fields = http::RequestFields::Verdict;
+
+void reject(Services& s, Stream& st, uint16_t status) {
+  respond_error(s, st.request, status, /*keep_alive=*/true, !st.fields.is_head_request());
+  consume_head(st.request);
+}
+
+// Buffers of a response that are held, or will be as soon as the disk has answered.
+size_t buffers_of(const Mux& m) {
+  size_t count = 0;
+  for (const Stream* st : m.streams)
+    if (st->admitted && !st->closed && (st->output.memory || st->state == State::OpenFile)) count++;
+  return count;
+}
+
+bool waits_for_body(const Services& s, const Stream& st, const http::RequestHead& head) {
+  return head.has_body && !st.ended && !head.expect_continue &&
+         head.content_length <= s.options.discarded_body_bytes_max && !goes_to_backend(s, head);
+}
+
+}  // namespace
+
+void begin_stream(Services& s, Stream& st) {
+  Mux& m = *st.request.connection->h2;
+  Request& r = st.request;
+  if (st.complete) return;
+  if (st.state == State::ReadHead) {
+    const Fields verdict = st.fields.finish(st.ended, st.head);
+    if (verdict == Fields::Malformed) {
+      s.figures.streams_malformed.add();
+      m.session->reset(st.id, h2::Code::ProtocolError);
+      return enter(s, st, State::Join);
+    }
+    http::RequestHead head;
+    http::HeadResult result{http::Outcome::Rejected, 0, 431, nullptr};
+    if (verdict == Fields::Good) result = http::parse_head(st.head, head, s.options.head);
+    if (result.outcome != http::Outcome::Complete)
+      return reject(s, st, result.outcome == http::Outcome::Rejected ? result.status : 431);
+    st.fields = http::RequestFields();
+    r.head_bytes = result.consumed;
+    st.accepted = true;
+    if (waits_for_body(s, st, head)) return enter(s, st, State::ReadBody);
+  }
+  st.complete = true;
+  st.deadline_ms = 0;  // it waits for us
+  m.waiting.push_back(&st);
+}
+
+void begin_waiting(Services& s, Mux& m) {
+  while (!m.waiting.empty() && buffers_of(m) < limits::kStreamBuffersMax) {
+    Stream& st = *m.waiting.front();
+    m.waiting.erase(m.waiting.begin());
+    st.admitted = true;
+    answer_stream_request(s, st.request);
+    run_stream(s, st);
+  }
+}
+
+bool require_http11(Services& s, Request& r) {
+  if (r.stream == nullptr) return false;
+  Stream& st = *r.stream;
+  r.connection->h2->session->reset(st.id, h2::Code::Http11Required);
+  mark_served(r);
+  end_request(r);
+  enter(s, st, State::Join);
+  return true;
+}
+
+}  // namespace spliced::conn

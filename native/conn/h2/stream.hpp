@@ -1,0 +1,68 @@
+// SPDX-License-Identifier: Apache-2.0
+// One stream of an HTTP/2 connection: a request with its response, and what a request needs that
+// HTTP/1.1 finds in its connection. Its memory stays where it is while the ring holds anything of
+// it.
+#pragma once
+#include <cstdint>
+#include <memory>
+#include <string>
+
+#include "conn/buffer.hpp"
+#include "conn/request/request.hpp"
+#include "conn/state.hpp"
+#include "http/request_fields.hpp"
+
+namespace spliced::conn {
+
+struct Stream {
+  Stream(Connection& c, uint32_t of_slot, uint32_t of_generation, int32_t of_id)
+      : slot(of_slot), generation(of_generation), id(of_id), request(c) {
+    request.stream = this;
+  }
+  Stream(const Stream&) = delete;
+  Stream& operator=(const Stream&) = delete;
+
+  const uint32_t slot, generation;
+  const int32_t id;
+  Request request;
+  // ReadHead, ReadBody (the body is forgotten), then those that are a request's; Splice: the
+  // response is on its way; Join: the ring has still something of it.
+  State state = State::ReadHead;
+  uint32_t inflight = 0;
+
+  // The request.
+  http::RequestFields fields;  // until its head is complete
+  std::string head;            // as HTTP/1.1 has it, until it is consumed
+  Span input;                  // of its body, where somebody takes it
+  uint64_t discarded_bytes = 0;
+  bool ended = false;     // its last byte came
+  bool complete = false;  // all that is waited for is there
+  bool admitted = false;  // it has begun: its buffers count
+  bool accepted = false;  // its head is a good one
+
+  // The response: its head as HTTP/1.1 has it, until that is sent; then pieces of its body.
+  Span output;
+  size_t head_end = 0;
+  bool answered = false;
+  bool waits = false;          // next_piece() has said Later
+  bool wants_pipe = false;     // ... because the others of its connection have all of them
+  bool direct = false;         // the piece that was announced goes from the page cache or the pipe
+  uint64_t resident_turn = 0;  // request.resident_bytes were found in that
+
+  // Time, as a connection's.
+  uint64_t deadline_ms = 0;
+  uint64_t marked_ms = 0, marked_bytes = 0;  // of its DATA, what had gone then
+  uint64_t sent_bytes = 0;
+  bool ticks = false;   // a tick is to run it
+  bool queued = false;  // it is in Mux::ready
+  bool closed = false;  // both sides are done with it
+};
+
+// A stream's place in the engine's table, by which the ring's completions find it.
+struct StreamSlot {
+  uint32_t slot = 0;
+  uint32_t generation = 0;
+  std::unique_ptr<Stream> stream;
+};
+
+}  // namespace spliced::conn
