@@ -202,6 +202,12 @@ export class RawSession {
     if (!this.socket.destroyed) this.socket.write(Buffer.concat(frames));
   }
 
+  /** As wide as they can be: from now on only TCP holds the server back. */
+  openWindows(): void {
+    this.send(frame(type.settings, 0, 0, Buffer.concat([Buffer.from([0, 4]), u32(0x7fffffff)])));
+    this.send(frame(type.windowUpdate, 0, 0, u32(0x7fffffff - 65_535)));
+  }
+
   get(stream: number, path: string, more: [string, string][] = []): void {
     const block = fieldBlock(requestFields(path, more));
     this.send(frame(type.headers, flag.endHeaders | flag.endStream, stream, block));

@@ -118,6 +118,7 @@ void Mux::on_data_frame(void* stream, const char* head, size_t bytes) {
   std::memcpy(c.output.tail(), head, h2::kFrameHeadBytes);
   c.output.end += h2::kFrameHeadBytes;
   frame_announced = true;
+  frame_bytes = bytes + h2::kFrameHeadBytes;
   st.sent_bytes += bytes;
   frames.give(limits::kIdleFramesPerData);
   if (bytes > 0 && st.direct) {

@@ -55,7 +55,8 @@ struct Mux final : h2::Events {
   size_t frame_left = 0;         // and what is missing of it
   uint32_t pipe_waiters = 0;     // streams that want a pipe
   bool frame_broken = false;     // its file was cut: it is filled up, and the stream reset
-  bool frame_announced = false;  // on_data_frame() was called
+  bool frame_announced = false;  // on_data_frame() was called,
+  size_t frame_bytes = 0;        // for so many bytes with its header
   bool busy = false;             // something is to be sent: the peer's time runs
 
   Allowance frames{limits::kIdleFramesMax, limits::kIdleFramesPerS};

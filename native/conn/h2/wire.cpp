@@ -21,10 +21,17 @@ namespace {
 // What became of a step. Ended: the state has changed.
 enum class Sent : uint8_t { More, Nothing, Blocked, Ended };
 
+// The next frame is likely to be as large as the last one. One that is cut to what room there is
+// would cost as much as a whole one.
+bool has_room(const Mux& m) {
+  return m.c.output.room() >= std::max(limits::kFrameRoomMin, m.frame_bytes);
+}
+
 bool fill_output(Services& s, Mux& m) {
   Connection& c = m.c;
   c.output.hold(s.buffers);
-  while (m.frame_left == 0 && c.output.room() >= limits::kFrameRoomMin) {
+  m.frame_bytes = 0;
+  while (m.frame_left == 0 && has_room(m)) {
     (void)m.give_pipes();
     if (m.unsent.empty()) {
       m.frame_announced = false;

@@ -1,0 +1,224 @@
+// SPDX-License-Identifier: Apache-2.0
+// What no HTTP/2 client may do, by frames written by hand: floods, rapid resets, header blocks that do
+// not end or unpack to megabytes, windows that stay shut. Each ends with its error code, is counted, and
+// disturbs nobody else.
+
+import { randomBytes } from 'node:crypto';
+import t, { type Test } from 'tap';
+import { get, type Running } from './engine.js';
+import {
+  codes,
+  fieldBlock,
+  flag,
+  frame,
+  http2Figures,
+  preface,
+  RawSession,
+  requestFields,
+  startHttp2,
+  type,
+  u32,
+} from './http2.js';
+
+const large = randomBytes(2_000_003);
+const files = { 'index.html': '<p>hello</p>', 'large.bin': large };
+const repeated = (count: number, of: Buffer): Buffer => Buffer.concat(Array(count).fill(of));
+
+async function calmsDown(t: Test, running: Running, kind: string, raw: RawSession): Promise<void> {
+  t.equal(await raw.goAway(), codes.enhanceYourCalm);
+  await raw.ended();
+  t.equal(http2Figures(running).floods[kind], 1, 'it is counted');
+  t.equal((await get(running)).status, 200, 'others are served');
+}
+
+const floods: [string, string, (raw: RawSession) => void][] = [
+  [
+    'PING',
+    'frames',
+    (raw) => raw.send(repeated(2000, frame(type.ping, flag.ack, 0, Buffer.alloc(8)))),
+  ],
+  ['SETTINGS', 'answers', (raw) => raw.send(repeated(2000, frame(type.settings, 0, 0)))],
+  [
+    'PRIORITY',
+    'frames',
+    (raw) => raw.send(repeated(2000, frame(type.priority, 0, 3, Buffer.alloc(5)))),
+  ],
+  [
+    'WINDOW_UPDATE',
+    'frames',
+    (raw) => raw.send(repeated(2000, frame(type.windowUpdate, 0, 0, u32(1)))),
+  ],
+  [
+    'empty DATA',
+    'frames',
+    (raw) => {
+      const post = requestFields('/').map(([name, value]): [string, string] => [
+        name,
+        name === ':method' ? 'POST' : value,
+      ]);
+      raw.send(frame(type.headers, flag.endHeaders, 1, fieldBlock(post)));
+      raw.send(repeated(2000, frame(type.data, 0, 1)));
+    },
+  ],
+  [
+    'rapid reset',
+    'resets',
+    (raw) => {
+      for (let stream = 1; stream < 2000; stream += 2) {
+        raw.get(stream, '/large.bin');
+        raw.send(frame(type.reset, 0, stream, u32(codes.cancel)));
+      }
+    },
+  ],
+  [
+    'resets that the server is made to send',
+    'resets',
+    (raw) => {
+      for (let stream = 1; stream < 2000; stream += 2)
+        raw.get(stream, '/', [['connection', 'close']]);
+    },
+  ],
+  [
+    'a header block that unpacks to megabytes',
+    'headers',
+    (raw) => {
+      // RFC 7541 6.2.1: one long field into the table, then a byte for each time that it is meant.
+      const long = Buffer.from(fieldBlock([['x-long', 'y'.repeat(3500)]]));
+      long[0] = 0x40;
+      const block = Buffer.concat([fieldBlock(requestFields('/')), long, Buffer.alloc(1000, 0xbe)]);
+      raw.send(frame(type.headers, flag.endHeaders | flag.endStream, 1, block));
+    },
+  ],
+];
+for (const [name, kind, attack] of floods) {
+  t.test(`a flood: ${name}`, async (t) => {
+    const running = await startHttp2(t, files);
+    const raw = await RawSession.open(t, running);
+    attack(raw);
+    await calmsDown(t, running, kind, raw);
+  });
+}
+
+t.test('CONTINUATION without end', async (t) => {
+  const running = await startHttp2(t, files);
+  const raw = await RawSession.open(t, running);
+  raw.send(frame(type.headers, flag.endStream, 1, fieldBlock(requestFields('/'))));
+  raw.send(repeated(2000, frame(type.continuation, 0, 1)));
+  // nghttp2 has a limit of its own, which may come before ours.
+  t.not(await raw.goAway(), codes.noError);
+  await raw.ended();
+  t.equal((await get(running)).status, 200);
+});
+
+t.test('a header block that does not come to its end', async (t) => {
+  const running = await startHttp2(t, files, { headTimeoutMs: 300 });
+  const raw = await RawSession.open(t, running);
+  raw.get(1, '/');
+  t.equal((await raw.end(1)).toString(), '<p>hello</p>');
+  raw.send(frame(type.headers, flag.endStream, 3, fieldBlock(requestFields('/'))));
+  t.equal(await raw.goAway(), codes.enhanceYourCalm);
+  await raw.ended();
+});
+
+t.test('answers that nobody reads', async (t) => {
+  const running = await startHttp2(t, files, { stallTimeoutMs: 60_000 });
+  const raw = await RawSession.open(t, running);
+  raw.openWindows();
+  for (let stream = 1; stream < 20; stream += 2) raw.get(stream, '/large.bin');
+  await raw.wait((of) => of.type === type.data);
+  raw.socket.pause();
+  raw.send(repeated(400, frame(type.ping, 0, 0, Buffer.alloc(8))));
+  // The client looks again some time later.
+  await new Promise<void>((resolve) => {
+    const look = setInterval(() => {
+      if (http2Figures(running).floods.answers !== 1) return;
+      clearInterval(look);
+      resolve();
+    }, 20);
+  });
+  raw.socket.resume();
+  await raw.ended();
+  t.equal((await get(running)).status, 200);
+});
+
+t.test('streams beyond what a connection may have are refused', async (t) => {
+  const running = await startHttp2(t, files, { streamsMax: 4 });
+  const raw = await RawSession.open(t, running);
+  raw.send(frame(type.settings, 0, 0, Buffer.concat([Buffer.from([0, 4]), u32(0)])));
+  for (const stream of [1, 3, 5, 7, 9]) raw.get(stream, '/large.bin');
+  t.equal(await raw.reset(9), codes.refusedStream);
+  raw.send(frame(type.reset, 0, 1, u32(codes.cancel)));
+  raw.get(11, '/nothing');
+  t.ok(await raw.wait((of) => of.stream === 11 && of.type === type.headers), 'one has gone');
+});
+
+t.test('a window that stays shut', async (t) => {
+  const running = await startHttp2(t, files, { stallTimeoutMs: 300 });
+  const raw = await RawSession.open(t, running);
+  raw.send(frame(type.settings, 0, 0, Buffer.concat([Buffer.from([0, 4]), u32(1000)])));
+  raw.get(1, '/large.bin');
+  await raw.wait((of) => of.stream === 1 && of.type === type.data);
+  raw.get(3, '/');
+  t.equal((await raw.end(3)).toString(), '<p>hello</p>', 'it holds up nobody');
+  t.equal(await raw.reset(1), codes.cancel);
+  t.equal(raw.dataOf(1).length, 1000, 'not a byte more than the window');
+  t.equal(http2Figures(running).streams.stalled, 1);
+  raw.get(5, '/');
+  t.equal((await raw.end(5)).toString(), '<p>hello</p>', 'and the connection goes on');
+});
+
+t.test('a connection window that stays shut', async (t) => {
+  const running = await startHttp2(t, files, { stallTimeoutMs: 300 });
+  const raw = await RawSession.open(t, running);
+  for (const stream of [1, 3]) raw.get(stream, '/large.bin');
+  t.same([await raw.reset(1), await raw.reset(3)], [codes.cancel, codes.cancel]);
+  t.equal(raw.dataOf(1).length + raw.dataOf(3).length, 65_535);
+});
+
+t.test('a body that does not come to its end', async (t) => {
+  const running = await startHttp2(t, files, { requestTimeoutMs: 300 });
+  const raw = await RawSession.open(t, running);
+  raw.send(frame(type.headers, flag.endHeaders, 1, fieldBlock(requestFields('/'))));
+  raw.send(frame(type.data, 0, 1, Buffer.from('some')));
+  t.equal(await raw.reset(1), codes.cancel);
+});
+
+t.test('no preface, no HTTP/2', async (t) => {
+  const running = await startHttp2(t, files);
+  const raw = await RawSession.open(t, running, Buffer.from('GET / HTTP/1.1\r\nHost: x\r\n\r\n'));
+  await raw.ended();
+  t.equal((await get(running)).status, 200);
+});
+
+t.test('an idle connection', async (t) => {
+  const running = await startHttp2(t, files, { idleTimeoutMs: 300 });
+  const raw = await RawSession.open(t, running);
+  raw.get(1, '/');
+  await raw.end(1);
+  t.equal(await raw.goAway(), codes.noError);
+  await raw.ended();
+});
+
+t.test('as many requests as a connection may have', async (t) => {
+  const running = await startHttp2(t, files, { requestsPerConnectionMax: 3 });
+  const raw = await RawSession.open(t, running, Buffer.concat([preface]));
+  for (const stream of [1, 3, 5]) raw.get(stream, '/');
+  for (const stream of [1, 3, 5]) t.equal((await raw.end(stream)).toString(), '<p>hello</p>');
+  t.equal(await raw.goAway(), codes.noError);
+  await raw.ended();
+});
+
+t.test('the table is full: who is idle makes room', async (t) => {
+  const running = await startHttp2(t, files, { connectionsMax: 2 });
+  const idle = await RawSession.open(t, running);
+  idle.get(1, '/');
+  await idle.end(1);
+  const busy = await RawSession.open(t, running);
+  busy.get(1, '/large.bin');
+  await busy.wait((of) => of.type === type.data);
+  const third = await RawSession.open(t, running);
+  third.get(1, '/');
+  t.equal((await third.end(1)).toString(), '<p>hello</p>');
+  t.equal(await idle.goAway(), codes.noError, 'it is told');
+  t.notOk(busy.isEnded);
+});
