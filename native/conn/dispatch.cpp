@@ -169,9 +169,9 @@ void on_watch(Services& s, Connection& c, const ring::Completion& completion) {
 }  // namespace
 
 const char* const kStateNames[kStates] = {
-    "free",      "handshake", "read_head", "read_body", "await_streams", "streams",
-    "receive",   "open_file", "connect",   "exchange",  "tunnel",        "respond",
-    "splice",    "close_notify", "settle", "linger",    "join"};
+    "free",    "handshake",    "read_head", "read_body", "await_streams", "streams",
+    "receive", "open_file",    "connect",   "exchange",  "tunnel",        "respond",
+    "splice",  "close_notify", "settle",    "linger",    "join"};
 
 const char* const kOverdueNames[kOverdues] = {"handshake", "head", "idle", "request", "stall"};
 
@@ -219,12 +219,13 @@ void enter(Services& s, Connection& c, State next) {
 void on_completion(Services& s, const ring::Completion& completion) {
   const ring::Token token = completion.token;
   if (token.kind == ring::Kind::Upstream) {
-    if (Request* owner = on_upstream_completion(s, completion)) run(s, *owner->connection);
-    return;
+    Request* owner = on_upstream_completion(s, completion);
+    if (owner == nullptr) return;
+    if (owner->stream != nullptr) queue_stream(*owner->stream);
+    return run(s, *owner->connection);
   }
   if (token.slot >= limits::kFirstStreamSlot) {
-    if (Connection* owner = on_stream_operation(s, completion, on_operation))
-      return run(s, *owner);
+    if (Connection* owner = on_stream_operation(s, completion, on_operation)) return run(s, *owner);
     s.figures.stale_completions.add();
     if (token.kind == ring::Kind::OpenFile && completion.result >= 0)
       os::close_fd(completion.result);
@@ -316,8 +317,8 @@ void abort_all(Services& s) {
   for (Connection& c : s.slots) {
     if (c.state == State::Free || c.state == State::Join) continue;
     const bool delivered = os::unacknowledged_bytes(c.socket) == 0;
-    const bool reads = c.state == State::ReadHead || c.state == State::ReadBody ||
-                       c.state == State::AwaitStreams;
+    const bool reads =
+        c.state == State::ReadHead || c.state == State::ReadBody || c.state == State::AwaitStreams;
     if (c.state == State::Handshake || (reads && !c.served)) {
       abort(s, c, Ending::NotServed);
     } else {

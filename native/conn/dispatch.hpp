@@ -58,11 +58,13 @@ Turn settle(Services& s, Connection& c);
 Turn linger(Services& s, Connection& c);
 Turn join(Services& s, Connection& c);
 
-// HTTP/2, for dispatch.cpp. What the ring has done for one of its streams: the connection that is to
-// be run, or null for a stream that is gone.
+// HTTP/2, for dispatch.cpp. What the ring has done for one of its streams: the connection that is
+// to be run, or null for a stream that is gone.
 Connection* on_stream_operation(Services& s, const ring::Completion& completion,
                                 void (*take)(Request&, const ring::Completion&));
 void tick_streams(Connection& c);
+void queue_stream(Stream& stream);  // to be run with its connection
+Turn finish_stream_response(Services& s, Stream& stream);
 void on_http2_deadline(Services& s, Connection& c);
 // From now on something is being sent to the peer: c.stall_due_ms is when it is judged.
 void start_stall_clock(const Services& s, Connection& c);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The client's end of an exchange, over HTTP/1.1: what is ready goes to its socket, and from there
-// comes more of the request. See exchange.hpp.
+// The client's end of an exchange, over HTTP/1.1 (h2/exchange.cpp has streams'): what is ready goes
+// to its socket, and from there comes more of the request. See exchange.hpp.
 #include <algorithm>
 #include <utility>
 
@@ -54,6 +54,10 @@ void head_leaves(Services& s, Request& r) {
 }  // namespace
 
 Flow send_ready(Services& s, Request& r) {
+  if (r.stream != nullptr) {
+    head_leaves(s, r);
+    return send_ready_frames(s, r);
+  }
   Connection& c = *r.connection;
   while (has_unsent(r)) {
     const size_t bytes = output_of(r).empty() ? r.exchange->direct_bytes : output_of(r).size();
@@ -78,7 +82,8 @@ Flow send_ready(Services& s, Request& r) {
 Flow splice_received(Services& s, Request& r) {
   Connection& c = *r.connection;
   Exchange& x = *r.exchange;
-  if (!c.offloaded || !s.kernel.splices_received || !c.readable) return Flow::Moved;
+  if (r.stream != nullptr || !c.offloaded || !s.kernel.splices_received || !c.readable)
+    return Flow::Moved;
   if (!x.pipe) x.pipe = s.pipes.take();
   if (!x.pipe) return Flow::Moved;
   const auto bytes =
@@ -100,6 +105,7 @@ Flow splice_received(Services& s, Request& r) {
 }
 
 Flow watch_client(Services& s, Request& r) {
+  if (r.stream != nullptr) return Flow::Blocked;  // its end is told
   Connection& c = *r.connection;
   Exchange& x = *r.exchange;
   Span& input = input_of(r);
@@ -121,6 +127,7 @@ Flow watch_client(Services& s, Request& r) {
 }
 
 Flow receive_more(Services& s, Request& r) {
+  if (r.stream != nullptr) return take_stream_body(s, r);
   Connection& c = *r.connection;
   if (c.peer_done && !r.exchange->request_over) {
     abort(s, r, Ending::PeerGone);  // the request is not whole, and never will be
@@ -134,6 +141,7 @@ Flow receive_more(Services& s, Request& r) {
 }
 
 bool client_owes(Request& r) {
+  if (r.stream != nullptr) return stream_client_owes(r);
   Connection& c = *r.connection;
   Exchange& x = *r.exchange;
   if (!x.measured) return false;

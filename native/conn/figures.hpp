@@ -43,7 +43,8 @@ struct Figures {
   Counter aborted_in[kStates];                // by the state that gave up
   Counter drained, aborted, peer_gone, drain_last_ms, drain_max_ms;
   Counter drain_last_at_ms;  // base::now_ms() when the last drain ended
-  // HTTP/2: connections that agreed on it, ever; streams open now, ever, and refused; what was reset.
+  // HTTP/2: connections that agreed on it, ever; streams open now, ever, and refused; what was
+  // reset.
   Counter http2_connections, streams_open, streams_ever, streams_refused;
   Counter streams_reset_by_us, streams_reset_by_peer, streams_stalled, streams_malformed;
   Counter http2_floods[kHttp2Floods];

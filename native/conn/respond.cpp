@@ -3,7 +3,6 @@
 // request, or the drain.
 #include <errno.h>
 
-#include "base/assert.hpp"
 #include "conn/dispatch.hpp"
 #include "conn/send_failure.hpp"
 #include "conn/stream.hpp"
@@ -41,8 +40,8 @@ Turn respond(Services& s, Connection& c) {
 }
 
 Turn finish_response(Services& s, Request& r) {
+  if (r.stream != nullptr) return finish_stream_response(s, *r.stream);
   Connection& c = *r.connection;
-  SPLICED_ASSERT(r.stream == nullptr);
   r.file.reset();
   r.witness.reset();
   if (r.pipe) s.pipes.give(std::move(r.pipe), r.pipe_bytes == 0);

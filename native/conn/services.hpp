@@ -83,7 +83,7 @@ struct Services {
         share(own),
         slots(slots_max(o)),
         waiting(slots),
-        upstreams(slots_max(o)),
+        upstreams(slots_max(o) + limits::kEngineStreamsMax),
         stream_slots(limits::kEngineStreamsMax) {}
 
   const Options options;

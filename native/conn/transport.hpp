@@ -41,6 +41,11 @@ inline void set_deadline(Services& s, Request& r, uint64_t at_ms) {
   else
     s.set_deadline(*r.connection, at_ms);
 }
+// A body that belongs to a backend was kept for it. Over HTTP/2 that was decided when the head
+// came, and another site may be served since.
+inline bool keeps_body(const Request& r) {
+  return r.stream == nullptr || r.stream->keeps_body;
+}
 // Over HTTP/2 this kind of route is not served yet: the client is told to come by HTTP/1.1
 // (RFC 9113 7, HTTP_1_1_REQUIRED). False: it did.
 bool require_http11(Services& s, Request& r);
@@ -77,6 +82,10 @@ inline const Span& input_of(const Request& r) {
 inline Span& output_of(Request& r) {
   return r.stream != nullptr ? r.stream->output : r.connection->output;
 }
+// A final response's head has been put into the output.
+inline void head_is_written(Request& r) {
+  if (r.stream != nullptr) r.stream->head_end = r.stream->output.end;
+}
 // The response's head goes there, in HTTP/1.1's form for both.
 inline void write_head(Services& s, Request& r, const http::ResponseHead& head) {
   Span& output = output_of(r);
@@ -84,7 +93,7 @@ inline void write_head(Services& s, Request& r, const http::ResponseHead& head) 
   const size_t bytes = http::format_head(head, output.tail(), output.room());
   SPLICED_ASSERT(bytes > 0);  // http/response.hpp bounds every head
   output.end += bytes;
-  if (r.stream != nullptr) r.stream->head_end = output.end;
+  head_is_written(r);
 }
 
 // The client, and what it came by.
@@ -102,6 +111,15 @@ inline bool is_canary(const Request& r) {
 }
 inline bool is_offloaded(const Request& r) {  // the kernel encrypts: pages and pipes can be sent
   return r.connection->offloaded;
+}
+// What a backend sends may go from its socket to the client's by a pipe; over HTTP/2 it goes by way
+// of the output.
+inline bool relays_by_pipe(const Request& r) {
+  return is_offloaded(r) && r.stream == nullptr;
+}
+// Over HTTP/2 frames say where a body ends (RFC 9113 8.2.2: no transfer coding).
+inline bool frames_bodies(const Request& r) {
+  return r.stream != nullptr;
 }
 inline bool client_hung_up(const Request& r) {  // nobody is there any more
   return r.connection->peer_hung_up;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The connections that wait for their peer (Handshake, ReadHead, ReadBody,
-// AwaitStreams), the longest waiting first: a list through the slots themselves. Only enter() changes it (dispatch.cpp); admission.cpp
-// looks for one that can make room.
+// AwaitStreams), the longest waiting first: a list through the slots themselves. Only enter()
+// changes it (dispatch.cpp); admission.cpp looks for one that can make room.
 #pragma once
 #include <cstdint>
 

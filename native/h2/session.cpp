@@ -125,6 +125,19 @@ struct Glue {
     return static_cast<abi::Session*>(session.session_);
   }
 
+  // nghttp2 copies what they show, names in lower case.
+  static std::vector<abi::Field> fields_of(const std::vector<Field>& fields) {
+    std::vector<abi::Field> views;
+    views.reserve(fields.size());
+    const auto bytes_of = [](std::string_view text) {
+      return reinterpret_cast<uint8_t*>(const_cast<char*>(text.data()));
+    };
+    for (const Field& field : fields)
+      views.push_back(
+          {bytes_of(field.name), bytes_of(field.value), field.name.size(), field.value.size(), 0});
+    return views;
+  }
+
   static abi::Callbacks* make_callbacks() {
     const Library& l = *library();
     abi::Callbacks* callbacks = nullptr;
@@ -204,19 +217,17 @@ bool Session::wants_to_write() const {
 }
 
 bool Session::respond(int32_t id, const std::vector<Field>& fields, bool has_body) {
-  std::vector<abi::Field> sent;
-  sent.reserve(fields.size());
-  const auto bytes_of = [](std::string_view text) {
-    return reinterpret_cast<uint8_t*>(const_cast<char*>(text.data()));
-  };
-  for (const Field& field : fields)
-    sent.push_back(
-        {bytes_of(field.name), bytes_of(field.value), field.name.size(), field.value.size(), 0});
+  const std::vector<abi::Field> sent = Glue::fields_of(fields);
   abi::DataProvider body{};
   body.source.pointer = library()->stream_data(Glue::of(*this), id);
   body.read = Glue::read;
   return library()->submit_response(Glue::of(*this), id, sent.data(), sent.size(),
                                     has_body ? &body : nullptr) == 0;
+}
+
+void Session::inform(int32_t id, const std::vector<Field>& fields) {
+  const std::vector<abi::Field> sent = Glue::fields_of(fields);
+  library()->submit_headers(Glue::of(*this), 0, id, nullptr, sent.data(), sent.size(), nullptr);
 }
 
 // RFC 9218 10 lets a server share among streams of one urgency as it likes: all alike, so that a

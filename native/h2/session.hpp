@@ -101,6 +101,8 @@ class Session {
   bool wants_to_read() const;
   bool wants_to_write() const;
 
+  // An interim response (RFC 9110 15.2).
+  void inform(int32_t id, const std::vector<Field>& fields);
   // The fields in lower case or not; without a body the stream ends with them.
   bool respond(int32_t id, const std::vector<Field>& fields, bool has_body);
   void resume(int32_t id);

@@ -7,11 +7,14 @@ import { runInGuest } from './host/contract.js';
 import { prepare } from './host/prepare.js';
 
 const contract = ['floods', 'tls-extensions'].map((name) => `contract/${name}`);
+const http2 = ['http2', 'http2-bounds', 'http2-close', 'http2-proxy'].map(
+  (name) => `contract/${name}`,
+);
 
 const unable = prepare();
 t.test('floods and extensions', { skip: unable ?? false }, (t) =>
   runInGuest(t, { contract, promotedMin: 20 }),
 );
 t.test('HTTP/2', { skip: unable ?? false }, (t) =>
-  runInGuest(t, { contract: ['contract/http2'], promotedMin: 10 }),
+  runInGuest(t, { contract: http2, promotedMin: 60 }),
 );

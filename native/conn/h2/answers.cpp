@@ -5,6 +5,7 @@
 
 #include "base/assert.hpp"
 #include "conn/h2/mux.hpp"
+#include "conn/request/exchange.hpp"
 #include "conn/transport.hpp"
 #include "http/fields.hpp"
 
@@ -26,18 +27,27 @@ std::vector<h2::Field> fields_of(std::string_view head) {
 
 }  // namespace
 
+void inform_client(Services&, Request& r) {
+  Stream& st = *r.stream;
+  const std::string_view head{st.output.data(), st.output.size()};
+  r.connection->h2->session->inform(st.id, fields_of(head));
+  st.output.begin = st.output.end = 0;
+}
+
 void submit_response(Services& s, Stream& st) {
   Request& r = st.request;
   Mux& m = *r.connection->h2;
   SPLICED_ASSERT(!st.answered && st.head_end > st.output.begin);
   const std::string_view head{st.output.data(), st.head_end - st.output.begin};
-  const bool has_body = st.output.end > st.head_end || r.body_remaining > 0 || r.parts != nullptr;
+  const bool to_come = r.exchange && !r.exchange->response_over;
+  const bool has_body =
+      st.output.end > st.head_end || r.body_remaining > 0 || r.parts != nullptr || to_come;
   st.answered = true;
   const bool sent = m.session->respond(st.id, fields_of(head), has_body);
   st.output.begin = st.head_end;
   if (st.output.empty()) st.output.release(s.buffers);
   if (!sent) return abort(s, st);
-  enter(s, st, State::Splice);
+  if (!r.exchange) enter(s, st, State::Splice);
   // A client whose certificate is to be judged anew, or who has had its share of requests.
   if (st.accepted && !r.keep_alive && !s.stopping) m.end_gracefully();
 }

@@ -9,6 +9,7 @@
 
 #include "base/assert.hpp"
 #include "conn/h2/mux.hpp"
+#include "conn/request/exchange.hpp"
 #include "conn/request/file_body.hpp"
 #include "conn/transport.hpp"
 #include "files/residency.hpp"
@@ -39,6 +40,7 @@ bool lacks_pipe(const Mux& m, Request& r) {
 
 bool is_whole(const Stream& st) {
   const Request& r = st.request;
+  if (r.exchange && !r.exchange->response_over) return false;
   return r.pipe_bytes + r.body_remaining == 0 && !r.parts;
 }
 
@@ -74,6 +76,7 @@ Piece find_piece(Services& s, Mux& m, Stream& st, size_t most) {
   }
   for (;;) {
     if (!st.output.empty()) return from_memory(m, st, most);
+    if (r.exchange) return {};  // what the backend has said is gone; run_stream() has more
     const uint64_t left = r.pipe_bytes + r.body_remaining;
     if (left == 0 && !r.parts) return {Piece::Verdict::Ready, 0, true};
     if (left == 0) {
@@ -130,7 +133,9 @@ void Mux::on_data_frame(void* stream, const char* head, size_t bytes) {
   if (bytes > 0) std::memcpy(c.output.tail(), st.output.data(), bytes);
   c.output.end += bytes;
   st.output.begin += bytes;
-  if (st.output.empty()) st.output.release(s.buffers);
+  if (!st.output.empty()) return;
+  st.output.release(s.buffers);
+  if (st.request.exchange) queue(st);
 }
 
 }  // namespace spliced::conn

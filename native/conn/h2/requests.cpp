@@ -27,7 +27,7 @@ size_t buffers_of(const Mux& m) {
 
 bool waits_for_body(const Services& s, const Stream& st, const http::RequestHead& head) {
   return head.has_body && !st.ended && !head.expect_continue &&
-         head.content_length <= s.options.discarded_body_bytes_max && !goes_to_backend(s, head);
+         head.content_length <= s.options.discarded_body_bytes_max && !st.keeps_body;
 }
 
 }  // namespace
@@ -51,6 +51,7 @@ void begin_stream(Services& s, Stream& st) {
     st.fields = http::RequestFields();
     r.head_bytes = result.consumed;
     st.accepted = true;
+    st.keeps_body = head.has_body && goes_to_backend(s, head);
     if (waits_for_body(s, st, head)) return enter(s, st, State::ReadBody);
   }
   st.complete = true;

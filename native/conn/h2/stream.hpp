@@ -26,7 +26,8 @@ struct Stream {
   const int32_t id;
   Request request;
   // ReadHead, ReadBody (the body is forgotten), then those that are a request's; Splice: the
-  // response is on its way; Join: the ring has still something of it.
+  // response is on its way; Linger: it is out, and the rest of the request is forgotten; Join: it
+  // is reset or closed, and the ring has perhaps something of it.
   State state = State::ReadHead;
   uint32_t inflight = 0;
 
@@ -34,7 +35,11 @@ struct Stream {
   http::RequestFields fields;  // until its head is complete
   std::string head;            // as HTTP/1.1 has it, until it is consumed
   Span input;                  // of its body, where somebody takes it
+  bool keeps_body = false;     // for a backend; else it is forgotten
+  std::string body;            // of it, what came and was not taken yet; bounded by the window
+  bool body_ended = false;     // its end is in `input` too
   uint64_t discarded_bytes = 0;
+  size_t held_bytes = 0;  // of what was forgotten, what still counts in the windows
   bool ended = false;     // its last byte came
   bool complete = false;  // all that is waited for is there
   bool admitted = false;  // it has begun: its buffers count

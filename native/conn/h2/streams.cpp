@@ -20,6 +20,8 @@ uint64_t first_deadline(const Services& s, const Stream& st) {
       return 0;
     case State::ReadBody:
       return st.request.began_ms + s.options.request_timeout_ms;
+    case State::Linger:
+      return s.now_ms + s.options.linger_timeout_ms;
     default:
       return s.now_ms + s.options.stall_timeout_ms;
   }
@@ -38,6 +40,7 @@ void release(Services& s, Stream& st) {
 
 void destroy(Services& s, Mux& m, Stream& st) {
   SPLICED_ASSERT(st.inflight == 0);
+  if (const size_t held = st.body.size() + st.held_bytes) m.session->consume_for_others(held);
   if (!st.closed) {
     m.open--;
     s.figures.streams_open.sub();
@@ -107,6 +110,8 @@ void end_if_due(Services& s, Connection& c) {
   if (m.end_announced_ms == 0) {
     m.session->announce_end();
     m.end_announced_ms = s.now_ms;
+    for (Stream* st : m.streams)  // event streams end
+      if (st->request.exchange) m.queue(*st);
   } else if (s.now_ms - m.end_announced_ms >= limits::kGoAwayGraceMs) {
     m.end_gracefully();
   }
@@ -141,7 +146,40 @@ Turn settle_state(Services& s, Connection& c, bool more) {
   return Turn::Wait;
 }
 
+Turn step(Services& s, Stream& st) {
+  switch (st.state) {
+    case State::ReadHead:
+    case State::ReadBody:
+      begin_stream(s, st);
+      return st.state == State::Respond ? Turn::Again : Turn::Wait;
+    case State::OpenFile:
+      return open_file(s, st.request);
+    case State::Connect:
+      return connect_to_upstream(s, st.request);
+    case State::Exchange:
+      return exchange(s, st.request);
+    case State::Respond:
+      submit_response(s, st);
+      return Turn::Wait;
+    case State::Splice:
+      st.request.connection->h2->wake(st);
+      return Turn::Wait;
+    default:
+      return Turn::Wait;
+  }
+}
+
 }  // namespace
+
+void queue_stream(Stream& st) {
+  st.request.connection->h2->queue(st);
+}
+
+// What is left of it is in the output, or nothing but its end.
+Turn finish_stream_response(Services& s, Stream& st) {
+  enter(s, st, State::Splice);
+  return Turn::Again;
+}
 
 void EndMux::operator()(Mux* mux) const {
   delete mux;
@@ -200,24 +238,10 @@ void destroy_streams(Services& s, Mux& m) {
 }
 
 void run_stream(Services& s, Stream& st) {
-  Request& r = st.request;
-  Mux& m = *r.connection->h2;
   st.ticks = false;
-  switch (st.state) {
-    case State::ReadHead:
-    case State::ReadBody:
-      begin_stream(s, st);
-      break;
-    case State::OpenFile:
-      (void)open_file(s, r);
-      break;
-    case State::Splice:
-      m.wake(st);
-      break;
-    default:
-      break;
-  }
-  if (st.state == State::Respond) submit_response(s, st);
+  Turn turn = Turn::Again;
+  for (int i = 0; turn == Turn::Again && i < limits::kStepsPerTurn; i++) turn = step(s, st);
+  if (turn != Turn::Wait) st.request.connection->h2->queue(st);
 }
 
 Turn streams(Services& s, Connection& c) {

@@ -6,6 +6,7 @@
 #include <algorithm>
 
 #include "conn/h2/mux.hpp"
+#include "conn/request/exchange.hpp"
 #include "conn/transport.hpp"
 
 namespace spliced::conn {
@@ -30,6 +31,13 @@ bool is_stalled(const Services& s, const Mux& m, const Stream& st) {
   return sent == 0 || sent < elapsed_ms * s.options.send_rate_min_bytes_per_s / 1000;
 }
 
+void give_up(Services& s, Mux& m, Stream& st) {
+  count(s, Overdue::Stall);
+  s.figures.streams_stalled.add();
+  m.session->reset(st.id, h2::Code::Cancel);
+  enter(s, st, State::Join);
+}
+
 void judge(Services& s, Mux& m, Stream& st) {
   switch (st.state) {
     case State::ReadHead:
@@ -37,15 +45,22 @@ void judge(Services& s, Mux& m, Stream& st) {
       count(s, Overdue::Request);
       m.session->reset(st.id, h2::Code::Cancel);
       return enter(s, st, State::Join);
+    case State::Linger:
+      m.session->reset(st.id, h2::Code::NoError);
+      return enter(s, st, State::Join);
     case State::OpenFile:
       return abort(s, st);
     case State::Splice:
-      if (is_stalled(s, m, st)) {
-        count(s, Overdue::Stall);
-        s.figures.streams_stalled.add();
-        m.session->reset(st.id, h2::Code::Cancel);
-        return enter(s, st, State::Join);
+      if (is_stalled(s, m, st)) return give_up(s, m, st);
+      return enter(s, st, st.state);
+    case State::Connect:
+    case State::Exchange:
+      if (!client_owes(st.request)) {
+        m.queue(st);  // there may be an answer to send
+        return on_exchange_deadline(s, st.request);
       }
+      if (is_stalled(s, m, st)) return give_up(s, m, st);
+      st.request.exchange->heard_ms = s.now_ms;  // the backend could not be heard
       return enter(s, st, st.state);
     default:
       return;

@@ -207,7 +207,7 @@ Flow refuse_exchange(Services& s, Request& r, uint16_t status) {
     abort(s, r, Ending::Aborted);
     return Flow::Ended;
   }
-  if (!x.request_over) r.keep_alive = false;
+  if (!x.request_over && !frames_bodies(r)) r.keep_alive = false;
   respond_unavailable(s, r, status, x.method, x.wants_html);
   release_exchange(s, r);
   return Flow::Ended;

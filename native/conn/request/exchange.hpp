@@ -106,6 +106,13 @@ Flow watch_client(Services& s, Request& r);
 // as that of any response (deadline.cpp), over all that the backend sends meanwhile.
 bool client_owes(Request& r);
 
+// HTTP/2, h2/exchange.cpp: these four for a stream, and an interim response (RFC 9110 15.2) that is
+// in the output.
+Flow send_ready_frames(Services& s, Request& r);
+Flow take_stream_body(Services& s, Request& r);
+bool stream_client_owes(const Request& r);
+void inform_client(Services& s, Request& r);
+
 // tunnel.cpp: Exchange -> Tunnel; the 101 is in the output.
 void begin_tunnel(Services& s, Request& r);
 

@@ -36,6 +36,7 @@ Flow take_interim(Services& s, Request& r, std::string_view head,
   if (x.client_minor_version > 0) {  // RFC 9110 15.2
     output.hold(s.buffers);
     output.end += http::format_relayed_head(head, parsed, {}, output.tail(), output.room());
+    if (frames_bodies(r)) inform_client(s, r);
   }
   x.from_upstream.begin += head.size();
   return Flow::Moved;
@@ -45,7 +46,7 @@ Flow take_final(Services& s, Request& r, std::string_view head, const http::Upst
   Exchange& x = *r.exchange;
   Span& output = output_of(r);
   x.from = http::framing_of(parsed, x.method == http::Method::Head);
-  x.to = http::framing_to_client(x.from, x.client_minor_version);
+  x.to = http::framing_to_client(x.from, frames_bodies(r) ? 0 : x.client_minor_version);
   x.event_stream = parsed.is_event_stream && x.from != Framing::None;
   // A body that this response must not have may come all the same, and would be read as the next
   // one's answer: such a connection is not used again.
@@ -56,7 +57,8 @@ Flow take_final(Services& s, Request& r, std::string_view head, const http::Upst
   x.response_over =
       x.from == Framing::None || (x.from == Framing::Length && x.response_body.done());
   // An answer before the end of the request: where that ends, nobody will know.
-  if (x.to == Framing::Close || s.stopping || x.request_given_up) r.keep_alive = false;
+  const bool ends = x.to == Framing::Close || s.stopping || x.request_given_up;
+  if (ends && !frames_bodies(r)) r.keep_alive = false;
   http::Relay how;
   how.framing = x.to;
   how.keep_alive = r.keep_alive;
@@ -66,6 +68,7 @@ Flow take_final(Services& s, Request& r, std::string_view head, const http::Upst
   const size_t bytes = http::format_relayed_head(head, parsed, how, output.tail(), output.room());
   if (bytes == 0) return fail_exchange(s, r, UpstreamFailure::BadHead);
   output.end += bytes;
+  head_is_written(r);
   x.from_upstream.begin += head.size();
   x.head_done = true;
   x.status = parsed.status;
@@ -198,7 +201,7 @@ Flow relay_plain(Services& s, Request& r) {
 
 bool splices(const Request& r) {
   const Exchange& x = *r.exchange;
-  if (!is_offloaded(r) || x.from != Framing::Length || !x.from_upstream.empty()) return false;
+  if (!relays_by_pipe(r) || x.from != Framing::Length || !x.from_upstream.empty()) return false;
   return r.pipe_bytes > 0 || x.response_body.content_left() >= limits::kProxySpliceBytesMin;
 }
 
@@ -267,7 +270,7 @@ Flow relay_body(Services& s, Request& r) {
 }
 
 Flow finish(Services& s, Request& r) {
-  if (!r.exchange->request_over) r.keep_alive = false;
+  if (!r.exchange->request_over && !frames_bodies(r)) r.keep_alive = false;
   release_exchange(s, r);
   (void)finish_response(s, r);
   return Flow::Ended;

@@ -133,7 +133,7 @@ void serve_static(Services& s, Request& r, const http::RequestHead& request, std
 }
 
 void serve_proxy(Services& s, Request& r, const http::RequestHead& request, std::string_view host) {
-  if (require_http11(s, r)) return;
+  if (request.has_body && !keeps_body(r)) return abort(s, r, Ending::Aborted);
   r.body = http::BodyReader();  // not read here: the exchange knows whether it was, at its end
   r.keep_alive = may_persist(s, r, request);
   begin_proxy(s, r, request, host);

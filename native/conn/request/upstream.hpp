@@ -36,11 +36,11 @@ struct Upstream {
   uint64_t idle_until_ms = 0;
 };
 
-// All of an engine: every client's connection may have one, and some are idle.
+// All of an engine: every request may have one, and some are idle.
 struct Upstreams {
   // Those that are ending have a place of their own: a burst of them comes with a burst of new
   // ones.
-  explicit Upstreams(size_t clients) : slots(2 * clients + limits::kUpstreamsIdleMax) {}
+  explicit Upstreams(size_t requests) : slots(2 * requests + limits::kUpstreamsIdleMax) {}
 
   base::SlotTable<Upstream> slots;
   std::vector<uint32_t> idle;  // the longest idle first; at most limits::kUpstreamsIdleMax
