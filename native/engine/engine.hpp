@@ -42,8 +42,10 @@ class Engine {
   [[nodiscard]] bool close(uint32_t wait_ms);
   // os/thread.hpp has the letters. Any thread.
   char thread_state() const { return thread_.state(); }
-  // Turns that the loop has made. Any thread, without a lock.
+  // Turns that the loop has made: none while there is nothing to do. Any thread, without a lock.
   uint64_t heartbeat() const { return heartbeat_.get(); }
+  // Its stop is over, and the loop turns no more. Likewise.
+  bool has_ended() const { return has_ended_.load(std::memory_order_relaxed); }
   const conn::Figures& figures() const { return figures_; }  // any thread
   conn::Occupancy::Share& share() { return *share_; }
   // Empty until the ring is open.
@@ -115,6 +117,7 @@ class Engine {
   bool takes_arrivals_ = true;  // guarded by mailbox_mutex_
   ring::Ring* ring_ = nullptr;  // to wake; null while the thread does not run; likewise guarded
   std::atomic<bool> replaced_{false};
+  std::atomic<bool> has_ended_{false};
 
   // Of the stop, on the engine's thread.
   std::optional<uint64_t> stop_by_ms_;

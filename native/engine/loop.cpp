@@ -63,6 +63,7 @@ void Engine::run() {
     std::lock_guard<std::mutex> lock(mailbox_mutex_);
     ring_ = nullptr;
   }
+  has_ended_.store(true, std::memory_order_relaxed);
   Event stopped;
   stopped.type = Event::Type::Stopped;
   stopped.drained = figures_.drained.get() - drained_before_;

@@ -123,8 +123,8 @@ bool Service::replace_site(const SiteOptions& options, Failure& failure) {
   return true;
 }
 
-void Service::ping() {
-  post_all([](Engine::Mailbox&) {});
+void Service::ping(size_t index) {
+  engine(index).post([](Engine::Mailbox&) {});
 }
 
 void Service::suspend_offload(bool suspended, std::string reason) {

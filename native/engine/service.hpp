@@ -60,8 +60,8 @@ class Service {
   size_t engines() const { return engines_.size(); }
   Engine& engine(size_t index) { return *engines_[index]; }
   size_t replaced() const { return replaced_.size(); }  // that have not ended
-  // Asks every engine for a turn.
-  void ping();
+  // Asks an engine for a turn.
+  void ping(size_t index);
   // Another engine in the place of this one, whose thread hangs: it keeps its connections, and ends
   // when it comes back (Event::Released). False, and nothing changed, without a thread (ETHREAD),
   // or when the service stops (ESTOPPED).

@@ -221,7 +221,10 @@ class ServiceObject : public Napi::ObjectWrap<ServiceObject> {
       throw_with_code(info.Env(), failure.code, failure.message);
   }
 
-  void ping(const Napi::CallbackInfo& info) { running(info).ping(); }
+  void ping(const Napi::CallbackInfo& info) {
+    engine::Service& service = running(info);
+    service.ping(engine_index(info, service, 0));
+  }
 
   Napi::Value pulse(const Napi::CallbackInfo& info) {
     return pulse_to_javascript(info.Env(), running(info));

@@ -42,6 +42,7 @@ Napi::Object pulse_to_javascript(Napi::Env env, engine::Service& service) {
     all.add(service.engine(i));
     Napi::Object entry = to_javascript(env, one);
     entry.Set("id", static_cast<double>(service.engine(i).id()));
+    entry.Set("hasEnded", service.engine(i).has_ended());
     engines.Set(i, entry);
   }
   Napi::Object out = to_javascript(env, all);

@@ -20,10 +20,10 @@ type ReleasedEvent = Extract<EngineEvent, { type: 'released' }>;
 export interface FailoverParts {
   engine: Pick<
     Engine,
-    'pulse' | 'ping' | 'stats' | 'threadState' | 'replaceEngine' | 'freeEngine' | 'setOffload'
+    'pulse' | 'stats' | 'threadState' | 'replaceEngine' | 'freeEngine' | 'setOffload'
   >;
   tlsOffload: 'auto' | 'off';
-  /** The thread stood still for so long, and in the kernel, when the engine is replaced. */
+  /** The thread stood still for so long, and in the kernel at every look, when the engine is replaced. */
   hangMs: number;
   log: Log;
   nowMs?: () => number;
@@ -31,8 +31,8 @@ export interface FailoverParts {
 
 interface Beat {
   heartbeat: number;
-  advancedAtMs: number;
-  looksInKernel: number;
+  /** Since when every look has found its thread waiting uninterruptibly, in the same turn. */
+  inKernelSinceMs: number | undefined;
 }
 
 interface Replaced {
@@ -72,22 +72,23 @@ export class Failover {
     if (this.#reason !== '') listener(this.#reason);
   }
 
-  /** The timer's work: do the threads turn, and if one does not, where does it stand? */
+  /**
+   * The timer's work: do the threads turn, and if one does not, where does it stand? One that has nothing
+   * to do waits interruptibly in its ring, so nobody is woken to be asked.
+   */
   look(): void {
     const { engine, hangMs } = this.#parts;
     const nowMs = this.#nowMs();
     for (const [index, { id, heartbeat, connections }] of engine.pulse().engines.entries()) {
-      this.#beats[index] ??= { heartbeat, advancedAtMs: nowMs, looksInKernel: 0 };
+      this.#beats[index] ??= { heartbeat: -1, inKernelSinceMs: undefined };
       const beat = this.#beats[index];
-      if (heartbeat !== beat.heartbeat) beat.advancedAtMs = nowMs;
+      const isInKernel = heartbeat === beat.heartbeat && engine.threadState(index) === 'D';
       beat.heartbeat = heartbeat;
-      const hungMs = nowMs - beat.advancedAtMs;
-      const isInKernel = hungMs >= hangMs && engine.threadState(index) === 'D';
-      beat.looksInKernel = isInKernel ? beat.looksInKernel + 1 : 0;
-      // Twice: a page that comes from a slow disk is a wait in the kernel too.
-      if (beat.looksInKernel >= 2) this.#consider(index, id, connections, hungMs);
+      if (isInKernel) beat.inKernelSinceMs ??= nowMs;
+      else beat.inKernelSinceMs = undefined;
+      const hungMs = nowMs - (beat.inKernelSinceMs ?? nowMs);
+      if (hungMs >= hangMs) this.#consider(index, id, connections, hungMs);
     }
-    engine.ping();
   }
 
   /** Its thread came back, and every connection of it has ended. */
@@ -115,7 +116,7 @@ export class Failover {
     }
     this.#reason = reason;
     this.#replaced.set(id, { index, sinceMs: this.#nowMs() - hungMs });
-    this.#beats[index] = { heartbeat: -1, advancedAtMs: this.#nowMs(), looksInKernel: 0 };
+    this.#beats[index] = { heartbeat: -1, inKernelSinceMs: undefined };
     const hung = Math.round(hungMs);
     log.error({ event: 'engine_replaced', reason, engine: index, hungMs: hung, connections });
     this.#onReplaced(reason);

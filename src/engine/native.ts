@@ -157,7 +157,7 @@ export const engineErrorCodes = [
 
 /** What the watchdog asks of an engine. Read from counters, without a lock. */
 export interface EnginePulse {
-  /** Turns that the engine's loop has made. It stands still while the engine is idle: ping(). */
+  /** Turns that the engine's loop has made. It stands still while there is nothing to do: ping(). */
   heartbeat: number;
   connections: number;
   /** Connections to which the cipher alone has owed bytes for 10 s; native/conn/stuck.cpp. */
@@ -169,7 +169,11 @@ export interface EnginePulse {
 
 /** The sums of the engines that serve, and each of them by its index. */
 export interface Pulse extends EnginePulse {
-  engines: (EnginePulse & { id: number })[];
+  engines: (EnginePulse & {
+    id: number;
+    /** Its stop is over: its loop turns no more. */
+    hasEnded: boolean;
+  })[];
   /** Engines that were replaced and have not ended. */
   enginesHanging: number;
 }
@@ -259,8 +263,8 @@ export interface Engine {
   replaceClientCertificates(clients: ClientCertificates | undefined): void;
   /** Other routes for the requests to come. Throws EROUTE or EROOT and keeps those that are. */
   replaceSite(site: SiteOptions): void;
-  /** Asks for a turn of the loop; pulse().heartbeat then advances. Returns at once. */
-  ping(): void;
+  /** Asks an engine for a turn of its loop; its heartbeat then advances. Returns at once. */
+  ping(index: number): void;
   pulse(): Pulse;
   /**
    * 'off': from the next turn new connections stay in user space (fall-back reason `suspended`), and

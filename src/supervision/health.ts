@@ -12,14 +12,13 @@ import { type Clock, systemClock, Watchdog, type WatchedEngine } from './watchdo
 /** The part of the engine that is needed here; engine/native.ts has the promises. */
 export interface HealthEngine extends CanaryEngine {
   stats(): string;
-  /** Asks every engine for a turn. */
-  ping(): void;
+  ping(index: number): void;
   pulse(): {
     ledgersStuck: number;
     enginesHanging: number;
     canariesOffloaded: number;
     /** By index. */
-    engines: { heartbeat: number; ledgersStuck: number }[];
+    engines: { heartbeat: number; ledgersStuck: number; hasEnded: boolean }[];
   };
   setOffload(mode: 'auto' | 'off', reason: string): void;
   annotate(name: string, json: string): void;
@@ -56,10 +55,10 @@ export function isHealthWatched(watchdogMs: number | undefined, statsJson: strin
   return watchdogMs !== undefined || (offload.mode === 'auto' && offload.kernel === 'available');
 }
 
-/** Each engine with its own heartbeat; one ping is for all. */
+/** Each engine with its own heartbeat. */
 const watchedEngines = (engine: HealthEngine): WatchedEngine[] =>
   engine.pulse().engines.map((first, index) => ({
-    ping: () => (index === 0 ? engine.ping() : undefined),
+    ping: () => engine.ping(index),
     pulse: () => engine.pulse().engines[index] ?? first,
   }));
 

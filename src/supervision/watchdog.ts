@@ -4,8 +4,10 @@
 //
 // With W for WatchdogSec, every bound is a share of W, so that the operator sets all with one value:
 //   W/4  between attestations: systemd wants one each W, so two may be late or missing.
-//   W/2  for a turn of the event loop or of an engine's loop: a turn under full load takes some
-//        seconds at most (256 handshakes of 10 ms), W is 30 s or more in the shipped unit.
+//   W/2  for a turn of the event loop, or of an engine's loop that was asked for one: a turn under full
+//        load takes some seconds at most (256 handshakes of 10 ms), W is 30 s or more in the shipped
+//        unit. Asked is only who has not turned since the last look: the canary, which comes as often,
+//        makes the others turn, and who is idle is not woken for nothing.
 //   W    for the age of the last right canary, each of which may itself take W/2.
 //   W/2  for a stuck ledger, beyond the 10 s after which native/conn/stuck.cpp calls it stuck.
 // So a service that is slow by less than its bounds is never killed, and one that hangs is killed
@@ -13,7 +15,7 @@
 
 export interface WatchedEngine {
   ping(): void;
-  pulse(): { heartbeat: number; ledgersStuck: number };
+  pulse(): { heartbeat: number; ledgersStuck: number; hasEnded: boolean };
 }
 
 export interface Clock {
@@ -69,7 +71,8 @@ export function takeWatchdogPeriod(env: NodeJS.ProcessEnv, pid: number): number 
 interface Beat {
   engine: WatchedEngine;
   heartbeat: number;
-  advancedAtMs: number;
+  /** Since when it owes the turn that it was asked for. */
+  askedAtMs: number | undefined;
 }
 
 export class Watchdog {
@@ -96,8 +99,7 @@ export class Watchdog {
     this.#canaryAtMs = nowMs;
     this.#beats = parts.engines.map((engine) => {
       const { heartbeat } = engine.pulse();
-      engine.ping();
-      return { engine, heartbeat, advancedAtMs: nowMs };
+      return { engine, heartbeat, askedAtMs: undefined };
     });
   }
 
@@ -153,15 +155,19 @@ export class Watchdog {
     this.#schedule(this.#parts.periodMs / share);
   }
 
-  /** Reads the engines' figures, and asks the idle ones for a turn until the next time. */
+  /** Reads the engines' figures, and asks those that have not turned for a turn. */
   #look(nowMs: number): void {
     let stuck = 0;
     for (const beat of this.#beats) {
-      const { heartbeat, ledgersStuck } = beat.engine.pulse();
+      const { heartbeat, ledgersStuck, hasEnded } = beat.engine.pulse();
       stuck += ledgersStuck;
-      if (heartbeat !== beat.heartbeat) beat.advancedAtMs = nowMs;
+      if (hasEnded || heartbeat !== beat.heartbeat) {
+        beat.askedAtMs = undefined;
+      } else {
+        beat.askedAtMs ??= nowMs;
+        beat.engine.ping();
+      }
       beat.heartbeat = heartbeat;
-      beat.engine.ping();
     }
     if (stuck === 0) this.#stuckSinceMs = undefined;
     else this.#stuckSinceMs ??= nowMs;
@@ -172,7 +178,8 @@ export class Watchdog {
     const half = periodMs / 2;
     const missing: Missing[] = [];
     if (this.#lagMs > half) missing.push('event_loop');
-    if (this.#beats.some(({ advancedAtMs }) => nowMs - advancedAtMs > half)) missing.push('engine');
+    const hangs = ({ askedAtMs = nowMs }: Beat): boolean => nowMs - askedAtMs >= half;
+    if (this.#beats.some(hangs)) missing.push('engine');
     if (this.#isStopping) return missing;
     if (nowMs - this.#canaryAtMs > periodMs) missing.push('canary');
     if (this.#stuckSinceMs !== undefined && nowMs - this.#stuckSinceMs >= half) {

@@ -5,7 +5,9 @@
 import { Agent } from 'node:https';
 import type { Socket } from 'node:net';
 import { type ConnectionOptions, connect, type TLSSocket } from 'node:tls';
+import { pino } from 'pino';
 import t, { type Test } from 'tap';
+import { Failover } from '../../src/engine/failover.js';
 import { get, type Running, startEngine } from './engine.js';
 
 interface EngineFigures {
@@ -26,6 +28,7 @@ interface Figures {
 const figuresOf = (running: Running): Figures => JSON.parse(running.engine.stats());
 const rings = ['auto', 'epoll'] as const;
 const files = { 'a.txt': 'hello' };
+const quiet = pino({ level: 'silent' }) as never;
 
 async function until(isTrue: () => boolean): Promise<void> {
   while (!isTrue()) await new Promise((resolve) => setTimeout(resolve, 5));
@@ -154,6 +157,29 @@ t.test('the figures are the sums, and a stop counts what all have drained', asyn
   t.match(await running.events.wait('stopped'), { drained: 9, aborted: 0 });
   t.equal(running.events.seen.filter(({ type }) => type === 'stopped').length, 1);
 });
+
+for (const ring of rings) {
+  t.test(`an idle engine is not woken to be looked after, and ends once (${ring})`, async (t) => {
+    const { engine, events } = await startEngine(t, files, { engines: 4, ring });
+    const failover = new Failover({ engine, tlsOffload: 'auto', hangMs: 5_000, log: quiet });
+    const turns = () => engine.pulse().engines.map(({ heartbeat }) => heartbeat);
+    // Whatever they still had to do at their start.
+    let before: number[] = [];
+    while (turns().join() !== before.join()) {
+      before = turns();
+      await new Promise((resolve) => setTimeout(resolve, 100));
+    }
+    for (let i = 0; i < 20; i += 1) {
+      failover.look();
+      await new Promise((resolve) => setTimeout(resolve, 20));
+    }
+    t.same(turns(), before);
+    t.ok(engine.pulse().engines.every(({ hasEnded }) => !hasEnded));
+    engine.stop(10_000);
+    await events.wait('stopped');
+    t.ok(engine.pulse().engines.every(({ hasEnded }) => hasEnded));
+  });
+}
 
 t.test('an engine that is replaced ends, the others serve, and no figure is lost', async (t) => {
   const running = await startEngine(t, files, { engines: 2 });

@@ -140,7 +140,7 @@ TEST_CASE("engines share clients while others look, suspend and replace settings
     for (int i = 0; i < 3; i++) clients.emplace_back([&, i] { visit(running, ends, i % 2 == 0); });
     engine::Failure failure;
     for (int i = 0; i < 20 || running.accepted() < 200; i++) {
-      service.ping();
+      service.ping(static_cast<size_t>(i) % 4);
       CHECK(service.status_json().size() > 100);
       service.suspend_offload(i % 2 == 0, "a test");
       CHECK(service.replace_certificates({new_certificate()}, failure));

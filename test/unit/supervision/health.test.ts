@@ -31,7 +31,7 @@ class TestEngine implements HealthEngine {
   }
   pulse() {
     const { heartbeat, ledgersStuck } = this;
-    const engines = [{ heartbeat, ledgersStuck }];
+    const engines = [{ heartbeat, ledgersStuck, hasEnded: false }];
     return { ledgersStuck, canariesOffloaded: 0, enginesHanging: 0, engines };
   }
   setOffload(mode: 'auto' | 'off', reason: string): void {

@@ -18,13 +18,17 @@ class TestEngine implements WatchedEngine {
   heartbeat = 0;
   ledgersStuck = 0;
   isHung = false;
+  hasEnded = false;
+  pings = 0;
 
   ping(): void {
+    this.pings += 1;
     if (!this.isHung) this.heartbeat += 1;
   }
 
   pulse() {
-    return { heartbeat: this.heartbeat, ledgersStuck: this.ledgersStuck };
+    const { heartbeat, ledgersStuck, hasEnded } = this;
+    return { heartbeat, ledgersStuck, hasEnded };
   }
 }
 
@@ -106,6 +110,33 @@ t.test('an engine whose turns take long, but less than the bound', async (t) => 
     engine.heartbeat += 1; // One turn in the time of two attestations.
   }
   t.same(withheld, []);
+});
+
+t.test('who turns by itself is not woken, and who is idle once in half a period', async (t) => {
+  const engines = [new TestEngine(), new TestEngine()];
+  const [busy, idle] = engines as [TestEngine, TestEngine];
+  const { withheld, live } = make(engines);
+  for (let i = 0; i < 40; i += 1) {
+    busy.heartbeat += 1;
+    await live(periodMs / 4);
+  }
+  t.equal(busy.pings, 0);
+  t.equal(idle.pings, 20);
+  t.same(withheld, []);
+});
+
+t.test('an engine whose stop is over is not missed while another drains', async (t) => {
+  const engines = [new TestEngine(), new TestEngine()];
+  const [ended, drains] = engines as [TestEngine, TestEngine];
+  const { withheld, clock, watchdog } = make(engines);
+  watchdog.beginStop();
+  ended.isHung = true;
+  ended.hasEnded = true;
+  await clock.advance(periodMs * 5);
+  t.same(withheld, []);
+  drains.isHung = true;
+  await clock.advance(periodMs * 2);
+  t.same(withheld, [['engine']]);
 });
 
 t.test('a canary that does not come back', async (t) => {
