@@ -21,6 +21,22 @@ export interface EngineFigures {
   pendingBytes: number;
 }
 
+/** By keys that are not in memory. */
+export interface SignatureFigures {
+  made: number;
+  failed: number;
+  /** At once: the key fails, or too many wait. */
+  turnedAway: number;
+  overdue: number;
+  /** Handshakes that had another certificate, because their key fails. */
+  takenOver: number;
+  waiting: number;
+  threads: number;
+  hanging: number;
+  /** Keys that do not sign now. */
+  failing: { key: string; reason: string; sinceMs: number }[];
+}
+
 export interface StatusDocument {
   version: string;
   uptimeMs: number;
@@ -47,6 +63,7 @@ export interface StatusDocument {
     controlRecords: number;
     recordLimitCloses: number;
     floods: Counts;
+    signatures: SignatureFigures;
   };
   http2: {
     offered: boolean;

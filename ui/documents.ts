@@ -28,7 +28,8 @@ export interface Certificates {
   waiting: { source: string; lastError: string | null }[];
 }
 
-export type Status = Omit<StatusDocument, 'offload' | 'ring' | 'canary' | 'engines'> & {
+export type Status = Omit<StatusDocument, 'offload' | 'ring' | 'canary' | 'engines' | 'tls'> & {
+  tls: Omit<StatusDocument['tls'], 'signatures'> & Partial<StatusDocument['tls']>;
   engines?: StatusDocument['engines'];
   ring: { backend: string; detail?: string };
   offload: StatusDocument['offload'] & { cipherFailures?: { encrypt: number; decrypt: number } };

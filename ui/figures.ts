@@ -100,6 +100,8 @@ function showConnections(status: Status): void {
   const { full = 0, resumed = 0 } = tls.handshakes;
   say('handshakes', `${number(full)} full, ${number(resumed)} resumed`);
   say('failures', nonZero(tls.failures, 'none'));
+  const { failing = [], threads: _, ...signatures } = tls.signatures ?? {};
+  say('signatures', nonZero({ ...signatures, keys_failing: failing.length }, 'none'));
   say('floods', nonZero(tls.floods ?? {}, 'none'));
   say('tile-open', number(connections.open));
   say('tile-open-note', `${number(accepted)} since the start`);

@@ -33,6 +33,12 @@ function* ofEncryption({ offload, accelerator }: Status): Generator<Matter> {
   }
 }
 
+function* ofKeys({ tls }: Status): Generator<Matter> {
+  for (const { key, reason } of tls.signatures?.failing ?? []) {
+    yield { kind: 'bad', place: 'engine', text: `The key ${key} does not sign: ${reason}` };
+  }
+}
+
 function* ofDelivery({ pending, drains, connections }: Status): Generator<Matter> {
   if (pending.contradictions > 0) {
     const text = `The kernel’s accounts contradicted themselves ${count(pending.contradictions, 'time')}.`;
@@ -99,6 +105,7 @@ function* ofUpdate(update: Update | undefined): Generator<Matter> {
 export function mattersOf(status: Status, update: Update | undefined): Matter[] {
   const all = [
     ...ofEncryption(status),
+    ...ofKeys(status),
     ...ofDelivery(status),
     ...ofHealth(status),
     ...ofCertificates(status.certificates ?? []),

@@ -258,6 +258,23 @@ inline constexpr size_t kAnnotationsBytesMax = kOutputBytes / 2;  // all togethe
 // Session-ticket keys (RFC 5077 5.5): a key encrypts for one period and decrypts for two.
 inline constexpr uint64_t kTicketKeyPeriodMs = 12ull * 3600 * 1000;
 
+// Signatures by keys that are not in memory. Threads of the process, of which one key has at most
+// half, so that a token that hangs leaves some to the others; handshakes that wait for one.
+inline constexpr size_t kSigningThreadsMax = 8;
+inline constexpr size_t kSigningThreadsPerKey = 4;
+inline constexpr size_t kSignaturesWaitingMax = 128;
+// So long a handshake waits for its turn and its signature; a token that has been silent for half
+// of it hangs.
+inline constexpr uint32_t kSignatureWaitMs = 8'000;
+inline constexpr uint64_t kTokenHangsMs = kSignatureWaitMs / 2;
+inline constexpr uint32_t kSigningStopMs = 1'000;  // the stop waits so long for one under way
+// A key that fails is left alone for so long, and twice as long each time.
+inline constexpr uint64_t kKeyPauseMs = 10'000;
+inline constexpr uint64_t kKeyPauseMsMax = 300'000;
+inline constexpr size_t kKeysKnownMax = 128;  // keys whose state is remembered
+inline constexpr size_t kKeysShownMax = 8;    // of them, those in the status
+inline constexpr size_t kKeyNameShownMax = 120;
+
 // Client certificates: what is read of the configuration, and what a client may send.
 inline constexpr size_t kClientAuthoritiesMax = 64;  // CA certificates, and lists, in one bundle
 inline constexpr int kClientChainDepthMax = 4;       // CAs between the leaf and its root

@@ -14,6 +14,7 @@
 #include "conn/request/request.hpp"
 #include "conn/state.hpp"
 #include "tls/session.hpp"
+#include "tls/signing.hpp"
 
 namespace spliced::conn {
 
@@ -64,8 +65,11 @@ struct Connection {
   bool prompt = false;      // the last request was there by the turn after the response before it
   uint64_t responded_turn = 0;  // Services::turn
 
-  // TLS. Either `session` or, after promotion, the kernel (`cipher`, `ledger`).
+  // TLS. Either `session` or, after promotion, the kernel (`cipher`, `ledger`). While a signature is
+  // waited for, `signing` has the session.
   std::unique_ptr<tls::Session> session;
+  std::shared_ptr<tls::SigningJob> signing;
+  bool was_signed = false;  // by a key that is not in memory
   std::unique_ptr<const tls::ClientIdentity> client;  // verified; outlives `session`
   const tls::CipherSpec* cipher = nullptr;
   Ledger ledger;

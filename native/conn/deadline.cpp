@@ -54,6 +54,11 @@ void extend_or_abort(Services& s, Connection& c, uint32_t interval_ms) {
 void on_deadline(Services& s, Connection& c) {
   switch (c.state) {
     case State::Handshake:
+      if (c.signing) {
+        end_signature(s, c, true);
+        (void)fail_signature(s, c);
+        return;
+      }
       s.figures.handshake_failures[static_cast<size_t>(tls::HandshakeFailure::Timeout)].add();
       count(s, Overdue::Handshake);
       if (c.record) c.record->failure = "timeout";

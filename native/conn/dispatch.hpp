@@ -15,6 +15,7 @@ void run_deadlines(Services& s);  // connections whose deadline has passed
 // Closes idle connections; the others end after their response, new ones after their first, for
 // which they have kFirstRequestMs.
 void begin_stop(Services& s);
+void take_signatures(Services& s);  // after Services::signed_inbox was told of an arrival
 void abort_all(Services& s);
 int next_timeout_ms(const Services& s);  // -1: nothing is due
 
@@ -49,6 +50,7 @@ Turn tunnel(Services& s, Request& r);
 Turn splice(Services& s, Request& r);
 // Those of the transport, and what HTTP/1.1 reads and writes over it:
 Turn handshake(Services& s, Connection& c);
+Turn fail_handshake(Services& s, Connection& c, tls::HandshakeFailure reason);
 Turn read_head(Services& s, Connection& c);
 Turn read_body(Services& s, Connection& c);
 Turn respond(Services& s, Connection& c);
@@ -70,6 +72,11 @@ void on_http2_deadline(Services& s, Connection& c);
 void start_stall_clock(const Services& s, Connection& c);
 // It was time to judge: the deadline moves, or the peer is given up.
 void extend_or_abort(Services& s, Connection& c, uint32_t interval_ms);
+// signature.cpp: a handshake's wait for a key that is not in memory.
+Turn begin_signature(Services& s, Connection& c);
+Turn wait_for_signature(Services& s, Connection& c);
+void end_signature(Services& s, Connection& c, bool overdue);  // it is not waited for any more
+Turn fail_signature(Services& s, Connection& c);               // with an alert
 
 // deadline.cpp: what a state does when its time is over.
 void on_deadline(Services& s, Connection& c);

@@ -28,6 +28,7 @@ struct Figures {
   Counter plaintext_sent_bytes, spliced_bytes, received_bytes;
   Counter received_spliced_bytes;  // of them: socket to pipe, without a copy
   Counter handshakes_full, handshakes_resumed, handshake_failures[tls::kHandshakeFailures];
+  Counter certificates_taken_over;  // handshakes whose key failed, so that another was found
   Counter groups[tls::kGroups];  // of these handshakes, their key exchange
   // Handshakes in which a certificate was asked for: each is one of these three.
   Counter clients_verified, clients_missing, clients_refused[tls::kClientRefusals];

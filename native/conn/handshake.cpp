@@ -70,6 +70,10 @@ Turn established(Services& s, Connection& c) {
   const size_t group = c.session->group();
   if (group < tls::kGroups) s.figures.groups[group].add();
   const bool http2 = c.session->agreed_on_http2();
+  if (const tls::RemoteKey& failing = c.session->remote_key(); failing.health && !c.was_signed) {
+    s.figures.certificates_taken_over.add();
+    if (s.signatures != nullptr) s.signatures->try_again(failing);
+  }
   const tls::Promotion promotion = tls::promote(c.socket, *c.session, s.kernel, unwanted(s, c));
   switch (promotion.outcome) {
     case tls::Promotion::Outcome::Kernel:
@@ -94,6 +98,7 @@ Turn established(Services& s, Connection& c) {
 }  // namespace
 
 Turn handshake(Services& s, Connection& c) {
+  if (c.signing) return wait_for_signature(s, c);
   switch (c.session->handshake()) {
     case tls::Handshake::Done:
       return established(s, c);
@@ -102,10 +107,15 @@ Turn handshake(Services& s, Connection& c) {
       return Turn::Wait;
     case tls::Handshake::Busy:
       return Turn::Yield;
+    case tls::Handshake::NeedSignature:
+      return begin_signature(s, c);
     case tls::Handshake::Failed:
       break;
   }
-  const tls::HandshakeFailure reason = c.session->failure();
+  return fail_handshake(s, c, c.session->failure());
+}
+
+Turn fail_handshake(Services& s, Connection& c, tls::HandshakeFailure reason) {
   if (c.record) c.record->failure = tls::kHandshakeFailureNames[static_cast<size_t>(reason)];
   s.figures.handshake_failures[static_cast<size_t>(reason)].add();
   if (reason == tls::HandshakeFailure::ClientCertificate) {

@@ -57,6 +57,7 @@ void abort(Services& s, Connection& c, Ending ending) {
   os::sever(c.socket);
   if (c.ending == Ending::None) c.ending = ending;  // a refusal's verdict stands
   if (c.ending == Ending::Aborted) s.figures.aborted_in[static_cast<size_t>(c.state)].add();
+  end_signature(s, c, false);
   enter(s, c, State::Join);
 }
 

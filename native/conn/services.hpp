@@ -32,6 +32,7 @@
 #include "ring/ring.hpp"
 #include "tls/context.hpp"
 #include "tls/probe.hpp"
+#include "tls/signing.hpp"
 
 namespace spliced::conn {
 
@@ -105,6 +106,10 @@ struct Services {
   std::function<bool(const Arrival&, const os::ClientKey&)> pass_on;
   ConnectionLog* connection_log = nullptr;  // null: nobody can ask for one
   RefusalLog* refusal_log = nullptr;        // likewise
+  // Who signs with keys that are not in memory, and where to what is signed comes back. Null: the
+  // engine's own thread does, and everybody waits.
+  tls::SigningPool* signatures = nullptr;
+  std::shared_ptr<tls::SigningInbox> signed_inbox = std::make_shared<tls::SigningInbox>();
   bool offload_suspended = false;           // new connections stay in user space
   // By their place in tls::kCiphers, those that were seen to owe more than a window: the kernel's
   // driver returns before it has encrypted. A synchronous one never owes more than two records.

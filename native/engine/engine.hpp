@@ -62,6 +62,7 @@ class Engine {
     std::optional<conn::Canary> canary;  // port and in_kernel alone
     std::optional<std::vector<std::shared_ptr<upload::Ticket>>> uploads;
     std::optional<bool> offload_suspended;
+    bool signatures = false;              // something is in the inbox for them
     std::vector<conn::Arrival> arrivals;  // at most limits::kHandedMax
   };
   // Changes the mail and asks for a turn: an idle engine waits in its ring. Any thread; returns at

@@ -48,6 +48,8 @@ void Engine::run() {
     s.pass_on = [this](const conn::Arrival& arrival, const os::ClientKey& client) {
       return pass_on(arrival, client);
     };
+  s.signatures = &service_.signatures();
+  s.signed_inbox->on_arrival([this] { post([](Mailbox& mail) { mail.signatures = true; }); });
   begin_turn(s);
   {
     std::lock_guard<std::mutex> lock(mailbox_mutex_);
@@ -59,6 +61,7 @@ void Engine::run() {
   started.reason = opened.detail;
   service_.on_event(*this, std::move(started));
   serve(*opened.ring, s);
+  s.signed_inbox->on_arrival({});
   {
     std::lock_guard<std::mutex> lock(mailbox_mutex_);
     ring_ = nullptr;
@@ -128,6 +131,7 @@ void Engine::take_mail(conn::Services& s) {
   }
   if (mail.uploads) s.uploads = std::move(*mail.uploads);
   if (mail.offload_suspended) s.offload_suspended = *mail.offload_suspended;
+  if (mail.signatures) conn::take_signatures(s);
   for (const conn::Arrival& arrival : mail.arrivals) conn::admit(s, arrival);
   if (!mail.stop_by_ms) return;
   const bool first = !stop_by_ms_;

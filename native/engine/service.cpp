@@ -316,6 +316,9 @@ bool Service::close(uint32_t wait_ms) {
     const bool waits = !gone && until_ms > now_ms;
     joined = engine.close(waits ? static_cast<uint32_t>(until_ms - now_ms) : 0) && joined;
   });
+  const uint64_t now_ms = base::now_ms();
+  const uint64_t left_ms = until_ms > now_ms ? until_ms - now_ms : 0;
+  signatures_.stop(static_cast<uint32_t>(std::min<uint64_t>(left_ms, limits::kSigningStopMs)));
   return joined;
 }
 

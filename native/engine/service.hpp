@@ -19,6 +19,7 @@
 #include "engine/listeners.hpp"
 #include "engine/options.hpp"
 #include "tls/probe.hpp"
+#include "tls/signing.hpp"
 #include "tls/ticket_keys.hpp"
 
 namespace spliced::engine {
@@ -84,6 +85,7 @@ class Service {
   conn::Occupancy& occupancy() { return occupancy_; }
   conn::ConnectionLog& connection_log() { return connection_log_; }
   conn::RefusalLog& refusal_log() { return refusal_log_; }
+  tls::SigningPool& signatures() { return signatures_; }
   const Options& options() const { return options_; }
   const tls::KernelSupport& kernel() const { return kernel_; }
   std::string status_json() const;
@@ -141,6 +143,7 @@ class Service {
   conn::Occupancy occupancy_;
   conn::ConnectionLog connection_log_;
   conn::RefusalLog refusal_log_;
+  tls::SigningPool signatures_;
   OnEvent on_event_;
   const uint64_t started_ms_;
   uint32_t next_id_ = 0;

@@ -81,7 +81,34 @@ void write_connections(JsonWriter& json, const conn::Figures& f) {
       .close();
 }
 
-void write_tls(JsonWriter& json, const conn::Figures& f) {
+// Of keys that are not in memory.
+void write_signatures(JsonWriter& json, const tls::SigningPool::Report& report,
+                      uint64_t taken_over) {
+  json.open("signatures")
+      .number("made", report.made)
+      .number("failed", report.failed)
+      .number("turnedAway", report.turned_away)
+      .number("overdue", report.overdue)
+      .number("takenOver", taken_over)
+      .number("waiting", report.waiting)
+      .number("threads", report.threads)
+      .number("hanging", report.hanging)
+      .open_array("failing");
+  size_t shown = 0;
+  for (const auto& key : report.keys) {
+    const tls::KeyHealth::Report state = key->report();
+    if (!state.failing || shown++ >= limits::kKeysShownMax) continue;
+    json.open()
+        .text("key", key->name().substr(0, limits::kKeyNameShownMax))
+        .text("reason", state.reason)
+        .number("sinceMs", base::now_ms() - state.since_ms)
+        .close();
+  }
+  json.close_array().close();
+}
+
+void write_tls(JsonWriter& json, const conn::Figures& f,
+               const tls::SigningPool::Report& signatures) {
   json.open("tls")
       .open("handshakes")
       .number("full", f.handshakes_full.get())
@@ -98,7 +125,9 @@ void write_tls(JsonWriter& json, const conn::Figures& f) {
       .number("recordLimitCloses", f.record_limit_closes.get())
       .open("floods");
   write_names(json, f.floods, tls::kFloodNames, tls::kFloods);
-  json.close().close();
+  json.close();
+  write_signatures(json, signatures, f.certificates_taken_over.get());
+  json.close();
 }
 
 void write_http2(JsonWriter& json, const conn::Figures& f, bool wanted) {
@@ -248,7 +277,7 @@ std::string Service::status_json() const {
       .close()
       .close();
   write_connections(json, all);
-  write_tls(json, all);
+  write_tls(json, all, signatures_.report());
   write_http2(json, all, options_.http2);
   write_clients(json, all);
   write_upstreams(json, all);

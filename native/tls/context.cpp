@@ -5,49 +5,18 @@
 #include <openssl/err.h>
 #include <openssl/pem.h>
 #include <openssl/ssl.h>
-#include <openssl/x509v3.h>
 
 #include <algorithm>
-#include <string_view>
 
 #include "base/limits.hpp"
+#include "tls/certificate_pair.hpp"
 #include "tls/cipher.hpp"
 #include "tls/groups.hpp"
-#include "tls/pem.hpp"
 #include "tls/session.hpp"
 #include "tls/token_key.hpp"
 
 namespace spliced::tls {
 namespace {
-
-// Trailing dots mean nothing in a name that a client sends or a certificate has (RFC 1034 3.1; RFC
-// 6066 3 wants SNI without one, and not every client knows that).
-bool covers(X509* certificate, std::string_view name) {
-  if (!name.empty() && name.back() == '.') name.remove_suffix(1);
-  if (name.empty()) return false;  // which X509_check_host would compare up to the first NUL
-  if (X509_check_host(certificate, name.data(), name.size(), 0, nullptr) == 1) return true;
-  const std::string rooted = std::string(name) + ".";
-  return X509_check_host(certificate, rooted.data(), rooted.size(), 0, nullptr) == 1;
-}
-
-// Whether `other` is good for a name or an address that `certificate` has.
-bool share_a_name(X509* certificate, X509* other) {
-  auto* names = static_cast<GENERAL_NAMES*>(
-      X509_get_ext_d2i(certificate, NID_subject_alt_name, nullptr, nullptr));
-  bool shared = false;
-  for (int i = 0; !shared && i < sk_GENERAL_NAME_num(names); i++) {
-    int type = 0;
-    const void* value = GENERAL_NAME_get0_value(sk_GENERAL_NAME_value(names, i), &type);
-    if (type != GEN_DNS && type != GEN_IPADD) continue;
-    const auto* text = static_cast<const ASN1_STRING*>(value);
-    const auto bytes = static_cast<size_t>(ASN1_STRING_length(text));
-    const unsigned char* data = ASN1_STRING_get0_data(text);
-    shared = type == GEN_DNS ? covers(other, {reinterpret_cast<const char*>(data), bytes})
-                             : X509_check_ip(other, data, bytes, 0) == 1;
-  }
-  GENERAL_NAMES_free(names);
-  return shared;
-}
 
 constexpr std::string_view kProtocols = "\x02h2\x08http/1.1\x08http/1.0";
 constexpr size_t kHttp2Bytes = 3;  // of them, the first
@@ -97,26 +66,6 @@ bool configure(SSL_CTX* context, const std::string& groups, bool http2) {
 
 }  // namespace
 
-// A certificate with its key and the rest of its chain, as OpenSSL has them. Immutable.
-struct ContextGeneration::Pair {
-  std::unique_ptr<X509, Free> leaf;
-  std::unique_ptr<EVP_PKEY, Free> key;
-  STACK_OF(X509) * chain = sk_X509_new_null();
-  bool stands_alone = false;
-
-  Pair() = default;
-  Pair(const Pair&) = delete;
-  Pair& operator=(const Pair&) = delete;
-  ~Pair() { sk_X509_pop_free(chain, X509_free); }
-
-  int key_type() const { return EVP_PKEY_get_base_id(key.get()); }
-  bool may_stand_beside(const Pair& first) const {
-    return !stands_alone && !first.stands_alone && key_type() != first.key_type();
-  }
-  bool read_chain(const std::string& pem, std::string& error);
-  bool read_key(const std::string& pem, std::string& error);
-};
-
 bool ContextGeneration::Pair::read_chain(const std::string& pem, std::string& error) {
   auto bio = pem_reader(pem);
   leaf.reset(PEM_read_bio_X509(bio.get(), nullptr, no_pass_phrase, nullptr));
@@ -139,6 +88,8 @@ bool ContextGeneration::Pair::read_key(const std::string& pem, std::string& erro
   if (is_key_reference(pem)) {
     key = referenced_key(pem, error);
     if (!key) return false;
+    EVP_PKEY_up_ref(key.get());
+    remote = {health_of_key(pem), {key.get(), Free()}};
   } else {
     key.reset(PEM_read_bio_PrivateKey(bio.get(), nullptr, no_pass_phrase, nullptr));
   }
@@ -164,6 +115,7 @@ SSL_CTX* ContextGeneration::add_context(const Pair& pair, TicketKeys& tickets, s
   tickets.attach(context);
   SSL_CTX_set_tlsext_servername_callback(context, choose_by_name);
   SSL_CTX_set_tlsext_servername_arg(context, this);
+  SSL_CTX_set_cert_cb(context, &Session::on_certificate, this);
   if (SSL_CTX_use_cert_and_key(context, pair.leaf.get(), pair.key.get(), pair.chain, 1) != 1) {
     error = "the certificate or one of its chain cannot be used: " + openssl_reason();
     return nullptr;
@@ -233,23 +185,6 @@ TrustId ContextGeneration::trust_id() const {
 
 ContextGeneration::~ContextGeneration() {
   for (SSL_CTX* context : contexts_) SSL_CTX_free(context);
-}
-
-void ContextGeneration::choose(SSL* ssl, const char* name) const {
-  const auto is_good = [&](const auto& pair) { return covers(pair->leaf.get(), name); };
-  const auto first = std::find_if(pairs_->begin(), pairs_->end(), is_good);
-  if (first == pairs_->end()) return;  // as it began, with the default context
-  SSL_set_SSL_CTX(ssl, contexts_[static_cast<size_t>(first - pairs_->begin())]);
-  std::vector<int> taken = {(*first)->key_type()};
-  for (auto pair = first + 1; pair != pairs_->end(); ++pair) {
-    const int type = (*pair)->key_type();
-    const bool is_taken = std::find(taken.begin(), taken.end(), type) != taken.end();
-    if (is_taken || !(*pair)->may_stand_beside(**first) || !is_good(*pair)) continue;
-    taken.push_back(type);
-    // What fails here (memory) leaves the pairs that are there, which are enough.
-    SSL_use_cert_and_key(ssl, (*pair)->leaf.get(), (*pair)->key.get(), (*pair)->chain, 1);
-    ERR_clear_error();
-  }
 }
 
 }  // namespace spliced::tls

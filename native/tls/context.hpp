@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "tls/client_trust.hpp"
+#include "tls/key_health.hpp"
 #include "tls/ticket_keys.hpp"
 
 namespace spliced::tls {
@@ -44,6 +45,11 @@ class ContextGeneration {
   // Gives a handshake that began with the default context the first pair whose certificate is good
   // for `name` (RFC 6066 3), and beside it those of the other key types that are good for it too.
   void choose(SSL* ssl, const char* name) const;
+  // The first key of a handshake's certificates that is not in memory; null: all are.
+  RemoteKey remote_key_of(SSL* ssl) const;
+  // Gives a handshake whose key fails the certificates that are good for its client and have their
+  // keys in memory. False, and nothing has changed: there are none.
+  bool choose_in_memory(SSL* ssl) const;
   const Trust& trust() const { return trust_; }
   // What a verified identity is bound to; all zero when clients are not asked.
   TrustId trust_id() const;

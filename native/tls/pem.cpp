@@ -24,6 +24,17 @@ std::string openssl_reason() {
   return reason != nullptr ? reason : "unknown reason";
 }
 
+std::string openssl_first_reason() {
+  const char* data = "";
+  int flags = 0;
+  const unsigned long code = ERR_peek_error_all(nullptr, nullptr, nullptr, &data, &flags);
+  const char* reason = ERR_reason_error_string(code);
+  std::string text = reason != nullptr ? reason : "";
+  if ((flags & ERR_TXT_STRING) != 0 && *data != 0)
+    text += (text.empty() ? "" : ": ") + std::string(data);
+  return text.empty() ? "unknown reason" : text;
+}
+
 bool end_of_pem() {
   const unsigned long code = ERR_peek_last_error();
   const bool end = ERR_GET_LIB(code) == ERR_LIB_PEM && ERR_GET_REASON(code) == PEM_R_NO_START_LINE;

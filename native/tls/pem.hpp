@@ -24,6 +24,9 @@ std::unique_ptr<BIO, Free> pem_reader(const std::string& pem);
 int no_pass_phrase(char* out, int capacity, int writing, void* argument);
 // The reason of the last error, in OpenSSL's words; empties the queue.
 std::string openssl_reason();
+// The reason of the first error, with what its origin added, for what a module below OpenSSL says;
+// leaves the queue.
+std::string openssl_first_reason();
 // After a PEM function gave null: nothing more is there, as against something broken. Empties the
 // queue then.
 bool end_of_pem();

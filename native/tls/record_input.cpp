@@ -60,6 +60,10 @@ std::optional<Flood> RecordInput::find_flood() const {
 int RecordInput::read(BIO* bio, char* out, int wanted) {
   BIO_clear_retry_flags(bio);
   turn_is_over_ = false;
+  if (deaf_) {
+    BIO_set_retry_read(bio);
+    return -1;
+  }
   const bool between = header_bytes_ == 0 && body_left_ == 0;
   if (between && !flood_) flood_ = find_flood();
   if (flood_) {

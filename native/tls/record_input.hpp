@@ -41,6 +41,8 @@ class RecordInput {
     turn_ = turn;
     left_ = limits::kRecordsPerTurn;
   }
+  // While another thread has the session: nothing is there, and the socket is not asked.
+  void set_deaf(bool deaf) { deaf_ = deaf; }
   // What comes next answers our first flight; in TLS 1.3 its last record is one of application data
   // by its outer type (RFC 8446 5.2), in TLS 1.2 none is.
   void flight_was_sent(bool tls13) { reads_ = tls13 ? Reads::Flight13 : Reads::Flight12; }
@@ -90,6 +92,7 @@ class RecordInput {
   size_t ahead_begin_ = 0, ahead_end_ = 0;
   Reads reads_ = Reads::Hello;
   bool drained_ = false;  // the last receive left nothing in the socket
+  bool deaf_ = false;
   bool first_ = true, counts_ = false, turn_is_over_ = false;
   std::optional<Flood> flood_;
 };

@@ -12,6 +12,7 @@
 #include <cstring>
 
 #include "tls/groups.hpp"
+#include "tls/pem.hpp"
 
 namespace spliced::tls {
 namespace {
@@ -41,7 +42,9 @@ bool take_secret(const char* line, const char* label, uint8_t* out, size_t capac
 HandshakeFailure classify(unsigned long code) {
   if (ERR_GET_LIB(code) != ERR_LIB_SSL) return HandshakeFailure::Other;
   const int reason = ERR_GET_REASON(code);
-  if (reason >= SSL_AD_REASON_OFFSET) return HandshakeFailure::PeerAlert;
+  // Not what OpenSSL says of itself: those reasons (ERR_R_INTERNAL_ERROR) have a flag far above.
+  if (reason >= SSL_AD_REASON_OFFSET && reason <= SSL_AD_REASON_OFFSET + UINT8_MAX)
+    return HandshakeFailure::PeerAlert;
   switch (reason) {
     case SSL_R_HTTP_REQUEST:
     case SSL_R_HTTPS_PROXY_REQUEST:
@@ -77,6 +80,7 @@ const char* const kHandshakeFailureNames[kHandshakeFailures] = {"timeout",
                                                                 "peer_alert",
                                                                 "client_certificate",
                                                                 "no_application_protocol",
+                                                                "signature",
                                                                 "other"};
 
 std::unique_ptr<Session> Session::start(std::shared_ptr<const ContextGeneration> generation,
@@ -171,8 +175,9 @@ Handshake Session::fail() {
   const bool refused = ERR_GET_REASON(ERR_peek_last_error()) == SSL_R_CERTIFICATE_VERIFY_FAILED;
   failure_ = refused ? HandshakeFailure::ClientCertificate : classify(ERR_peek_error());
   if (refused) client_refusal_ = ClientTrust::refusal_of(ssl_);
+  failure_code_ = ERR_peek_error();
+  if (may_sign_) failure_reason_ = openssl_first_reason();
   ERR_clear_error();
-  (void)flush();  // the alert, as far as the socket takes it
   return Handshake::Failed;
 }
 
@@ -196,6 +201,8 @@ Handshake Session::advance() {
       return input_.turn_is_over() ? Handshake::Busy : Handshake::NeedRead;
     case SSL_ERROR_WANT_WRITE:
       return Handshake::NeedWrite;
+    case SSL_ERROR_WANT_X509_LOOKUP:  // on_certificate() said so
+      return Handshake::NeedSignature;
     case SSL_ERROR_SYSCALL:
       failure_ = HandshakeFailure::PeerClosed;
       ERR_clear_error();
@@ -206,6 +213,11 @@ Handshake Session::advance() {
 }
 
 Handshake Session::handshake() {
+  if (signed_ == Handshake::Failed) {
+    (void)flush();
+    return Handshake::Failed;
+  }
+  signed_.reset();
   for (;;) {
     const os::Moved flushed = flush();
     if (flushed.io == os::Io::WouldBlock) return Handshake::NeedWrite;
@@ -215,7 +227,9 @@ Handshake Session::handshake() {
     }
     if (finished_ && (ticket_asked_ || !request_ticket())) return Handshake::Done;
     const Handshake step = advance();
-    if (step == Handshake::Failed || step == Handshake::Busy) return step;
+    if (step == Handshake::Failed) (void)flush();  // the alert, as far as the socket takes it
+    if (step == Handshake::Failed || step == Handshake::Busy || step == Handshake::NeedSignature)
+      return step;
     if (step == Handshake::NeedRead && unsent_bytes() == 0) return step;
   }
 }

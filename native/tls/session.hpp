@@ -16,6 +16,7 @@
 #include "os/socket_io.hpp"
 #include "tls/client_identity.hpp"
 #include "tls/context.hpp"
+#include "tls/key_health.hpp"
 #include "tls/record_input.hpp"
 #include "tls/traffic_keys.hpp"
 
@@ -24,8 +25,16 @@ typedef struct bio_st BIO;
 
 namespace spliced::tls {
 
-// Busy: there may be more to read, but this turn's records are used up.
-enum class Handshake : uint8_t { Done, NeedRead, NeedWrite, Busy, Failed };
+// Busy: there may be more to read, but this turn's records are used up. NeedSignature: of a key
+// that is not in memory; sign() is next, on a thread that may wait.
+enum class Handshake : uint8_t { Done, NeedRead, NeedWrite, Busy, NeedSignature, Failed };
+
+// What came of a step that might need a signature.
+enum class Signature : uint8_t {
+  Made,
+  NotNeeded,  // the client was asked again (HelloRetryRequest), or refused for what it offers
+  Failed,     // the token did not sign
+};
 
 enum class HandshakeFailure : uint8_t {
   Timeout,
@@ -36,9 +45,10 @@ enum class HandshakeFailure : uint8_t {
   PeerAlert,
   ClientCertificate,      // client_refusal() says why
   NoApplicationProtocol,  // ALPN without one that we speak
+  Signature,              // the private key is not in memory, and its token does not sign
   Other,
 };
-inline constexpr size_t kHandshakeFailures = 9;
+inline constexpr size_t kHandshakeFailures = 10;
 extern const char* const kHandshakeFailureNames[kHandshakeFailures];
 
 class Session {
@@ -54,6 +64,14 @@ class Session {
   void begin_turn(uint64_t turn) { input_.begin_turn(turn); }
 
   Handshake handshake();
+  // After NeedSignature, on any thread, which has the session for itself meanwhile: goes on without
+  // touching the socket, over the signature, which may take as long as the token likes. What came
+  // of it, an alert too, is sent by handshake(), which is next. After Failed `reason` has one
+  // sentence.
+  Signature sign(std::string& reason);
+  // After NeedSignature: by which key. After Done: which fails, so that another certificate took
+  // over; null: none did.
+  const RemoteKey& remote_key() const { return remote_key_; }
   HandshakeFailure failure() const { return failure_; }  // after Failed
   ClientRefusal client_refusal() const { return client_refusal_; }
   // Of the certificate that was refused, as it names itself; at most kSubjectBytesMax.
@@ -88,6 +106,9 @@ class Session {
   size_t unsent_bytes() const;
   uint64_t bytes_sent() const { return bytes_sent_; }  // that the socket took, in all
 
+  // OpenSSL asks for a certificate before anything is signed (SSL_CTX_set_cert_cb(3)). The
+  // argument is the session's generation.
+  static int on_certificate(SSL* ssl, void* generation);
   static void on_keylog(const SSL* ssl, const char* line);
   // During the verification, which keeps nothing of a certificate that it refuses.
   static void on_refused(const SSL* ssl, const X509* certificate);
@@ -98,6 +119,8 @@ class Session {
   Session() = default;
   Handshake advance();
   Handshake fail();
+  bool failed_below(unsigned long code) const;
+  bool asks_again() const;
   void account_output();
   size_t output_bytes() const;
   bool request_ticket();
@@ -116,6 +139,11 @@ class Session {
   size_t accounted_ = 0;  // likewise: seen by account_output
   bool finished_ = false, ticket_asked_ = false;
   bool sent_change_cipher_spec_ = false;
+  bool may_sign_ = false;            // in sign(): the signature may be waited for
+  std::optional<Handshake> signed_;  // what came of sign(), until handshake() has seen it
+  RemoteKey remote_key_;
+  unsigned long failure_code_ = 0;   // OpenSSL's first
+  std::string failure_reason_;       // of sign()
   bool openssl_had_enough_ = false;  // of warnings, or of empty records: its own limits
   int tickets_tried_ = 0;
   uint64_t bytes_sent_ = 0;

@@ -14,6 +14,7 @@
 #include <map>
 #include <mutex>
 
+#include "tls/key_health.hpp"
 #include "tls/token_uri.hpp"
 
 namespace spliced::tls {
@@ -163,6 +164,7 @@ KeyPtr ask_again(const std::string& uri, std::string& error) {
   std::lock_guard<std::mutex> lock(keys_mutex);
   if (keys().size() >= kKeysMax) keys().clear();  // who has one keeps it
   keys()[uri] = share(key);
+  health_of_key(uri)->succeeded();
   return key;
 }
 

@@ -56,6 +56,15 @@ function writeOffload(
     'Handshakes that failed.',
     by('reason', tls.failures),
   );
+  const { failing, waiting, hanging, threads: _, ...ever } = tls.signatures;
+  to.counter(
+    'spliced_tls_signatures_total',
+    'Handshakes whose key is not in memory, by what became of them.',
+    by('outcome', ever),
+  );
+  to.gauge('spliced_tls_signatures_waiting', 'Handshakes that wait for such a key.', waiting);
+  to.gauge('spliced_tls_signatures_hanging', 'Threads that hang in a token.', hanging);
+  to.gauge('spliced_tls_keys_failing', 'Keys that do not sign now.', failing.length);
   to.counter('spliced_tls_alerts_sent_total', 'Fatal alerts sent.', tls.alertsSent);
   to.counter('spliced_tls_control_records_total', 'Control records received.', tls.controlRecords);
   to.counter(

@@ -26,6 +26,11 @@ export type CanaryFault =
   | 'bad_record'
   /** After the handshake, not everything came in time. */
   | 'no_completion'
+  /**
+   * No handshake, and a private key that is not in memory does not sign. Set by health.ts, which knows. A
+   * restart would not mend the token, and would end the connections that are served.
+   */
+  | 'no_signature'
   /** No handshake in time, or the service refused the connection or the request. */
   | 'no_service'
   /**

@@ -55,6 +55,10 @@ export function isHealthWatched(watchdogMs: number | undefined, statsJson: strin
   return watchdogMs !== undefined || (offload.mode === 'auto' && offload.kernel === 'available');
 }
 
+/** Private keys in tokens that do not sign now. */
+const failingKeys = (statsJson: string): { key: string; reason: string }[] =>
+  JSON.parse(statsJson).tls?.signatures?.failing ?? [];
+
 /** Each engine with its own heartbeat. */
 const watchedEngines = (engine: HealthEngine): WatchedEngine[] =>
   engine.pulse().engines.map((first, index) => ({
@@ -155,16 +159,28 @@ export class Health {
       result = { fault: 'no_service', reason, cipher: 'user_space', durationMs: 0 };
     }
     if (this.#isClosed) return;
+    this.#blameToken(result);
     const { ledgersStuck, enginesHanging } = this.#parts.engine.pulse();
     this.#accelerator.observeStuck(ledgersStuck + enginesHanging);
     this.#accelerator.take(result, inKernel);
     // What is no address of this host at present is nothing that a restart would mend.
-    const isRight = result.fault === undefined || result.fault === 'unreachable';
+    const isRight =
+      result.fault === undefined ||
+      result.fault === 'unreachable' ||
+      result.fault === 'no_signature';
     if (isRight) this.#watchdog?.canaryIsRight();
     this.#count(result);
     this.#show();
     const isPatient = isRight && !this.#accelerator.isInDoubt;
     this.#later(isPatient ? this.#periodMs() : Math.min(this.#periodMs() / 4, soonMsMax));
+  }
+
+  #blameToken(result: CanaryResult): void {
+    if (result.fault !== 'no_service') return;
+    const [first] = failingKeys(this.#parts.engine.stats());
+    if (first === undefined) return;
+    result.fault = 'no_signature';
+    result.reason = `the key ${first.key} does not sign: ${first.reason}`;
   }
 
   #count({ fault, reason = '', cipher, durationMs }: CanaryResult): void {
@@ -191,6 +207,7 @@ export class Health {
     if (watchdog) engine.annotate('watchdog', visibleJson(watchdog));
     const words = [
       ...(accelerator.suspended ? [`kernel TLS is suspended: ${reason}`] : []),
+      ...failingKeys(engine.stats()).map(({ key }) => `the key ${key} does not sign`),
       ...(watchdog?.missing.length ? [`watchdog withheld: ${watchdog.missing.join(', ')}`] : []),
     ].join('; ');
     if (words !== this.#words) onTroubles(words);

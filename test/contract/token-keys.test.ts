@@ -1,65 +1,22 @@
 // SPDX-License-Identifier: Apache-2.0
 // Private keys in a token: SoftHSM's, by OpenSSL's provider for PKCS #11, in the Node that runs this.
 
-import { execFileSync } from 'node:child_process';
-import { createHash, createPrivateKey, generateKeyPairSync, X509Certificate } from 'node:crypto';
-import { copyFileSync, mkdirSync, writeFileSync } from 'node:fs';
+import { createHash, createPrivateKey, X509Certificate } from 'node:crypto';
+import { copyFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import t from 'tap';
 import { checkInstalled, refusalOf } from '../../src/certificates/installed.js';
-import { issueCertificate } from '../../src/certificates/issue.js';
 import { loadNative } from '../../src/engine/native.js';
 import { matchTokenKey } from '../../src/token-key.js';
-import { get, names, newPair, startEngine } from './engine.js';
+import { get, newPair, startEngine } from './engine.js';
+import { newToken, pin, softHsm } from './token.js';
 
-const module = '/usr/lib/softhsm/libsofthsm2.so';
-const directory = t.testdir();
-const inDirectory = (name: string, content = ''): string => {
-  const path = join(directory, name);
-  writeFileSync(path, content, { mode: 0o600 });
-  return path;
-};
-mkdirSync(join(directory, 'tokens'));
-process.env.SOFTHSM2_CONF = inDirectory(
-  'softhsm2.conf',
-  `directories.tokendir = ${join(directory, 'tokens')}\nlog.level = ERROR\n`,
-);
-process.env.OPENSSL_MODULES = execFileSync('test/contract/get-pkcs11', { encoding: 'utf8' }).trim();
-t.comment(`Node ${process.version}, OpenSSL ${process.versions.openssl}`);
+const module = softHsm;
+const token = newToken(t, ['device', 'locked', 'late']);
+const { directory, file: inDirectory, pinFile, softHsmUtil: hsm, uriOf } = token;
 
-const pin = '271828';
-const pinFile = inDirectory('pin', pin);
-const hsm = (...args: string[]) => execFileSync('softhsm2-util', args, { stdio: 'pipe' });
-for (const label of ['device', 'locked', 'late']) {
-  hsm('--init-token', '--free', '--label', label, '--pin', pin, '--so-pin', '314159');
-}
-
-const uriOf = (object: string, more = ''): string =>
-  `pkcs11:token=device;object=${object}?module-path=${module}&pin-source=file:${pinFile}${more}`;
-
-/** A certificate whose key goes into the token, and from here. */
-async function intoToken(object: string, id: string, kind: 'ec' | 'rsa') {
-  let chain: string;
-  let privateKey: string;
-  if (kind === 'ec') {
-    const made = await issueCertificate(names, Date.now());
-    [chain, privateKey] = [made.certificate, made.privateKey];
-  } else {
-    const { privateKey: key } = generateKeyPairSync('rsa', { modulusLength: 2048 });
-    privateKey = key.export({ type: 'pkcs8', format: 'pem' }) as string;
-    const file = inDirectory(`${object}.key`, privateKey);
-    const subject = ['-subj', '/CN=localhost', '-addext', 'subjectAltName=IP:127.0.0.1'];
-    const args = ['req', '-x509', '-new', '-key', file, '-days', '2', ...subject];
-    chain = execFileSync('openssl', args, { encoding: 'utf8', stdio: 'pipe' });
-  }
-  const file = inDirectory(`${object}.p8`, privateKey);
-  const where = ['--token', 'device', '--label', object, '--id', id, '--pin', pin];
-  hsm('--import', file, ...where);
-  return { chain, privateKey: uriOf(object), file: inDirectory(`${object}.pem`, chain) };
-}
-
-const ec = await intoToken('tls', '01', 'ec');
-const rsa = await intoToken('rsa', '02', 'rsa');
+const ec = await token.newPair('tls', '01', 'ec');
+const rsa = await token.newPair('rsa', '02', 'rsa');
 const { matchKey } = loadNative();
 
 t.test('the token signs the handshakes, and Node goes on as before', async (t) => {

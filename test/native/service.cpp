@@ -4,29 +4,27 @@
 // that is begun, or one that fails, takes a client through everything that engines share.
 #include "engine/service.hpp"
 
-#include <arpa/inet.h>
 #include <dirent.h>
 #include <doctest/doctest.h>
-#include <netinet/in.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 #include <atomic>
-#include <condition_variable>
 #include <thread>
 
 #include "base/clock.hpp"
 #include "fakes/certificate.hpp"
+#include "fakes/running.hpp"
 
 using namespace spliced;
 using engine::Event;
 using engine::Service;
+using fakes::kPatienceMs;
 using fakes::new_certificate;
+using fakes::Running;
 
 namespace {
-
-constexpr uint32_t kPatienceMs = 60'000;
 
 size_t open_descriptors() {
   size_t count = 0;
@@ -35,87 +33,6 @@ size_t open_descriptors() {
   ::closedir(all);
   return count;
 }
-
-// What the engines said, as the Node thread would see it.
-class Events {
- public:
-  void push(const Event& event) {
-    std::lock_guard<std::mutex> lock(mutex_);
-    all_.push_back(event);
-    changed_.notify_all();
-  }
-  bool wait(Event::Type type, size_t times = 1) {
-    std::unique_lock<std::mutex> lock(mutex_);
-    return changed_.wait_for(lock, std::chrono::milliseconds(kPatienceMs),
-                             [&] { return count(type) >= times; });
-  }
-  std::vector<Event> of(Event::Type type) {
-    std::lock_guard<std::mutex> lock(mutex_);
-    std::vector<Event> some;
-    for (const Event& event : all_)
-      if (event.type == type) some.push_back(event);
-    return some;
-  }
-
- private:
-  size_t count(Event::Type type) const {
-    size_t times = 0;
-    for (const Event& event : all_) times += event.type == type ? 1 : 0;
-    return times;
-  }
-  std::mutex mutex_;
-  std::condition_variable changed_;
-  std::vector<Event> all_;
-};
-
-struct Running {
-  explicit Running(size_t engines, ring::Backend ring = ring::Backend::Auto) {
-    static const tls::CertificatePem certificate = new_certificate();
-    engine::Options options;
-    options.site.root = "/";
-    options.listeners = {{"127.0.0.1", 0}};
-    options.certificates = {certificate};
-    options.engines = engines;
-    options.ring = ring;
-    options.connections.connections_per_address_max = 200;
-    engine::Failure failure;
-    service = Service::create(options, failure);
-    REQUIRE_MESSAGE(service, failure.message);
-    port = service->listeners().bound().front().port;
-  }
-  void start() {
-    engine::Failure failure;
-    REQUIRE(service->start([this](const Event& event) { events.push(event); }, failure));
-    REQUIRE(events.wait(Event::Type::Started));
-  }
-  os::Fd connect() const {
-    os::Fd fd(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
-    sockaddr_in address{};
-    address.sin_family = AF_INET;
-    address.sin_port = htons(port);
-    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    if (::connect(fd.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) != 0)
-      fd.reset();
-    return fd;
-  }
-  uint64_t open() const { return figure(&conn::Figures::open); }
-  uint64_t accepted() const { return figure(&conn::Figures::accepted); }
-  uint64_t figure(base::Counter conn::Figures::*counter) const {
-    uint64_t sum = 0;
-    for (size_t i = 0; i < service->engines(); i++)
-      sum += (service->engine(i).figures().*counter).get();
-    return sum;
-  }
-  template <class Condition>
-  bool until(Condition condition) const {
-    for (uint32_t ms = 0; ms < kPatienceMs && !condition(); ms++) ::usleep(1'000);
-    return condition();
-  }
-
-  Events events;
-  std::unique_ptr<Service> service;
-  uint16_t port = 0;
-};
 
 // Comes and goes, until it is refused for good or told to end.
 void visit(const Running& running, const std::atomic<bool>& ends, bool talks) {

@@ -112,6 +112,17 @@ export function statusOf(second: number): Status {
       controlRecords: 12,
       recordLimitCloses: 0,
       floods: { records_without_data: 0, answers_unread: 0, renegotiation: 0 },
+      signatures: {
+        made: 3,
+        failed: 0,
+        turnedAway: 0,
+        overdue: 0,
+        takenOver: 0,
+        waiting: 1,
+        threads: 2,
+        hanging: 0,
+        failing: [],
+      },
     },
     http2: {
       offered: true,

@@ -5,7 +5,7 @@
 
 namespace spliced::fakes {
 
-// P-256, signed by itself, for an hour from now on; no names.
-tls::CertificatePem new_certificate();
+// P-256, signed by itself, for an hour from now on; good for `name`, or for none.
+tls::CertificatePem new_certificate(const char* name = nullptr);
 
 }  // namespace spliced::fakes

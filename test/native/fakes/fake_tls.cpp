@@ -11,6 +11,7 @@
 #include "fakes/fake_kernel.hpp"
 #include "fakes/wire.hpp"
 #include "tls/ktls.hpp"
+#include "tls/signing.hpp"
 
 namespace spliced::fakes {
 namespace {
@@ -55,7 +56,8 @@ using fakes::scripts;
 using fakes::sessions;
 
 const char* const kFallbackNames[kFallbacks] = {"", "", "", "", "", "", "", ""};
-const char* const kHandshakeFailureNames[kHandshakeFailures] = {"", "", "", "", "", "", "", "", ""};
+const char* const kHandshakeFailureNames[kHandshakeFailures] = {"", "", "", "", "",
+                                                                "", "", "", "", ""};
 
 TicketKeys::TicketKeys(uint64_t) {}
 TicketKeys::Key::~Key() = default;
@@ -158,6 +160,13 @@ Handshake Session::handshake() {
   live.output = fakes::wire::record(fakes::wire::kAlert, {alert, 2}, overhead(socket_));
   (void)flush();
   return verdict;
+}
+
+Signature Session::sign(std::string&) {
+  return Signature::Made;
+}
+Signature try_key(EVP_PKEY*, std::string&) {
+  return Signature::Made;
 }
 
 std::optional<Flood> Session::flood() const {

@@ -53,6 +53,17 @@ export const statusJson = JSON.stringify({
     controlRecords: 3,
     recordLimitCloses: 0,
     floods: { records_without_data: 4 },
+    signatures: {
+      made: 3,
+      failed: 0,
+      turnedAway: 0,
+      overdue: 0,
+      takenOver: 0,
+      waiting: 1,
+      threads: 2,
+      hanging: 0,
+      failing: [],
+    },
   },
   http2: {
     offered: true,

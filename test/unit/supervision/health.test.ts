@@ -23,8 +23,9 @@ class TestEngine implements HealthEngine {
   }
   setCanary(): void {}
   expectCanary(): void {}
+  failing: { key: string; reason: string }[] = [];
   stats(): string {
-    return '{}';
+    return JSON.stringify({ tls: { signatures: { failing: this.failing } } });
   }
   ping(): void {
     if (!this.isHung) this.heartbeat += 1;
@@ -152,6 +153,26 @@ t.test('an address that is gone is not the service, nor is it worth a restart', 
   await clock.advance(watchdogMs * 5);
   t.ok(sent.length >= 15);
   t.same(events(), ['canary_failed']);
+  health.close();
+});
+
+t.test('a token that does not sign is found, told, and no reason for a restart', async (t) => {
+  const { clock, engine, sent, words, lines, faults, health } = make();
+  health.start();
+  faults.kernel = 'no_service';
+  faults.userSpace = 'no_service';
+  engine.failing = [{ key: 'pkcs11:object=tls', reason: 'its token does not answer' }];
+  await clock.advance(watchdogMs * 5);
+  t.ok(sent.length >= 15, 'attested throughout');
+  const told = lines.filter(({ event }) => event === 'canary_failed');
+  t.match(told, [{ fault: 'no_signature', reason: /pkcs11:object=tls .* does not answer/ }]);
+  t.equal(told.length, 1);
+  t.same(words, ['the key pkcs11:object=tls does not sign']);
+  t.same(engine.offload, [], 'the accelerator is not blamed');
+  // Without a token to blame it is the service again.
+  engine.failing = [];
+  await clock.advance(watchdogMs * 5);
+  t.match(engine.shown.watchdog, { missing: ['canary'] });
   health.close();
 });
 

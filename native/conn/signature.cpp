@@ -1,0 +1,63 @@
+// SPDX-License-Identifier: Apache-2.0
+// A handshake whose key is not in memory: its session goes to the signing threads (tls/signing.hpp)
+// and comes back by the engine's mailbox. Meanwhile the connection has none, and waits in the state
+// Handshake for that, for the end of its time, or for its client to leave.
+#include "base/assert.hpp"
+#include "conn/dispatch.hpp"
+#include "os/socket_io.hpp"
+
+namespace spliced::conn {
+
+Turn begin_signature(Services& s, Connection& c) {
+  c.was_signed = true;
+  const tls::RemoteKey key = c.session->remote_key();
+  if (s.signatures == nullptr) {
+    std::string reason;
+    (void)c.session->sign(reason);
+    return Turn::Again;
+  }
+  c.signing = std::make_shared<tls::SigningJob>(std::move(c.session), key, s.signed_inbox,
+                                                tls::SigningInbox::Signed{c.slot, c.generation});
+  if (!s.signatures->submit(c.signing)) {
+    c.signing.reset();
+    return fail_signature(s, c);
+  }
+  s.set_deadline(c, s.now_ms + limits::kSignatureWaitMs);
+  return Turn::Wait;
+}
+
+// A client that has left needs no signature, and gives its place to the next.
+Turn wait_for_signature(Services& s, Connection& c) {
+  if (!c.half_closed && !c.peer_hung_up) return Turn::Wait;
+  end_signature(s, c, false);
+  return fail_handshake(s, c, tls::HandshakeFailure::PeerClosed);
+}
+
+void take_signatures(Services& s) {
+  for (const tls::SigningInbox::Signed& done : s.signed_inbox->take()) {
+    Connection& c = s.slots[done.slot];
+    if (c.generation != done.generation || !c.signing) continue;  // given up in the meantime
+    c.session = s.signatures->collect(*c.signing);
+    c.signing.reset();
+    s.set_deadline(c, s.now_ms + s.options.handshake_timeout_ms);
+    if (!c.session) (void)fail_signature(s, c);
+    run(s, c);
+  }
+}
+
+void end_signature(Services& s, Connection& c, bool overdue) {
+  if (!c.signing) return;
+  s.signatures->give_up(c.signing, overdue);
+  c.signing.reset();
+}
+
+// Nothing of a server's flight has been sent, so there are no keys yet: internal_error goes out as
+// it is (RFC 8446 6, RFC 5246 7.2).
+Turn fail_signature(Services& s, Connection& c) {
+  constexpr char kAlert[] = {21, 3, 3, 0, 2, 2, 80};
+  SPLICED_ASSERT(!c.session && !c.signing);
+  (void)os::send_bytes(c.socket, kAlert, sizeof kAlert, false);
+  return fail_handshake(s, c, tls::HandshakeFailure::Signature);
+}
+
+}  // namespace spliced::conn
