@@ -3,6 +3,7 @@
 // together that the probes must not know: configuration, certificates, the addon. Called by cli.ts.
 //   0  nothing to worry about     3  warnings     1  problems     2  wrong usage (cli.ts)
 
+import { readFileSync } from 'node:fs';
 import { servedFiles } from '../certificates/served-files.js';
 import type { Board, NativeReport } from '../doctor/board.js';
 import { deviceTreeStrings } from '../doctor/board.js';
@@ -12,6 +13,7 @@ import { exitCodeOf, type Report, toJson, toText, wantsColour } from '../doctor/
 import { loadNative, type NativeModule } from '../engine/native.js';
 import { reasonOf } from '../start-error.js';
 import { type StatusDocument, troubleText } from '../status-document.js';
+import { isKeyReference, matchTokenKey, shownKey } from '../token-key.js';
 import { chooseService } from './service-choice.js';
 import { configurationHelp, configurationOptions, readCommandLine } from './usage.js';
 
@@ -55,8 +57,10 @@ function examineNative(): { module: NativeModule | undefined; report: Board['nat
   }
 }
 
-/** What the running service could not write or tidy; undefined: nobody answers. */
-async function askUndone(settings: Board['settings']): Promise<string[] | undefined> {
+/** What the running service says of itself; undefined: nobody answers. */
+async function askService(
+  settings: Board['settings'],
+): Promise<Pick<Board, 'undone' | 'failingKeys'> | undefined> {
   if ('error' in settings) return undefined;
   const { ServiceDirectory } = await import('./service-directory.js');
   let directory: ReturnType<typeof ServiceDirectory.open> | undefined;
@@ -65,13 +69,31 @@ async function askUndone(settings: Board['settings']): Promise<string[] | undefi
     if (directory === undefined) return undefined;
     const { askApi } = await import('./api-client.js');
     const status = JSON.parse(await askApi(directory, { path: '/status' }));
-    const { housekeeping = [] } = status as StatusDocument;
-    return housekeeping.map(troubleText);
+    const { housekeeping = [], tls } = status as StatusDocument;
+    return { undone: housekeeping.map(troubleText), failingKeys: tls.signatures?.failing };
   } catch {
     return undefined;
   } finally {
     directory?.close();
   }
+}
+
+/** Asks the token of every key by reference, each within a bound. */
+async function askTokens(settings: Board['settings']): Promise<Board['tokens']> {
+  if ('error' in settings) return undefined;
+  const answers: Record<string, string> = {};
+  for (const { certificate, privateKey } of settings.served) {
+    if (!isKeyReference(privateKey)) continue;
+    try {
+      const chain = readFileSync(certificate, 'utf8');
+      const found = await matchTokenKey(privateKey, [chain], true);
+      const other = `${shownKey(privateKey)} is not the key of ${certificate}`;
+      answers[privateKey] = found < 0 ? other : '';
+    } catch (error) {
+      answers[privateKey] = reasonOf(error);
+    }
+  }
+  return answers;
 }
 
 async function reproduce(module: NativeModule, report: Report): Promise<void> {
@@ -138,7 +160,8 @@ export async function runDoctor(args: string[], io: DoctorStreams): Promise<numb
   const board = await linuxBoard({
     native: native.report,
     settings,
-    undone: await askUndone(settings),
+    ...(await askService(settings)),
+    tokens: await askTokens(settings),
     buildDateMs: SPLICED_BUILD_DATE_MS,
   });
   const [model = 'this machine'] = deviceTreeStrings(board.read('/proc/device-tree/model'));

@@ -83,6 +83,10 @@ export interface Board {
   native: NativeReport | { error: string };
   /** What the service that runs here could not write or tidy; undefined: none could be asked. */
   undone?: readonly string[] | undefined;
+  /** Private keys in tokens, by their reference: why the token was no use; empty: it has the key. */
+  tokens?: Readonly<Record<string, string>> | undefined;
+  /** Private keys in tokens that the service that runs here could not sign with lately. */
+  failingKeys?: readonly { key: string; reason: string }[] | undefined;
   /** Checked settings, or why they are not valid. */
   settings: Settings | { error: string };
 }

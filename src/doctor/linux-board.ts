@@ -62,7 +62,10 @@ function kernelConfig(zlib: typeof import('node:zlib')): string | undefined {
   }
 }
 
-export type BoardInputs = Pick<Board, 'native' | 'settings' | 'buildDateMs' | 'undone'>;
+export type BoardInputs = Pick<
+  Board,
+  'native' | 'settings' | 'buildDateMs' | 'undone' | 'tokens' | 'failingKeys'
+>;
 
 /** Why the file cannot be had so; empty: it can. */
 function refusalOf(path: string, mode: number): string {

@@ -12,6 +12,7 @@ import {
   probeTlsCounters,
   probeVersion,
 } from './probes/kernel.js';
+import { probeKeys } from './probes/keys.js';
 import {
   probeDescriptors,
   probeLockedMemory,
@@ -42,6 +43,7 @@ export const probes: readonly Probe[] = [
   probeRandom,
   probeClock,
   probeCertificate,
+  probeKeys,
   probeState,
   probeAddon,
   probeNode,

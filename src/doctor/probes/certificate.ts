@@ -4,6 +4,7 @@
 
 import { createPrivateKey, X509Certificate } from 'node:crypto';
 import { dirname } from 'node:path';
+import { isKeyReference } from '../../token-key.js';
 import type { Board, CertificateFiles, Finding } from '../board.js';
 
 const dayMs = 24 * 3_600_000;
@@ -108,6 +109,15 @@ function match(board: Board, files: CertificateFiles, certificate: X509Certifica
   return [{ id, level, title, detail: `${files.privateKey}.`, advice }];
 }
 
+/** Of a key in a token, which this process has asked. */
+function probeToken(board: Board, { privateKey }: CertificateFiles): Finding[] {
+  const id = 'certificate.key';
+  const refusal = board.tokens?.[privateKey];
+  if (refusal === undefined || refusal === '') return [];
+  const title = 'The token does not give the private key';
+  return [{ id, level: 'problem', title, detail: `${refusal}.`, advice: 'docs/KEYS.md has more.' }];
+}
+
 function probePair(board: Board, files: CertificateFiles): Finding[] {
   const pem = board.read(files.certificate);
   if (pem === undefined || pem === '') return [unreadable(board, files)];
@@ -119,6 +129,9 @@ function probePair(board: Board, files: CertificateFiles): Finding[] {
     const detail = `${files.certificate} is not in PEM form, or damaged.`;
     const level = isOwn(files) ? 'warning' : 'problem';
     return [{ id: 'certificate.present', level, title, detail }];
+  }
+  if (isKeyReference(files.privateKey)) {
+    return [validity(board, certificate), ...strength(certificate), ...probeToken(board, files)];
   }
   return [
     validity(board, certificate),
