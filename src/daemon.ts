@@ -81,6 +81,8 @@ interface Serving {
   output: LineOutput;
   /** From when the engine is made. */
   clients?: ClientAccess;
+  /** Keys that wait for a restart; from when there is a reload. */
+  waiting?: () => readonly string[];
 }
 
 const hangMsMax = 5_000;
@@ -318,6 +320,7 @@ function serveOperators(
   ];
   const parts = { running: loaded, load, check: checkSystem, participants, supervisor };
   const reloader = new Reloader({ ...parts, status, log });
+  serving.waiting = () => reloader.waiting;
   ends.push(() => reloader.close());
   signals.onReload(() => void reloader.request());
   update.start();

@@ -14,6 +14,8 @@ export interface Described {
   certificates: CertificateServing;
   housekeeping: Housekeeping;
   output: LineOutput;
+  /** Keys of the configuration that wait for a restart; from when there is a reload. */
+  waiting?: () => readonly string[];
 }
 
 // Beside the other lists of the status, which certificate-serving.ts bounds.
@@ -21,11 +23,12 @@ const troublesBytesMax = 1_000;
 
 /** What `systemctl status` shows; kept fresh until `close`. */
 export function describeService(
-  { certificates, housekeeping }: Described,
+  described: Described,
   engine: Engine,
   urls: string[],
   supervisor: Supervisor,
 ) {
+  const { certificates, housekeeping } = described;
   let refusedErrors = 0;
   let troubles = '';
   const words = (): string =>
@@ -35,6 +38,7 @@ export function describeService(
       certificateDaysLeft: certificates.daysLeft(),
       certificateEndsSoon: certificates.endsSoon(),
       refusedErrors,
+      waiting: described.waiting?.() ?? [],
       undone: housekeeping.troubles().length,
       troubles,
     });

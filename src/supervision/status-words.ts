@@ -17,6 +17,8 @@ export interface StatusFacts {
   certificateEndsSoon?: boolean;
   /** Errors of a configuration that a reload refused; 0: it is in effect. */
   refusedErrors: number;
+  /** Settings whose new value waits for a restart. */
+  waiting?: readonly string[];
   /** How many things could not be written, tidied or read: housekeeping.ts. */
   undone?: number;
   /** What health.ts has found wrong; empty: nothing. */
@@ -24,6 +26,8 @@ export interface StatusFacts {
 }
 
 const refreshMs = 10_000;
+/** So many keys are named. */
+const keysMax = 3;
 
 const counted = (count: number, noun: string): string =>
   `${count} ${noun}${count === 1 ? '' : 's'}`;
@@ -42,12 +46,20 @@ function certificateWords(daysLeft: number | undefined, endsSoon: boolean): stri
   return `certificate valid for ${counted(daysLeft, 'day')}`;
 }
 
+function waitingWords(keys: readonly string[]): string {
+  if (keys.length === 0) return '';
+  const named = keys.slice(0, keysMax).join(', ');
+  const more = keys.length > keysMax ? ` and ${keys.length - keysMax} more` : '';
+  return `; ${named}${more} ${keys.length === 1 ? 'waits' : 'wait'} for a restart`;
+}
+
 export function statusWords({
   urls,
   figures,
   certificateDaysLeft,
   certificateEndsSoon = false,
   refusedErrors,
+  waiting = [],
   undone = 0,
   troubles = '',
 }: StatusFacts): string {
@@ -62,7 +74,7 @@ export function statusWords({
       : `; the new configuration was refused (${counted(refusedErrors, 'error')} in the log)`;
   const housekeeping =
     undone === 0 ? '' : `; ${counted(undone, 'task')} of housekeeping failing (see the log)`;
-  const rest = `${refusal}${housekeeping}${troubles === '' ? '' : `; ${troubles}`}`;
+  const rest = `${refusal}${waitingWords(waiting)}${housekeeping}${troubles === '' ? '' : `; ${troubles}`}`;
   return `Serving ${urls.join(' ')}: ${words.join(', ')}${rest}`;
 }
 

@@ -92,13 +92,16 @@ t.test('without the program systemd-notify it is a datagram', async (t) => {
   t.match(manager.event('notify_failed'), { reason: /systemd-notify/ });
 });
 
-t.test('a refused configuration is told, until a good one comes', async (t) => {
+t.test('a refused configuration is told, and what waits for a restart', async (t) => {
   const directory = t.testdir({ 'spliced.toml': '' });
   const file = join(directory, 'spliced.toml');
   const manager = await newManager(t, [], ['--listen', '127.0.0.1:0', '--config', file]);
   await manager.start();
   for (const [text, status] of [
     ['log.level = 1', /refused \(1 error in the log\)$/],
+    ['ring = "epoll"', /days; ring waits for a restart$/],
+    ['ring = "epoll"\nengines = 1', /days; ring, engines wait for a restart$/],
+    ['log.level = 1', /refused \(1 error in the log\); ring, engines wait for a restart$/],
     ['', /days$/],
   ] as const) {
     writeFileSync(file, text);

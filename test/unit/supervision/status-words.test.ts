@@ -37,6 +37,10 @@ t.test('statusWords', async (t) => {
     statusWords({ ...facts, refusedErrors: 2 }),
     /days; the new configuration was refused \(2 errors in the log\)$/,
   );
+  const waiting = (...keys: string[]) => statusWords({ ...facts, waiting: keys });
+  t.match(waiting('listen'), /days; listen waits for a restart$/);
+  t.match(waiting('listen', 'root'), /days; listen, root wait for a restart$/);
+  t.match(waiting('a', 'b', 'c', 'd', 'e'), /; a, b, c and 2 more wait for a restart$/);
 });
 
 t.test('keepStatusFresh sends what has changed', async (t) => {
