@@ -24,6 +24,7 @@ import type { Events } from './events.js';
 import type { Housekeeper } from './housekeeping.js';
 import type { Log } from './log.js';
 import type { LogTail } from './log-tail.js';
+import type { Power } from './power.js';
 import type { Participant, Reloader } from './reload.js';
 import { reasonOf, StartError } from './start-error.js';
 import type { StatusDocument } from './status-document.js';
@@ -42,6 +43,7 @@ export interface ApiServingParts {
   events: Events;
   update: Pick<UpdateServing, 'service'>;
   uploads: Pick<UploadServing, 'service'>;
+  power: Pick<Power, 'current' | 'ask'>;
   housekeeping: Housekeeper;
 }
 
@@ -166,7 +168,7 @@ export class ApiServing {
   }
 
   #service(): ApiService {
-    const { engine, update, uploads } = this.#parts;
+    const { engine, update, uploads, power } = this.#parts;
     return {
       status: () => engine.stats(),
       system: this.#system,
@@ -191,6 +193,7 @@ export class ApiServing {
         this.#isDraining = true;
       },
       update: this.#update(update.service),
+      device: power,
     };
   }
 

@@ -52,6 +52,10 @@ const commands: Record<string, { summary: string; load: () => Promise<Command> }
     summary: 'install an update, restart into it, mark its slot good',
     load: async () => (await operator()).update,
   },
+  device: {
+    summary: 'restart the device, or power it off',
+    load: async () => (await operator()).device,
+  },
   token: {
     summary: 'make the token for its API, or revoke it',
     load: async () => (await operator()).token,

@@ -30,6 +30,7 @@ import type { Log } from './log.js';
 import { ConnectionReporter } from './log-connections.js';
 import type { LineOutput } from './log-output.js';
 import type { LogTail } from './log-tail.js';
+import { servePower } from './power-serving.js';
 import { type Participant, Reloader } from './reload.js';
 import { runDirectoryOf } from './run-directory.js';
 import { RunRecord } from './run-record.js';
@@ -290,19 +291,15 @@ function serveOperators(
   const tellBuild = (): void => events.publish('build', { build: build() });
   siteServing.onBuild(tellBuild);
   tellBuild();
-  const endForRestart = signals.endForRestart;
-  const update = new UpdateServing({
-    configuration,
-    events,
-    log,
-    housekeeping,
-    build,
-    endForRestart,
-  });
+  const { endForRestart, stop } = signals;
+  const kept = { configuration, events, log, housekeeping };
+  const update = new UpdateServing({ ...kept, build, endForRestart, stop });
   ends.push(() => update.close());
+  const power = servePower({ events, log, update, stop });
+  ends.push(() => power.close());
   const uploads = new UploadServing({ native, engine, configuration, log, housekeeping, update });
   ends.push(() => uploads.close());
-  const shown = { log, tail, events, update, uploads, housekeeping };
+  const shown = { log, tail, events, update, uploads, power, housekeeping };
   const api = new ApiServing({
     configuration,
     runDir,

@@ -95,6 +95,14 @@ export const securityEvents: Record<string, SecurityEvent> = {
     id: 'SPLICED-UPDATE-RESTART',
     meaning: 'a restart was asked for: of the device or of the `service`, as `kind` says',
   },
+  device_restart: {
+    id: 'SPLICED-DEVICE-RESTART',
+    meaning: 'a restart of the device was asked for, outside an update',
+  },
+  device_power_off: {
+    id: 'SPLICED-DEVICE-POWER-OFF',
+    meaning: 'it was asked to power the device off',
+  },
   update_fell_back: {
     id: 'SPLICED-UPDATE-FELL-BACK',
     meaning: 'after an update the device runs the same `slot` as before',

@@ -4,8 +4,8 @@
 // daemon.ts.
 
 import { randomUUID } from 'node:crypto';
-import { readFileSync } from 'node:fs';
 import type { ApiService, Update } from './api/service.js';
+import { bootId } from './boot-id.js';
 import type { Configuration } from './config/configuration.js';
 import type { Events } from './events.js';
 import type { Housekeeper } from './housekeeping.js';
@@ -23,9 +23,9 @@ export interface UpdateServingParts {
   build: () => string | null;
   /** Ends this process after a drain, so that it is started again. */
   endForRestart: () => void;
+  /** Aborted: the service drains. */
+  stop: AbortSignal;
 }
-
-const bootIdFile = '/proc/sys/kernel/random/boot_id';
 
 export class UpdateServing {
   readonly #parts: UpdateServingParts;
@@ -55,6 +55,12 @@ export class UpdateServing {
     return this.#manager;
   }
 
+  /** Why the device may be neither restarted nor powered off now; undefined: it may. */
+  async powerRefusal(): Promise<string | undefined> {
+    const manager = await this.#manager?.catch(() => undefined); // Without updates it always may.
+    return manager?.powerRefusal();
+  }
+
   /** What the API needs of the update. */
   readonly service: ApiService['update'] = {
     current: async () => ({ ...(await (await this.manager()).current()) }) satisfies Update,
@@ -73,7 +79,7 @@ export class UpdateServing {
   };
 
   async #make(): Promise<UpdateManager> {
-    const { configuration, events, log, housekeeping, build, endForRestart } = this.#parts;
+    const { configuration, events, log, housekeeping, build, endForRestart, stop } = this.#parts;
     const { adapter, directory, command, restart: kind } = configuration.update;
     // A group may bring bundles there: an installer's, or the operators'.
     secureDirectory(directory, { forbidden: 0o002 });
@@ -82,10 +88,10 @@ export class UpdateServing {
       adapter,
       loadInstaller: () => loadInstaller(adapter, command),
       directory,
-      restart: { kind, env: process.env, endForRestart },
+      restart: { kind, env: process.env, endForRestart, stop },
       log,
       housekeeping,
-      bootId: readFileSync(bootIdFile, 'utf8').trim(),
+      bootId: bootId(),
       run: randomUUID(),
       build,
       onChange: (document) => events.publish('update', document),

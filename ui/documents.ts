@@ -3,6 +3,7 @@
 
 import type { Counts, StatusDocument } from '../src/status-document.js';
 
+export type { PowerDocument as Power } from '../src/power-document.js';
 export type { HistoryDocument, HistorySample, SystemDocument } from '../src/system/document.js';
 export type { UpdateDocument as Update } from '../src/update/document.js';
 export type { Slot } from '../src/update/installer.js';

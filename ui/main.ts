@@ -13,11 +13,17 @@ import { duration } from './format.js';
 import { HistoryView } from './history.js';
 import { LogView } from './log.js';
 import { Operation } from './operate.js';
+import { PowerView } from './power.js';
 import { watchSections } from './sections.js';
 import { Session } from './session.js';
 import { SystemView } from './system.js';
 import { UpdateView } from './update.js';
 import { showLost, showVerdict } from './verdict.js';
+
+interface Awaited {
+  what: string;
+  link: string;
+}
 
 let latest: Status | undefined;
 let latestAt: Date | undefined;
@@ -37,14 +43,25 @@ const certificates = new CertificatesView(session);
 const log = new LogView(session);
 const update = new UpdateView(session, {
   onChange: () => {
+    device.isAwaited = awaited() !== undefined;
     if (latest !== undefined && !device.isLost) showVerdict(latest, update.document);
   },
   onBuild: () => void reloadWhenNewer(() => update.isBusy),
-  onAwaited: (isAwaited) => {
-    device.isAwaited = isAwaited;
-  },
+  onDevice: (document) => power.take(document),
 });
-const operation = new Operation(session, () => update.restart());
+const power = new PowerView(session, () => {
+  device.isAwaited = awaited() !== undefined;
+});
+const operation = new Operation(session, (action) => power.ask(action));
+
+/** What it was asked for before it went; undefined: nothing. */
+function awaited(): Awaited | undefined {
+  if (power.state === 'powering-off') {
+    return { what: 'The device has been powered off.', link: 'Powered off' };
+  }
+  const isRestarted = power.state === 'restarting' || update.document?.state === 'restarting';
+  return isRestarted ? { what: 'The device is being restarted.', link: 'Restarting' } : undefined;
+}
 const figures = new Figures();
 
 const device = new Device({
@@ -58,21 +75,22 @@ const device = new Device({
     if (session.access === 'unknown') void session.begin();
   },
   onLost: (lostMs, retryMs, reason) => {
-    const isAwaited = device.isAwaited;
     const isCrowded = reason instanceof Unreachable && reason.isCrowded;
-    const what = isAwaited && !isCrowded ? 'The device is being restarted.' : reason.message;
+    const why = isCrowded ? undefined : awaited();
+    const what = why?.what ?? reason.message;
     const since = lostMs < 1000 ? '' : ` For ${duration(lostMs)} now.`;
     say('offline-text', `${what}${since} Trying again in ${Math.ceil(retryMs / 1000)} s.`);
     if (byId('offline').hidden) announce(what);
     showLost(what, latestAt);
     byId('offline').hidden = false;
-    showLink('bad', isCrowded ? 'No connection left' : isAwaited ? 'Restarting' : 'No answer');
+    showLink('bad', why?.link ?? (isCrowded ? 'No connection left' : 'No answer'));
   },
   onBack: (isRestarted) => {
     byId('offline').hidden = true;
     announce('The device answers again.');
     if (isRestarted) showNotice('The service was started anew: its figures begin from zero.');
     void update.refresh();
+    void power.refresh();
     void reloadWhenNewer(() => update.isBusy);
   },
   onRefused: async () => {

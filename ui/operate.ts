@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-// What an operator does to the device outside an update: restart it, end the service; renew and request
-// certificates, take its authority home. Each asks before it does what cannot be undone.
+// What an operator does to the device outside an update: restart it, power it off, end the service; renew
+// and request certificates, take its authority home. Each asks before it does what cannot be undone.
 
 import { ask, change, reasonOf } from './api.js';
 import { button, byId, say } from './dom.js';
+import { type Action, questions } from './power.js';
 import type { Session } from './session.js';
 
 /** Saves it as a file of the user's. */
@@ -21,13 +22,14 @@ const pemType = 'application/x-pem-file';
 export class Operation {
   readonly #session: Session;
 
-  constructor(session: Session, restart: () => Promise<void>) {
+  constructor(session: Session, power: (action: Action) => Promise<void>) {
     this.#session = session;
+    const asked = (action: Action) => (): void => {
+      if (confirm(questions[action])) void power(action);
+    };
     byId('device-actions').append(
-      button('Restart the device', () => {
-        if (!confirm('Restart the device? What is active is finished first.')) return;
-        this.#run('device-result', restart, 'Asked for: see the update below.');
-      }),
+      button('Restart the device', asked('restart')),
+      button('Power the device off', asked('power-off')),
       button('End the service', () => {
         const question =
           'End the service? What is active is finished first. It comes back with the next connection only where systemd holds its socket; elsewhere by a hand on the device.';

@@ -3,7 +3,7 @@
 // that a reload of the page, a restart of the service and the boot change nothing that is shown.
 
 import { change, Refusal, read, reasonOf } from './api.js';
-import type { Update } from './documents.js';
+import type { Power, Update } from './documents.js';
 import { announce, byId, say } from './dom.js';
 import { lockNote, type Session } from './session.js';
 import { showSlots } from './slots.js';
@@ -16,8 +16,8 @@ export interface UpdateEvents {
   onChange: () => void;
   /** The device tells of another build of what it serves. */
   onBuild: () => void;
-  /** It is being restarted, or no longer is. */
-  onAwaited: (isAwaited: boolean) => void;
+  /** It tells how it is itself. */
+  onDevice: (power: Power) => void;
 }
 
 /** Where the device has no events for us. */
@@ -79,6 +79,7 @@ export class UpdateView {
             this.#news += 1;
             this.#take(JSON.parse(data) as Update);
           } else if (name === 'build') this.#events.onBuild();
+          else if (name === 'device') this.#events.onDevice(JSON.parse(data) as Power);
         },
         onOpen: () => void this.refresh(),
         signal: this.#session.signal,
@@ -111,7 +112,6 @@ export class UpdateView {
       if (state === 'failed') this.#failedStep = failedStep(update, this.#state);
       if (this.#state !== '') announce(stateWords[state] ?? state);
       this.#state = state;
-      this.#events.onAwaited(state === 'restarting');
     }
     showSlots(slots, update.adapter, (path) => void this.#mark(path));
     this.#show();
@@ -136,7 +136,7 @@ export class UpdateView {
     pause: () => this.#upload?.pause(),
     discard: () => void this.#discard(),
     install: () => void this.#do('POST', 'update/install', {}),
-    restart: () => void this.restart(),
+    restart: () => void this.#do('POST', 'update/restart', {}),
   };
 
   async #send(file: File): Promise<void> {
@@ -176,11 +176,6 @@ export class UpdateView {
       say('slots-error', reasonOf(error));
     }
     await this.refresh();
-  }
-
-  /** The device, outside an update too. */
-  restart(): Promise<void> {
-    return this.#do('POST', 'update/restart', {});
   }
 
   async #do(method: string, path: string, body?: unknown): Promise<void> {

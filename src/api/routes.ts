@@ -5,6 +5,7 @@ import { json } from './json.js';
 import { describe } from './openapi.js';
 import type { Route } from './route.js';
 import { certificates } from './routes/certificates.js';
+import { device } from './routes/device.js';
 import { observation } from './routes/observation.js';
 import { operation } from './routes/operation.js';
 import { system } from './routes/system.js';
@@ -33,6 +34,7 @@ export const routes: readonly Route[] = [
   ...system,
   ...certificates,
   ...operation,
+  ...device,
   ...update,
   ...uploads,
   description,

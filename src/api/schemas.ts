@@ -261,6 +261,15 @@ export const schemas: Readonly<Record<string, Schema>> = {
     restartRequired: { ...listOf(text), description: 'Settings that wait for a restart.' },
   }),
   Draining: object({ draining: { const: true } }),
+  Device: object({
+    state: { enum: ['running', 'restarting', 'powering-off'] },
+    draining: {
+      type: 'boolean',
+      description: 'The service finishes what is active, and ends: the device follows.',
+    },
+    error: textOr('Why what was asked for last has not happened.'),
+    bootId: { ...text, description: 'Another one: the device has booted meanwhile.' },
+  }),
   Update: updateState,
   Install: object(
     { file: { ...text, description: "A file's name in the directory of the update." } },

@@ -2,6 +2,8 @@
 // What the API needs of the service: the handlers know nothing else. api-serving.ts implements it
 // with the rooms of the daemon, tests with whatever they need. Types only.
 
+import type { PowerAction, PowerDocument } from '../power-document.js';
+
 export interface Certificate {
   source: string;
   subject: string;
@@ -91,6 +93,11 @@ export interface ApiService {
   };
   /** Begins to stop. Idempotent. */
   drain(): void;
+  device: {
+    current(): PowerDocument;
+    /** Begins. The answer is a sentence that says why it cannot be; undefined: it has begun. */
+    ask(action: PowerAction): Promise<string | undefined>;
+  };
   update: {
     current(): Promise<Update>;
     /**

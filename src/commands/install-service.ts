@@ -27,7 +27,7 @@ const unitDirectory = '/etc/systemd/system';
 const sysusersFile = '/etc/sysusers.d/spliced.conf';
 const configuration = '/etc/spliced/spliced.toml';
 const link = '/usr/local/bin/spliced';
-const enabled = ['spliced.socket', 'spliced.service']; // Also= of the service enables the path.
+const enabled = ['spliced.socket', 'spliced.service']; // Also= of the service enables the paths.
 const exitFailure = 1;
 
 const help = (): string => `Usage: spliced install-service [--root DIR]

@@ -4,6 +4,7 @@
 
 export * as certificate from './certificate-line.js';
 export * as config from './config.js';
+export * as device from './device.js';
 export * as doctor from './doctor.js';
 export { installService, uninstallService } from './install-service.js';
 export * as log from './log.js';

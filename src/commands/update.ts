@@ -7,6 +7,7 @@ import { loadNative } from '../engine/native.js';
 import { StartError } from '../start-error.js';
 import type { UpdateDocument } from '../update/document.js';
 import { ApiRefusal, askApi } from './api-client.js';
+import { waitUntilItBegins } from './power-wait.js';
 import type { ServiceDirectory } from './service-directory.js';
 import { askedProcess } from './service-process.js';
 import {
@@ -82,6 +83,16 @@ async function post(directory: ServiceDirectory, path: string): Promise<Record<s
   return JSON.parse(await askApi(directory, { method: 'POST', path, body: {} }));
 }
 
+/** Until the service begins to end: then nothing but the device's own shutdown is left. */
+async function restart(directory: ServiceDirectory): Promise<number> {
+  await post(directory, '/update/restart');
+  const done = 'The service finishes what is active; then comes the restart.';
+  return waitUntilItBegins(directory, done, async () => {
+    const { state, error } = JSON.parse(await askApi(directory, { path: '/update' }));
+    return state === 'restarting' ? undefined : error;
+  });
+}
+
 /** An installer that is busy marks nothing: until it has come to an end. */
 async function markGood(directory: ServiceDirectory): Promise<number> {
   const endMs = performance.now() + busyMsMax;
@@ -128,10 +139,7 @@ export async function run(args: string[]): Promise<number> {
       if (file === undefined) throw new StartError('give the file: spliced update install FILE');
       return updateInstall(findServing(place).directory, file);
     },
-    restart: async () => {
-      await post(enterServing(place).directory, '/update/restart');
-      return 0;
-    },
+    restart: () => restart(enterServing(place).directory),
     'wait-good': () => {
       const native = loadNative(); // While we may read it.
       let serving: Serving | undefined;

@@ -6,6 +6,7 @@
 import { existsSync } from 'node:fs';
 import type { Housekeeper } from '../housekeeping.js';
 import type { Log } from '../log.js';
+import { powerPatienceMs, powerUnderWay } from '../power-request.js';
 import { removeFile } from '../remove-file.js';
 import { reasonOf } from '../start-error.js';
 import { DeviceView } from './device-view.js';
@@ -25,7 +26,7 @@ import {
   type UpdateRecord,
   writeRecord,
 } from './record.js';
-import { beginRestart, type RestartMeans, restartPatienceMs } from './restart.js';
+import { beginRestart, giveUpRestart, type RestartMeans } from './restart.js';
 
 export interface UpdateParts {
   adapter: AdapterName;
@@ -88,9 +89,14 @@ export class UpdateManager {
   receiveRefusal(): string | undefined {
     const { state } = this.#record;
     if (this.#parts.adapter === 'none') return noAdapter;
-    if (state === 'installing') return 'An update is being installed: wait for its end.';
     if (state === 'restarting') return 'The device restarts.';
-    return undefined;
+    return this.powerRefusal() ?? powerUnderWay(this.#parts.restart.env);
+  }
+
+  /** Why the device may be neither restarted nor powered off now; undefined: it may. */
+  powerRefusal(): string | undefined {
+    const isBusy = this.#record.state === 'installing';
+    return isBusy ? 'An update is being installed: wait for its end.' : undefined;
   }
 
   /** An upload has begun, gone on, or (null) been given up. */
@@ -166,12 +172,11 @@ export class UpdateManager {
   /** Begins. The answer is a sentence that says why it cannot be; undefined: it has begun. */
   restart(): string | undefined {
     const { state, bundle } = this.#record;
-    if (state === 'installing') return 'An update is being installed: wait for its end.';
-    const refusal = beginRestart(this.#parts.restart);
+    const refusal = this.powerRefusal() ?? beginRestart(this.#parts.restart);
     if (refusal !== undefined) return refusal;
     this.#parts.log.info({ event: 'update_restart', kind: this.#parts.restart.kind });
     this.#enter('restarting', { bundle });
-    const { restartPatienceMs: patienceMs = restartPatienceMs } = this.#parts;
+    const { restartPatienceMs: patienceMs = powerPatienceMs } = this.#parts;
     const isInstalled = state === 'installed';
     this.#patience = setTimeout(() => this.#restartFailed(isInstalled), patienceMs);
     this.#patience.unref();
@@ -300,9 +305,9 @@ export class UpdateManager {
   }
 
   #restartFailed(isInstalled: boolean): void {
-    const { log } = this.#parts;
-    const reason =
-      'The restart was asked for, and nothing has happened: is spliced-reboot.path active?';
+    const { log, restart } = this.#parts;
+    if (restart.stop.aborted) return; // It has begun: a drain may take longer.
+    const reason = giveUpRestart(restart);
     log.error({ event: 'update_restart_failed', reason });
     const { bundle } = this.#record;
     this.#enter(isInstalled ? 'installed' : 'failed', { bundle, error: reason });

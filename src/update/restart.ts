@@ -1,42 +1,31 @@
 // SPDX-License-Identifier: Apache-2.0
-// How the device or the service is restarted after an update. The service may not do it itself: it
-// has no privilege. For the device it leaves a file in its runtime directory, which
-// systemd/spliced-reboot.path waits for; nobody else can write there, and the file cannot outlive the
-// boot. The service itself ends with an exit code that the unit answers with a new start.
+// How the device or the service is restarted after an update. For the device it is asked for
+// (power-request.ts); the service itself ends with an exit code that the unit answers with a new start.
 // Used by manager.ts.
 
-import { closeSync, openSync } from 'node:fs';
-import { join } from 'node:path';
-import { reasonOf } from '../start-error.js';
+import { askFor, withdraw } from '../power-request.js';
 
 export type RestartKind = 'reboot' | 'service' | 'none';
-
-/** Within this time the service manager begins to stop us, or it never will. */
-export const restartPatienceMs = 60_000;
 
 export interface RestartMeans {
   kind: RestartKind;
   env: NodeJS.ProcessEnv;
   /** Ends this process after a drain, so that it is started again. */
   endForRestart: () => void;
+  /** Aborted: the service drains, for this or because it was told to. */
+  stop: AbortSignal;
 }
 
 /** Begins it. The answer is a sentence that says why it cannot be; undefined: it has begun. */
 export function beginRestart({ kind, env, endForRestart }: RestartMeans): string | undefined {
   if (kind === 'none') return 'The configuration forbids it: update.restart is "none".';
-  if (kind === 'service') {
-    endForRestart();
-    return undefined;
-  }
-  const directory = env.RUNTIME_DIRECTORY ?? '';
-  if (directory === '') {
-    return 'The service has no runtime directory: only as spliced.service it can restart the device.';
-  }
-  try {
-    closeSync(openSync(join(directory, 'reboot'), 'wx', 0o600));
-    return undefined;
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'EEXIST') return undefined; // Asked for before.
-    return `The restart cannot be asked for: ${reasonOf(error)}.`;
-  }
+  if (kind === 'reboot') return askFor('restart', env);
+  endForRestart();
+  return undefined;
+}
+
+/** Nothing has come of it. The answer says what is the matter. */
+export function giveUpRestart({ kind, env }: RestartMeans): string {
+  if (kind === 'reboot') return withdraw('restart', env);
+  return 'The restart was asked for, and the service has not ended.';
 }

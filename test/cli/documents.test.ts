@@ -55,7 +55,7 @@ async function helpOf(command: string): Promise<string> {
   return known;
 }
 
-const withActions = ['config', 'certificate', 'update'];
+const withActions = ['config', 'certificate', 'device', 'update'];
 
 /** What is wrong with a command line of spliced; empty: nothing. Also for a usage, with [] and |. */
 async function troubleWith(line: string): Promise<string> {

@@ -78,7 +78,9 @@ t.test('in an image, again, and undone', skip, async (t) => {
     t.notMatch(text(`/etc/systemd/system/${name}`), /=\/usr\/(bin|lib)\/spliced\b/, name);
   }
   const wanted = ['sockets.target.wants/spliced.socket', 'multi-user.target.wants/spliced.service'];
-  wanted.push('multi-user.target.wants/spliced-reboot.path');
+  for (const name of ['reboot', 'poweroff']) {
+    wanted.push(`multi-user.target.wants/spliced-${name}.path`);
+  }
   for (const name of wanted) t.ok(lstatSync(at(`/etc/systemd/system/${name}`)).isSymbolicLink());
   t.match(text('/etc/sysusers.d/spliced.conf'), /^u spliced - /m);
   t.match(text('/etc/passwd'), /^spliced:/m);

@@ -228,7 +228,7 @@ if (target === undefined || process.arch !== 'x64') {
     const there = readdirSync(join(cross.image, unitDirectory));
     t.same(
       there.filter((name) => !enabled.includes(name)),
-      ['spliced-http.socket', 'spliced-reboot.service'],
+      ['spliced-http.socket', 'spliced-poweroff.service', 'spliced-reboot.service'],
       'the rest is enabled',
     );
     t.same(

@@ -16,6 +16,7 @@ import { operatorRoutes, siteOf } from '../../src/site.js';
 import type {
   CertificateEntry,
   Finding,
+  Power,
   Status,
   SystemDocument,
   Update,
@@ -59,6 +60,9 @@ export interface DeviceOptions {
 
 export class FakeDevice {
   readonly update: Update = idleUpdate();
+  /** Why it is neither restarted nor powered off; none: it is. */
+  powerRefusal = '';
+  power: Power = { state: 'running', draining: false, error: null, bootId: '1' };
   certificates: CertificateEntry[] = certificatesOf(74);
   /** Why a chain that is installed is refused; none: it is not. */
   findings: Finding[] = [];
@@ -138,6 +142,11 @@ export class FakeDevice {
     this.#publish('update', this.update);
   }
 
+  setPower(change: Partial<Power>): void {
+    this.power = { ...this.power, ...change };
+    this.#publish('device', this.power);
+  }
+
   tellBuild(): void {
     this.#publish('build', { build: this.build ?? '' });
   }
@@ -209,6 +218,12 @@ export class FakeDevice {
         await setTimeout(this.answerUpdateAfterMs);
         return json(outgoing, then);
       }
+      case 'GET device':
+        return json(outgoing, this.power);
+      case 'POST device/restart':
+        return this.#askPower('restarting', outgoing);
+      case 'POST device/power-off':
+        return this.#askPower('powering-off', outgoing);
       case 'GET events':
         return this.#events(outgoing);
       case 'POST update/uploads':
@@ -226,6 +241,15 @@ export class FakeDevice {
       default:
         return this.#operate(`${incoming.method} ${path}`, outgoing);
     }
+  }
+
+  #askPower(state: Power['state'], outgoing: ServerResponse): void {
+    if (this.powerRefusal !== '') {
+      problem(outgoing, 409, this.powerRefusal);
+      return;
+    }
+    this.setPower({ state, error: null });
+    json(outgoing, this.power, 202);
   }
 
   /** What an operator does beside an update. */
@@ -283,6 +307,7 @@ export class FakeDevice {
     this.#streams.add(outgoing);
     outgoing.on('close', () => this.#streams.delete(outgoing));
     outgoing.write(`event: update\ndata: ${JSON.stringify(this.update)}\n\n`);
+    outgoing.write(`event: device\ndata: ${JSON.stringify(this.power)}\n\n`);
   }
 
   #ticket(body: string, outgoing: ServerResponse): void {

@@ -4,7 +4,7 @@
 import { readFileSync } from 'node:fs';
 import type { Page } from 'playwright-core';
 import t from 'tap';
-import { open, quiet, says } from './page.js';
+import { open, quiet, says, until } from './page.js';
 
 const api = '/.spliced/api/v1/';
 
@@ -27,10 +27,10 @@ t.test('restart, end, slots: asked before, and not done when the answer is no', 
     void (isMeant ? dialog.accept() : dialog.dismiss());
   });
   const press = (name: string) => page.getByRole('button', { name }).click();
-  for (const name of ['Restart the device', 'End the service', 'Mark bad: rootfs.1']) {
-    await press(name);
-  }
-  t.equal(questions.length, 3);
+  const dangerous = ['Restart the device', 'Power the device off', 'End the service'];
+  for (const name of [...dangerous, 'Mark bad: rootfs.1']) await press(name);
+  t.equal(questions.length, 4);
+  t.match(questions[1], /Power the device off\? .*a hand at the device/);
   t.notOk(
     device.asked.some((one) => one.startsWith('POST')),
     'nothing was done',
@@ -41,10 +41,50 @@ t.test('restart, end, slots: asked before, and not done when the answer is no', 
   await says(page, '#findings', /Slot rootfs\.1 is marked bad/);
   await press('End the service');
   await says(page, '#device-result', /finishes what is active, and ends/);
-  await press('Restart the device');
-  await says(page, '#update-panel', /The device is being restarted/);
   t.ok(device.asked.includes(`POST ${api}drain`));
-  t.ok(device.asked.includes(`POST ${api}update/restart`));
+  quiet(t, scene.tab);
+});
+
+t.test('restarted: said while it is gone, and over when it is back', async (t) => {
+  const scene = await open(t);
+  const { page, device } = scene;
+  page.on('dialog', (dialog) => void dialog.accept());
+  await page.getByRole('button', { name: 'Restart the device' }).click();
+  await says(page, '#device-result', /is being restarted\. Leave this page open/);
+  t.ok(device.asked.includes(`POST ${api}device/restart`));
+  await device.restart(1_500, () => device.setPower({ state: 'running', bootId: '2' }));
+  await says(page, '#link-text', /Connected/);
+  await until(page, "document.getElementById('device-result').textContent === ''");
+  await device.stop();
+  await says(page, '#link-text', /No answer/);
+  quiet(t, scene.tab);
+});
+
+t.test('powered off, by another window', async (t) => {
+  const scene = await open(t);
+  const { page, device } = scene;
+  await page.locator('#device-actions').waitFor();
+  await says(page, '#line-list', /api_token_refused/);
+  device.setPower({ state: 'powering-off' });
+  await says(page, '#device-result', /being powered off\. It comes back when somebody/);
+  await device.stop();
+  await says(page, '#offline-text', /^The device has been powered off\./);
+  await says(page, '#link-text', /Powered off/);
+  quiet(t, scene.tab);
+});
+
+t.test('a power-off that does not come, and one that is refused', async (t) => {
+  const scene = await open(t);
+  const { page, device } = scene;
+  page.on('dialog', (dialog) => void dialog.accept());
+  await page.getByRole('button', { name: 'Power the device off' }).click();
+  await says(page, '#device-result', /being powered off/);
+  const error = 'The power-off was asked for, and nothing has happened: is the unit active?';
+  device.setPower({ state: 'running', error });
+  await says(page, '#device-result', /nothing has happened: is the unit active/);
+  device.powerRefusal = 'An update is being installed: wait for its end.';
+  await page.getByRole('button', { name: 'Power the device off' }).click();
+  await says(page, '#device-result', /^An update is being installed/);
   quiet(t, scene.tab);
 });
 

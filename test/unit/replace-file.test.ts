@@ -77,7 +77,11 @@ t.test('every record', async (t) => {
   await t.test('the wish for a restart', async (t) => {
     const directory = t.testdir({ victim: secret });
     symlinkSync(join(directory, 'victim'), join(directory, 'reboot'));
-    const means = { kind: 'reboot' as const, endForRestart: () => {} };
+    const means = {
+      kind: 'reboot' as const,
+      endForRestart: () => {},
+      stop: new AbortController().signal,
+    };
     t.equal(beginRestart({ ...means, env: { RUNTIME_DIRECTORY: directory } }), undefined);
     t.equal(readFileSync(join(directory, 'victim'), 'utf8'), secret);
   });

@@ -101,8 +101,8 @@ export const update: readonly Route[] = [
     need: 'administrator',
     operationId: 'followEvents',
     summary:
-      'Server-sent events: `update` has the state of the update, `build` the identity of the page ' +
-      'that is served. Each comes once at the start and then at every change; who reads slowly gets ' +
+      'Server-sent events: `update` has the state of the update, `device` of its restart or ' +
+      'power-off, `build` the identity of the page that is served. Each comes once at the start and then at every change; who reads slowly gets ' +
       'the newest. Comments keep the stream alive.',
     answer: {
       status: 200,

@@ -139,6 +139,13 @@ function fakeService(calls: unknown[][], own: Partial<ApiService>): ApiService {
       },
     },
     drain: () => note('drain'),
+    device: {
+      current: () => ({ state: 'running', draining: false, error: null, bootId: 'boot' }),
+      ask: async (action) => {
+        note('device', action);
+        return calls.filter(([name]) => name === 'device').length > 2 ? 'Not now.' : undefined;
+      },
+    },
     update: {
       current: async () => updateState,
       install: async (file) => {

@@ -14,6 +14,7 @@ import { schema } from '../../../src/config/schema.js';
 const exposuresMax: Record<string, number> = {
   'spliced.service': 1.5,
   'spliced-mark-good.service': 2.5,
+  'spliced-poweroff.service': 0.8,
   'spliced-reboot.service': 0.8,
 };
 const units = readdirSync('systemd').filter((name) => /\.(service|socket|path)$/.test(name));
@@ -47,7 +48,8 @@ t.test('systemd understands every line', async (t) => {
     const { text } = analyze('verify', ...units.map((name) => join(directory, name)));
     return text.split('\n').filter((line) => line.includes('spliced') && !isNews(line));
   };
-  const shipped = ['http.socket', 'mark-good.service', 'reboot.path', 'reboot.service'];
+  const power = ['poweroff.path', 'poweroff.service', 'reboot.path', 'reboot.service'];
+  const shipped = ['http.socket', 'mark-good.service', ...power];
   const all = [...shipped.map((name) => `spliced-${name}`), 'spliced.service', 'spliced.socket'];
   t.same(units.sort(), all);
   t.same(

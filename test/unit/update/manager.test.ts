@@ -21,7 +21,12 @@ const slots = (booted: 'A' | 'B'): Slot[] =>
 t.test('received, installed, restarted into', async (t) => {
   const directory = t.testdir();
   const env = { RUNTIME_DIRECTORY: directory };
-  const restart = { kind: 'reboot' as const, env, endForRestart: () => {} };
+  const restart = {
+    kind: 'reboot' as const,
+    env,
+    endForRestart: () => {},
+    stop: new AbortController().signal,
+  };
   const scene = await startScene(t, { restart });
   const { manager, installer, last, lines, documents } = scene;
   installer.deviceAnswer = { compatible: 'gate', slots: slots('A') };
@@ -154,7 +159,15 @@ t.test('one that ended with us has failed', async (t) => {
 
 t.test('restarts: by whom, and when nobody does it', async (t) => {
   const at = (kind: 'service' | 'none' | 'reboot', more = {}) =>
-    startScene(t, { restart: { kind, env: {}, endForRestart: () => ended.push(kind) }, ...more });
+    startScene(t, {
+      restart: {
+        kind,
+        env: {},
+        endForRestart: () => ended.push(kind),
+        stop: new AbortController().signal,
+      },
+      ...more,
+    });
   const ended: string[] = [];
   t.match((await at('none')).manager.restart(), /update\.restart is "none"/);
   t.match((await at('reboot')).manager.restart(), /only as spliced\.service/);
@@ -164,7 +177,12 @@ t.test('restarts: by whom, and when nobody does it', async (t) => {
   t.equal((await service.next()).last().state, 'idle');
 
   const env = { RUNTIME_DIRECTORY: t.testdir() };
-  const restart = { kind: 'reboot' as const, env, endForRestart: () => {} };
+  const restart = {
+    kind: 'reboot' as const,
+    env,
+    endForRestart: () => {},
+    stop: new AbortController().signal,
+  };
   const scene = await startScene(t, { restart, restartPatienceMs: 5 });
   scene.manager.restart();
   while (scene.last().state === 'restarting') await new Promise((r) => setTimeout(r, 5));

@@ -100,7 +100,12 @@ export async function startScene(
   const lines: Record<string, unknown>[] = [];
   const note = (line: object): void => void lines.push({ ...line });
   const installer = new FakeInstaller();
-  const restart = { kind: 'reboot' as const, env: {}, endForRestart: () => {} };
+  const restart = {
+    kind: 'reboot' as const,
+    env: {},
+    endForRestart: () => {},
+    stop: new AbortController().signal,
+  };
   const all: UpdateParts = {
     adapter: 'rauc',
     loadInstaller: async () => installer,
