@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 // The service that is installed on this device, as its unit starts it: an operator's shell has
 // neither its variables nor its working directory. Asked of the service manager, which knows the
-// drop-ins, else what systemd/spliced.service says. Used by service-choice.ts.
+// drop-ins, else its files, else what systemd/spliced.service says. Used by service-choice.ts.
 
 import { spawnSync } from 'node:child_process';
 import { existsSync, lstatSync } from 'node:fs';
 import { configVariable } from '../config/files.js';
+import { unitProperties } from './unit-file.js';
 
 export interface InstalledService {
   /** Relative paths of its configuration begin there. */
@@ -18,9 +19,6 @@ export interface InstalledService {
 export const serviceStateDir = '/var/lib/spliced';
 const serviceDirectory = '/usr/lib/spliced';
 const unit = 'spliced.service';
-// systemd.unit(5), Unit File Load Path.
-const unitDirectories = ['/etc', '/run', '/usr/local/lib', '/usr/lib', '/lib'];
-
 const managerTimeoutMs = 2_000;
 
 /** Words as `systemctl show` quotes them: bare, or in double quotes with backslashes. */
@@ -69,11 +67,8 @@ const isThere = (path: string): boolean => {
 
 /** Undefined: none is installed here. */
 export function installedService(): InstalledService | undefined {
-  const found = shown();
-  if (found === undefined) {
-    const units = unitDirectories.map((directory) => `${directory}/systemd/system/${unit}`);
-    if (![serviceStateDir, ...units].some(isThere)) return undefined;
-  }
+  const found = shown() ?? unitProperties(unit);
+  if (found === undefined && !isThere(serviceStateDir)) return undefined;
   const words = unquoted(found?.get('Environment') ?? '');
   const env: NodeJS.ProcessEnv = {
     ...Object.fromEntries(
