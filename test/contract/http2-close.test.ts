@@ -7,7 +7,16 @@ import { truncateSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import t, { type Test } from 'tap';
 import type { EngineOptions } from '../../src/engine/native.js';
-import { answerOf, ask, codes, openSession, RawSession, startHttp2, type } from './http2.js';
+import {
+  answerOf,
+  ask,
+  codes,
+  offloads,
+  openSession,
+  RawSession,
+  startHttp2,
+  type,
+} from './http2.js';
 
 const digest = (data: Buffer): string => createHash('sha256').update(data).digest('hex');
 const large = randomBytes(6_000_011);
@@ -30,8 +39,8 @@ async function slowReader(t: Test, change: Partial<EngineOptions>): Promise<void
   t.match(await running.events.wait('stopped'), { drained: 1, aborted: 0 });
 }
 
-for (const tlsOffload of ['auto', 'off'] as const) {
-  t.test(`a stop with slow readers, offload ${tlsOffload}`, (t) => slowReader(t, { tlsOffload }));
+for (const [offload, change] of offloads) {
+  t.test(`a stop with slow readers, ${offload}`, (t) => slowReader(t, change));
 }
 
 t.test('a stop: idle connections end at once, with GOAWAY and in order', async (t) => {
@@ -76,12 +85,12 @@ async function changed(t: Test, change: Partial<EngineOptions>, how: (path: stri
   t.equal((await ask(session)).status, 200, 'the connection goes on');
 }
 
-for (const tlsOffload of ['auto', 'off'] as const) {
-  t.test(`a file that is cut, offload ${tlsOffload}`, (t) =>
-    changed(t, { tlsOffload }, (path) => truncateSync(path, 3_000_000)),
+for (const [offload, change] of offloads) {
+  t.test(`a file that is cut, ${offload}`, (t) =>
+    changed(t, change, (path) => truncateSync(path, 3_000_000)),
   );
-  t.test(`a file that is written anew, offload ${tlsOffload}`, (t) =>
-    changed(t, { tlsOffload }, (path) => writeFileSync(path, randomBytes(large.length))),
+  t.test(`a file that is written anew, ${offload}`, (t) =>
+    changed(t, change, (path) => writeFileSync(path, randomBytes(large.length))),
   );
 }
 

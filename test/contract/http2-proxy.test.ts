@@ -19,6 +19,7 @@ import {
   ask,
   codes,
   http2Figures,
+  offloads,
   openSession,
   RawSession,
   startHttp2,
@@ -66,9 +67,9 @@ const serve: RequestListener = (request, response) => {
   }
 };
 
-for (const tlsOffload of ['auto', 'off'] as const) {
-  t.test(`bodies both ways, offload ${tlsOffload}`, async (t) => {
-    const running = await behind(t, serve, { tlsOffload });
+for (const [offload, change] of offloads) {
+  t.test(`bodies both ways, ${offload}`, async (t) => {
+    const running = await behind(t, serve, change);
     const session = await openSession(t, running);
     const told = async (...asked: [Record<string, string>, (string | Buffer)?]) =>
       JSON.parse((await ask(session, ...asked)).body.toString());

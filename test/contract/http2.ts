@@ -26,6 +26,12 @@ export const codes = {
   http11Required: 13,
 };
 
+/** With kernel TLS where there is one, and the environment does not forbid it; and without. */
+export const offloads: [string, Partial<EngineOptions>][] = [
+  ['the usual TLS', {}],
+  ['user-space TLS', { tlsOffload: 'off' }],
+];
+
 export function startHttp2(
   t: Test,
   files: Record<string, string | Buffer> = {},
