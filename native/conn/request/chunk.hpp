@@ -19,6 +19,7 @@ inline constexpr size_t kChunkOverheadBytes = kChunkPrefixBytes + 2 + kLastChunk
 
 inline void append_text(Span& out, std::string_view text) {
   SPLICED_ASSERT(text.size() <= out.room());
+  if (text.empty()) return;  // which may be nowhere
   std::memcpy(out.tail(), text.data(), text.size());
   out.end += text.size();
 }
