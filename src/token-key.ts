@@ -10,6 +10,17 @@ import { reasonOf } from './start-error.js';
 const answerWithinMs = 10_000;
 const answersMax = 64;
 
+/** What signs with the key that a reference names, for a request for a certificate. */
+export async function tokenSigner(reference: string) {
+  const { loadNative } = await import('./engine/native.js');
+  const { publicKeyOf, signWithKey } = loadNative();
+  return {
+    publicKey: await withinBound(publicKeyOf(reference), reference),
+    sign: (digest: string, data: Uint8Array): Promise<Uint8Array> =>
+      withinBound(signWithKey(reference, digest, data), reference),
+  };
+}
+
 export const isKeyReference = (text: string): boolean => text.startsWith('pkcs11:');
 
 /** For people: without the query, which says where the PIN is. */
@@ -48,7 +59,7 @@ export async function matchTokenKey(
 
 const waiting = new Set<Promise<number>>();
 
-function withinBound(answer: Promise<number>, reference: string): Promise<number> {
+function withinBound<T>(answer: Promise<T>, reference: string): Promise<T> {
   return new Promise((resolve, reject) => {
     const late = new Error(
       `the token of ${shownKey(reference)} has not answered in ${answerWithinMs / 1000} s`,

@@ -3,6 +3,7 @@
 #include "engine/inspection.hpp"
 
 #include "tls/groups.hpp"
+#include "tls/key_use.hpp"
 #include "tls/token_key.hpp"
 
 namespace spliced::engine {
@@ -15,6 +16,15 @@ GroupReport inspect_groups(const std::vector<std::string>& wanted) {
 int match_key(const std::string& reference, const std::vector<std::string>& certificates,
               std::string& error) {
   return tls::match_reference(reference, certificates, error);
+}
+
+std::string public_key_of(const std::string& reference, std::string& error) {
+  return tls::public_key_of(reference, error);
+}
+
+std::string sign_with_key(const std::string& reference, const std::string& digest,
+                          const std::string& data, std::string& error) {
+  return tls::sign_with_key(reference, digest, data, error);
 }
 
 }  // namespace spliced::engine

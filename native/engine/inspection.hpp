@@ -15,4 +15,9 @@ GroupReport inspect_groups(const std::vector<std::string>& wanted);
 int match_key(const std::string& reference, const std::vector<std::string>& certificates,
               std::string& error);
 
+// tls/key_use.hpp: likewise.
+std::string public_key_of(const std::string& reference, std::string& error);
+std::string sign_with_key(const std::string& reference, const std::string& digest,
+                          const std::string& data, std::string& error);
+
 }  // namespace spliced::engine

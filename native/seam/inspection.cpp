@@ -2,6 +2,9 @@
 // See inspection.hpp.
 #include "seam/inspection.hpp"
 
+#include <functional>
+#include <utility>
+
 #include "base/limits.hpp"
 #include "engine/inspection.hpp"
 #include "seam/options.hpp"
@@ -59,6 +62,65 @@ class KeyMatch : public Napi::AsyncWorker {
   int found_ = -1;
 };
 
+// Bytes that a token gives, on another thread.
+class KeyUse : public Napi::AsyncWorker {
+ public:
+  using Ask = std::function<std::string(std::string& error)>;
+  KeyUse(Napi::Env env, Ask ask)
+      : Napi::AsyncWorker(env, "spliced key"),
+        promise_(Napi::Promise::Deferred::New(env)),
+        ask_(std::move(ask)) {}
+  // Frees itself when it is done.
+  Napi::Promise begin() {
+    const Napi::Promise promise = promise_.Promise();
+    Queue();
+    return promise;
+  }
+
+ protected:
+  void Execute() override {
+    std::string error;
+    bytes_ = ask_(error);
+    if (!error.empty()) SetError(error);
+  }
+  void OnOK() override {
+    promise_.Resolve(Napi::Buffer<char>::Copy(Env(), bytes_.data(), bytes_.size()));
+  }
+  void OnError(const Napi::Error& error) override {
+    error.Value().Set("code", "EKEY");
+    promise_.Reject(error.Value());
+  }
+
+ private:
+  Napi::Promise::Deferred promise_;
+  Ask ask_;
+  std::string bytes_;
+};
+
+Napi::Value public_key_of(const Napi::CallbackInfo& info) {
+  Napi::Object from = Napi::Object::New(info.Env());
+  from.Set("reference", info[0]);
+  const std::string reference = text(from, "reference");
+  auto* use = new KeyUse(info.Env(), [reference](std::string& error) {
+    return engine::public_key_of(reference, error);
+  });
+  return use->begin();
+}
+
+Napi::Value sign_with_key(const Napi::CallbackInfo& info) {
+  Napi::Object from = Napi::Object::New(info.Env());
+  from.Set("reference", info[0]);
+  from.Set("digest", info[1]);
+  const std::string reference = text(from, "reference"), digest = text(from, "digest");
+  if (!info[2].IsTypedArray()) invalid(info.Env(), "data", "a Uint8Array");
+  const auto data = info[2].As<Napi::Uint8Array>();
+  const std::string bytes(reinterpret_cast<const char*>(data.Data()), data.ByteLength());
+  auto* use = new KeyUse(info.Env(), [reference, digest, bytes](std::string& error) {
+    return engine::sign_with_key(reference, digest, bytes, error);
+  });
+  return use->begin();
+}
+
 Napi::Value match_key(const Napi::CallbackInfo& info) {
   const Napi::Env env = info.Env();
   Napi::Object from = Napi::Object::New(env);
@@ -75,6 +137,8 @@ Napi::Value match_key(const Napi::CallbackInfo& info) {
 void define_inspection(Napi::Env env, Napi::Object exports) {
   exports.Set("inspectTlsGroups", Napi::Function::New(env, inspect_tls_groups, "inspectTlsGroups"));
   exports.Set("matchKey", Napi::Function::New(env, match_key, "matchKey"));
+  exports.Set("publicKeyOf", Napi::Function::New(env, public_key_of, "publicKeyOf"));
+  exports.Set("signWithKey", Napi::Function::New(env, sign_with_key, "signWithKey"));
 }
 
 }  // namespace spliced::seam

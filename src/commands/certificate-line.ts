@@ -27,7 +27,7 @@ const help = (): string => `Usage: spliced certificate ca [OPTIONS]
        spliced certificate show [--json] [OPTIONS]
        spliced certificate check [CHAIN [KEY]] [OPTIONS]
        spliced certificate renew [OPTIONS]
-       spliced certificate request --private-key FILE NAME...
+       spliced certificate request --private-key FILE|URI NAME...
        spliced certificate install CHAIN [KEY] [OPTIONS]
 
 ca       prints the certificate of the device's own authority: who trusts it once sees no warning
@@ -37,10 +37,12 @@ check    looks at what is installed, by files or by "install", or at CHAIN and K
          and --private-key), and says everything that is wrong; the exit code is then 1.
 renew    asks the running service for a new certificate of its own, and of the enrolment.
 request  prints a request (PKCS#10) for the names and addresses, and makes the key if FILE is absent.
+         With a PKCS #11 URI (--key pkcs11:...) the token signs, and the key stays there.
 install  gives the running service a chain and its key (PEM files), which it checks, stores and serves.
          Without KEY: the answer to a request that the service has made (docs/API.md).
 
   --json                   show: as JSON
+  --key FILE|URI           request: another word for --private-key
 ${configurationHelp()}
   --help                   this text
 
@@ -138,9 +140,11 @@ const actions: Record<string, Action> = {
     return certificateInstall({ directory, chainFile, keyFile }, process);
   },
   request: async (options, names) => {
-    const privateKeyFile = options['private-key'];
+    const privateKeyFile = options.key ?? options['private-key'];
     if (typeof privateKeyFile !== 'string' || privateKeyFile === '') {
-      throw new StartError('say where the private key is, or is to be: --private-key FILE');
+      throw new StartError(
+        'say where the private key is, or is to be: --private-key FILE, or a PKCS #11 URI',
+      );
     }
     return certificateRequest({ names, privateKeyFile }, process);
   },
@@ -149,7 +153,11 @@ const actions: Record<string, Action> = {
 const takesWords = ['check', 'request', 'install'];
 
 export async function run(args: string[]): Promise<number> {
-  const options = { ...configurationOptions(), json: { type: 'boolean' as const } };
+  const options = {
+    ...configurationOptions(),
+    json: { type: 'boolean' as const },
+    key: { type: 'string' as const },
+  };
   const usage = { options, help, positionalsMax: namesMax + 1 };
   const line = readCommandLine('certificate', args, usage);
   if (line === undefined) return 0;
@@ -158,6 +166,9 @@ export async function run(args: string[]): Promise<number> {
   if (action === undefined) {
     const known = Object.keys(actions).join(', ');
     throw new StartError(`say which: spliced certificate with one of ${known}; see --help`);
+  }
+  if (line.values.key !== undefined && name !== 'request') {
+    throw new StartError('--key belongs to request; elsewhere it is --private-key');
   }
   if (line.values.json && name !== 'show') throw new StartError('--json belongs to show');
   if (names[0] !== undefined && !takesWords.includes(name)) {

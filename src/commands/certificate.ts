@@ -13,10 +13,12 @@ import { enrolmentDirOf } from '../certificates/enrolment.js';
 import { daysLeft } from '../certificates/expiry.js';
 import { checkInstalled, type InstalledOptions } from '../certificates/installed.js';
 import { namesFrom } from '../certificates/names.js';
+import type { RemoteKey } from '../certificates/request.js';
 import { servedStores, storesOf } from '../certificates/served-files.js';
 import { GenerationStore } from '../certificates/store.js';
 import { leaveWish } from '../certificates/wish.js';
 import { reasonOf, StartError } from '../start-error.js';
+import { isKeyReference, shownKey, tokenSigner } from '../token-key.js';
 
 export interface Streams {
   stdout: { write(text: string): unknown };
@@ -52,7 +54,7 @@ export async function certificateCa(
 export interface RequestCommand {
   /** DNS names and addresses; the first DNS name is the common name. */
   names: string[];
-  /** Used when it exists (PEM, ECDSA P-256), else made with mode 0600. */
+  /** Used when it exists (PEM, ECDSA P-256), else made with mode 0600. Or a PKCS #11 URI. */
   privateKeyFile: string;
 }
 
@@ -63,6 +65,13 @@ export async function certificateRequest(
 ): Promise<number> {
   if (names.length === 0) throw new StartError('give the names that the certificate is for');
   const { createRequest } = await import('../certificates/request.js');
+  if (isKeyReference(privateKeyFile)) {
+    const remoteKey = await signerOrExplain(privateKeyFile);
+    const { request } = await createRequest(namesFrom(names), { remoteKey });
+    stderr.write(`Used ${shownKey(privateKeyFile)}, which stays where it is.\n`);
+    stdout.write(request);
+    return 0;
+  }
   const isThere = existsSync(privateKeyFile);
   const existingKey = isThere
     ? readOrExplain(() => readFileSync(privateKeyFile, 'utf8'))
@@ -78,6 +87,14 @@ export async function certificateRequest(
   stderr.write(`${isThere ? 'Used the key in' : 'Wrote a new key to'} ${privateKeyFile}.\n`);
   stdout.write(made.request);
   return 0;
+}
+
+async function signerOrExplain(reference: string): Promise<RemoteKey> {
+  try {
+    return await tokenSigner(reference);
+  } catch (error) {
+    throw new StartError(reasonOf(error));
+  }
 }
 
 function writeKey(path: string, text: string): void {

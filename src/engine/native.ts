@@ -331,6 +331,10 @@ export interface NativeModule {
    * long as the token takes. Rejects with code EKEY and one sentence.
    */
   matchKey(reference: string, certificates: string[]): Promise<number>;
+  /** Of the key that a PKCS #11 URI names: its SubjectPublicKeyInfo (DER). As matchKey(). */
+  publicKeyOf(reference: string): Promise<Uint8Array>;
+  /** Its signature over the data, with a digest such as SHA256; ECDSA's as DER. As matchKey(). */
+  signWithKey(reference: string, digest: string, data: Uint8Array): Promise<Uint8Array>;
   /** Of these groups of the key exchange, those that this OpenSSL has; and what there is of note. */
   inspectTlsGroups(groups: string[]): { used: string[]; unknown: string[]; available: string[] };
   /**

@@ -2,7 +2,7 @@
 // A PKCS #11 module in front of SoftHSM's that behaves as the file $SLOW_TOKEN says, looked at with
 // each signature: a number is a delay in milliseconds, "hang" lasts until the file says otherwise,
 // "pulled" and "locked" are a token that is gone, and one whose PIN is. What it is asked for goes to
-// the file $SLOW_TOKEN.log, a letter each: s a signature, l a login. Built by the test that needs it.
+// the file $SLOW_TOKEN.log, a letter each: s a signature, l a login, f a search. Built by the test that needs it.
 #include <dlfcn.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -10,7 +10,7 @@
 #include <unistd.h>
 
 // PKCS #11 v2.40, 5: the version, then the functions in this order.
-enum { kLogin = 18, kSignInit = 42, kSign = 43, kFunctions = 68 };
+enum { kLogin = 18, kFindObjectsInit = 26, kSignInit = 42, kSign = 43, kFunctions = 68 };
 enum { kDeviceRemoved = 0x32, kPinLocked = 0xa4, kNotLoggedIn = 0x101 };
 
 typedef unsigned long Rv;
@@ -55,6 +55,12 @@ static Rv login(unsigned long session, unsigned long user, unsigned char* pin, u
               theirs->functions[kLogin])(session, user, pin, bytes);
 }
 
+static Rv find_objects_init(unsigned long session, void* template, unsigned long count) {
+  note("f");
+  return ((Rv(*)(unsigned long, void*, unsigned long))theirs->functions[kFindObjectsInit])(
+      session, template, count);
+}
+
 static Rv sign_init(unsigned long session, void* mechanism, unsigned long key) {
   if (is_mood("pulled")) return kDeviceRemoved;
   if (is_mood("locked")) return kNotLoggedIn;
@@ -83,6 +89,7 @@ Rv C_GetFunctionList(const struct list** out) {
   if (result != 0) return result;
   ours = *theirs;
   ours.functions[kLogin] = (Function)login;
+  ours.functions[kFindObjectsInit] = (Function)find_objects_init;
   ours.functions[kSignInit] = (Function)sign_init;
   ours.functions[kSign] = (Function)sign;
   *out = &ours;

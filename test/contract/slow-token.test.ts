@@ -127,6 +127,17 @@ t.test('a token that is pulled: an alert, and the pair in memory takes over', as
   t.same(signatures(running).failing, []);
 });
 
+t.test('a question that is new asks the token, and one that is not does not', async (t) => {
+  become('0');
+  const ask = (isFresh: boolean) => matchTokenKey(pair.privateKey, [pair.chain], isFresh);
+  t.equal(await ask(true), 0);
+  forget();
+  t.equal(await ask(false), 0);
+  t.equal(asked('f'), 0);
+  t.equal(await ask(true), 0);
+  t.ok(asked('f') > 0);
+});
+
 t.test('a PIN that is locked is not tried by every client', async (t) => {
   const running = await start(t);
   become('locked');

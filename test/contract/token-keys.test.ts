@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 // Private keys in a token: SoftHSM's, by OpenSSL's provider for PKCS #11, in the Node that runs this.
 
-import { createHash, createPrivateKey, X509Certificate } from 'node:crypto';
+import { createHash, createPrivateKey, webcrypto, X509Certificate } from 'node:crypto';
 import { copyFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { Pkcs10CertificateRequest } from '@peculiar/x509';
 import t from 'tap';
 import { checkInstalled, refusalOf } from '../../src/certificates/installed.js';
+import { certificateRequest } from '../../src/commands/certificate.js';
 import { loadNative } from '../../src/engine/native.js';
 import { matchTokenKey } from '../../src/token-key.js';
 import { get, newPair, startEngine } from './engine.js';
@@ -105,7 +107,7 @@ t.test('what is wrong is said, with the module and the token, and never a PIN', 
       (reason) => reason,
     );
     t.match(error, { code: 'EKEY', message: expected }, label);
-    t.notMatch(error?.message, new RegExp(`${pin}|000000`));
+    t.notMatch(error?.message, new RegExp(`${pin}|000000|${pinFile}|${wrongPin}`), label);
   }
   process.env.OPENSSL_MODULES = '/nowhere';
   const fresh = uriOf('tls').replace(module, join(directory, 'second.so'));
@@ -117,6 +119,29 @@ t.test('a credential of the service manager has the PIN', async (t) => {
   process.env.CREDENTIALS_DIRECTORY = directory;
   const uri = uriOf('tls').replace(`file:${pinFile}`, 'credential:pin');
   t.equal(await matchKey(uri, [ec.chain]), 0);
+});
+
+t.test('requests for certificates are signed in the token', async (t) => {
+  for (const pair of [ec, rsa]) {
+    const out: string[] = [];
+    const told: string[] = [];
+    const streams = {
+      stdout: { write: (text: string) => out.push(text) },
+      stderr: { write: (text: string) => told.push(text) },
+    };
+    const command = { names: ['gate.example', '192.0.2.7'], privateKeyFile: pair.privateKey };
+    t.equal(await certificateRequest(command, streams), 0);
+    const request = new Pkcs10CertificateRequest(out.join(''));
+    t.ok(await request.verify(webcrypto as Crypto), 'the signature is right');
+    const { publicKey } = new X509Certificate(pair.chain);
+    const spki = publicKey.export({ type: 'spki', format: 'der' });
+    t.ok(Buffer.from(request.publicKey.rawData).equals(spki), "and by the token's key");
+    t.match(told.join(), /^Used pkcs11:token=device;object=\w+, which stays where it is\.\n$/);
+    t.notMatch(out.join(), /PRIVATE/);
+  }
+  const lost = { names: ['gate.example'], privateKeyFile: uriOf('lost') };
+  const silent = { stdout: { write: () => {} }, stderr: { write: () => {} } };
+  await t.rejects(certificateRequest(lost, silent), /libsofthsm2\.so has no key for .*object=lost/);
 });
 
 t.test('a refusal is kept until somebody asks', async (t) => {
