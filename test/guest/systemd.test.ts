@@ -30,11 +30,11 @@ const checks: Record<string, (test: Test, result: Result) => void> = {
     test.same(failed, [], 'also the second time');
     test.match(
       states[0],
-      /^systemctl enable --now .*: active active$/,
+      /^systemctl enable --now .*: active active active$/,
       'with the restart of the device',
     );
     const first = states.filter((state: string) => /(start|--now)[^:]*: /.test(state));
-    for (const state of first) test.match(state, /: active active$/);
+    for (const state of first) test.match(state, /: active active active$/);
     test.same(
       [answers, restarted, after],
       [{ https: 200, http: 308 }, 0, { https: 200, http: 308 }],
@@ -48,6 +48,7 @@ const checks: Record<string, (test: Test, result: Result) => void> = {
       ActiveState: 'active',
       ExecStart: /node_modules\/spliced\/dist\/cli\.js serve/,
     });
+    test.equal(result.paths, 'active\nactive\n', 'restart and power-off of the device');
     test.equal(reload.code, 0, reload.stderr);
     test.match(again, { code: 0, stdout: /^kept .*spliced\.toml, which was there$/m });
     test.match(status, { code: 0, stderr: /about the installed service, which runs/ });

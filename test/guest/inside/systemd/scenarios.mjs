@@ -14,6 +14,7 @@ const restarts = 10;
 const watchdogWaitMs = 60_000;
 const configuration = `root = "${service.www}"\n`;
 const sockets = ['spliced.socket', 'spliced-http.socket'];
+const powerPaths = ['spliced-reboot.path', 'spliced-poweroff.path'];
 
 async function atStart() {
   service.start();
@@ -182,13 +183,13 @@ async function documented() {
   for (const line of [...lines, ...lines]) {
     const { code, stderr } = service.run('sh', '-c', line);
     if (code !== 0) failed.push(`${line}: ${stderr}`);
-    const { stdout } = service.run('systemctl', 'is-active', 'spliced-reboot.path', service.unit);
-    states.push(`${line}: ${stdout.trim().replace('\n', ' ')}`);
+    const { stdout } = service.run('systemctl', 'is-active', ...powerPaths, service.unit);
+    states.push(`${line}: ${stdout.trim().replaceAll('\n', ' ')}`);
   }
   const answers = { https: (await get(443)).status, http: (await getPlain(80)).status };
   const restarted = service.run('systemctl', 'restart', service.unit);
   const after = { https: (await get(443)).status, http: (await getPlain(80)).status };
-  const units = [...sockets, service.unit, 'spliced-reboot.path', 'spliced-mark-good.service'];
+  const units = [...sockets, service.unit, ...powerPaths, 'spliced-mark-good.service'];
   service.run('systemctl', 'disable', '--now', ...units);
   return { lines: lines.length, failed, states, answers, restarted: restarted.code, after };
 }
@@ -212,6 +213,7 @@ async function npmPackage() {
   const installed = spliced('install-service');
   const answer = await get(443).catch((error) => ({ error: String(error) }));
   const shown = service.show('ActiveState', 'Type', 'ExecStart', 'StatusText');
+  const paths = service.run('systemctl', 'is-active', ...powerPaths).stdout;
   const reload = service.run('systemctl', 'reload', service.unit);
   const again = spliced('install-service');
   const answerAgain = await get(443).catch((error) => ({ error: String(error) }));
@@ -221,7 +223,8 @@ async function npmPackage() {
   const hasState = existsSync('/var/lib/spliced');
   service.must('rm', '-rf', library);
   service.install();
-  return { installed, answer, shown, reload, again, answerAgain, status, undone, left, hasState };
+  const seen = { installed, answer, shown, paths, reload, again, answerAgain, status };
+  return { ...seen, undone, left, hasState };
 }
 
 /** root is the operator, the service has a user of its own that has to read what root wrote. */
