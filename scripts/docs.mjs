@@ -51,6 +51,9 @@ const formatWords = {
   'path prefixes': 'up to 64 paths that begin with `/`',
   'route path': 'a path that begins with `/`',
   'file name or nothing': 'a file below the directory, or `""` for none',
+  'field names': 'up to 16 names of fields',
+  'request path or nothing': 'a path that begins with `/`, or `""` for none',
+  'upstream or nothing': '`unix:/PATH`, `tcp:ADDRESS:PORT`, or `""` for none',
   'field value': 'up to 128 visible characters',
   'location or nothing': 'a URL, or a path that begins with `/`',
   'header fields': 'up to 32 of `Name: value`',
@@ -61,6 +64,7 @@ const formatWords = {
 
 function allowedOf({ format, min, max }) {
   if (Array.isArray(format)) return format.map((word) => `\`${tomlOf(word)}\``).join(', ');
+  if (format === 'rate') return `0, or ${min} to ${max}`;
   if (min !== undefined) return `${min} to ${max}`;
   return formatWords[format] ?? format;
 }

@@ -28,6 +28,7 @@ import { Housekeeping } from './housekeeping.js';
 import { type ListenerPlan, planListeners } from './listeners.js';
 import type { Log } from './log.js';
 import { ConnectionReporter } from './log-connections.js';
+import { IncidentReporter } from './log-incidents.js';
 import type { LineOutput } from './log-output.js';
 import type { LogTail } from './log-tail.js';
 import { servePower } from './power-serving.js';
@@ -237,6 +238,8 @@ async function startEngine(
   ends.push(clients.serve(engine), siteServing.start());
   const reporter = new ConnectionReporter({ engine, log, asksClients: () => clients.isAsking });
   ends.push(() => reporter.close());
+  const incidents = new IncidentReporter(engine, log);
+  ends.push(() => incidents.close());
   const listeners = engine.listeners();
   plan.store(listeners);
   return { engine, failover, events, clients, siteServing, reporter, listeners };

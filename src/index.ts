@@ -31,6 +31,7 @@ import {
 } from './library/listen.js';
 import { tomlOf } from './library/settings.js';
 import type { Log } from './log.js';
+import { IncidentReporter } from './log-incidents.js';
 import { catchAll, type SiteParts, SiteServing, siteOf } from './site.js';
 import { StartError } from './start-error.js';
 
@@ -60,6 +61,7 @@ class LibraryServer extends EventEmitter implements Server {
   #failover: Failover | undefined;
   #events: EngineEvents | undefined;
   #endSite: () => void = () => {};
+  #incidents: IncidentReporter | undefined;
   #address: AddressInfo | null = null;
   #isAsked = false;
   #began: Promise<void> = Promise.resolve();
@@ -116,7 +118,7 @@ class LibraryServer extends EventEmitter implements Server {
     const { routes } = this.#configuration;
     if (!this.#backend.isUsed) return this.#configuration;
     const upstream = `unix:${this.#backend.socketPath}`;
-    return { ...this.#configuration, routes: [...routes, catchAll(upstream)] };
+    return { ...this.#configuration, routes: [...routes, catchAll(upstream, routes)] };
   }
 
   /** With the address that could be had. */
@@ -159,6 +161,7 @@ class LibraryServer extends EventEmitter implements Server {
     if (refusal !== undefined) throw new Error(`the engine does not start: ${refusal}`);
     failover.start();
     void events.failed.then((reason) => this.#fail(new Error(reason)));
+    this.#incidents = new IncidentReporter(engine, this.#log);
     this.#endSite = new SiteServing({ engine, site, log: this.#log }).start();
     const [bound] = engine.listeners();
     if (bound === undefined) throw new Error('the engine listens nowhere');
@@ -199,6 +202,7 @@ class LibraryServer extends EventEmitter implements Server {
 
   #release(): void {
     this.#endSite();
+    this.#incidents?.close();
     this.#failover?.close();
     this.#engine?.close();
     this.#engine = undefined;

@@ -67,6 +67,7 @@ const wholeRoot: RouteSettings = {
   cache: 'auto',
   immutable: [],
   precompressed: true,
+  internal: false,
   to: '',
   keep_path: false,
   status: 200,
@@ -76,6 +77,12 @@ const wholeRoot: RouteSettings = {
   connect_timeout_ms: 5_000,
   response_timeout_ms: 60_000,
   stream_timeout_ms: 3_600_000,
+  accelerate: [],
+  authorize: '',
+  authorize_path: '',
+  authorize_fields: [],
+  authorize_timeout_ms: 5_000,
+  rate_max_bytes_per_s: 0,
   headers: [],
   require_client_certificate: false,
 };
@@ -98,10 +105,11 @@ const pageRoute = (directory: string): RouteSettings => ({
 });
 
 /** What no other route takes goes to this upstream: of the library. */
-export const catchAll = (upstream: string): RouteSettings => ({
+export const catchAll = (upstream: string, routes: readonly RouteSettings[]): RouteSettings => ({
   ...wholeRoot,
   action: 'proxy',
   upstream,
+  accelerate: routes.filter(({ internal }) => internal).map(({ path }) => path),
 });
 
 export interface SiteParts {
@@ -159,6 +167,13 @@ export function siteOf({ configuration, own: ownOf, isTrusted }: SiteParts): Sit
     cacheControl: route.cache === 'auto' ? '' : route.cache,
     immutable: route.immutable,
     variants: route.precompressed,
+    internal: route.internal,
+    accelerate: route.accelerate,
+    authorize: route.authorize,
+    authorizePath: route.authorize_path,
+    authorizeFields: route.authorize_fields,
+    authorizeTimeoutMs: route.authorize_timeout_ms,
+    rateMaxBytesPerS: route.rate_max_bytes_per_s,
     status: route.status,
     location: route.to,
     keepPath: route.keep_path,

@@ -91,6 +91,13 @@ export interface StatusDocument {
     webSockets: number;
     webSocketsEver: number;
     failures: Counts;
+    /** What was asked before requests of routes with `authorize`, by the answer. */
+    checksPassed: number;
+    checksDenied: number;
+    checksFailed: number;
+    /** Answers that were a file, and why others could not be. */
+    handedOver: number;
+    handOverFailures: Counts;
   };
   pending: {
     bytes: number;

@@ -36,13 +36,15 @@ inline constexpr uint64_t kHangingEngineMs = 1000;
 inline constexpr size_t kHandedMax = 256;
 inline constexpr int kListenBacklog = 511;
 
-// One request head (request line and header fields), RFC 9112 3 and 5. These are the defaults and
-// the most; less can be configured.
-inline constexpr size_t kHeadBytesMax = 8192;
+// One request head (request line and header fields), RFC 9112 3 and 5. A Kerberos ticket of 48,000
+// bytes in base64 fits in the most that can be configured.
+inline constexpr size_t kHeadBytesMax = 16 * 1024;  // default
+inline constexpr size_t kHeadBytesMaxCeiling = 72 * 1024;
 inline constexpr size_t kHeadBytesMin = 512;
 inline constexpr size_t kTargetBytesMax = 4096;
 inline constexpr size_t kTargetBytesMin = 64;
-inline constexpr size_t kHeaderFieldsMax = 64;
+inline constexpr size_t kHeaderFieldsMax = 64;  // default
+inline constexpr size_t kHeaderFieldsMaxCeiling = 256;
 inline constexpr size_t kHeaderFieldsMin = 8;
 inline constexpr size_t kPathBytesMax = 1024;
 
@@ -57,6 +59,7 @@ inline constexpr uint64_t kRangeGapBytes = 50;
 inline constexpr uint64_t kDiscardedBodyBytesMaxDefault = 64 * 1024;
 inline constexpr uint64_t kDiscardedBodyBytesMaxCeiling = 16 * 1024 * 1024;
 inline constexpr size_t kChunkLineBytesMax = 256;  // a chunk's size and its extensions
+inline constexpr size_t kTrailerBytesMax = 8 * 1024;
 
 // Routes of the configuration (src/config/routes.ts), and as many of the daemon's own beneath
 // /.spliced/; the directories that they serve, and what one of them may add to a response: its head
@@ -68,15 +71,30 @@ inline constexpr size_t kRouteBodyBytesMax = 8 * 1024;
 inline constexpr size_t kLocationBytesMax = 4096;
 
 // Backends of proxy routes: their connections beside one for each client's request, idle ones that
-// are kept, and how long. A head is read into one buffer, and leaves in another with what we add.
+// are kept, and how long.
 inline constexpr uint32_t kUpstreamsIdleMax = 32;
 inline constexpr uint64_t kUpstreamIdleMs = 15'000;
-inline constexpr size_t kUpstreamHeadBytesMax = 12 * 1024;
+inline constexpr size_t kUpstreamHeadBytesMax = 32 * 1024;  // default
+inline constexpr size_t kUpstreamHeadBytesMaxCeiling = 72 * 1024;
+inline constexpr size_t kUpstreamHeadBytesMin = 4096;
+// What we add to a head that is passed on, beside the route's fields: framing, Date, Connection,
+// the fields that say who asks (a certificate's subject has 512 bytes), each field a byte longer.
+inline constexpr size_t kPassedHeadExtraBytes = 2048 + 3 * 512 + 256;
 inline constexpr size_t kUpstreamFieldsMax = 128;
 inline constexpr size_t kForwardedHostBytesMax = 512;  // goes into three fields
 inline constexpr uint32_t kInterimResponsesMax = 16;   // 1xx before one response
 inline constexpr uint32_t kRetryAfterS = 2;            // a backend that is down
-inline constexpr int kPumpsPerTurn = 8;                // of a proxied request, in each direction
+// What is read of an answer's body that nobody wants, so that its connection can be used again.
+inline constexpr uint64_t kDroppedBodyBytesMax = 64 * 1024;
+// Who is asked before a request is served: at a time, how long, and what it may add to the request.
+inline constexpr uint32_t kChecksMax = 256;
+inline constexpr uint32_t kCheckTimeoutMsDefault = 5'000;
+inline constexpr size_t kCheckFieldsMax = 16;
+inline constexpr size_t kCheckFieldBytesMax = 8 * 1024;
+// How fast a route's answers may go, of one connection.
+inline constexpr uint64_t kRateMin = 1024;
+inline constexpr uint64_t kRateCeiling = 1024ull * 1024 * 1024;
+inline constexpr int kPumpsPerTurn = 8;  // of a proxied request, in each direction
 // What is at least left of a body for it to go through a pipe: less is not worth the calls.
 inline constexpr uint64_t kProxySpliceBytesMin = 32 * 1024;
 inline constexpr uint32_t kConnectTimeoutMsDefault = 5'000;
@@ -84,17 +102,19 @@ inline constexpr uint32_t kResponseTimeoutMsDefault = 60'000;
 inline constexpr uint32_t kStreamTimeoutMsDefault = 3'600'000;  // event streams and WebSockets
 inline constexpr uint32_t kStreamTimeoutMsCeiling = 86'400'000;
 
-// Input: one buffer holds the rest of one head and what was pipelined behind it.
+// Input: one buffer holds the rest of one head and what was pipelined behind it. A head that does
+// not fit has a larger one of its own, until it is through.
 inline constexpr size_t kInputBytes = 16384;
-static_assert(kInputBytes >= 2 * kHeadBytesMax, "a full head must fit beside the next one");
+inline constexpr size_t kInputRoomMin = 1024;  // for a read behind a head
+inline constexpr size_t kLargeBufferBytesMax = 80 * 1024;
+static_assert(kHeadBytesMaxCeiling + kInputRoomMin <= kLargeBufferBytesMax);
 
 // Output: a response head and a small body leave in one record.
 inline constexpr size_t kOutputBytes = kRecordPlaintextBytes;
-static_assert(kUpstreamHeadBytesMax + kUpstreamFieldsMax + kRouteFieldsBytesMax + 256 <=
-                  kOutputBytes,
-              "a backend's head must fit in the output, each field a byte longer, with our own");
-static_assert(kHeadBytesMax + kHeaderFieldsMax + 3 * kForwardedHostBytesMax + 2048 <= kInputBytes,
-              "a request's head must fit with what we add: a certificate's subject has 512 bytes");
+static_assert(kUpstreamHeadBytesMaxCeiling + kRouteFieldsBytesMax + kPassedHeadExtraBytes <=
+              kLargeBufferBytesMax);
+static_assert(kHeadBytesMaxCeiling + kPassedHeadExtraBytes + kHeaderFieldsMaxCeiling <=
+              kLargeBufferBytesMax);
 inline constexpr size_t kBuffersKeptMax = 64;
 
 // One piece of a file on its way: a pipe's default capacity (fs/pipe.c: 16 pages), four full
@@ -105,7 +125,8 @@ inline constexpr size_t kPieceBytes = 65536;
 inline constexpr size_t kBurstBytes = 1024 * 1024;
 static_assert(kPieceBytes % kRecordPlaintextBytes == 0, "middle pieces must end on a record");
 inline constexpr uint32_t kPipesKeptMax = 64;
-// What is remembered of a body while it is sent (conn/request/witness.hpp): samples, and bytes of each.
+// What is remembered of a body while it is sent (conn/request/witness.hpp): samples, and bytes of
+// each.
 inline constexpr size_t kWitnessesMax = 16;
 inline constexpr size_t kWitnessBytes = 16;
 inline constexpr int kStepsPerTurn = 24;  // of a connection's states; about eight small requests
@@ -249,6 +270,9 @@ inline constexpr uint32_t kCanarySlots = 1;
 inline constexpr size_t kConnectionRecordsMax = 512;
 // Likewise of clients that were refused for their certificate.
 inline constexpr size_t kRefusalRecordsMax = 64;
+// Likewise of requests that a backend's answer, or what was configured, left without one.
+inline constexpr size_t kIncidentsMax = 64;
+inline constexpr size_t kIncidentSubjectBytesMax = 256;
 
 // What the daemon adds to the status page, which leaves in one output buffer with its head.
 inline constexpr size_t kAnnotationsMax = 8;

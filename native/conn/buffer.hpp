@@ -2,10 +2,13 @@
 // Buffers of one size, taken when a connection has something to hold and given back when it is
 // idle: an idle connection costs its slot alone.
 #pragma once
+#include <algorithm>
 #include <cstddef>
+#include <cstring>
 #include <memory>
 #include <vector>
 
+#include "base/assert.hpp"
 #include "base/limits.hpp"
 
 namespace spliced::conn {
@@ -30,23 +33,51 @@ class BufferPool {
   std::vector<Memory> kept_;
 };
 
-// Bytes [begin, end) of a pooled buffer.
+// Bytes [begin, end) of a buffer: one of the pool, or, while a head needs it, a larger one of its
+// own, which release() gives back to the system.
 struct Span {
   BufferPool::Memory memory;
   size_t begin = 0, end = 0;
+  size_t capacity = BufferPool::kBytes;
 
   bool empty() const { return begin == end; }
   size_t size() const { return end - begin; }
-  size_t room() const { return BufferPool::kBytes - end; }
+  size_t room() const { return capacity - end; }
+  bool is_large() const { return capacity > BufferPool::kBytes; }
   char* data() { return memory.get() + begin; }
   const char* data() const { return memory.get() + begin; }
   char* tail() { return memory.get() + end; }
   void hold(BufferPool& pool) {
     if (!memory) memory = pool.take();
   }
+  // Room for so many bytes behind the end, at most limits::kLargeBufferBytesMax with what is there.
+  void hold(BufferPool& pool, size_t bytes) {
+    hold(pool);
+    if (room() >= bytes) return;
+    const size_t wanted = size() + bytes;
+    SPLICED_ASSERT(wanted <= limits::kLargeBufferBytesMax);
+    if (wanted > capacity)
+      return grow(pool, std::max(wanted, std::min(2 * capacity, limits::kLargeBufferBytesMax)));
+    std::memmove(memory.get(), data(), size());
+    end = size();
+    begin = 0;
+  }
   void release(BufferPool& pool) {
-    pool.give(std::move(memory));
+    if (!is_large()) pool.give(std::move(memory));
+    memory.reset();
     begin = end = 0;
+    capacity = BufferPool::kBytes;
+  }
+
+ private:
+  void grow(BufferPool& pool, size_t bytes) {
+    BufferPool::Memory larger(new char[bytes]);
+    std::memcpy(larger.get(), data(), size());
+    if (!is_large()) pool.give(std::move(memory));
+    memory = std::move(larger);
+    end = size();
+    begin = 0;
+    capacity = bytes;
   }
 };
 

@@ -103,7 +103,8 @@ struct Connection {
   bool lags = false;   // it had to be waited for, and has not acknowledged all since
   bool stuck = false;  // counted in Figures::ledgers_stuck
 
-  uint64_t accepted_mark = 0;   // of TCP, at the last observation
+  uint64_t rate_max_bytes_per_s = 0;  // as TCP was told; 0: none
+  uint64_t accepted_mark = 0;         // of TCP, at the last observation
   uint64_t cipher_owes_ms = 0;  // since when the cipher alone holds bytes back; 0: it does not
   std::unique_ptr<ConnectionRecord> record;  // only while ended connections are logged
 

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // What happens when a state has lasted too long. A peer whose TCP still acknowledges at a rate is
 // slow, not gone: its deadline moves. One that acknowledges less is reset and counted as aborted.
+#include <algorithm>
+
 #include "conn/dispatch.hpp"
 #include "conn/request/exchange.hpp"
 #include "os/socket_io.hpp"
@@ -19,7 +21,10 @@ bool keeps_up(Services& s, Connection& c) {
   os::TcpCounters tcp;
   if (!os::tcp_counters(c.socket, tcp) || tcp.closed) return false;
   const uint64_t acked = tcp.acked - c.acked_mark;
-  const uint64_t needed = elapsed_ms * s.options.send_rate_min_bytes_per_s / 1000;
+  // Who may not be sent more can acknowledge no more: half of it, as pacing has bursts and pauses.
+  uint64_t least = s.options.send_rate_min_bytes_per_s;
+  if (c.rate_max_bytes_per_s > 0) least = std::min(least, c.rate_max_bytes_per_s / 2);
+  const uint64_t needed = elapsed_ms * least / 1000;
   c.acked_mark = tcp.acked;
   c.progress_ms = s.now_ms;
   return acked > 0 && acked >= needed;

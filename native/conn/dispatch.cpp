@@ -35,8 +35,9 @@ constexpr uint32_t kEdges[kStates] = {
     /* Receive     */ bit(State::Respond) | bit(State::CloseNotify) | bit(State::Join),
     /* OpenFile    */ bit(State::Respond) | bit(State::Join),
     /* Connect     */ bit(State::Exchange) | bit(State::Respond) | bit(State::Join),
-    /* Exchange    */ bit(State::Connect) | bit(State::Tunnel) | bit(State::Respond) |
-        bit(State::ReadHead) | bit(State::CloseNotify) | bit(State::Join),
+    /* Exchange    */ bit(State::Connect) | bit(State::Exchange) | bit(State::Tunnel) |
+        bit(State::OpenFile) | bit(State::Respond) | bit(State::ReadHead) |
+        bit(State::CloseNotify) | bit(State::Join),
     /* Tunnel      */ bit(State::CloseNotify) | bit(State::Join),
     /* Respond     */ bit(State::Splice) | bit(State::ReadHead) | bit(State::CloseNotify) |
         bit(State::Join),

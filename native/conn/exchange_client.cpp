@@ -113,7 +113,7 @@ Flow watch_client(Services& s, Request& r) {
     abort(s, r, Ending::PeerGone);
     return Flow::Ended;
   }
-  if (!c.readable || c.peer_done || BufferPool::kBytes - input.size() < limits::kControlBytesMin)
+  if (!c.readable || c.peer_done || BufferPool::kBytes < input.size() + limits::kInputRoomMin)
     return Flow::Blocked;
   const Flow flow = receive_more(s, r);
   if (flow == Flow::Ended) return flow;

@@ -9,6 +9,7 @@
 #include "base/counter.hpp"
 #include "conn/state.hpp"
 #include "files/file_cache.hpp"
+#include "http/hand_over.hpp"
 #include "tls/groups.hpp"
 #include "tls/promote.hpp"
 
@@ -52,6 +53,8 @@ struct Figures {
   // Proxy routes.
   Counter upstreams_open, upstreams_idle, upstreams_opened, upstreams_reused, upstream_retries;
   Counter upstream_failures[kUpstreamFailures];
+  Counter checks_passed, checks_denied, checks_failed;
+  Counter handed_over, hand_over_faults[http::kHandOverFaults];
   Counter websockets, websockets_ever;
   Counter stale_completions;      // never expected: a completion for a slot's earlier owner
   Counter ledger_contradictions;  // never expected: TCP has more than we handed over

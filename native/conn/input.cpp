@@ -84,8 +84,10 @@ bool count_received(Services& s, Connection& c, size_t bytes) {
 }
 
 bool receive(Services& s, Connection& c, Turn& turn) {
+  if (c.input.empty() && c.input.is_large()) c.input.release(s.buffers);
   c.input.hold(s.buffers);
   make_room(c);
+  c.input.hold(s.buffers, limits::kInputRoomMin);  // behind a long head
   const size_t room = c.input.room();
   const os::Received got = stream_read(c, c.input.tail(), room);
   c.read_short = c.offloaded && !c.half_closed && got.io == os::Io::Done && got.bytes < room;

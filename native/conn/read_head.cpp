@@ -5,6 +5,7 @@
 #include "conn/dispatch.hpp"
 #include "conn/input.hpp"
 #include "conn/request/answer.hpp"
+#include "conn/request/hand_over.hpp"
 #include "conn/request/routing.hpp"
 #include "conn/transport.hpp"
 #include "http/head.hpp"
@@ -52,6 +53,7 @@ void begin_head(Services& s, Connection& c) {
 }
 
 http::RequestHead head_again(const Services& s, Request& r) {
+  if (r.handed) return head_of_handed(r);
   http::RequestHead request;
   const http::HeadResult again = http::parse_head(received_of(r), request, s.options.head);
   SPLICED_ASSERT(again.outcome == http::Outcome::Complete && again.consumed == r.head_bytes);

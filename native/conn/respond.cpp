@@ -44,6 +44,7 @@ Turn finish_response(Services& s, Request& r) {
   Connection& c = *r.connection;
   r.file.reset();
   r.witness.reset();
+  r.handed.reset();
   if (r.pipe) s.pipes.give(std::move(r.pipe), r.pipe_bytes == 0);
   const bool limit = c.offloaded && c.ledger.sequence_at_most() >= limits::kRecordsPerKeyMax;
   if (limit) s.figures.record_limit_closes.add();

@@ -18,6 +18,7 @@
 #include "conn/connection.hpp"
 #include "conn/figures.hpp"
 #include "conn/h2/stream.hpp"
+#include "conn/incident_log.hpp"
 #include "conn/occupancy.hpp"
 #include "conn/refusal_log.hpp"
 #include "conn/request/upstream.hpp"
@@ -41,6 +42,7 @@ struct Options : PlaceLimits {
   uint32_t requests_per_connection_max = limits::kRequestsPerConnectionMaxDefault;
   uint32_t send_rate_min_bytes_per_s = limits::kSendRateMinDefault;
   http::HeadLimits head;
+  size_t upstream_head_bytes_max = limits::kUpstreamHeadBytesMax;
   uint64_t pending_window_bytes = limits::kPendingWindowBytesDefault;
   uint64_t discarded_body_bytes_max = limits::kDiscardedBodyBytesMaxDefault;
   uint32_t handshake_timeout_ms = limits::kHandshakeTimeoutMsDefault;
@@ -110,6 +112,7 @@ struct Services {
   // engine's own thread does, and everybody waits.
   tls::SigningPool* signatures = nullptr;
   std::shared_ptr<tls::SigningInbox> signed_inbox = std::make_shared<tls::SigningInbox>();
+  IncidentLog* incident_log = nullptr;      // likewise
   bool offload_suspended = false;           // new connections stay in user space
   // By their place in tls::kCiphers, those that were seen to owe more than a window: the kernel's
   // driver returns before it has encrypted. A synchronous one never owes more than two records.
@@ -120,6 +123,7 @@ struct Services {
   WaitingList waiting;
   Upstreams upstreams;
   base::SlotTable<StreamSlot> stream_slots;
+  uint32_t checks = 0;                     // requests that wait for one: at most limits::kChecksMax
   std::vector<uint32_t> ready;             // Turn::Yield: to be run again in the next turn
   std::vector<uint32_t> ticking;           // waiting for tick_due_ms
   uint64_t next_deadline_ms = UINT64_MAX;  // no deadline is earlier

@@ -89,7 +89,7 @@ inline void head_is_written(Request& r) {
 // The response's head goes there, in HTTP/1.1's form for both.
 inline void write_head(Services& s, Request& r, const http::ResponseHead& head) {
   Span& output = output_of(r);
-  output.hold(s.buffers);
+  output.hold(s.buffers, http::head_bytes_max(head));
   const size_t bytes = http::format_head(head, output.tail(), output.room());
   SPLICED_ASSERT(bytes > 0);  // http/response.hpp bounds every head
   output.end += bytes;
@@ -129,6 +129,16 @@ inline bool client_is_done(const Request& r) {  // it will send nothing more
 }
 inline void log_refusal(Services& s, const Request& r, const char* reason) {
   if (s.refusal_log != nullptr) s.refusal_log->add(r.connection->socket, reason, {});
+}
+
+// How fast its response may go (http::Route); the next one's has its own. Over HTTP/2 many share the
+// connection, and it goes as fast as it can.
+inline void set_rate(Request& r, uint64_t bytes_per_s) {
+  if (r.stream != nullptr) return;
+  Connection& c = *r.connection;
+  if (c.rate_max_bytes_per_s == bytes_per_s) return;
+  c.rate_max_bytes_per_s = bytes_per_s;
+  os::set_rate_max(c.socket, bytes_per_s);
 }
 
 // The connection's account of its requests.

@@ -43,6 +43,7 @@ void Engine::run() {
                    service_.kernel(), service_.occupancy(), *share_);
   s.connection_log = &service_.connection_log();
   s.refusal_log = &service_.refusal_log();
+  s.incident_log = &service_.incident_log();
   s.status_json = [this] { return service_.status_json(); };
   if (service_.options().engines > 1)
     s.pass_on = [this](const conn::Arrival& arrival, const os::ClientKey& client) {

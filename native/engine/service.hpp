@@ -13,6 +13,7 @@
 
 #include "base/assert.hpp"
 #include "conn/connection_log.hpp"
+#include "conn/incident_log.hpp"
 #include "conn/occupancy.hpp"
 #include "conn/refusal_log.hpp"
 #include "engine/engine.hpp"
@@ -86,6 +87,7 @@ class Service {
   conn::ConnectionLog& connection_log() { return connection_log_; }
   conn::RefusalLog& refusal_log() { return refusal_log_; }
   tls::SigningPool& signatures() { return signatures_; }
+  conn::IncidentLog& incident_log() { return incident_log_; }
   const Options& options() const { return options_; }
   const tls::KernelSupport& kernel() const { return kernel_; }
   std::string status_json() const;
@@ -144,6 +146,7 @@ class Service {
   conn::ConnectionLog connection_log_;
   conn::RefusalLog refusal_log_;
   tls::SigningPool signatures_;
+  conn::IncidentLog incident_log_;
   OnEvent on_event_;
   const uint64_t started_ms_;
   uint32_t next_id_ = 0;

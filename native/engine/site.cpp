@@ -28,6 +28,8 @@ const char* add_route(const conn::Site& site, http::Routes& routes, const http::
   if (route.directory >= site.directories.size()) return "it has a directory that is not there";
   if (route.action == http::Action::Proxy)
     if (const char* fault = os::upstream_address_fault(route.upstream)) return fault;
+  if (!route.check.empty())
+    if (const char* fault = os::upstream_address_fault(route.check)) return fault;
   return routes.add(route);
 }
 

@@ -171,6 +171,13 @@ void write_upstreams(JsonWriter& json, const conn::Figures& f) {
       .number("webSocketsEver", f.websockets_ever.get())
       .open("failures");
   write_names(json, f.upstream_failures, conn::kUpstreamFailureNames, conn::kUpstreamFailures);
+  json.close()
+      .number("checksPassed", f.checks_passed.get())
+      .number("checksDenied", f.checks_denied.get())
+      .number("checksFailed", f.checks_failed.get())
+      .number("handedOver", f.handed_over.get())
+      .open("handOverFailures");
+  write_names(json, f.hand_over_faults, http::kHandOverFaultNames, http::kHandOverFaults);
   json.close().close();
 }
 

@@ -93,7 +93,7 @@ void BodyReader::bad(const char* why) {
 // A chunk's line and a trailer section are bounded beside the whole.
 void BodyReader::count_line_byte() {
   const bool in_trailer = at_ >= At::FieldFirst;
-  if (++line_bytes_ > (in_trailer ? limits::kHeadBytesMax : limits::kChunkLineBytesMax))
+  if (++line_bytes_ > (in_trailer ? limits::kTrailerBytesMax : limits::kChunkLineBytesMax))
     bad(in_trailer ? "The trailer section is too long." : "A chunk's line is too long.");
 }
 

@@ -4,6 +4,7 @@
 
 #include "base/limits.hpp"
 #include "http/date.hpp"
+#include "http/multipart.hpp"
 #include "http/writer.hpp"
 
 namespace spliced::http {
@@ -91,12 +92,17 @@ void write_content_range(const ResponseHead& head, Writer& writer) {
 // RFC 9110 15.4.5: a 304 describes no body; 15.3.5, 8.6: a 204 has none.
 void write_body_fields(const ResponseHead& head, Writer& writer) {
   if (head.status == 304 || head.status == 204) return;
-  writer.field("Content-Type", head.content_type, kFieldValueBytesMax);
+  if (head.kept_type.empty()) {
+    writer.field("Content-Type", head.content_type, kFieldValueBytesMax);
+  } else {
+    writer.text(head.kept_type);
+  }
   writer.field("Content-Encoding", head.content_encoding, kCodingBytesMax);
   writer.text("Content-Length: ");
   writer.number(head.content_length);
   writer.text("\r\n");
-  if (head.status == 200 || head.status == 206) writer.text(kAcceptRanges);
+  if ((head.status == 200 && head.kept_status == 0) || head.status == 206)
+    writer.text(kAcceptRanges);
   write_content_range(head, writer);
 }
 
@@ -107,7 +113,13 @@ size_t format_head(const ResponseHead& head, char* out, size_t capacity) {
   if (status_line.empty()) return 0;
   Writer writer(out, capacity);
   writer.text("HTTP/1.1 ");
-  writer.text(status_line.substr(0, status_line.size() - 1));
+  if (head.kept_status != 0) {
+    writer.number(head.kept_status);
+    writer.text(" ");
+    writer.text(head.kept_reason);
+  } else {
+    writer.text(status_line.substr(0, status_line.size() - 1));
+  }
   writer.text("\r\n");
   writer.field("Date", head.date, kDateBytes);
   write_body_fields(head, writer);
@@ -122,11 +134,17 @@ size_t format_head(const ResponseHead& head, char* out, size_t capacity) {
     writer.number(head.retry_after_s);
     writer.text("\r\n");
   }
+  writer.text(head.kept_fields);
   writer.text(head.fields);
-  writer.text(kNoSniff);
+  if (!head.kept_nosniff) writer.text(kNoSniff);
   writer.text(head.keep_alive ? kKeepAlive : kClose);
   writer.text("\r\n");
   return writer.size();
+}
+
+size_t head_bytes_max(const ResponseHead& head) {
+  const size_t kept = head.kept_fields.size() + head.kept_type.size() + head.kept_reason.size();
+  return kResponseHeadBytesMax + kPartHeadBytesMax + kept;
 }
 
 std::string_view error_body(uint16_t status) {

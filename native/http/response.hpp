@@ -39,12 +39,22 @@ struct ResponseHead {
   uint64_t range_first = 0;
   uint64_t range_last = 0;  // included
   uint64_t range_size = 0;  // of the whole file
+
+  // Of a file that a backend handed over (hand_over.hpp): what stays of its head, whole lines.
+  uint16_t kept_status = 0;  // in the place of `status`, with `kept_reason`; 0: none
+  std::string_view kept_reason;
+  std::string_view kept_fields;  // with them the head may be longer than kResponseHeadBytesMax
+  std::string_view kept_type;    // in the place of `content_type`
+  bool kept_nosniff = false;     // they have X-Content-Type-Options
 };
 
 // The bytes written, or 0, and then `out` is of no use, if they do not fit in `capacity`, the
 // status is unknown, a value is longer than its bound, or a value has a control character (nobody
 // may add a field through one). 200 and 206 send "Accept-Ranges: bytes".
 [[nodiscard]] size_t format_head(const ResponseHead& head, char* out, size_t capacity);
+
+// Room that a head needs at most, with that of a part of several (multipart.hpp).
+size_t head_bytes_max(const ResponseHead& head);
 
 // "404 Not Found\n", for text/plain; empty if the status is unknown. Static storage.
 std::string_view error_body(uint16_t status);

@@ -52,6 +52,15 @@ const char* fault_of(const Route& route) {
   for (const std::string* text : {&route.location, &route.content_type, &route.cache_control})
     for (const char c : *text)
       if (is_control(c)) return "a value has a control character";
+  if (route.internal && (route.action != Action::Static || !route.mounted))
+    return "an internal route has files of a directory of its own";
+  if (!route.check.empty() &&
+      (route.internal || route.check_path.empty() || route.check_path[0] != '/'))
+    return "its check has no path, or nobody asks for the route";
+  for (const char c : route.check_path)
+    if (!is_visible(c)) return "the path of its check is none";
+  for (const std::string& name : route.check_fields)
+    if (!is_token(name)) return "a field of its check has no name";
   const bool answers = route.action == Action::Redirect || route.action == Action::Respond;
   if (answers && error_body(route.status).empty()) return "its status is not known here";
   return nullptr;
@@ -61,6 +70,16 @@ const char* fault_of(const Route& route) {
 
 bool is_reserved(std::string_view path) {
   return covers(kReservedPrefix, path);
+}
+
+bool fits_host(const Route& route, std::string_view host) {
+  return route.host.empty() || equals_ignoring_case(route.host, host_name(host));
+}
+
+std::string_view behind_prefix(const Route& route, std::string_view path) {
+  path.remove_prefix(route.prefix.size());
+  if (!route.prefix.empty() && !path.empty()) path.remove_prefix(1);
+  return path;
 }
 
 const char* Routes::add(Route route) {
@@ -75,15 +94,25 @@ const char* Routes::add(Route route) {
 }
 
 Routes::Match Routes::find(std::string_view host, std::string_view path, Method method) const {
-  const std::string_view name = host_name(host);
+  const Route* hidden = find_internal(host, path);
+  const size_t hidden_bytes = hidden != nullptr ? hidden->prefix.size() : 0;
   Methods allowed = 0;
   for (const Route& route : routes_) {
-    if (!route.host.empty() && !equals_ignoring_case(route.host, name)) continue;
-    if (!covers(route.prefix, path)) continue;
+    if (route.internal || !fits_host(route, host) || !covers(route.prefix, path)) continue;
+    if (hidden != nullptr && route.prefix.size() <= hidden_bytes) continue;
     if ((route.methods & bit_of(method)) != 0) return {&route, route.methods};
     allowed |= route.methods;
   }
   return {nullptr, allowed};
+}
+
+const Route* Routes::find_internal(std::string_view host, std::string_view path) const {
+  const Route* longest = nullptr;
+  for (const Route& route : routes_) {
+    if (!route.internal || !fits_host(route, host) || !covers(route.prefix, path)) continue;
+    if (longest == nullptr || route.prefix.size() > longest->prefix.size()) longest = &route;
+  }
+  return longest;
 }
 
 size_t format_allow(Methods methods, char* out) {

@@ -49,6 +49,8 @@ struct Route {
   std::string cache_control;  // empty: by the file's name, see asset_name.hpp
   PathPrefixes immutable;     // below, names are hashed whatever they look like
   bool variants = true;       // siblings by Accept-Encoding
+  bool internal = false;      // not for clients: for files that a backend hands over
+  std::string root;           // of a mounted route: its directory's absolute path
 
   // Redirect and Respond.
   uint16_t status = 0;
@@ -61,7 +63,20 @@ struct Route {
   uint32_t connect_timeout_ms = limits::kConnectTimeoutMsDefault;
   uint32_t response_timeout_ms = limits::kResponseTimeoutMsDefault;
   uint32_t stream_timeout_ms = limits::kStreamTimeoutMsDefault;
+  PathPrefixes accelerate;  // internal routes that the backend may name, see hand_over.hpp
+
+  // Whatever the action: who is asked first (conn/request/check.hpp), as `upstream`; empty: nobody.
+  std::string check;
+  std::string check_path;                 // its path, with a query if it has one
+  std::vector<std::string> check_fields;  // of its answer, for the backend
+  uint32_t check_timeout_ms = limits::kCheckTimeoutMsDefault;
+  uint64_t rate_max_bytes_per_s = 0;  // of one connection; 0: as fast as it goes
 };
+
+// The route is for this host, as a Host field has it, or for any.
+bool fits_host(const Route& route, std::string_view host);
+// What of the path follows the route's prefix.
+std::string_view behind_prefix(const Route& route, std::string_view path);
 
 class Routes {
  public:
@@ -74,8 +89,12 @@ class Routes {
   };
   // `host` as a Host field has it, or empty; `path` as resolve_target() gives it. Of the routes
   // that fit, one with a host goes before one without, then the longest prefix, then the fewest
-  // methods.
+  // methods. What an internal route has is nowhere for a client, whatever a route with a host, or
+  // for another method, has at a shorter path.
   Match find(std::string_view host, std::string_view path, Method method) const;
+  // The internal route of the path, or null.
+  const Route* find_internal(std::string_view host, std::string_view path) const;
+  const std::vector<Route>& all() const { return routes_; }
 
  private:
   std::vector<Route> routes_;  // the first that fits is the one

@@ -3,6 +3,7 @@
 #include "http/upstream_request.hpp"
 
 #include "http/fields.hpp"
+#include "http/hand_over.hpp"
 #include "http/syntax.hpp"
 #include "http/writer.hpp"
 
@@ -28,7 +29,7 @@ bool is_forged(std::string_view name) {
     if (equals_ignoring_case(name.substr(0, prefix.size()), prefix)) return true;
   for (const std::string_view known : kNames)
     if (equals_ignoring_case(name, known)) return true;
-  return false;
+  return is_hand_over_field(name);
 }
 
 // What is written from what was parsed.
@@ -44,15 +45,18 @@ void line(Writer& writer, std::string_view name, std::string_view value) {
   writer.text("\r\n");
 }
 
-void write_client_fields(std::string_view head, Writer& writer) {
+bool is_reserved_name(const Forwarding& forwarding, std::string_view name) {
+  if (forwarding.reserved == nullptr) return false;
+  for (const std::string& reserved : *forwarding.reserved)
+    if (equals_ignoring_case(name, reserved)) return true;
+  return false;
+}
+
+void write_client_fields(std::string_view head, const Forwarding& forwarding, Writer& writer) {
   Fields fields(head);
   std::string_view name, value;
-  while (fields.next(name, value)) {
-    if (is_hop_by_hop(name) || is_forged(name) || is_rewritten(name)) continue;
-    if (is_ambiguous_name(name)) continue;
-    if (connection_names(head, name)) continue;
-    line(writer, name, value);
-  }
+  while (fields.next(name, value))
+    if (passes_on(head, name) && !is_reserved_name(forwarding, name)) line(writer, name, value);
 }
 
 // RFC 9112 6.3: by what was parsed, and so that no request has two readings. RFC 9110 8.6: a method
@@ -82,6 +86,13 @@ void write_forwarded(const Forwarding& forwarding, Writer& writer) {
   writer.text(";proto=https\r\n");
 }
 
+}  // namespace
+
+bool passes_on(std::string_view head, std::string_view name) {
+  return !is_hop_by_hop(name) && !is_forged(name) && !is_rewritten(name) &&
+         !is_ambiguous_name(name) && !connection_names(head, name);
+}
+
 void write_forwarding(const Forwarding& forwarding, Writer& writer) {
   line(writer, "X-Forwarded-For", forwarding.client_address);
   line(writer, "X-Forwarded-Proto", "https");
@@ -92,8 +103,6 @@ void write_forwarding(const Forwarding& forwarding, Writer& writer) {
   line(writer, "X-Client-Certificate-Subject", forwarding.certificate_subject);
   line(writer, "X-Client-Certificate-Fingerprint", forwarding.certificate_fingerprint);
 }
-
-}  // namespace
 
 std::string_view origin_form(std::string_view target) {
   if (!target.empty() && target.front() == '/') return target;
@@ -142,9 +151,10 @@ size_t format_upstream_request(std::string_view head, const RequestHead& request
   writer.text(target);
   writer.text(" HTTP/1.1\r\n");
   line(writer, "Host", forwarding.host);
-  write_client_fields(head, writer);
+  write_client_fields(head, forwarding, writer);
   write_framing(request, writer);
   if (request.expect_continue && request.has_body) line(writer, "Expect", "100-continue");
+  writer.text(forwarding.added);
   write_forwarding(forwarding, writer);
   if (request.upgrades_to_websocket) writer.text("Connection: Upgrade\r\nUpgrade: websocket\r\n");
   writer.text("\r\n");

@@ -4,7 +4,9 @@
 // believe of the client. Called by conn's proxy. No I/O, no allocation.
 #pragma once
 #include <cstddef>
+#include <string>
 #include <string_view>
+#include <vector>
 
 #include "http/head.hpp"
 
@@ -17,6 +19,9 @@ struct Forwarding {
   std::string_view request_id;               // a token
   std::string_view certificate_subject;      // of the verified one, RFC 4514; null without
   std::string_view certificate_fingerprint;  // SHA-256, hexadecimal; null without
+  // Of a check (check_request.hpp): whole lines, and the names that only it may say.
+  std::string_view added;
+  const std::vector<std::string>* reserved = nullptr;
 };
 
 // `head`: the bytes that `request` was read from. The bytes written; 0 if they do not fit, or the
@@ -24,6 +29,12 @@ struct Forwarding {
 [[nodiscard]] size_t format_upstream_request(std::string_view head, const RequestHead& request,
                                              const Forwarding& forwarding, char* out,
                                              size_t capacity);
+
+// Whether a field of the client's goes on to a backend: it concerns not the connection, is not what
+// only we may say or write anew, and has one reading.
+bool passes_on(std::string_view head, std::string_view name);
+class Writer;
+void write_forwarding(const Forwarding& forwarding, Writer& writer);
 
 // Of a target in origin-form or absolute-form: what the backend gets, path and query.
 std::string_view origin_form(std::string_view target);

@@ -3,6 +3,7 @@
 #include "http/upstream_response.hpp"
 
 #include "http/fields.hpp"
+#include "http/hand_over.hpp"
 #include "http/syntax.hpp"
 #include "http/writer.hpp"
 
@@ -105,7 +106,7 @@ const char* settle(const Pending& pending, UpstreamHead& out) {
 bool is_withheld(std::string_view head, const UpstreamHead& parsed, const Relay& relay,
                  std::string_view name) {
   if (is_hop_by_hop(name) || equals_ignoring_case(name, "content-length")) return true;
-  if (lines_have(relay.fields, name)) return true;
+  if (is_hand_over_field(name) || lines_have(relay.fields, name)) return true;
   return parsed.status != 101 && connection_names(head, name);
 }
 
@@ -140,11 +141,12 @@ void write_connection(const UpstreamHead& parsed, const Relay& relay, Writer& wr
 
 }  // namespace
 
-UpstreamHeadResult parse_upstream_head(std::string_view input, UpstreamHead& out) {
+UpstreamHeadResult parse_upstream_head(std::string_view input, UpstreamHead& out,
+                                       size_t head_bytes_max) {
   out = UpstreamHead{};
-  const std::string_view window = input.substr(0, limits::kUpstreamHeadBytesMax);
+  const std::string_view window = input.substr(0, head_bytes_max);
   constexpr const char* kBadLine = "A line has a control character or does not end in CRLF.";
-  const UpstreamHeadResult unfinished = window.size() < limits::kUpstreamHeadBytesMax
+  const UpstreamHeadResult unfinished = window.size() < head_bytes_max
                                             ? UpstreamHeadResult{Outcome::Incomplete, 0, nullptr}
                                             : rejected("The head is too long.");
   Line line = read_line(window);

@@ -39,7 +39,9 @@ struct UpstreamHeadResult {
 // All bytes of the response received so far. `out` is valid when the result is Complete. A result
 // other than Incomplete does not change when more bytes follow, save that a rejection may find
 // another reason.
-[[nodiscard]] UpstreamHeadResult parse_upstream_head(std::string_view input, UpstreamHead& out);
+[[nodiscard]] UpstreamHeadResult parse_upstream_head(
+    std::string_view input, UpstreamHead& out,
+    size_t head_bytes_max = limits::kUpstreamHeadBytesMax);
 
 // Of the response's body on the backend's connection. `to_head`: the request was HEAD.
 Framing framing_of(const UpstreamHead& head, bool to_head);

@@ -19,6 +19,8 @@
 #include <sys/uio.h>
 #include <unistd.h>
 
+#include <algorithm>
+
 #include "base/limits.hpp"
 
 #ifndef SOL_TLS
@@ -220,6 +222,12 @@ void sever(int socket) {
   const linger reset{1, 0};
   ::shutdown(socket, SHUT_RDWR);
   ::setsockopt(socket, SOL_SOCKET, SO_LINGER, &reset, sizeof reset);
+}
+
+void set_rate_max(int socket, uint64_t bytes_per_s) {
+  const unsigned rate =
+      bytes_per_s == 0 ? ~0u : static_cast<unsigned>(std::min<uint64_t>(bytes_per_s, ~0u - 1));
+  (void)::setsockopt(socket, SOL_SOCKET, SO_MAX_PACING_RATE, &rate, sizeof rate);
 }
 
 bool peer_is_loopback(int socket) {

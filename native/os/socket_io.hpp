@@ -103,6 +103,9 @@ void half_close(int socket);  // our FIN
 // Gives the connection up: no more sends, and the close that follows resets it (SO_LINGER 0).
 void sever(int socket);
 bool peer_is_loopback(int socket);
+// How fast TCP may send from here on, in bytes a second (SO_MAX_PACING_RATE, socket(7); TCP paces
+// by itself where no queueing discipline does, Linux 4.13); 0: as fast as it goes.
+void set_rate_max(int socket, uint64_t bytes_per_s);
 // Whom a connection counts for: an IPv4 address by itself, IPv6 by its /64, for the
 // smallest site has a whole one (RFC 6177). All zero when the peer is gone.
 struct ClientKey {

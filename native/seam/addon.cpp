@@ -92,6 +92,7 @@ class ServiceObject : public Napi::ObjectWrap<ServiceObject> {
             InstanceMethod<&ServiceObject::log_connections>("logConnections"),
             InstanceMethod<&ServiceObject::take_connections>("takeConnections"),
             InstanceMethod<&ServiceObject::take_refusals>("takeRefusals"),
+            InstanceMethod<&ServiceObject::take_incidents>("takeIncidents"),
             InstanceMethod<&ServiceObject::replace_engine>("replaceEngine"),
             InstanceMethod<&ServiceObject::free_engine>("freeEngine"),
             InstanceMethod<&ServiceObject::conclude_stop>("concludeStop"),
@@ -288,6 +289,10 @@ class ServiceObject : public Napi::ObjectWrap<ServiceObject> {
 
   Napi::Value take_refusals(const Napi::CallbackInfo& info) {
     return to_javascript(info.Env(), running(info).refusal_log().take());
+  }
+
+  Napi::Value take_incidents(const Napi::CallbackInfo& info) {
+    return to_javascript(info.Env(), running(info).incident_log().take());
   }
 
   void stop(const Napi::CallbackInfo& info) {

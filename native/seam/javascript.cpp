@@ -114,4 +114,20 @@ Napi::Object to_javascript(Napi::Env env, const conn::RefusalLog::Batch& batch) 
   return out;
 }
 
+Napi::Object to_javascript(Napi::Env env, const conn::IncidentLog::Batch& batch) {
+  Napi::Array incidents = Napi::Array::New(env, batch.incidents.size());
+  for (uint32_t i = 0; i < batch.incidents.size(); i++) {
+    Napi::Object entry = Napi::Object::New(env);
+    entry.Set("event", batch.incidents[i].event);
+    entry.Set("reason", batch.incidents[i].reason);
+    entry.Set("route", batch.incidents[i].route);
+    entry.Set("subject", batch.incidents[i].subject);
+    incidents.Set(i, entry);
+  }
+  Napi::Object out = Napi::Object::New(env);
+  out.Set("incidents", incidents);
+  out.Set("lost", static_cast<double>(batch.lost));
+  return out;
+}
+
 }  // namespace spliced::seam

@@ -11,6 +11,7 @@ namespace spliced::seam {
 Napi::Object to_javascript(Napi::Env env, const engine::Event& event);
 Napi::Object to_javascript(Napi::Env env, const conn::ConnectionLog::Batch& batch);
 Napi::Object to_javascript(Napi::Env env, const conn::RefusalLog::Batch& batch);
+Napi::Object to_javascript(Napi::Env env, const conn::IncidentLog::Batch& batch);
 // Counters, read without a lock: the sums, and each engine by its index.
 Napi::Object pulse_to_javascript(Napi::Env env, engine::Service& service);
 

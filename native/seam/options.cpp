@@ -136,11 +136,14 @@ engine::Options read_options(const Napi::Value& value) {
   c.discarded_body_bytes_max =
       bounded("discardedBodyBytesMax", 0, limits::kDiscardedBodyBytesMaxCeiling);
   c.send_rate_min_bytes_per_s = bounded("sendRateMinBytesPerS", 0, limits::kSendRateMinCeiling);
-  c.head.head_bytes_max = bounded("headBytesMax", limits::kHeadBytesMin, limits::kHeadBytesMax);
+  c.head.head_bytes_max =
+      bounded("headBytesMax", limits::kHeadBytesMin, limits::kHeadBytesMaxCeiling);
   c.head.target_bytes_max =
       bounded("targetBytesMax", limits::kTargetBytesMin, limits::kTargetBytesMax);
   c.head.fields_max =
-      bounded("headerFieldsMax", limits::kHeaderFieldsMin, limits::kHeaderFieldsMax);
+      bounded("headerFieldsMax", limits::kHeaderFieldsMin, limits::kHeaderFieldsMaxCeiling);
+  c.upstream_head_bytes_max = bounded("upstreamHeadBytesMax", limits::kUpstreamHeadBytesMin,
+                                      limits::kUpstreamHeadBytesMaxCeiling);
   c.request_timeout_ms = timeout(from, "requestTimeoutMs");
   c.handshake_timeout_ms = timeout(from, "handshakeTimeoutMs");
   c.head_timeout_ms = timeout(from, "headTimeoutMs");

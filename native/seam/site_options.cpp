@@ -86,6 +86,9 @@ http::Route read_route(const Napi::Object& from) {
   route.not_found = text(from, "notFound");
   route.cache_control = text(from, "cacheControl");
   route.variants = flag(from, "variants");
+  route.internal = flag(from, "internal");
+  for (const std::string& prefix : texts(from, "accelerate", limits::kRoutesMax))
+    if (!route.accelerate.add(prefix)) invalid(env, "accelerate", "paths, such as \"/recordings\"");
   for (const std::string& prefix : texts(from, "immutable", 16))
     if (!route.immutable.add(prefix)) invalid(env, "immutable", "paths, such as \"/assets\"");
   route.status = static_cast<uint16_t>(integer(from, "status", 0, 599));
@@ -97,6 +100,11 @@ http::Route read_route(const Napi::Object& from) {
   route.connect_timeout_ms = timeout(from, "connectTimeoutMs");
   route.response_timeout_ms = timeout(from, "responseTimeoutMs");
   route.stream_timeout_ms = timeout(from, "streamTimeoutMs");
+  route.rate_max_bytes_per_s = integer(from, "rateMaxBytesPerS", 0, limits::kRateCeiling);
+  route.check = text(from, "authorize");
+  route.check_path = text(from, "authorizePath");
+  route.check_fields = texts(from, "authorizeFields", limits::kCheckFieldsMax);
+  route.check_timeout_ms = timeout(from, "authorizeTimeoutMs");
   return route;
 }
 
@@ -125,6 +133,9 @@ engine::SiteOptions read_site(Napi::Env env, const Napi::Value& value, std::stri
       invalid(env, "build", "at most 32 letters and digits");
   site.directories = texts(from, "directories", limits::kDirectoriesMax - 1);
   site.routes = read_routes(from, "routes");
+  for (http::Route& route : site.routes)
+    if (route.directory > 0 && route.directory <= site.directories.size())
+      route.root = site.directories[route.directory - 1];
   site.own = read_routes(from, "own");
   return site;
 }

@@ -175,6 +175,21 @@ function writeUpstreams(to: Exposition, { upstreams }: StatusDocument): void {
     'Requests that the application did not answer as it should.',
     by('reason', upstreams.failures),
   );
+  to.counter('spliced_files_handed_over_total', 'Answers that were a file.', upstreams.handedOver);
+  to.counter(
+    'spliced_hand_over_failures_total',
+    'Answers that named a file which could not be sent.',
+    by('reason', upstreams.handOverFailures),
+  );
+  to.counter(
+    'spliced_authorize_total',
+    'Requests that waited for the word of an application, by what it was.',
+    by('outcome', {
+      passed: upstreams.checksPassed,
+      denied: upstreams.checksDenied,
+      failed: upstreams.checksFailed,
+    }),
+  );
   to.gauge('spliced_websockets', 'WebSockets now.', upstreams.webSockets);
   to.counter('spliced_websockets_opened_total', 'WebSockets ever.', upstreams.webSocketsEver);
 }

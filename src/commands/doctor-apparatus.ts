@@ -45,6 +45,7 @@ function engineOptions(
     headBytesMax: 8192,
     targetBytesMax: 4096,
     headerFieldsMax: 64,
+    upstreamHeadBytesMax: 32_768,
     discardedBodyBytesMax: 65_536,
     sendRateMinBytesPerS: 0,
     pendingWindowBytes: 256 * 1024,

@@ -24,20 +24,12 @@ import {
   labelOf,
   layersOfText,
   type Origin,
-  originText,
   type Problem,
   readLayers,
   routeTable,
 } from './layers.js';
-import {
-  judgeRoute,
-  type RouteSettings,
-  routeDirectoriesMax,
-  routeIdentity,
-  routeOf,
-  routeSchema,
-  routesMax,
-} from './routes.js';
+import { judgeRoutes } from './route-tables.js';
+import type { RouteSettings } from './routes.js';
 import { schema, settingsOf } from './schema.js';
 import type { Setting, SettingTable } from './setting.js';
 import { judgeUpdate, type UpdateSettings, updateOf } from './update.js';
@@ -87,6 +79,7 @@ export interface Configuration {
   headBytesMax: number;
   targetBytesMax: number;
   headerFieldsMax: number;
+  upstreamHeadBytesMax: number;
   discardedBodyBytesMax: number;
   sendRateMinBytesPerS: number;
   handshakeTimeoutMs: number;
@@ -200,46 +193,6 @@ function judgeTogether(settings: ReadonlyMap<string, Effective>, layers: Layers)
   judgeUpdate({ value, refuse, warn });
 }
 
-/** Every [[route]], each judged like the settings, and then all beside each other. */
-function judgeRoutes(
-  layers: Layers,
-  settings: ReadonlyMap<string, Effective>,
-  directory: string,
-): RouteSettings[] {
-  const { problems } = layers;
-  const hasClientAuthorities = settings.get('client_certificates.ca')?.value !== '';
-  const seen = new Map<string, Origin>();
-  const routes: RouteSettings[] = [];
-  for (const { origin, assignments } of layers.routes) {
-    const found = judge(routeSchema, { assignments, problems }, `${routeTable}.`);
-    const value = (key: string): unknown => found.get(key)?.value;
-    const isSet = (key: string): boolean => found.get(key)?.origin.kind === 'file';
-    const refuse = (key: string, text: string): void => {
-      const place = isSet(key) ? (found.get(key)?.origin ?? origin) : origin;
-      problems.push({ text: `${labelOf(`${routeTable}.${key}`, place)}: ${text}`, origin: place });
-    };
-    judgeRoute({ value, isSet, refuse, hasClientAuthorities });
-    const route = routeOf(value, directory);
-    const identity = routeIdentity(route);
-    const before = seen.get(identity);
-    if (before === undefined) seen.set(identity, origin);
-    else refuse('path', `there is such a route in ${originText(before)} already`);
-    routes.push(route);
-  }
-  const last = layers.routes.at(-1)?.origin;
-  const refuseAll = (text: string): void => {
-    if (last !== undefined) {
-      problems.push({ text: `${labelOf(routeTable, last)}: ${text}`, origin: last });
-    }
-  };
-  if (routes.length > routesMax) refuseAll(`there are more than ${routesMax} routes`);
-  const roots = new Set(routes.map(({ root }) => root).filter(Boolean));
-  if (roots.size > routeDirectoriesMax) {
-    refuseAll(`the routes have more than ${routeDirectoriesMax} directories`);
-  }
-  return routes;
-}
-
 const routesSetting: Setting = {
   doc: 'The routes, as tables [[route]].',
   format: 'routes',
@@ -324,6 +277,7 @@ function configurationOf(
     headBytesMax: numberOf('limits.head_bytes_max'),
     targetBytesMax: numberOf('limits.target_bytes_max'),
     headerFieldsMax: numberOf('limits.header_fields_max'),
+    upstreamHeadBytesMax: numberOf('limits.response_head_bytes_max'),
     discardedBodyBytesMax: numberOf('limits.discarded_body_bytes_max'),
     sendRateMinBytesPerS: numberOf('limits.send_rate_min_bytes_per_s'),
     handshakeTimeoutMs: numberOf('timeouts.handshake_ms'),

@@ -261,6 +261,37 @@ convict.addFormat({
   },
 });
 
+addText(
+  'request path or nothing',
+  /^\/[\x21-\x22\x24-\x7e]{0,1023}$/,
+  'must be a path that begins with "/", as in a URL, without "#"',
+);
+
+addArray('field names', {
+  max: 16,
+  what: 'names of header fields',
+  judge: (text) => {
+    if (!/^[A-Za-z0-9-]{1,64}$/.test(text)) throw new Error(`"${text}" is no name of a field`);
+    // Ours alone, or what frames a request and belongs to one connection.
+    if (
+      /^(x-forwarded-.*|forwarded|x-client-certificate-.*|x-request-id|x-real-ip|host|connection|content-length|transfer-encoding|te|trailer|upgrade|expect|keep-alive|proxy.*|x-accel-.*|x-sendfile.*)$/i.test(
+        text,
+      )
+    ) {
+      throw new Error(`${text} is the server's own`);
+    }
+  },
+});
+
+convict.addFormat({
+  name: 'rate',
+  validate: (value: unknown, schema: convict.SchemaObj<unknown>) => {
+    const { min, max } = schema as unknown as Bounded;
+    if (value === 0 || (Number.isInteger(value) && inBounds(value as number, min, max))) return;
+    throw new Error(`must be 0 or a whole number from ${min} to ${max}`);
+  },
+});
+
 addArray('methods', {
   max: 7,
   what: 'methods',

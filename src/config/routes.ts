@@ -101,6 +101,14 @@ export const routeSchema = {
     default: true,
     ...none,
   },
+  internal: {
+    doc:
+      'static: no client can ask for it; its files are for the answers of applications that hand ' +
+      'one over (docs/HAND-OVER.md). It has a `root` of its own.',
+    format: 'true or false',
+    default: false,
+    ...none,
+  },
   to: {
     doc: 'redirect: where to, a URL or a path.',
     format: 'location or nothing',
@@ -169,6 +177,59 @@ export const routeSchema = {
     max: upstreamTimeoutMsMax,
     ...none,
   },
+  accelerate: {
+    doc:
+      'proxy: the paths of the internal routes whose files the application may hand over, by ' +
+      '`X-Accel-Redirect` or `X-Sendfile` (docs/HAND-OVER.md). None: it may not.',
+    format: 'path prefixes',
+    default: [],
+    example: ['/recordings'],
+    ...none,
+  },
+  authorize: {
+    doc:
+      'Who is asked before a request is served, as `upstream` has it (docs/AUTHORIZE.md). Of any ' +
+      'action.',
+    format: 'upstream or nothing',
+    default: '',
+    example: 'unix:/run/app/http.sock',
+    ...none,
+  },
+  authorize_path: {
+    doc: 'authorize: the path of the question, with a query if it needs one.',
+    format: 'request path or nothing',
+    default: '',
+    example: '/session/check',
+    ...none,
+  },
+  authorize_fields: {
+    doc:
+      'authorize: names of header fields. What an answer that lets a request pass has of them goes ' +
+      'to the application of a proxy route, and nothing that a client says under these names.',
+    format: 'field names',
+    default: [],
+    example: ['X-User'],
+    ...none,
+  },
+  authorize_timeout_ms: {
+    doc: 'authorize: for the whole question; then 502.',
+    format: 'whole number',
+    default: 5_000,
+    min: 1,
+    max: 60_000,
+    ...none,
+  },
+  rate_max_bytes_per_s: {
+    doc:
+      'How fast an answer may go to one connection, so that a download leaves air on a slow uplink; ' +
+      '0: as fast as it goes.',
+    format: 'rate',
+    default: 0,
+    min: 1024,
+    max: 1_073_741_824,
+    example: 1_000_000,
+    ...none,
+  },
   headers: {
     doc:
       'Header fields of every response, each `Name: value`. One that the server sends by itself ' +
@@ -200,6 +261,7 @@ export interface RouteSettings {
   cache: string;
   immutable: string[];
   precompressed: boolean;
+  internal: boolean;
   to: string;
   keep_path: boolean;
   status: number;
@@ -210,15 +272,38 @@ export interface RouteSettings {
   connect_timeout_ms: number;
   response_timeout_ms: number;
   stream_timeout_ms: number;
+  accelerate: string[];
+  /** Empty: nobody is asked. */
+  authorize: string;
+  authorize_path: string;
+  authorize_fields: string[];
+  authorize_timeout_ms: number;
+  /** 0: no bound. */
+  rate_max_bytes_per_s: number;
   headers: string[];
   require_client_certificate: boolean;
 }
 
 const ofAction: Record<string, readonly string[]> = {
-  static: ['root', 'index', 'fallback', 'not_found', 'cache', 'immutable', 'precompressed'],
+  static: [
+    'root',
+    'index',
+    'fallback',
+    'not_found',
+    'cache',
+    'immutable',
+    'precompressed',
+    'internal',
+  ],
   redirect: ['to', 'keep_path', 'status'],
   respond: ['content_type', 'body', 'status'],
-  proxy: ['upstream', 'connect_timeout_ms', 'response_timeout_ms', 'stream_timeout_ms'],
+  proxy: [
+    'upstream',
+    'connect_timeout_ms',
+    'response_timeout_ms',
+    'stream_timeout_ms',
+    'accelerate',
+  ],
 };
 const redirects = [301, 302, 303, 307, 308];
 const responses = [200, 204, 400, 403, 404, 410, 429, 500, 501, 503];
@@ -248,6 +333,21 @@ export function judgeRoute({ value, isSet, refuse, hasClientAuthorities }: Judge
   const wrong = methods.find((method) => method !== 'GET' && method !== 'HEAD');
   if (action === 'static' && wrong !== undefined) {
     refuse('methods', `static is for GET and HEAD, not for ${wrong}`);
+  }
+  if (isSet('authorize') !== isSet('authorize_path')) {
+    const [given, missing] = isSet('authorize')
+      ? ['authorize', 'authorize_path']
+      : ['authorize_path', 'authorize'];
+    refuse(given, `needs "${missing}"`);
+  }
+  for (const key of ['authorize_fields', 'authorize_timeout_ms']) {
+    if (isSet(key) && !isSet('authorize')) refuse(key, 'needs "authorize"');
+  }
+  if (value('internal') === true) {
+    if (!isSet('root')) refuse('internal', 'needs "root", a directory that no other route has');
+    for (const key of ['fallback', 'not_found', 'methods', 'authorize']) {
+      if (isSet(key)) refuse(key, 'means nothing for an internal route');
+    }
   }
   if (value('require_client_certificate') === true && !hasClientAuthorities) {
     refuse('require_client_certificate', 'needs client_certificates.ca as well');

@@ -252,10 +252,10 @@ export const schema = {
     head_bytes_max: {
       doc: 'A request head, with its cookies; more is 431.',
       format: 'whole number',
-      default: 8192,
+      default: 16_384,
       env: 'SPLICED_HEAD_BYTES_MAX',
       min: 512,
-      max: 8192,
+      max: 73_728,
     },
     target_bytes_max: {
       doc: 'A request target (path and query); more is 414.',
@@ -271,7 +271,15 @@ export const schema = {
       default: 64,
       env: 'SPLICED_HEADER_FIELDS_MAX',
       min: 8,
-      max: 64,
+      max: 256,
+    },
+    response_head_bytes_max: {
+      doc: "The head of an application's response, with its cookies, behind a proxy route; more is 502.",
+      format: 'whole number',
+      default: 32_768,
+      env: 'SPLICED_RESPONSE_HEAD_BYTES_MAX',
+      min: 4096,
+      max: 73_728,
     },
     discarded_body_bytes_max: {
       doc:

@@ -69,6 +69,18 @@ export interface RouteOptions {
   cacheControl: string;
   immutable: string[];
   variants: boolean;
+  /** Not for clients: its files are what a backend hands over. Needs a directory of its own. */
+  internal: boolean;
+  /** Path prefixes of the internal routes that this one's backend may name. */
+  accelerate: string[];
+  /** As `upstream`: who is asked first; empty: nobody. */
+  authorize: string;
+  authorizePath: string;
+  /** Names of fields of the answer that go to the backend. */
+  authorizeFields: string[];
+  authorizeTimeoutMs: number;
+  /** Of one connection; 0: no bound. */
+  rateMaxBytesPerS: number;
   status: number;
   location: string;
   keepPath: boolean;
@@ -120,6 +132,7 @@ export interface EngineOptions {
   headBytesMax: number;
   targetBytesMax: number;
   headerFieldsMax: number;
+  upstreamHeadBytesMax: number;
   discardedBodyBytesMax: number;
   sendRateMinBytesPerS: number;
   handshakeTimeoutMs: number;
@@ -235,6 +248,15 @@ export interface RefusedClient {
   subject: string;
 }
 
+/** A request that a backend's answer left without one; native/conn/incident_log.hpp. */
+export interface Incident {
+  event: string;
+  reason: string;
+  route: string;
+  /** What it was about: the file that was named. */
+  subject: string;
+}
+
 /** The service: its engines, and what they share (native/engine/service.hpp). */
 export interface Engine {
   /** The addresses as bound: port 0 has become a real one. */
@@ -288,6 +310,8 @@ export interface Engine {
   takeConnections(): { records: ConnectionRecord[]; lost: number };
   /** Refused since the last call, at most 64; `lost` more are not there. */
   takeRefusals(): { refused: RefusedClient[]; lost: number };
+  /** Since the last call, at most 64; `lost` more are not there. */
+  takeIncidents(): { incidents: Incident[]; lost: number };
   /** Graceful; again with a smaller time-out shortens it. The event 'stopped' follows. */
   stop(timeoutMs: number): void;
   /**

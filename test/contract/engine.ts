@@ -38,6 +38,7 @@ export function engineOptions(root: string, pair: CertificatePair): EngineOption
     headBytesMax: 8192,
     targetBytesMax: 4096,
     headerFieldsMax: 64,
+    upstreamHeadBytesMax: 32_768,
     discardedBodyBytesMax: 65_536,
     sendRateMinBytesPerS: 256,
     pendingWindowBytes: 262_144,

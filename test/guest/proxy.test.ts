@@ -6,7 +6,15 @@ import t from 'tap';
 import { runInGuest } from './host/contract.js';
 import { prepare } from './host/prepare.js';
 
-const contract = ['proxy', 'proxy-failures', 'proxy-streams'].map((name) => `contract/${name}`);
+const contract = [
+  'proxy',
+  'proxy-failures',
+  'proxy-streams',
+  'hand-over',
+  'hand-over-hostile',
+  'hand-over-nginx',
+  'authorize',
+].map((name) => `contract/${name}`);
 
 const unable = prepare();
 t.test('proxy routes, in the kernel and in user space', { skip: unable ?? false }, (t) =>

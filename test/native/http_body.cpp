@@ -168,7 +168,7 @@ TEST_CASE("body: trailer section (RFC 9112 7.1.2, 5)") {
        Verdict::Done},
       {"as many as a head may have", with(many), Verdict::Done},
       {"one more", with(many + "a: b\r\n"), Verdict::Bad},
-      {"longer than a head may be", with("a: " + std::string(limits::kHeadBytesMax, 'b')),
+      {"longer than a head may be", with("a: " + std::string(limits::kTrailerBytesMax, 'b')),
        Verdict::Bad},
       {"no colon", with("a\r\n"), Verdict::Bad},
       {"no name", with(": b\r\n"), Verdict::Bad},

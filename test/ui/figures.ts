@@ -149,6 +149,11 @@ export function statusOf(second: number): Status {
       webSockets: 1,
       webSocketsEver: 17,
       failures: {},
+      checksPassed: 0,
+      checksDenied: 0,
+      checksFailed: 0,
+      handedOver: 0,
+      handOverFailures: {},
     },
     pending: {
       bytes: Math.max(pending, 0),

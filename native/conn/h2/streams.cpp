@@ -32,6 +32,7 @@ void release(Services& s, Stream& st) {
   release_exchange(s, r);
   r.file.reset();
   r.witness.reset();
+  r.handed.reset();
   const bool empty = r.pipe_bytes == 0 && !r.filling && !r.async_done;
   if (r.pipe) s.pipes.give(std::move(r.pipe), empty);
   st.input.release(s.buffers);

@@ -5,14 +5,26 @@
 #include <cstring>
 
 #include "base/assert.hpp"
+#include "conn/request/hand_over.hpp"
 #include "conn/transport.hpp"
 
 namespace spliced::conn {
+
+namespace {
+
+uint64_t rate_of(const Request& r) {
+  const uint64_t own = r.route != nullptr ? r.route->rate_max_bytes_per_s : 0;
+  return own == 0 && r.handed ? r.handed->rate_max_bytes_per_s : own;
+}
+
+}  // namespace
 
 void send_head(Services& s, Request& r, http::ResponseHead& head) {
   head.date = s.date();
   head.keep_alive = r.keep_alive;
   if (r.route != nullptr) head.fields = r.route->fields;
+  if (r.handed) add_kept_fields(r, head);
+  set_rate(r, rate_of(r));
   write_head(s, r, head);
   s.figures.count_status(head.status);
   mark_served(r);

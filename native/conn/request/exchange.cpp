@@ -7,9 +7,11 @@
 
 #include "base/assert.hpp"
 #include "conn/request/answer.hpp"
+#include "conn/request/check.hpp"
 #include "conn/request/routing.hpp"
 #include "conn/request/unavailable.hpp"
 #include "conn/transport.hpp"
+#include "http/hand_over.hpp"
 #include "http/upstream_request.hpp"
 #include "os/socket_io.hpp"
 
@@ -29,22 +31,13 @@ std::string hexadecimal(const std::array<uint8_t, 32>& bytes) {
 // The head for the backend, in x.to_upstream. False: it does not fit.
 bool write_request(Services& s, Request& r, Exchange& x, const http::RequestHead& request,
                    std::string_view host) {
-  const std::string address = peer_address_of(r), id = s.next_request_id();
-  std::string fingerprint;
-  http::Forwarding forwarding;
-  forwarding.host = host;
-  forwarding.client_address = address;
-  forwarding.request_id = id;
-  if (client_of(r)) {
-    fingerprint = hexadecimal(client_of(r)->sha256);
-    forwarding.certificate_subject = client_of(r)->subject;
-    forwarding.certificate_fingerprint = fingerprint;
-  }
-  x.to_upstream.hold(s.buffers);
-  const size_t bytes = http::format_upstream_request(head_text_of(r), request, forwarding,
-                                                     x.to_upstream.tail(), x.to_upstream.room());
-  x.to_upstream.end += bytes;
-  return bytes > 0;
+  x.to_upstream.hold(s.buffers, room_for_request(s, r));
+  return with_forwarding(s, r, host, [&](const http::Forwarding& forwarding) {
+    const size_t bytes = http::format_upstream_request(head_text_of(r), request, forwarding,
+                                                       x.to_upstream.tail(), x.to_upstream.room());
+    x.to_upstream.end += bytes;
+    return bytes > 0;
+  });
 }
 
 bool asks_for_html(const http::RequestHead& request) {
@@ -67,21 +60,6 @@ void describe(Exchange& x, const http::RequestHead& request, uint64_t now_ms) {
     x.request_body = request.chunked ? http::BodyReader::of_chunks()
                                      : http::BodyReader::of_length(request.content_length);
   x.heard_ms = x.fed_ms = now_ms;
-}
-
-// Connect, or Exchange where one is at hand; false where none can be had.
-bool obtain_upstream(Services& s, Request& r, bool fresh) {
-  Exchange& x = *r.exchange;
-  const std::string& address = r.route->upstream;
-  Upstream* u = fresh ? nullptr : take_idle_upstream(s, address, r);
-  const bool connected = u != nullptr;
-  if (!connected) u = open_upstream(s, address, r);
-  if (u == nullptr) return false;
-  x.upstream = u->slot;
-  x.heard_ms = s.now_ms;
-  enter(s, r, connected ? State::Exchange : State::Connect);
-  arm_exchange(s, r);
-  return true;
 }
 
 uint16_t status_of(UpstreamFailure failure) {
@@ -139,6 +117,45 @@ void EndExchange::operator()(Exchange* exchange) const {
   delete exchange;
 }
 
+bool with_forwarding(Services& s, Request& r, std::string_view host,
+                     const std::function<bool(const http::Forwarding&)>& write) {
+  const std::string address = peer_address_of(r), id = s.next_request_id();
+  std::string fingerprint;
+  http::Forwarding forwarding;
+  forwarding.host = host;
+  forwarding.client_address = address;
+  forwarding.request_id = id;
+  forwarding.added = r.added_fields;
+  forwarding.reserved = &r.route->check_fields;
+  if (client_of(r)) {
+    fingerprint = hexadecimal(client_of(r)->sha256);
+    forwarding.certificate_subject = client_of(r)->subject;
+    forwarding.certificate_fingerprint = fingerprint;
+  }
+  return write(forwarding);
+}
+
+size_t room_for_request(const Services& s, Request& r) {
+  const size_t wanted = head_text_of(r).size() + s.options.head.fields_max + r.added_fields.size() +
+                        r.route->check_path.size() + 2 * s.options.head.target_bytes_max +
+                        limits::kPassedHeadExtraBytes;
+  return std::min(wanted, limits::kLargeBufferBytesMax);
+}
+
+bool obtain_upstream(Services& s, Request& r, bool fresh) {
+  Exchange& x = *r.exchange;
+  const std::string& address = x.check ? r.route->check : r.route->upstream;
+  Upstream* u = fresh ? nullptr : take_idle_upstream(s, address, r);
+  const bool connected = u != nullptr;
+  if (!connected) u = open_upstream(s, address, r);
+  if (u == nullptr) return false;
+  x.upstream = u->slot;
+  x.heard_ms = s.now_ms;
+  enter(s, r, connected ? State::Exchange : State::Connect);
+  arm_exchange(s, r);
+  return true;
+}
+
 Upstream& upstream_of(Services& s, Request& r) {
   SPLICED_ASSERT(r.exchange && r.exchange->upstream != kNoSlot);
   return s.upstreams.slots[r.exchange->upstream];
@@ -154,6 +171,10 @@ void begin_proxy(Services& s, Request& r, const http::RequestHead& request, std:
     return end_request(r);
   }
   describe(*x, request, s.now_ms);
+  if (!r.route->accelerate.empty()) {
+    x->conditions = http::keep_request(head_text_of(r), request.method);
+    x->host = host;
+  }
   r.exchange = std::move(x);
   consume_head(r);
   if (!obtain_upstream(s, r, /*fresh=*/false)) fail_exchange(s, r, UpstreamFailure::Exhausted);
@@ -181,9 +202,12 @@ void release_exchange(Services& s, Request& r) {
   x.from_upstream.release(s.buffers);
   if (x.pipe) s.pipes.give(std::move(x.pipe), x.pipe_bytes == 0);
   if (x.tunnel) s.figures.websockets.sub();
+  if (x.check) s.checks--;
   r.exchange.reset();
   r.route = nullptr;
   r.site.reset();
+  r.checked = false;
+  r.added_fields.clear();
 }
 
 namespace {
@@ -201,6 +225,7 @@ void withdraw_head(Services& s, Request& r) {
 
 Flow refuse_exchange(Services& s, Request& r, uint16_t status) {
   Exchange& x = *r.exchange;
+  if (x.check) return fail_check(s, r, status == 504 ? "timeout" : "unreachable");
   if (x.head_done && !x.head_left) withdraw_head(s, r);
   const bool fits = output_of(r).empty();  // no interim response is half sent
   if (x.head_done || !fits) {
@@ -233,6 +258,7 @@ Flow upstream_has_left(Services& s, Request& r) {
 }
 
 uint32_t upstream_timeout_ms(const Request& r) {
+  if (r.exchange->check) return r.route->check_timeout_ms;
   if (state_of(r) == State::Connect) return r.route->connect_timeout_ms;
   const bool stream = r.exchange->event_stream || r.exchange->tunnel;
   return stream ? r.route->stream_timeout_ms : r.route->response_timeout_ms;
@@ -240,6 +266,9 @@ uint32_t upstream_timeout_ms(const Request& r) {
 
 void arm_exchange(Services& s, Request& r) {
   const Exchange& x = *r.exchange;
+  // Of a check the whole is bounded, from its begin; whoever says a byte now and then gains
+  // nothing.
+  if (x.check) return set_deadline(s, r, std::max(x.fed_ms + upstream_timeout_ms(r), s.now_ms + 1));
   const uint64_t at = waits_for_body(r) ? x.fed_ms + s.options.request_timeout_ms
                                         : x.heard_ms + upstream_timeout_ms(r);
   set_deadline(s, r, std::clamp(at, s.now_ms + 1, s.now_ms + s.options.stall_timeout_ms));
@@ -247,6 +276,10 @@ void arm_exchange(Services& s, Request& r) {
 
 void on_exchange_deadline(Services& s, Request& r) {
   Exchange& x = *r.exchange;
+  if (x.check) {
+    (void)fail_check(s, r, "timeout");
+    return;
+  }
   if (waits_for_body(r)) {
     if (feeds_enough(s, x)) return arm_exchange(s, r);
     s.figures.overdue[static_cast<size_t>(Overdue::Request)].add();

@@ -9,9 +9,12 @@
 // client the ledger is the brake as for files.
 #pragma once
 #include <cstdint>
+#include <functional>
+#include <string>
 
 #include "conn/request/upstream.hpp"
 #include "conn/services.hpp"
+#include "http/upstream_request.hpp"
 #include "http/upstream_response.hpp"
 #include "http/websocket.hpp"
 
@@ -24,7 +27,9 @@ struct Exchange {
   bool wants_html = false;  // a browser's page, which may be told to come again
   bool upgrades = false;    // to a WebSocket
   bool retried = false;
-  uint64_t heard_ms = 0;  // when the backend last took or gave anything
+  bool check = false;            // it asks whether the request may be served: check.hpp
+  std::string conditions, host;  // of the request, where its answer may name a file: hand_over.hpp
+  uint64_t heard_ms = 0;         // when the backend last took or gave anything
 
   // The request. Without a body its head stays in `to_upstream` until the response has begun, for a
   // second attempt.
@@ -68,7 +73,14 @@ struct Exchange {
 // What a pump did. Ended: the state has changed.
 enum class Flow : uint8_t { Moved, Blocked, Ended };
 
-// exchange.cpp. ReadHead -> Connect, Exchange, or Respond with what is wrong. `host`: of the
+// exchange.cpp. The fields that say who asks, for a head that `write` writes; its answer.
+bool with_forwarding(Services& s, Request& r, std::string_view host,
+                     const std::function<bool(const http::Forwarding&)>& write);
+// What the request's head needs as it is written for a backend.
+size_t room_for_request(const Services& s, Request& r);
+// Connect, or Exchange where a connection is at hand; false where none can be had.
+bool obtain_upstream(Services& s, Request& r, bool fresh);
+// ReadHead -> Connect, Exchange, or Respond with what is wrong. `host`: of the
 // target, else of the field.
 void begin_proxy(Services& s, Request& r, const http::RequestHead& request, std::string_view host);
 // The backend failed. Before the head has gone to the client: a page, and Respond. Afterwards the

@@ -3,6 +3,7 @@
 #include "conn/request/file_response.hpp"
 
 #include "conn/request/answer.hpp"
+#include "conn/request/hand_over.hpp"
 #include "conn/transport.hpp"
 #include "http/conditions.hpp"
 #include "os/host.hpp"
@@ -30,7 +31,7 @@ void describe_range(const http::ByteRange& range, uint64_t file_size, http::Resp
 }
 
 void attach_body(Request& r, files::FilePtr file, const http::ResponseHead& head) {
-  if (file->body && head.content_length + output_of(r).size() <= BufferPool::kBytes) {
+  if (file->body && head.content_length <= output_of(r).room()) {
     append_body(r, {file->body.get() + head.range_first, head.content_length});
     return;
   }
@@ -46,7 +47,7 @@ void respond_parts(Services& s, Request& r, http::ResponseHead& head, const Rang
   uint64_t random[2];
   os::random_bytes(random, sizeof random);
   http::set_boundary(parts->multipart, random[0], random[1]);
-  parts->multipart.content_type = file->media_type;
+  parts->multipart.content_type = type_of_parts(r, file->media_type);
   parts->multipart.size = file->size();
   parts->ranges = ranges;
   char type[http::kFieldValueBytesMax];

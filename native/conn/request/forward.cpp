@@ -40,7 +40,7 @@ Flow send_head_or_chunks(Services& s, Request& r) {
   const Flow flow = after_send(s, r, moved);
   if (moved.io == os::Io::Done) x.to_upstream.begin += moved.bytes;
   if (moved.io == os::Io::Done) x.asked = true;
-  if (x.to_upstream.empty() && x.has_body) x.to_upstream.begin = x.to_upstream.end = 0;
+  if (x.to_upstream.empty() && x.has_body) x.to_upstream.release(s.buffers);
   return flow;
 }
 
@@ -109,6 +109,12 @@ Flow forward(Services& s, Request& r) {
     if (x.pipe_bytes > 0) return send_pipe(s, r);
     if (!x.request_over) return x.chunked ? forward_chunks(s, r) : forward_length(s, r);
   }
+  // A request that waits for its check is not read on, but its client may be gone.
+  if (x.check && client_hung_up(r)) {
+    abort(s, r, Ending::PeerGone);
+    return Flow::Ended;
+  }
+  if (x.check) return Flow::Blocked;
   // Before the answer nobody knows whether what follows is a WebSocket's or a request.
   if (x.upgrades && !x.head_done) return Flow::Blocked;
   return x.request_over ? watch_client(s, r) : Flow::Blocked;

@@ -6,6 +6,7 @@
 #include "base/assert.hpp"
 #include "conn/request/answer.hpp"
 #include "conn/request/file_response.hpp"
+#include "conn/request/hand_over.hpp"
 #include "conn/request/open_file.hpp"
 #include "conn/request/routing.hpp"
 #include "conn/transport.hpp"
@@ -22,6 +23,10 @@ files::FileCache& files_of(Request& r) {
 }
 
 void refuse(Services& s, Request& r, const http::RequestHead& request, uint16_t status) {
+  if (r.handed) {
+    fail_hand_over(s, r, request, status);
+    return end_request(r);
+  }
   respond_error(s, r, status, r.keep_alive, request.method == http::Method::Get);
   end_request(r);
 }
@@ -59,6 +64,7 @@ void send_variant(Services& s, Request& r, const http::RequestHead& request) {
 
 // A directory without its slash: relative references in its index would lead astray.
 void redirect_to_directory(Services& s, Request& r, const http::RequestHead& request) {
+  if (r.handed) return refuse(s, r, request, 404);  // nor would its client get anywhere
   http::PathBuffer path;
   const bool fits = http::resolve_target(request.target, path).status == 0 && path.append('/');
   respond_redirect(s, r, 308, "/", fits ? path.view() : std::string_view(), request);
@@ -77,6 +83,7 @@ bool may_fall_back(const Request& r) {
 
 // What is sent in the place of a file that is not there.
 void find_substitute(Services& s, Request& r, const http::RequestHead& request) {
+  if (r.handed) return refuse(s, r, request, 404);
   const http::Route& route = *r.route;
   const auto go_on_with = [&](LookupStep step, const std::string& name) {
     r.lookup.step = step;

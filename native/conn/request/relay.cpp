@@ -7,8 +7,10 @@
 #include <cstring>
 #include <utility>
 
+#include "conn/request/check.hpp"
 #include "conn/request/chunk.hpp"
 #include "conn/request/exchange.hpp"
+#include "conn/request/hand_over.hpp"
 #include "conn/transport.hpp"
 #include "os/upstream_socket.hpp"
 
@@ -27,14 +29,19 @@ void heard(Services& s, Request& r) {
 
 // ---- The head. ----
 
+// What it needs as it is written for the client.
+size_t room_for(std::string_view head) {
+  return head.size() + limits::kRouteFieldsBytesMax + limits::kPassedHeadExtraBytes;
+}
+
 Flow take_interim(Services& s, Request& r, std::string_view head,
                   const http::UpstreamHead& parsed) {
   Exchange& x = *r.exchange;
   Span& output = output_of(r);
   if (++x.interim > limits::kInterimResponsesMax)
     return fail_exchange(s, r, UpstreamFailure::BadHead);
-  if (x.client_minor_version > 0) {  // RFC 9110 15.2
-    output.hold(s.buffers);
+  if (x.client_minor_version > 0 && !x.check) {  // RFC 9110 15.2
+    output.hold(s.buffers, room_for(head));
     output.end += http::format_relayed_head(head, parsed, {}, output.tail(), output.room());
     if (frames_bodies(r)) inform_client(s, r);
   }
@@ -42,7 +49,9 @@ Flow take_interim(Services& s, Request& r, std::string_view head,
   return Flow::Moved;
 }
 
-Flow take_final(Services& s, Request& r, std::string_view head, const http::UpstreamHead& parsed) {
+// `fields`: of the route.
+Flow take_answer(Services& s, Request& r, std::string_view head, const http::UpstreamHead& parsed,
+                 std::string_view fields) {
   Exchange& x = *r.exchange;
   Span& output = output_of(r);
   x.from = http::framing_of(parsed, x.method == http::Method::Head);
@@ -63,18 +72,29 @@ Flow take_final(Services& s, Request& r, std::string_view head, const http::Upst
   how.framing = x.to;
   how.keep_alive = r.keep_alive;
   how.date = s.date();
-  how.fields = r.route->fields;
-  output.hold(s.buffers);
+  how.fields = fields;
+  output.hold(s.buffers, room_for(head));
   const size_t bytes = http::format_relayed_head(head, parsed, how, output.tail(), output.room());
   if (bytes == 0) return fail_exchange(s, r, UpstreamFailure::BadHead);
   output.end += bytes;
   head_is_written(r);
   x.from_upstream.begin += head.size();
+  set_rate(r, r.route->rate_max_bytes_per_s);
   x.head_done = true;
   x.status = parsed.status;
   if (x.request_over && x.to_upstream.empty()) x.to_upstream.release(s.buffers);
   if (x.event_stream) arm_exchange(s, r);
   return Flow::Moved;
+}
+
+Flow take_final(Services& s, Request& r, std::string_view head, const http::UpstreamHead& parsed) {
+  if (r.exchange->check) {
+    if (take_check(s, r, head, parsed) == Flow::Ended) return Flow::Ended;
+    return take_answer(s, r, head, parsed, {});  // a page to sign in at has rules of its own
+  }
+  const http::NamedFile named = http::find_named_file(head);
+  if (!named.field.empty()) return hand_over(s, r, head, parsed, named);
+  return take_answer(s, r, head, parsed, r.route->fields);
 }
 
 Flow take_upgrade(Services& s, Request& r, std::string_view head,
@@ -84,7 +104,7 @@ Flow take_upgrade(Services& s, Request& r, std::string_view head,
   if (!x.upgrades || !parsed.is_websocket) return fail_exchange(s, r, UpstreamFailure::BadHead);
   http::Relay how;
   how.date = s.date();
-  output.hold(s.buffers);
+  output.hold(s.buffers, room_for(head));
   output.end += http::format_relayed_head(head, parsed, how, output.tail(), output.room());
   x.from_upstream.begin += head.size();
   s.figures.count_status(parsed.status);
@@ -98,7 +118,8 @@ Flow relay_head(Services& s, Request& r) {
   for (;;) {
     http::UpstreamHead parsed;
     const std::string_view seen{x.from_upstream.data(), x.from_upstream.size()};
-    const http::UpstreamHeadResult result = http::parse_upstream_head(seen, parsed);
+    const http::UpstreamHeadResult result =
+        http::parse_upstream_head(seen, parsed, s.options.upstream_head_bytes_max);
     if (result.outcome == http::Outcome::Rejected)
       return fail_exchange(s, r, UpstreamFailure::BadHead);
     if (result.outcome == http::Outcome::Complete) {
@@ -113,6 +134,7 @@ Flow relay_head(Services& s, Request& r) {
       const bool waits = !x.request_given_up && os::is_quiet(u.socket);
       return waits ? Flow::Blocked : upstream_has_left(s, r);
     }
+    x.from_upstream.hold(s.buffers, 1);
     const os::Received got = read_upstream(s, r);
     if (got.io == os::Io::WouldBlock) return Flow::Blocked;
     if (got.io == os::Io::Done) continue;
@@ -133,6 +155,7 @@ Flow relay_chunks(Services& s, Request& r) {
   Exchange& x = *r.exchange;
   Span& output = output_of(r);
   if (x.from_upstream.empty()) {
+    x.from_upstream.release(s.buffers);
     if (!upstream_of(s, r).readable) return Flow::Blocked;
     x.from_upstream.hold(s.buffers);
     const os::Received got = read_upstream(s, r);
@@ -265,7 +288,11 @@ Flow relay_body(Services& s, Request& r) {
     if (!r.pipe) r.pipe = s.pipes.take();
     if (r.pipe) return splice_body(s, r);
   }
-  if (output_of(r).room() <= kChunkOverheadBytes) return Flow::Moved;  // what is there goes first
+  // What is there goes first, and a head that needed a larger buffer alone.
+  Span& output = output_of(r);
+  if (output.is_large() && output.empty()) output.release(s.buffers);
+  output.hold(s.buffers);
+  if (output.room() <= kChunkOverheadBytes || output.is_large()) return Flow::Moved;
   return x.from == Framing::Chunked ? relay_chunks(s, r) : relay_plain(s, r);
 }
 

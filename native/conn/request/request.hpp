@@ -11,6 +11,7 @@
 
 #include "base/assert.hpp"
 #include "conn/request/exchange_ptr.hpp"
+#include "conn/request/handed_over.hpp"
 #include "conn/request/parts.hpp"
 #include "conn/request/site.hpp"
 #include "conn/request/upload.hpp"
@@ -55,8 +56,11 @@ struct Request {
   std::string path;                    // OpenFile: the kernel reads it until the completion
   Lookup lookup;
 
-  ExchangePtr exchange;            // Connect, Exchange, Tunnel; null otherwise
-  std::unique_ptr<Upload> upload;  // Receive: where the body goes
+  bool checked = false;                // the route's check lets it pass
+  std::string added_fields;            // whole lines of that check, for the backend
+  ExchangePtr exchange;                // Connect, Exchange, Tunnel; null otherwise
+  std::unique_ptr<Upload> upload;      // Receive: where the body goes
+  std::unique_ptr<HandedOver> handed;  // a backend has named the file: until the response has ended
 
   // What the ring does for it: opens the path, or reads the file into the pipe.
   int32_t async_result = 0;

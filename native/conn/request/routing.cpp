@@ -3,6 +3,7 @@
 #include "conn/request/routing.hpp"
 
 #include "conn/request/answer.hpp"
+#include "conn/request/check.hpp"
 #include "conn/request/exchange.hpp"
 #include "conn/request/file_response.hpp"
 #include "conn/request/lookup.hpp"
@@ -81,6 +82,22 @@ http::Routes::Match find_route(const Site& site, const http::RequestHead& reques
   return routes.find(host_of(request, target), path, request.method);
 }
 
+// The route of the path, whatever else is wrong with the request; null: there is none.
+const http::Route* route_for(const Services& s, const http::RequestHead& request) {
+  http::PathBuffer path;
+  if (request.method == http::Method::Other || request.method == http::Method::Connect)
+    return nullptr;
+  const http::TargetResult target = http::resolve_target(request.target, path);
+  if (target.status != 0) return nullptr;
+  return find_route(*s.site->site, request, target, path.view()).route;
+}
+
+// Its body has to wait for what a check says, and is not read before.
+bool waits_for_check(const Services& s, const http::RequestHead& request) {
+  const http::Route* route = route_for(s, request);
+  return route != nullptr && !route->check.empty();
+}
+
 // Each segment up to its first ';': so backends read a path that know parameters (RFC 3986 3.3).
 std::string without_parameters(std::string_view path) {
   std::string bare;
@@ -100,13 +117,6 @@ bool has_second_reading(const Services& s, const Request& r, const http::Request
   const std::string bare = without_parameters(path);
   return find_route(*r.site->site, request, target, bare).route != r.route ||
          lacks_certificate(s, r, bare);
-}
-
-// What of the path follows the route's prefix.
-std::string_view behind_prefix(const http::Route& route, std::string_view path) {
-  path.remove_prefix(route.prefix.size());
-  if (!route.prefix.empty() && !path.empty()) path.remove_prefix(1);
-  return path;
 }
 
 void serve_static(Services& s, Request& r, const http::RequestHead& request, std::string_view path,
@@ -141,6 +151,7 @@ void serve_proxy(Services& s, Request& r, const http::RequestHead& request, std:
 
 void serve_route(Services& s, Request& r, const http::RequestHead& request,
                  const http::TargetResult& target, std::string_view path) {
+  if (needs_check(r)) return begin_check(s, r, request, host_of(request, target));
   const http::Route& route = *r.route;
   const bool directory = target.directory;
   const bool body = request.method != http::Method::Head;
@@ -176,13 +187,8 @@ void serve_route(Services& s, Request& r, const http::RequestHead& request,
 }  // namespace
 
 bool goes_to_backend(const Services& s, const http::RequestHead& request) {
-  http::PathBuffer path;
-  if (request.method == http::Method::Other || request.method == http::Method::Connect)
-    return false;
-  const http::TargetResult target = http::resolve_target(request.target, path);
-  if (target.status != 0) return false;
-  const http::Routes::Match match = find_route(*s.site->site, request, target, path.view());
-  return match.route != nullptr && match.route->action == http::Action::Proxy;
+  const http::Route* route = route_for(s, request);
+  return route != nullptr && route->action == http::Action::Proxy;
 }
 
 bool lacks_certificate(const Services& s, const Request& r, std::string_view path) {
@@ -205,6 +211,16 @@ void end_request(Request& r) {
   r.route = nullptr;
   r.site.reset();
   r.lookup = Lookup{};
+  r.checked = false;
+  r.added_fields.clear();
+}
+
+void resume_checked(Services& s, Request& r) {
+  const http::RequestHead request = head_again(s, r);
+  http::PathBuffer path;
+  const http::TargetResult target = http::resolve_target(request.target, path);
+  r.keep_alive = may_persist(s, r, request);
+  serve_route(s, r, request, target, path.view());
 }
 
 // No route but a proxy takes a body (RFC 9110 9.3.1: it means nothing to GET). It is read to its
@@ -216,7 +232,7 @@ void begin_request(Services& s, Request& r, const http::RequestHead& request) {
   r.body = http::BodyReader(request, s.options.discarded_body_bytes_max);
   const bool known_too_large = request.content_length > s.options.discarded_body_bytes_max;
   if (!request.has_body || request.expect_continue || known_too_large ||
-      goes_to_backend(s, request))
+      goes_to_backend(s, request) || waits_for_check(s, request))
     return answer_request(s, r, request);
   enter(s, r, State::ReadBody);
 }

@@ -19,6 +19,8 @@ void answer_request(Services& s, Request& r);
 void answer_stream_request(Services& s, Request& r);
 // A proxy route is to answer it: its body is the backend's, and is not read before.
 bool goes_to_backend(const Services& s, const http::RequestHead& request);
+// Its check has let it pass: it is served by the route that it has.
+void resume_checked(Services& s, Request& r);
 // ReadBody -> Respond, with 400.
 void refuse_body(Services& s, Request& r);
 

@@ -101,6 +101,7 @@ void begin_tunnel(Services& s, Request& r) {
   x.tunnel = x.head_done = true;
   x.to_upstream.release(s.buffers);
   mark_served(r);
+  set_rate(r, r.route->rate_max_bytes_per_s);
   r.keep_alive = false;
   s.figures.websockets.add();
   s.figures.websockets_ever.add();

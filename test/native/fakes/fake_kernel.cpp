@@ -234,6 +234,10 @@ void sever(int socket) {
   if (fakes::Socket* s = kernel().use(socket, "sever")) s->sever();
 }
 
+void set_rate_max(int socket, uint64_t bytes_per_s) {
+  if (fakes::Socket* s = kernel().use(socket, "set_rate_max")) s->rate_max = bytes_per_s;
+}
+
 bool peer_is_loopback(int socket) {
   fakes::Socket* s = kernel().use(socket, "peer_is_loopback");
   return s != nullptr && s->peer_is_loopback;

@@ -27,6 +27,7 @@ class Socket {
   size_t take_at_most = SIZE_MAX;  // plaintext that one call takes
   bool figures_fail = false;       // getsockopt answers with an error
   bool peer_is_loopback = false;
+  uint64_t rate_max = 0;
   uint64_t peer_address = 1;
   uint16_t own_port = 0;         // not 0: the peer is this host, at this port
   bool leaves_unpushed = false;  // what TCP takes waits for push_pending, as it can before 6.5

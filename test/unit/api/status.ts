@@ -90,6 +90,11 @@ export const statusJson = JSON.stringify({
     webSockets: 3,
     webSocketsEver: 8,
     failures: { refused: 2, truncated: 1 },
+    checksPassed: 6,
+    checksDenied: 3,
+    checksFailed: 1,
+    handedOver: 7,
+    handOverFailures: { missing: 2 },
   },
   pending: {
     bytes: 10,

@@ -57,7 +57,61 @@ const mistakes: [text: string, line: number, message: RegExp][] = [
   ['[[route]]\nfallback = "../x"', 2, /route\.fallback: must name a file/],
   ['[[route]]\n[[route]]\n', 2, /route\.path: there is such a route in .*:1 already/],
   ['[[route]]\nrequire_client_certificate = true', 2, /needs client_certificates\.ca as well/],
+  ['[[route]]\npath = "/r"\ninternal = true', 3, /route\.internal: needs "root"/],
+  ['[[route]]\ninternal = true\nroot = "/r"\nnot_found = "x"', 4, /nothing for an internal route/],
+  ['[[route]]\naccelerate = ["/r"]', 2, /route\.accelerate: means nothing for static/],
+  ['[[route]]\nauthorize = "unix:/a"', 2, /route\.authorize: needs "authorize_path"/],
+  ['[[route]]\nauthorize_path = "/a"', 2, /route\.authorize_path: needs "authorize"/],
+  ['[[route]]\nauthorize_fields = ["X-User"]', 2, /route\.authorize_fields: needs "authorize"/],
+  ['[[route]]\nauthorize = "http://a"', 2, /route\.authorize: must be unix:/],
+  ['[[route]]\nauthorize_path = "a b"', 2, /authorize_path: must be a path that begins/],
+  [
+    '[[route]]\nauthorize = "unix:/a"\nauthorize_path = "/a"\nauthorize_fields = ["X-Forwarded-For"]',
+    4,
+    /X-Forwarded-For is the server's own/,
+  ],
+  ['[[route]]\nrate_max_bytes_per_s = 10', 2, /must be 0 or a whole number from 1024/],
+  [
+    '[[route]]\naction = "proxy"\nupstream = "unix:/a"\naccelerate = ["/r"]',
+    4,
+    /route\.accelerate: there is no internal route at \/r/,
+  ],
+  [
+    'root = "/srv"\n[[route]]\n[[route]]\npath = "/r"\ninternal = true\nroot = "/srv/r"',
+    6,
+    /route\.root: clients get its files by the route \/, from \/srv/,
+  ],
+  [
+    '[[route]]\npath = "/a"\nroot = "/r"\n[[route]]\npath = "/r"\ninternal = true\nroot = "/r/"',
+    7,
+    /route\.root: clients get its files by the route \/a, from \/r/,
+  ],
 ];
+
+const handing = (accelerate: string): string =>
+  [
+    'root = "/srv/www"',
+    '[[route]]',
+    'action = "proxy"',
+    'upstream = "unix:/a"',
+    `accelerate = [${accelerate}]`,
+    '[[route]]',
+    'path = "/recordings/"',
+    'root = "/srv/www2"',
+    'internal = true',
+    '[[route]]',
+    'path = "/shown"',
+    'root = "/srv/www2/shown"',
+  ].join('\n');
+
+t.test('internal routes and who may name them', async (t) => {
+  for (const accelerate of ['"/recordings"', '"/"', '"/recordings/"']) {
+    const { warnings, configuration } = load(t, handing(accelerate));
+    t.same(warnings, [], accelerate);
+    t.match(configuration.routes[1], { internal: true, root: '/srv/www2' });
+  }
+  t.match(load(t, handing('')).warnings, [/:7: route\.path: no route names it in "accelerate"/]);
+});
 
 t.test('every mistake is told at its line', async (t) => {
   for (const [text, line, message] of mistakes) {

@@ -1,0 +1,104 @@
+// SPDX-License-Identifier: Apache-2.0
+// See check.hpp.
+#include "conn/request/check.hpp"
+
+#include <utility>
+
+#include "conn/request/answer.hpp"
+#include "conn/request/dropped_body.hpp"
+#include "conn/request/routing.hpp"
+#include "conn/request/unavailable.hpp"
+#include "conn/transport.hpp"
+#include "http/check_request.hpp"
+
+namespace spliced::conn {
+namespace {
+
+void tell(Services& s, const Request& r, const char* reason) {
+  s.figures.checks_failed.add();
+  if (s.incident_log != nullptr)
+    s.incident_log->add({"authorize_failed", reason, "/" + r.route->prefix, r.route->check});
+}
+
+void respond_busy(Services& s, Request& r, const http::RequestHead& request) {
+  tell(s, r, "too_many");
+  respond_unavailable(s, r, 503, request.method, /*wants_html=*/false);
+  end_request(r);
+}
+
+bool write_check(Services& s, Request& r, Exchange& x, const http::RequestHead& request,
+                 std::string_view host) {
+  x.to_upstream.hold(s.buffers, room_for_request(s, r));
+  const bool written = with_forwarding(s, r, host, [&](const http::Forwarding& forwarding) {
+    const size_t bytes =
+        http::format_check_request(head_text_of(r), request, forwarding, r.route->check_path,
+                                   x.to_upstream.tail(), x.to_upstream.room());
+    x.to_upstream.end += bytes;
+    return bytes > 0;
+  });
+  return written;
+}
+
+}  // namespace
+
+bool needs_check(const Request& r) {
+  return r.route != nullptr && !r.route->check.empty() && !r.checked;
+}
+
+void begin_check(Services& s, Request& r, const http::RequestHead& request, std::string_view host) {
+  if (s.checks >= limits::kChecksMax) return respond_busy(s, r, request);
+  ExchangePtr x(new Exchange);
+  if (!write_check(s, r, *x, request, host)) {
+    x->to_upstream.release(s.buffers);
+    respond_error(s, r, 400, r.keep_alive, request.method != http::Method::Head);
+    return end_request(r);
+  }
+  x->check = x->request_over = true;
+  x->method = request.method == http::Method::Head ? http::Method::Head : http::Method::Get;
+  x->client_minor_version = request.minor_version;
+  x->heard_ms = x->fed_ms = s.now_ms;
+  r.exchange = std::move(x);
+  s.checks++;
+  if (!obtain_upstream(s, r, /*fresh=*/false)) (void)fail_check(s, r, "unreachable");
+}
+
+Flow take_check(Services& s, Request& r, std::string_view head, const http::UpstreamHead& parsed) {
+  Exchange& x = *r.exchange;
+  const uint16_t status = parsed.status;
+  const bool redirects =
+      status == 301 || status == 302 || status == 303 || status == 307 || status == 308;
+  if (status == 401 || status == 403 || redirects) {
+    // From here on an answer like any other, to a request that is over.
+    s.figures.checks_denied.add();
+    s.checks--;
+    x.check = false;
+    consume_head(r);
+    return Flow::Moved;
+  }
+  if (status < 200 || status > 299) return fail_check(s, r, "status");
+  std::string added = http::chosen_fields(head, r.route->check_fields);
+  if (added.size() > limits::kCheckFieldBytesMax) return fail_check(s, r, "long_fields");
+  // To a GET, whatever the client's method: it may have a body.
+  drop_body(s, r, head.size(), parsed, http::Method::Get);
+  const std::shared_ptr<OpenSite> site = r.site;
+  const http::Route* route = r.route;
+  release_exchange(s, r);
+  s.figures.checks_passed.add();
+  r.site = site;
+  r.route = route;
+  r.checked = true;
+  r.added_fields = std::move(added);
+  resume_checked(s, r);
+  return Flow::Ended;
+}
+
+Flow fail_check(Services& s, Request& r, const char* reason) {
+  tell(s, r, reason);
+  const http::RequestHead request = head_again(s, r);
+  respond_unavailable(s, r, 502, request.method, /*wants_html=*/false);
+  release_exchange(s, r);
+  end_request(r);
+  return Flow::Ended;
+}
+
+}  // namespace spliced::conn

@@ -1,0 +1,73 @@
+// SPDX-License-Identifier: Apache-2.0
+// See check_request.hpp.
+#include "http/check_request.hpp"
+
+#include "http/fields.hpp"
+#include "http/syntax.hpp"
+#include "http/writer.hpp"
+
+namespace spliced::http {
+namespace {
+
+bool begins_with(std::string_view name, std::string_view prefix) {
+  return equals_ignoring_case(name.substr(0, prefix.size()), prefix);
+}
+
+// Of the body, which is not sent, and of what an answer without one could be turned into.
+bool concerns_the_body(std::string_view name) {
+  static constexpr std::string_view kPrefixes[] = {"content-", "if-", "sec-websocket-",
+                                                   "x-original-"};
+  for (const std::string_view prefix : kPrefixes)
+    if (begins_with(name, prefix)) return true;
+  return equals_ignoring_case(name, "range") || equals_ignoring_case(name, "expect") ||
+         equals_ignoring_case(name, "accept-encoding");
+}
+
+void line(Writer& writer, std::string_view name, std::string_view value) {
+  writer.text(name);
+  writer.text(": ");
+  writer.text(value);
+  writer.text("\r\n");
+}
+
+}  // namespace
+
+size_t format_check_request(std::string_view head, const RequestHead& request,
+                            const Forwarding& forwarding, std::string_view path, char* out,
+                            size_t capacity) {
+  if (forwarding.host.size() > limits::kForwardedHostBytesMax) return 0;
+  Writer writer(out, capacity);
+  writer.text("GET ");
+  writer.text(path);
+  writer.text(" HTTP/1.1\r\n");
+  line(writer, "Host", forwarding.host);
+  Fields fields(head);
+  std::string_view name, value;
+  while (fields.next(name, value))
+    if (passes_on(head, name) && !concerns_the_body(name)) line(writer, name, value);
+  const std::string_view target = origin_form(request.target);
+  for (const std::string_view of : {"X-Forwarded-Uri", "X-Original-URI"}) {
+    writer.text(of);
+    writer.text(target.front() == '?' ? ": /" : ": ");
+    writer.text(target);
+    writer.text("\r\n");
+  }
+  line(writer, "X-Forwarded-Method", request.method_token);
+  line(writer, "X-Original-Method", request.method_token);
+  write_forwarding(forwarding, writer);
+  writer.text("\r\n");
+  return writer.size();
+}
+
+std::string chosen_fields(std::string_view head, const std::vector<std::string>& names) {
+  std::string lines;
+  Fields fields(head);
+  std::string_view name, value;
+  while (fields.next(name, value))
+    for (const std::string& wanted : names)
+      if (equals_ignoring_case(name, wanted) && !is_hop_by_hop(name))
+        lines.append(name).append(": ").append(value).append("\r\n");
+  return lines;
+}
+
+}  // namespace spliced::http
