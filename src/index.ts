@@ -36,6 +36,7 @@ import { catchAll, type SiteParts, SiteServing, siteOf } from './site.js';
 import { StartError } from './start-error.js';
 
 export const version = SPLICED_VERSION;
+export { withEngineFiles } from './library/engine-file.js';
 
 const hangMs = 5_000;
 const silent = { info: () => {}, warn: () => {}, error: () => {} };

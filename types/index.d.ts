@@ -13,7 +13,33 @@ export interface Route {
   methods?: string[];
   action?: 'static' | 'redirect' | 'respond' | 'proxy';
   root?: string;
+  /** No client can ask for it; its files are for `response.sendEngineFile()`. Needs a `root`. */
+  internal?: boolean;
   [key: string]: unknown;
+}
+
+/** What goes with a file that a handler answers with. */
+export interface EngineFileOptions {
+  /** 200 by default, with ranges and conditions; with another status the whole file is the body. */
+  status?: number;
+  /** Content-Type; by default the file's name says it. */
+  type?: string;
+  /** Content-Disposition: attachment, under this name. */
+  filename?: string;
+  headers?: Record<string, string | string[]>;
+}
+
+declare module 'node:http' {
+  interface ServerResponse {
+    /**
+     * Ends the response with a file of an internal route, which the engine sends: ranges, conditions,
+     * HEAD, no byte through JavaScript. `path` is the route's and below it, as files are named (not
+     * encoded): '/recordings/1.mp4'. Throws ERR_INVALID_ARG_VALUE for a path with dots or empty parts;
+     * a file that is not there is 404. Header fields that were set before stay. On every response of
+     * a request that came by createServer(), and within withEngineFiles().
+     */
+    sendEngineFile(path: string, options?: EngineFileOptions): void;
+  }
 }
 
 /**
@@ -98,5 +124,14 @@ export interface Server extends EventEmitter {
 
 /** `handler` is what Node's http.createServer() takes: an Express application is one. */
 export function createServer(options: ServerOptions, handler?: RequestListener): Server;
+
+/**
+ * For tests and development without the engine: a handler for node:http whose responses have
+ * `sendEngineFile()`, which reads the file here, whole. `routes` are those of createServer().
+ */
+export function withEngineFiles(
+  handler: RequestListener,
+  routes: readonly Route[],
+): RequestListener;
 
 export const version: string;

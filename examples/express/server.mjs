@@ -13,6 +13,7 @@ if (privateKey === undefined) {
 }
 const [cert, key] = [certificate, privateKey].map((path) => readFileSync(path));
 const files = fileURLToPath(new URL('public', import.meta.url));
+const guarded = fileURLToPath(new URL('guarded', import.meta.url));
 
 const app = express();
 app.use(express.json());
@@ -37,8 +38,14 @@ app.get('/api/events', (_request, response) => {
   response.on('close', () => clearInterval(timer));
 });
 
+// before: response.sendFile('manual.txt', { root: guarded });
+app.get('/manual', (_request, response) => response.sendEngineFile('/guarded/manual.txt'));
+
 // before: createServer({ cert, key }, app)
-const routes = [{ path: '/ui', root: files }];
+const routes = [
+  { path: '/ui', root: files },
+  { path: '/guarded', root: guarded, internal: true },
+];
 const server = createServer({ cert, key, routes }, app);
 server.on('error', (error) => {
   process.exitCode = 1;

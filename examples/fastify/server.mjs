@@ -13,6 +13,7 @@ if (privateKey === undefined) {
 }
 const [cert, key] = [certificate, privateKey].map((path) => readFileSync(path));
 const files = fileURLToPath(new URL('public', import.meta.url));
+const guarded = fileURLToPath(new URL('guarded', import.meta.url));
 
 const app = Fastify(); // before: Fastify({ https: { cert, key } }), and @fastify/static for `files`
 
@@ -28,9 +29,15 @@ app.put('/api/device', { schema: { body } }, (request) => {
   return { name };
 });
 
+// before: reply.sendFile('manual.txt', guarded);
+app.get('/manual', (_request, reply) => reply.hijack().raw.sendEngineFile('/guarded/manual.txt'));
+
 // before: await app.listen({ port });
 await app.ready();
-const routes = [{ path: '/ui', root: files }];
+const routes = [
+  { path: '/ui', root: files },
+  { path: '/guarded', root: guarded, internal: true },
+];
 const server = createServer({ cert, key, routes }, app.routing);
 server.on('error', (error) => {
   process.exitCode = 1;

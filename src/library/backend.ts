@@ -5,9 +5,10 @@
 
 import { once } from 'node:events';
 import { closeSync, mkdirSync, mkdtempSync, openSync, rmSync } from 'node:fs';
-import { IncomingMessage, type RequestListener, Server } from 'node:http';
+import { IncomingMessage, type RequestListener, Server, ServerResponse } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { offerEngineFiles } from './engine-file.js';
 
 // The engine's pool gives an idle connection up first (native/base/limits.hpp), so that no request
 // is sent into one that is being closed.
@@ -31,9 +32,10 @@ function present({ socket, headers }: IncomingMessage): void {
 class PresentingServer extends Server {
   // biome-ignore lint/suspicious/noExplicitAny: as the class that it overrides has it
   override emit(event: string, ...values: any[]): boolean {
-    const [request] = values;
+    const [request, response] = values;
     const isRequest = event === 'request' || event === 'upgrade';
     if (isRequest && request instanceof IncomingMessage) present(request);
+    if (event === 'request' && response instanceof ServerResponse) offerEngineFiles(response);
     return super.emit(event, ...values);
   }
 }

@@ -92,6 +92,13 @@ for (const name of ['express', 'fastify']) {
     t.equal(JSON.parse((await ask(port, ca, { path: '/api/device' })).body).name, 'gate 8');
     t.match(await ask(port, ca, put, '{}'), { status: 400 });
     t.match(await ask(port, ca, { path: '/nowhere' }), { status: 404 });
+    const part = { path: '/manual', headers: { Range: 'bytes=0-2' } };
+    t.match(
+      await ask(port, ca, part),
+      { status: 206, body: 'For' },
+      'a file that the engine sends',
+    );
+    t.match(await ask(port, ca, { path: '/guarded/manual.txt' }), { status: 404 });
     if (name === 'express') t.match(await firstEvent(port, ca), /^data: 1\n/);
     child.kill('SIGTERM');
     t.same(await once(child, 'exit'), [0, null]);
