@@ -26,7 +26,14 @@ bool ends_stream(const abi::FrameHead& head) {
 struct Glue {
   static Events& events(void* self) { return *static_cast<Session*>(self)->events_; }
 
-  static int on_begin_frame(abi::Session*, const abi::FrameHead* head, void* self) {
+  // RFC 9113 6.3, RFC 9218 7.1: nghttp2 skips such frames, since RFC 7540's priorities are off.
+  static void refuse_stream_0(abi::Session* session, int32_t id) {
+    if (id == 0) library()->terminate(session, static_cast<uint32_t>(Code::ProtocolError));
+  }
+
+  static int on_begin_frame(abi::Session* session, const abi::FrameHead* head, void* self) {
+    if (head->type == static_cast<uint8_t>(FrameType::Priority))
+      refuse_stream_0(session, head->stream_id);
     events(self).on_frame(static_cast<FrameType>(head->type), head->flags, head->length);
     return 0;
   }
@@ -62,9 +69,11 @@ struct Glue {
 
   static int on_frame_recv(abi::Session* session, const abi::Frame* frame, void* self) {
     const abi::FrameHead& head = frame->head;
-    if (head.type == kPriorityUpdate && frame->extension.payload != nullptr)
-      static_cast<Session*>(self)->share_fairly(
-          static_cast<const abi::PriorityUpdate*>(frame->extension.payload)->stream_id);
+    if (head.type == kPriorityUpdate && frame->extension.payload != nullptr) {
+      const auto* update = static_cast<const abi::PriorityUpdate*>(frame->extension.payload);
+      refuse_stream_0(session, update->stream_id);
+      static_cast<Session*>(self)->share_fairly(update->stream_id);
+    }
     if (head.type == static_cast<uint8_t>(FrameType::Reset))
       events(self).on_reset(/*ours=*/false, frame->reset.error_code);
     void* const stream = library()->stream_data(session, head.stream_id);
@@ -199,7 +208,9 @@ Session::~Session() {
 bool Session::receive(std::string_view bytes) {
   const ssize_t taken = library()->receive(
       Glue::of(*this), reinterpret_cast<const uint8_t*>(bytes.data()), bytes.size());
-  return taken >= 0;
+  if (taken != abi::kBadPreface) return taken >= 0;
+  terminate(Code::ProtocolError);  // RFC 9113 3.4
+  return true;
 }
 
 std::string_view Session::next() {
