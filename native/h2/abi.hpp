@@ -19,8 +19,8 @@ inline constexpr int kWouldBlock = -504;
 inline constexpr int kDeferred = -508;
 inline constexpr int kTemporalFailure = -521;
 inline constexpr int kPause = -526;
-inline constexpr int kCallbackFailure = -902;
 inline constexpr int kBadPreface = -903;
+inline constexpr int kFlooded = -904;
 
 inline constexpr uint32_t kDataEof = 1, kDataNoCopy = 4;
 

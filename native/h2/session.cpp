@@ -205,12 +205,14 @@ Session::~Session() {
   if (session_ != nullptr) library()->session_del(Glue::of(*this));
 }
 
-bool Session::receive(std::string_view bytes) {
+Taken Session::receive(std::string_view bytes) {
   const ssize_t taken = library()->receive(
       Glue::of(*this), reinterpret_cast<const uint8_t*>(bytes.data()), bytes.size());
-  if (taken != abi::kBadPreface) return taken >= 0;
+  if (taken >= 0) return Taken::All;
+  if (taken == abi::kFlooded) return Taken::Flooded;
+  if (taken != abi::kBadPreface) return Taken::Broken;
   terminate(Code::ProtocolError);  // RFC 9113 3.4
-  return true;
+  return Taken::All;
 }
 
 std::string_view Session::next() {

@@ -76,6 +76,9 @@ class Events {
   virtual void on_data_frame(void* stream, const char* head, size_t bytes) = 0;
 };
 
+// Flooded: too many answers wait. Broken: it does not begin as HTTP/2 does, or there is no memory.
+enum class Taken : uint8_t { All, Flooded, Broken };
+
 struct Settings {
   uint32_t streams_max = 0;
   uint32_t header_list_bytes_max = 0;
@@ -91,8 +94,7 @@ class Session {
   Session(const Session&) = delete;
   Session& operator=(const Session&) = delete;
 
-  // False: it cannot go on, not even to say so.
-  [[nodiscard]] bool receive(std::string_view bytes);
+  [[nodiscard]] Taken receive(std::string_view bytes);
   // The next bytes to send, whole frames or pieces of them, valid until the next call. Empty: there
   // are none for now, or on_data_frame() was called, or failed() says that it cannot go on.
   std::string_view next();

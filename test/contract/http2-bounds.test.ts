@@ -120,6 +120,20 @@ t.test('a header block that does not come to its end', async (t) => {
   await raw.ended();
 });
 
+t.test('a header block that comes byte by byte', async (t) => {
+  const running = await startHttp2(t, files, { headTimeoutMs: 300, idleTimeoutMs: 60_000 });
+  const raw = await RawSession.open(t, running);
+  const head = frame(
+    type.headers,
+    flag.endHeaders | flag.endStream,
+    1,
+    fieldBlock(requestFields('/')),
+  );
+  raw.send(head.subarray(0, 20));
+  t.equal(await raw.goAway(), codes.enhanceYourCalm);
+  await raw.ended();
+});
+
 t.test('answers that nobody reads', async (t) => {
   const running = await startHttp2(t, files, { stallTimeoutMs: 60_000 });
   const raw = await RawSession.open(t, running);
@@ -188,6 +202,7 @@ t.test('no preface, no HTTP/2', async (t) => {
   const raw = await RawSession.open(t, running, Buffer.from('GET / HTTP/1.1\r\nHost: x\r\n\r\n'));
   await raw.ended();
   t.equal((await get(running)).status, 200);
+  t.match(http2Figures(running).floods, { answers: 0 }, 'which is no flood');
 });
 
 t.test('an idle connection', async (t) => {

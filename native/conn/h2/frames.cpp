@@ -36,13 +36,42 @@ void Mux::flood(Http2Flood kind) {
   session->terminate(Code::EnhanceYourCalm);
 }
 
+// nghttp2 tells when a header block is whole, and nothing of one that comes byte by byte.
+void Mux::follow(std::string_view bytes) {
+  Following& f = following;
+  while (!bytes.empty()) {
+    size_t taken = 1;
+    if (f.preface_left > 0) {
+      taken = std::min(f.preface_left, bytes.size());
+      f.preface_left -= taken;
+    } else if (f.payload_left > 0) {
+      taken = std::min(f.payload_left, bytes.size());
+      f.payload_left -= taken;
+    } else {
+      f.head[f.head_bytes++] = static_cast<uint8_t>(bytes.front());
+    }
+    bytes.remove_prefix(taken);
+    if (f.head_bytes == h2::kFrameHeadBytes) {
+      f.head_bytes = 0;
+      f.payload_left = size_t{f.head[0]} << 16 | size_t{f.head[1]} << 8 | f.head[2];
+      const auto type = static_cast<FrameType>(f.head[3]);
+      if (type == FrameType::Headers) {
+        f.in_block = true;
+        head_began_ms = s.now_ms;
+      }
+      f.last = f.in_block && (f.head[4] & kEndHeaders) != 0 &&
+               (type == FrameType::Headers || type == FrameType::Continuation);
+    }
+    if (!f.last || f.payload_left > 0) continue;
+    f.last = f.in_block = false;
+    head_began_ms = 0;
+  }
+}
+
 void Mux::on_frame(FrameType type, uint8_t flags, size_t bytes) {
   bool idle = true;
   switch (type) {
     case FrameType::Headers:
-      head_began_ms = s.now_ms;
-      idle = false;
-      break;
     case FrameType::Continuation:
       idle = bytes == 0 || (flags & kEndHeaders) == 0;
       break;
@@ -55,8 +84,6 @@ void Mux::on_frame(FrameType type, uint8_t flags, size_t bytes) {
     default:
       break;
   }
-  const bool ends_head = type == FrameType::Headers || type == FrameType::Continuation;
-  if (ends_head && (flags & kEndHeaders) != 0) head_began_ms = 0;
   if (idle && !frames.take(s.now_ms)) flood(Http2Flood::Frames);
 }
 

@@ -61,7 +61,15 @@ struct Mux final : h2::Events {
 
   Allowance frames{limits::kIdleFramesMax, limits::kIdleFramesPerS};
   Allowance resets{limits::kStreamResetsMax, limits::kStreamResetsPerS};
-  uint64_t head_began_ms = 0;     // a header block is under way; 0: none is
+  // What has come of a header block, frame by frame; its time runs while it is not whole.
+  struct Following {
+    size_t preface_left = 24;  // RFC 9113 3.4
+    uint8_t head[h2::kFrameHeadBytes] = {};
+    size_t head_bytes = 0, payload_left = 0;
+    bool in_block = false;  // END_HEADERS has not come
+    bool last = false;      // this frame has it
+  } following;
+  uint64_t head_began_ms = 0;     // 0: no header block is under way
   uint64_t end_announced_ms = 0;  // 0: the end was not announced
   bool going_away = false;        // no stream comes any more
   bool terminated = false;        // GOAWAY with an error
@@ -82,6 +90,7 @@ struct Mux final : h2::Events {
   void queue(Stream& stream);
   void wake(Stream& stream);  // its response may go on
   void flood(Http2Flood kind);
+  void follow(std::string_view bytes);
   void end_gracefully();  // no stream comes any more; those that are here end
   // Those that wait for one of the pipes, if there is one. True: somebody did.
   bool give_pipes();

@@ -79,12 +79,13 @@ bool read_frames(Services& s, Connection& c, bool& more) {
     if (c.state != state) return false;
     if (!got && turn == Turn::Yield) continue;  // a record without data: bounded by receive()
     if (!got) break;
-    const bool good = m.session->receive({c.input.data(), c.input.size()});
+    const std::string_view bytes{c.input.data(), c.input.size()};
+    m.follow(bytes);
+    const h2::Taken taken = m.session->receive(bytes);
     c.input.begin = c.input.end = 0;
-    if (!good) {
-      m.flood(Http2Flood::Answers);
-      break;
-    }
+    if (taken == h2::Taken::Flooded) m.flood(Http2Flood::Answers);
+    if (taken == h2::Taken::Broken) m.terminated = true;  // no HTTP/2 at all, or no memory
+    if (taken != h2::Taken::All) break;
     if (c.read_short) c.readable = false;
   }
   c.input.release(s.buffers);
