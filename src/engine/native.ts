@@ -13,6 +13,9 @@ import type {
   TruncationFigures,
   TruncationOptions,
 } from './experiments.js';
+import type { RouteOptions, SiteOptions } from './site-options.js';
+
+export type { RouteOptions, SiteOptions };
 
 /**
  * PEM texts. The first pair is the default, the others are chosen by SNI. Of pairs for one name the
@@ -46,60 +49,6 @@ export interface ClientTrustReport {
   caNotAfterMs: number | null;
   /** When the first CA has no revocation list that is in date. */
   crlNextUpdateMs: number | null;
-}
-
-/** native/http/routes.hpp says what each is for. */
-export interface RouteOptions {
-  /** Lower case; empty: any. */
-  host: string;
-  path: string;
-  /** Empty: what the action is for. */
-  methods: string[];
-  action: 'static' | 'redirect' | 'respond' | 'proxy';
-  clientCertificate: boolean;
-  /** "Name: value" of every response. */
-  fields: string[];
-  /** 0: the root, else one more than the index in SiteOptions.directories. */
-  directory: number;
-  mounted: boolean;
-  index: string;
-  fallback: string;
-  notFound: string;
-  /** Empty: by the file's name. */
-  cacheControl: string;
-  immutable: string[];
-  variants: boolean;
-  /** Not for clients: its files are what a backend hands over. Needs a directory of its own. */
-  internal: boolean;
-  /** Path prefixes of the internal routes that this one's backend may name. */
-  accelerate: string[];
-  /** As `upstream`: who is asked first; empty: nobody. */
-  authorize: string;
-  authorizePath: string;
-  /** Names of fields of the answer that go to the backend. */
-  authorizeFields: string[];
-  authorizeTimeoutMs: number;
-  /** Of one connection; 0: no bound. */
-  rateMaxBytesPerS: number;
-  status: number;
-  location: string;
-  keepPath: boolean;
-  contentType: string;
-  body: string;
-  /** "unix:/path" or "tcp:address:port"; empty where the action is not proxy. */
-  upstream: string;
-  connectTimeoutMs: number;
-  responseTimeoutMs: number;
-  streamTimeoutMs: number;
-}
-
-export interface SiteOptions {
-  /** Of the validators: letters and digits, at most 32; empty: none. */
-  build: string;
-  directories: string[];
-  routes: RouteOptions[];
-  /** The service's own, below "/.spliced/", where `routes` have no say. */
-  own: RouteOptions[];
 }
 
 export interface EngineOptions {

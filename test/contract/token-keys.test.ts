@@ -132,7 +132,7 @@ t.test('requests for certificates are signed in the token', async (t) => {
     const command = { names: ['gate.example', '192.0.2.7'], privateKeyFile: pair.privateKey };
     t.equal(await certificateRequest(command, streams), 0);
     const request = new Pkcs10CertificateRequest(out.join(''));
-    t.ok(await request.verify(webcrypto as Crypto), 'the signature is right');
+    t.ok(await request.verify(webcrypto as never), 'the signature is right');
     const { publicKey } = new X509Certificate(pair.chain);
     const spki = publicKey.export({ type: 'spki', format: 'der' });
     t.ok(Buffer.from(request.publicKey.rawData).equals(spki), "and by the token's key");
