@@ -28,6 +28,20 @@ const nativeRooms = {
   selfcheck: ['base', 'os', 'tls'],
   seam: ['base', 'os', 'upload', 'engine', 'experiment', 'selfcheck'],
 };
+// Which rooms of src/ a room may import besides itself, where it is not what every room may (base) or
+// a room that puts others together.
+const scriptRooms = {
+  log: ['base', 'engine'],
+  files: ['base', 'log'],
+  tls: ['base', 'engine'],
+  site: ['base', 'files'],
+  library: ['base', 'types'],
+  serving: 'all but daemon commands',
+  daemon: 'all but commands',
+  commands: 'all',
+};
+const commonRooms = ['base', 'log', 'files', 'tls', 'power'];
+const entryPoints = ['src/cli.ts', 'src/index.ts', 'src/globals.d.ts'];
 const soleIncluders = [
   { header: /^<?"?(napi|node_api|js_native_api)\.h/, room: 'seam' },
   { header: /^<?"?liburing(\.h|\/)/, room: 'ring' },
@@ -138,11 +152,25 @@ function* scriptRule(path, text) {
       yield { line, message: "write by replace-file.ts, or open with 'wx': a link may be planted" };
     }
   }
+  if (path.endsWith('.ts') && roomOf(path, 'src') === undefined && !entryPoints.includes(path)) {
+    yield { line: 1, message: 'the top of src/ is for entry points: put it into a room' };
+  }
+}
+
+function* scriptRoomRule(path, text) {
   const room = roomOf(path, 'src');
-  // A command puts rooms together, as the daemon does.
-  if (room === undefined || room === 'commands') return;
-  for (const { line, match } of matches(code, /(?:from |import\()'\.\.\/([\w-]+)\//)) {
-    yield { line, message: `src/${room} must not import src/${match[1]}; daemon.ts connects them` };
+  if (room === undefined) return;
+  const allowed = scriptRooms[room] ?? commonRooms;
+  const mayImport = (other) => {
+    if (typeof allowed !== 'string') return allowed.includes(other);
+    return !allowed.split(' ').slice(2).includes(other);
+  };
+  for (const { line, match } of matches(text, /(?:from |import\()'(\.[^']+)'/)) {
+    const other = roomOf(join(dirname(path), match[1]), 'src');
+    if (other !== undefined && other !== room && !mayImport(other)) {
+      const message = `src/${room} must not import src/${other}: src/serving and src/daemon connect rooms`;
+      yield { line, message };
+    }
   }
 }
 
@@ -204,6 +232,7 @@ const rules = [
   requestRule,
   closeRule,
   scriptRule,
+  scriptRoomRule,
   machineRule,
 ];
 

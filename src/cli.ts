@@ -1,4 +1,5 @@
 #!/usr/bin/env node
+
 // SPDX-License-Identifier: Apache-2.0
 // The command line: finds the command, loads its module and nothing else, and turns its end into an
 // exit code. The only file that ends the process.
@@ -6,10 +7,10 @@
 //   2  wrong usage or configuration: a line on standard error for each finding, nothing was served
 // `spliced doctor` has exit codes of its own: commands/doctor.ts.
 
+import { StartError } from './base/start-error.js';
+import { visible, visibleLines } from './base/visible.js';
 import type { Command } from './commands/usage.js';
-import { LineOutput } from './log-output.js';
-import { StartError } from './start-error.js';
-import { visible, visibleLines } from './visible.js';
+import { LineOutput } from './log/output.js';
 
 // Before anything else, in every command: SIGUSR1 would open Node's debugger for everybody on the
 // device, and both would do harm when a script sends them that rotates logs. SIGXFSZ would end the

@@ -12,7 +12,7 @@ import type {
   Server,
   ServerOptions,
 } from '../types/index.js';
-import { readClientCertificates } from './client-certificates.js';
+import { StartError } from './base/start-error.js';
 import { type Configuration, loadText } from './config/configuration.js';
 import { engineCount } from './engine/count.js';
 import { Failover } from './engine/failover.js';
@@ -30,10 +30,10 @@ import {
   readListen,
 } from './library/listen.js';
 import { tomlOf } from './library/settings.js';
-import type { Log } from './log.js';
-import { IncidentReporter } from './log-incidents.js';
-import { catchAll, type SiteParts, SiteServing, siteOf } from './site.js';
-import { StartError } from './start-error.js';
+import { IncidentReporter } from './log/incidents.js';
+import type { Log } from './log/log.js';
+import { readClientCertificates } from './serving/client-certificates.js';
+import { catchAll, type SiteParts, SiteServing, siteOf } from './serving/site.js';
 
 export const version = SPLICED_VERSION;
 export { withEngineFiles } from './library/engine-file.js';

@@ -2,7 +2,7 @@
 // Which build of the page this tab runs, and whether the device has another one by now: after an
 // update, or a restart of the service. Then the tab loads that, as soon as nothing is lost by it.
 
-import { visible } from '../src/visible.js';
+import { visible } from '../src/base/visible.js';
 import { byId } from './dom.js';
 
 const metaPattern = /<meta name="build" content="([0-9a-f]+)">/;

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // What the device answers, as far as the page shows it. Types only; docs/API.md has the routes.
 
-import type { Counts, StatusDocument } from '../src/status-document.js';
+import type { Counts, StatusDocument } from '../src/base/status-document.js';
 
-export type { PowerDocument as Power } from '../src/power-document.js';
+export type { PowerDocument as Power } from '../src/power/document.js';
 export type { HistoryDocument, HistorySample, SystemDocument } from '../src/system/document.js';
 export type { UpdateDocument as Update } from '../src/update/document.js';
 export type { Slot } from '../src/update/installer.js';

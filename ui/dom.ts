@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The few words in which the page speaks to the document. Text only: nothing is ever parsed as HTML.
 
-import { visible } from '../src/visible.js';
+import { visible } from '../src/base/visible.js';
 
 export function byId<T extends Element = HTMLElement>(id: string): T {
   const found = document.getElementById(id);

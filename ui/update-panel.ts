@@ -2,7 +2,7 @@
 // What the update's card shows in each state, and which buttons it has. The choice of a file is a
 // button of its own beside the place to drop one, for whoever has no mouse.
 
-import { visible } from '../src/visible.js';
+import { visible } from '../src/base/visible.js';
 import type { Update } from './documents.js';
 import { button, byId, h, icon, renderOnce } from './dom.js';
 import { bytes, duration, rate } from './format.js';

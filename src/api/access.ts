@@ -6,7 +6,7 @@
 
 import type { IncomingMessage } from 'node:http';
 import { BlockList, isIP } from 'node:net';
-import { reasonOf } from '../start-error.js';
+import { reasonOf } from '../base/start-error.js';
 import { Problem } from './problem.js';
 import { GuessThrottle } from './throttle.js';
 import { isToken } from './token.js';

@@ -6,8 +6,8 @@
 import type { RequestListener } from 'node:http';
 import { getRequestListener } from '@hono/node-server';
 import { Hono } from 'hono/tiny';
-import type { Log } from '../log.js';
-import { visibleJson } from '../visible.js';
+import { visibleJson } from '../base/visible.js';
+import type { Log } from '../log/log.js';
 import type { Access, Asker, Door } from './access.js';
 import { refuseOtherSites } from './cross-site.js';
 import { Problem, problemType, storageProblem } from './problem.js';

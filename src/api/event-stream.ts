@@ -3,7 +3,7 @@
 // change. A reader that is slow gets the newest. Made by server.ts, used by the route /events.
 
 import type { ServerResponse } from 'node:http';
-import type { Events } from '../events.js';
+import type { Events } from '../base/events.js';
 import { ServerSentStreams, type StreamClock, streamBounds } from './server-sent.js';
 
 export class EventStreams {

@@ -4,7 +4,7 @@
 
 import { randomUUID } from 'node:crypto';
 import type { ServerResponse } from 'node:http';
-import type { LogTail } from '../log-tail.js';
+import type { LogTail } from '../log/tail.js';
 import { ServerSentStreams, type StreamClock, streamBounds } from './server-sent.js';
 
 /** Before the reader's pace is looked at; a line has some hundred bytes. */

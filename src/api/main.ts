@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// What api-serving.ts loads when the service is ready, as one part of the bundle.
+// What serving/api.ts loads when the service is ready, as one part of the bundle.
 
 export { Access } from './access.js';
 export { ApiServer } from './server.js';

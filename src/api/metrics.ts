@@ -3,7 +3,7 @@
 // (seconds, bytes, `_total` for what only grows). Called by the route /metrics.
 
 import { readdirSync } from 'node:fs';
-import type { Counts, StatusDocument } from '../status-document.js';
+import type { Counts, StatusDocument } from '../base/status-document.js';
 import { Exposition, type Labels, type Sample } from './exposition.js';
 import type { Certificate } from './service.js';
 

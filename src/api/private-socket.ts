@@ -20,8 +20,8 @@ import {
 } from 'node:fs';
 import { connect, type Server } from 'node:net';
 import { join } from 'node:path';
-import { removeFlatDirectory } from '../remove-file.js';
-import { reasonOf, StartError } from '../start-error.js';
+import { reasonOf, StartError } from '../base/start-error.js';
+import { removeFlatDirectory } from '../files/remove-file.js';
 
 const openDirectory = (path: string, flags = 0): number =>
   openSync(path, constants.O_RDONLY | constants.O_DIRECTORY | flags);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The API's two Unix sockets in the state directory (or another: run-directory.ts): api.sock for the operators of the device itself,
 // proxy.sock for the proxy route, which brings everybody else. Both have their bounds here. Made by
-// api-serving.ts once the service is ready.
+// serving/api.ts once the service is ready.
 
 import {
   createServer,
@@ -11,10 +11,10 @@ import {
   type ServerResponse,
 } from 'node:http';
 import type { Socket } from 'node:net';
-import type { Events } from '../events.js';
-import type { Log } from '../log.js';
-import type { LogTail } from '../log-tail.js';
-import { reasonOf } from '../start-error.js';
+import type { Events } from '../base/events.js';
+import { reasonOf } from '../base/start-error.js';
+import type { Log } from '../log/log.js';
+import type { LogTail } from '../log/tail.js';
 import type { Access, Door } from './access.js';
 import { EventStreams } from './event-stream.js';
 import { LogStreams } from './log-stream.js';

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-// What the API needs of the service: the handlers know nothing else. api-serving.ts implements it
+// What the API needs of the service: the handlers know nothing else. serving/api.ts implements it
 // with the rooms of the daemon, tests with whatever they need. Types only.
 
-import type { PowerAction, PowerDocument } from '../power-document.js';
+import type { PowerAction, PowerDocument } from '../power/document.js';
 
 export interface Certificate {
   source: string;

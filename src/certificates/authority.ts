@@ -8,9 +8,9 @@
 
 import { createPrivateKey, randomBytes, X509Certificate } from 'node:crypto';
 import { join } from 'node:path';
-import { isSystemError } from '../durable.js';
-import { type Housekeeper, noHousekeeping } from '../housekeeping.js';
-import { reasonOf } from '../start-error.js';
+import { reasonOf } from '../base/start-error.js';
+import { isSystemError } from '../files/durable.js';
+import { type Housekeeper, noHousekeeping } from '../files/housekeeping.js';
 import type { Issued } from './issue.js';
 import { commonNameCharsMax, type DeviceNames } from './names.js';
 import { GenerationStore } from './store.js';

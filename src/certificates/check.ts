@@ -5,7 +5,7 @@
 // `spliced certificate check`.
 
 import { createPrivateKey, type KeyObject, X509Certificate } from 'node:crypto';
-import { reasonOf } from '../start-error.js';
+import { reasonOf } from '../base/start-error.js';
 import { dateFault, type Finding, nameOf, orderChain } from './chain.js';
 import { weaknessOf } from './weak-signature.js';
 

@@ -5,7 +5,7 @@
 // manager.
 
 import { X509Certificate } from 'node:crypto';
-import { reasonOf } from '../start-error.js';
+import { reasonOf } from '../base/start-error.js';
 import { Budget } from './budget.js';
 import { hourMs } from './clock.js';
 import {

@@ -4,9 +4,9 @@
 
 import { generateKeyPairSync } from 'node:crypto';
 import { join } from 'node:path';
-import type { Housekeeper } from '../housekeeping.js';
-import { readOrdinaryText } from '../ordinary-file.js';
-import { reasonOf, StartError } from '../start-error.js';
+import { reasonOf, StartError } from '../base/start-error.js';
+import type { Housekeeper } from '../files/housekeeping.js';
+import { readOrdinaryText } from '../files/ordinary-file.js';
 import type { Enroller } from './enroller.js';
 import { pathOf } from './installed.js';
 import type { ChallengeResponder } from './source.js';

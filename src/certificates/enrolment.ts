@@ -6,7 +6,7 @@
 
 import { X509Certificate } from 'node:crypto';
 import { join } from 'node:path';
-import { reasonOf } from '../start-error.js';
+import { reasonOf } from '../base/start-error.js';
 import { checkCertificate } from './check.js';
 import { isClockSet, minuteMs } from './clock.js';
 import { certificatesDirOf, dateReason } from './device.js';

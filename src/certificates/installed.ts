@@ -6,10 +6,10 @@
 import { createHash, type X509Certificate } from 'node:crypto';
 import { statSync } from 'node:fs';
 import { join } from 'node:path';
-import { FileWatch } from '../file-watch.js';
-import { readOrdinaryText } from '../ordinary-file.js';
-import { reasonOf, StartError } from '../start-error.js';
-import { isKeyReference, matchTokenKey, shownKey } from '../token-key.js';
+import { reasonOf, StartError } from '../base/start-error.js';
+import { FileWatch } from '../files/file-watch.js';
+import { readOrdinaryText } from '../files/ordinary-file.js';
+import { isKeyReference, matchTokenKey, shownKey } from '../tls/token-key.js';
 import { type Checked, checkCertificate, type Finding } from './check.js';
 import type { Occasion, Runtime, Served, Source } from './source.js';
 

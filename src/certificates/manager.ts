@@ -5,9 +5,9 @@
 // `current()` to the engine, and replaces them on `onChange`.
 
 import { isDeepStrictEqual } from 'node:util';
-import { isSystemError } from '../durable.js';
-import { type Housekeeper, noHousekeeping } from '../housekeeping.js';
-import { reasonOf, StartError } from '../start-error.js';
+import { reasonOf, StartError } from '../base/start-error.js';
+import { isSystemError } from '../files/durable.js';
+import { type Housekeeper, noHousekeeping } from '../files/housekeeping.js';
 import { type Clock, ClockWatch, isClockSet, minuteMs, secondMs, systemClock } from './clock.js';
 import { DeviceSource } from './device-source.js';
 import type { EnrolmentOptions } from './enrolment.js';

@@ -5,10 +5,10 @@
 
 import { rm } from 'node:fs/promises';
 import { dirname } from 'node:path';
-import { makeDirectory } from '../durable.js';
-import type { Housekeeper } from '../housekeeping.js';
-import { readOrdinaryText } from '../ordinary-file.js';
-import { replaceFile } from '../replace-file.js';
+import { makeDirectory } from '../files/durable.js';
+import type { Housekeeper } from '../files/housekeeping.js';
+import { readOrdinaryText } from '../files/ordinary-file.js';
+import { replaceFile } from '../files/replace-file.js';
 import { type Clock, hourMs, isClockSet, minuteMs } from './clock.js';
 
 const pauseMsMin = minuteMs;

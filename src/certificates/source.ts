@@ -3,7 +3,7 @@
 // common, and what the manager gives to each. Types only.
 
 import type { X509Certificate } from 'node:crypto';
-import type { Housekeeper } from '../housekeeping.js';
+import type { Housekeeper } from '../files/housekeeping.js';
 import type { Clock } from './clock.js';
 
 /** PEM texts, as the engine takes them. */

@@ -9,9 +9,9 @@ import { createHash } from 'node:crypto';
 import { chmodSync, lstatSync, readdirSync, readlinkSync, statSync } from 'node:fs';
 import { mkdir, open, rename, rm, symlink } from 'node:fs/promises';
 import { basename, join } from 'node:path';
-import { fsyncDirectory, makeDirectory } from '../durable.js';
-import { readOrdinaryText } from '../ordinary-file.js';
-import { reasonOf } from '../start-error.js';
+import { reasonOf } from '../base/start-error.js';
+import { fsyncDirectory, makeDirectory } from '../files/durable.js';
+import { readOrdinaryText } from '../files/ordinary-file.js';
 
 export interface Stored {
   /** PEM; never logged. */

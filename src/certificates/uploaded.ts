@@ -5,7 +5,7 @@
 
 import { createPrivateKey, X509Certificate } from 'node:crypto';
 import { join } from 'node:path';
-import { reasonOf } from '../start-error.js';
+import { reasonOf } from '../base/start-error.js';
 import { checkCertificate, type Finding } from './check.js';
 import { certificatesDirOf } from './device.js';
 import type { CertificatePair, Runtime, Served, Source } from './source.js';

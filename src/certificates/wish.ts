@@ -5,7 +5,7 @@
 
 import { closeSync, existsSync, openSync, statSync, unlinkSync } from 'node:fs';
 import { basename, join } from 'node:path';
-import type { Housekeeper } from '../housekeeping.js';
+import type { Housekeeper } from '../files/housekeeping.js';
 
 const wishName = 'renew-now';
 

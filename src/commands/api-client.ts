@@ -3,7 +3,7 @@
 // the service. Used by the commands that show or change something in it.
 
 import { type IncomingMessage, request } from 'node:http';
-import { reasonOf, StartError } from '../start-error.js';
+import { reasonOf, StartError } from '../base/start-error.js';
 import type { ServiceDirectory } from './service-directory.js';
 
 const prefix = '/.spliced/api/v1';

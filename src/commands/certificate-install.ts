@@ -3,8 +3,8 @@
 // certificate-line.ts.
 
 import { closeSync, fstatSync, readFileSync } from 'node:fs';
-import { readDescriptor } from '../descriptors.js';
-import { reasonOf, StartError } from '../start-error.js';
+import { reasonOf, StartError } from '../base/start-error.js';
+import { readDescriptor } from '../files/descriptors.js';
 import { ApiRefusal, askApi } from './api-client.js';
 import type { Streams } from './certificate.js';
 import type { ServiceDirectory } from './service-directory.js';

@@ -4,9 +4,9 @@
 // cli.ts for this command.
 
 import { resolve } from 'node:path';
+import { reasonOf, StartError } from '../base/start-error.js';
 import type { InstalledOptions } from '../certificates/installed.js';
 import { type CommandOptions, placeRefusal } from '../config/configuration.js';
-import { reasonOf, StartError } from '../start-error.js';
 import {
   certificateCa,
   certificateCheck,

@@ -6,6 +6,7 @@
 import { X509Certificate } from 'node:crypto';
 import { closeSync, existsSync, fsyncSync, openSync, readFileSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
+import { reasonOf, StartError } from '../base/start-error.js';
 import { readAuthorityCertificate } from '../certificates/authority.js';
 import { checkCertificate, type Finding } from '../certificates/check.js';
 import { certificatesDirOf, deviceDirOf } from '../certificates/device.js';
@@ -17,8 +18,7 @@ import type { RemoteKey } from '../certificates/request.js';
 import { servedStores, storesOf } from '../certificates/served-files.js';
 import { GenerationStore } from '../certificates/store.js';
 import { leaveWish } from '../certificates/wish.js';
-import { reasonOf, StartError } from '../start-error.js';
-import { isKeyReference, shownKey, tokenSigner } from '../token-key.js';
+import { isKeyReference, shownKey, tokenSigner } from '../tls/token-key.js';
 
 export interface Streams {
   stdout: { write(text: string): unknown };

@@ -2,11 +2,11 @@
 // `spliced config check` and `spliced config show`: what a start with the same options, variables
 // and files would find. Neither serves nor writes anything. Loaded by cli.ts for this command.
 
-import { checkPlaces, checkSystem, checkUpdateProgram } from '../checks.js';
+import { StartError } from '../base/start-error.js';
 import { type CommandOptions, ConfigurationError } from '../config/configuration.js';
 import { showAsJson, showAsToml } from '../config/show.js';
-import { StartError } from '../start-error.js';
-import { groupWarning } from '../tls-groups.js';
+import { checkPlaces, checkSystem, checkUpdateProgram } from '../serving/checks.js';
+import { groupWarning } from '../serving/tls-groups.js';
 import { chooseService } from './service-choice.js';
 import { configurationHelp, configurationOptions, readCommandLine } from './usage.js';
 

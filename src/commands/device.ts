@@ -2,8 +2,8 @@
 // `spliced device`: restart and power-off of the device outside an update, for operators, through the
 // running service's API. Loaded by cli.ts for this command.
 
-import type { PowerDocument } from '../power-document.js';
-import { StartError } from '../start-error.js';
+import { StartError } from '../base/start-error.js';
+import type { PowerDocument } from '../power/document.js';
 import { ApiRefusal, askApi } from './api-client.js';
 import { waitUntilItBegins } from './power-wait.js';
 import { enterServing, servingHelp, servingOptions } from './serving.js';

@@ -4,6 +4,8 @@
 //   0  nothing to worry about     3  warnings     1  problems     2  wrong usage (cli.ts)
 
 import { readFileSync } from 'node:fs';
+import { reasonOf } from '../base/start-error.js';
+import { type StatusDocument, troubleText } from '../base/status-document.js';
 import { servedFiles } from '../certificates/served-files.js';
 import type { Board, NativeReport } from '../doctor/board.js';
 import { deviceTreeStrings } from '../doctor/board.js';
@@ -11,9 +13,7 @@ import { linuxBoard } from '../doctor/linux-board.js';
 import { examine } from '../doctor/probes.js';
 import { exitCodeOf, type Report, toJson, toText, wantsColour } from '../doctor/report.js';
 import { loadNative, type NativeModule } from '../engine/native.js';
-import { reasonOf } from '../start-error.js';
-import { type StatusDocument, troubleText } from '../status-document.js';
-import { isKeyReference, matchTokenKey, shownKey } from '../token-key.js';
+import { isKeyReference, matchTokenKey, shownKey } from '../tls/token-key.js';
 import { chooseService } from './service-choice.js';
 import { configurationHelp, configurationOptions, readCommandLine } from './usage.js';
 

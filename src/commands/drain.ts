@@ -5,9 +5,9 @@
 //   0  asked, or with --wait: ended, and nothing was lost      1  something was lost, or it goes on
 //   2  nothing serves with this state directory
 
+import { StartError } from '../base/start-error.js';
+import { isRunning } from '../daemon/run-record.js';
 import { loadNative } from '../engine/native.js';
-import { isRunning } from '../run-record.js';
-import { StartError } from '../start-error.js';
 import { recordIn } from './service-directory.js';
 import { recordedProcess, type ServiceProcess, terminate } from './service-process.js';
 import { findServing, servingHelp, servingOptions } from './serving.js';

@@ -12,8 +12,8 @@ import {
   type Stats,
 } from 'node:fs';
 import { dirname, join } from 'node:path';
-import { replaceFileSync } from '../replace-file.js';
-import { StartError } from '../start-error.js';
+import { StartError } from '../base/start-error.js';
+import { replaceFileSync } from '../files/replace-file.js';
 
 const linksMax = 40; // As the kernel (path_resolution(7)).
 

@@ -16,8 +16,8 @@ import {
   symlinkSync,
 } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
-import { removeFile } from '../remove-file.js';
-import { StartError } from '../start-error.js';
+import { StartError } from '../base/start-error.js';
+import { removeFile } from '../files/remove-file.js';
 import { ImageRoot } from './image-root.js';
 import { packageDirectory, programIn, systemdVersion } from './service-program.js';
 import { ownMark, type Program, unitFor } from './service-units.js';

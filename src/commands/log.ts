@@ -4,8 +4,8 @@
 
 import { once } from 'node:events';
 import { createInterface } from 'node:readline';
-import { tailBounds } from '../log-tail.js';
-import { StartError } from '../start-error.js';
+import { StartError } from '../base/start-error.js';
+import { tailBounds } from '../log/tail.js';
 import { openApi } from './api-client.js';
 import { enterServing, servingHelp, servingOptions } from './serving.js';
 import { readCommandLine } from './usage.js';

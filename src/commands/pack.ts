@@ -4,10 +4,10 @@
 
 import { statSync } from 'node:fs';
 import { resolve } from 'node:path';
+import { reasonOf, StartError } from '../base/start-error.js';
+import { visible } from '../base/visible.js';
 import { availableCompressors } from '../pack/compressors.js';
 import { type PackReport, packDirectory } from '../pack/pack.js';
-import { reasonOf, StartError } from '../start-error.js';
-import { visible } from '../visible.js';
 import { type CommandUsage, readCommandLine } from './usage.js';
 
 const help = (): string => `Usage: spliced pack DIR

@@ -2,13 +2,13 @@
 // After a restart or a power-off was asked for: waits until the service begins to end, or says why
 // it does not. Used by device.ts and update.ts.
 
-import type { PowerDocument } from '../power-document.js';
-import { StartError } from '../start-error.js';
+import { StartError } from '../base/start-error.js';
+import type { PowerDocument } from '../power/document.js';
 import { ApiRefusal, askApi } from './api-client.js';
 import type { ServiceDirectory } from './service-directory.js';
 
 const pollMs = 500;
-/** Longer than the service itself waits (power-request.ts). */
+/** Longer than the service itself waits (power/request.ts). */
 const waitMsMax = 75_000;
 
 /** Asked at each turn: the words of what has gone wrong; undefined: nothing has. */

@@ -4,18 +4,18 @@
 
 import { basename, relative } from 'node:path';
 import { isatty } from 'node:tty';
+import { StartError } from '../base/start-error.js';
 import {
   type LoadedConfiguration,
   loadConfiguration,
   placeRefusal,
 } from '../config/configuration.js';
-import { type DaemonSignals, runDaemon } from '../daemon.js';
-import { closeDebugger } from '../debugger.js';
-import { createLog } from '../log.js';
-import { LineOutput } from '../log-output.js';
-import { LogTail } from '../log-tail.js';
-import { wordsOf } from '../log-words.js';
-import { StartError } from '../start-error.js';
+import { type DaemonSignals, runDaemon } from '../daemon/daemon.js';
+import { closeDebugger } from '../daemon/debugger.js';
+import { createLog } from '../log/log.js';
+import { LineOutput } from '../log/output.js';
+import { LogTail } from '../log/tail.js';
+import { wordsOf } from '../log/words.js';
 import { configurationHelp, configurationOptions, readCommandLine } from './usage.js';
 
 const exitFailure = 1;

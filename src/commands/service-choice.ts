@@ -19,7 +19,7 @@ import {
   loadConfiguration,
 } from '../config/configuration.js';
 import { configVariable } from '../config/files.js';
-import { isRunning, type RunState } from '../run-record.js';
+import { isRunning, type RunState } from '../daemon/run-record.js';
 import {
   type InstalledService,
   installedService,

@@ -7,6 +7,8 @@
 // left. Used by serving.ts and by the commands.
 
 import { closeSync, constants, fstatSync, openSync, type Stats } from 'node:fs';
+import { reasonOf, StartError } from '../base/start-error.js';
+import { type RunState, readRunState, recordBytesMax, recordName } from '../daemon/run-record.js';
 import {
   entryOf,
   inWords,
@@ -16,9 +18,7 @@ import {
   oPath,
   openTrusted,
   readItself,
-} from '../descriptors.js';
-import { type RunState, readRunState, recordBytesMax, recordName } from '../run-record.js';
-import { reasonOf, StartError } from '../start-error.js';
+} from '../files/descriptors.js';
 
 const { O_DIRECTORY, O_NOFOLLOW, O_NONBLOCK, O_RDONLY } = constants;
 

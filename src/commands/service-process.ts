@@ -4,9 +4,9 @@
 // and what is named there must be that one. Used by drain.ts and update-good.ts.
 
 import { readFileSync, statSync } from 'node:fs';
+import { reasonOf, StartError } from '../base/start-error.js';
+import { type RunState, recordName, startTicksOf } from '../daemon/run-record.js';
 import type { NativeModule } from '../engine/native.js';
-import { type RunState, recordName, startTicksOf } from '../run-record.js';
-import { reasonOf, StartError } from '../start-error.js';
 import { socketName } from './api-client.js';
 import type { ServiceDirectory } from './service-directory.js';
 import type { Serving } from './serving.js';

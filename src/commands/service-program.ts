@@ -5,7 +5,7 @@
 
 import { existsSync, readdirSync, realpathSync, statSync } from 'node:fs';
 import { dirname, join } from 'node:path';
-import { StartError } from '../start-error.js';
+import { StartError } from '../base/start-error.js';
 import type { ImageRoot } from './image-root.js';
 import { isPlainPath, type Program } from './service-units.js';
 

@@ -2,11 +2,10 @@
 // The running service that an operator's command means (service-choice.ts says which those may be).
 // Used by the commands that talk to a running service.
 
+import { reasonOf, StartError } from '../base/start-error.js';
 import type { CommandOptions } from '../config/layers.js';
-import { serviceRunDir } from '../run-directory.js';
-import { isRunning, type RunState } from '../run-record.js';
-
-import { reasonOf, StartError } from '../start-error.js';
+import { serviceRunDir } from '../daemon/run-directory.js';
+import { isRunning, type RunState } from '../daemon/run-record.js';
 import { serviceStateDir } from './installed-service.js';
 import { type Candidate, candidates, sayWhich } from './service-choice.js';
 import { recordIn, ServiceDirectory } from './service-directory.js';

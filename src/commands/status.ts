@@ -2,7 +2,7 @@
 // `spliced status`: what the running service does now, in a few lines for an operator; --json has
 // everything. Loaded by cli.ts when this command is given.
 
-import { type Counts, type StatusDocument, troubleText } from '../status-document.js';
+import { type Counts, type StatusDocument, troubleText } from '../base/status-document.js';
 import { askApi } from './api-client.js';
 import { enterServing, servingHelp, servingOptions } from './serving.js';
 import { readCommandLine } from './usage.js';

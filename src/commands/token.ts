@@ -3,7 +3,7 @@
 // beside a running service, and on one that is stopped. Loaded by cli.ts for this command.
 
 import { makeToken, revokeToken } from '../api/token.js';
-import { reasonOf, StartError } from '../start-error.js';
+import { reasonOf, StartError } from '../base/start-error.js';
 import { enterStateDir, servingHelp, servingOptions } from './serving.js';
 import { readCommandLine } from './usage.js';
 

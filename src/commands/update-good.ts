@@ -4,9 +4,9 @@
 // satisfied, its canaries right, and the page's index must have come over HTTPS with the bytes that
 // its file has (index-check.ts). What is missing is said when it changes. Called by update.ts.
 
+import { reasonOf } from '../base/start-error.js';
+import type { StatusDocument } from '../base/status-document.js';
 import type { LoadedConfiguration } from '../config/configuration.js';
-import { reasonOf } from '../start-error.js';
-import type { StatusDocument } from '../status-document.js';
 import { askApi } from './api-client.js';
 import { indexFault } from './index-check.js';
 import type { ServiceDirectory } from './service-directory.js';

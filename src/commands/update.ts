@@ -2,9 +2,9 @@
 // `spliced update`: the update for operators on the device, through the running service's API; and
 // what spliced-mark-good.service does. Loaded by cli.ts for this command.
 
+import { StartError } from '../base/start-error.js';
 import { loadConfiguration } from '../config/configuration.js';
 import { loadNative } from '../engine/native.js';
-import { StartError } from '../start-error.js';
 import type { UpdateDocument } from '../update/document.js';
 import { ApiRefusal, askApi } from './api-client.js';
 import { waitUntilItBegins } from './power-wait.js';

@@ -3,10 +3,10 @@
 // the help of the options that set configuration. Called by the modules beside this one.
 
 import { parseArgs } from 'node:util';
+import { reasonOf, StartError } from '../base/start-error.js';
 import type { CommandOptions } from '../config/layers.js';
 import { nearest } from '../config/nearest.js';
 import { schema, settingsOf } from '../config/schema.js';
-import { reasonOf, StartError } from '../start-error.js';
 
 /** A command as cli.ts starts it. The answer is the exit code. */
 export interface Command {

@@ -6,8 +6,8 @@
 
 import './formats.js';
 import { resolve } from 'node:path';
-import { StartError } from '../start-error.js';
-import { isKeyReference } from '../token-key.js';
+import { StartError } from '../base/start-error.js';
+import { isKeyReference } from '../tls/token-key.js';
 import {
   findConflict,
   formatListenAddress,

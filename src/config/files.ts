@@ -13,7 +13,7 @@ import {
   type Stats,
 } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
-import { reasonOf } from '../start-error.js';
+import { reasonOf } from '../base/start-error.js';
 
 export const defaultConfigPath = '/etc/spliced/spliced.toml';
 export const configVariable = 'SPLICED_CONFIG';

@@ -4,7 +4,7 @@
 
 import './formats.js';
 import convict from 'convict';
-import { reasonOf } from '../start-error.js';
+import { reasonOf } from '../base/start-error.js';
 import { type Assignment, type Layers, labelOf, type Origin } from './layers.js';
 import { settingsOf } from './schema.js';
 import type { Setting, SettingTable } from './setting.js';

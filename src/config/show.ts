@@ -3,7 +3,7 @@
 // origin of each value beside it, or JSON for programs. Values of sensitive settings never appear.
 // Called by `spliced config show`.
 
-import { visibleJson } from '../visible.js';
+import { visibleJson } from '../base/visible.js';
 import type { Effective, LoadedConfiguration } from './configuration.js';
 import { originText } from './layers.js';
 

@@ -2,7 +2,7 @@
 // Findings as text for a serial console of 80 columns, or as JSON; and the exit code. The JSON is
 // an interface: fields are added, never renamed or removed, while `schema` stays the same.
 
-import { visible } from '../visible.js';
+import { visible } from '../base/visible.js';
 import type { Benchmark } from './benchmark.js';
 import { benchmarkLines } from './benchmark-report.js';
 import type { Finding, Level } from './board.js';

@@ -5,7 +5,7 @@
 import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import nodeGypBuild from 'node-gyp-build';
-import { reasonOf, StartError } from '../start-error.js';
+import { reasonOf, StartError } from '../base/start-error.js';
 
 /** What decides which prebuild fits. */
 export interface Machine {

@@ -11,8 +11,8 @@
 // at a time: while it hangs, nothing is given to the kernel's cipher, so its successor cannot hang
 // likewise.
 
-import type { Log } from '../log.js';
-import { reasonOf } from '../start-error.js';
+import { reasonOf } from '../base/start-error.js';
+import type { Log } from '../log/log.js';
 import type { Engine, EngineEvent } from './native.js';
 
 type ReleasedEvent = Extract<EngineEvent, { type: 'released' }>;

@@ -2,7 +2,7 @@
 // An engine's life as the daemon sees it: its events as promises, its figures for the log, and the
 // stop with its deadlines. Called by daemon.ts.
 
-import type { Log } from '../log.js';
+import type { Log } from '../log/log.js';
 import type { Engine, EngineEvent } from './native.js';
 
 type StoppedEvent = Extract<EngineEvent, { type: 'stopped' }>;

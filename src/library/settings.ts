@@ -3,7 +3,7 @@
 // and the errors of the daemon's own settings. Called by index.ts.
 
 import type { ServerOptions } from '../../types/index.js';
-import { StartError } from '../start-error.js';
+import { StartError } from '../base/start-error.js';
 
 const tables = ['tls', 'limits', 'timeouts', 'client_certificates'] as const;
 const values = ['root', 'ring', 'engines'] as const;

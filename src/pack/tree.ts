@@ -7,7 +7,7 @@
 import { closeSync, constants, type Dirent, existsSync, openSync } from 'node:fs';
 import { type FileHandle, open, readdir } from 'node:fs/promises';
 import { join } from 'node:path';
-import { entryOf } from '../descriptors.js';
+import { entryOf } from '../files/descriptors.js';
 
 /** What `spliced pack` keeps for itself; never served (native/conn/request/routing.cpp). */
 export const ownDirectory = '.spliced';

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // What port 80 answers: an ACME server's challenges (RFC 8555 8.3), and to everything else where
 // the HTTPS service is. Reads no file, keeps no connection, and forgets every request at once. Made
-// by certificate-serving.ts, only when there is a place for it to listen.
+// by serving/certificates.ts, only when there is a place for it to listen.
 
 import {
   createServer,
@@ -11,7 +11,7 @@ import {
   type ServerResponse,
 } from 'node:http';
 import { isIPv6, type Socket } from 'node:net';
-import { reasonOf, StartError } from '../start-error.js';
+import { reasonOf, StartError } from '../base/start-error.js';
 
 export interface PlainAddress {
   address: string;

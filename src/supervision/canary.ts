@@ -6,7 +6,7 @@
 
 import { createHash, randomBytes, randomInt } from 'node:crypto';
 import type { ConnectionOptions, TLSSocket } from 'node:tls';
-import { everyGroup } from '../every-group.js';
+import { everyGroup } from '../tls/every-group.js';
 
 /** The part of the engine that a canary needs; engine/native.ts has the promises. */
 export interface CanaryEngine {

@@ -3,8 +3,8 @@
 // what it brings back, and tells the operator in the log, the status page and in words for systemd.
 // Made by daemon.ts when the service is ready.
 
-import type { Log } from '../log.js';
-import { visibleJson } from '../visible.js';
+import { visibleJson } from '../base/visible.js';
+import type { Log } from '../log/log.js';
 import { Accelerator } from './accelerator.js';
 import { Canary, type CanaryEngine, type CanaryResult, type CanaryRun } from './canary.js';
 import { type Clock, systemClock, Watchdog, type WatchedEngine } from './watchdog.js';

@@ -5,8 +5,8 @@
 // canary.ts.
 
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { Log } from '../log.js';
-import { reasonOf } from '../start-error.js';
+import { reasonOf } from '../base/start-error.js';
+import type { Log } from '../log/log.js';
 
 /** As the addon has it (engine/native.ts): rejects with an Error that says what is wrong. */
 export type AskOurselves = (request: SelfRequest) => Promise<void>;

@@ -4,7 +4,7 @@
 // start, which a process of its own would delay (docs/PERFORMANCE.md). Nothing happens without a
 // manager. A message that cannot be sent is the log's business and never stops the server.
 
-import { visible } from '../visible.js';
+import { visible } from '../base/visible.js';
 import type { NotifySocket } from './notify.js';
 import { type Notify, StatusCarrier } from './status-carrier.js';
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // The device that the service runs on: who it is, how it does now, and over the last day. Its figures
-// are read when somebody asks, and once in five minutes for the history. Made by api-serving.ts.
+// are read when somebody asks, and once in five minutes for the history. Made by serving/api.ts.
 
 import { availableParallelism, hostname, loadavg, release, uptime } from 'node:os';
 import type { HistoryDocument, SystemDocument } from './document.js';

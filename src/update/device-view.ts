@@ -2,8 +2,8 @@
 // What the installer last said of the device and its slots: asked for again when it is old, one look
 // at a time. Owned by manager.ts.
 
-import type { Log } from '../log.js';
-import { reasonOf } from '../start-error.js';
+import { reasonOf } from '../base/start-error.js';
+import type { Log } from '../log/log.js';
 import type { Device, Installer } from './installer.js';
 
 /** Slots are asked for again when they are older than this. */

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// What update-serving.ts loads when the service is ready, as one part of the bundle. An adapter is a
+// What serving/update.ts loads when the service is ready, as one part of the bundle. An adapter is a
 // part of its own, read when it is first needed.
 
 import type { AdapterName } from './document.js';

@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 // The update's state: received, installed by the adapter, restarted into; one at a time. What has
 // happened is recorded before it is said, so that the next process goes on from there: an
-// installation that the installer carries on by itself is followed again. Made by update-serving.ts.
+// installation that the installer carries on by itself is followed again. Made by serving/update.ts.
 
 import { existsSync } from 'node:fs';
-import type { Housekeeper } from '../housekeeping.js';
-import type { Log } from '../log.js';
-import { powerPatienceMs, powerUnderWay } from '../power-request.js';
-import { removeFile } from '../remove-file.js';
-import { reasonOf } from '../start-error.js';
+import { reasonOf } from '../base/start-error.js';
+import type { Housekeeper } from '../files/housekeeping.js';
+import { removeFile } from '../files/remove-file.js';
+import type { Log } from '../log/log.js';
+import { powerPatienceMs, powerUnderWay } from '../power/request.js';
 import { DeviceView } from './device-view.js';
 import type { AdapterName, UpdateDocument, Upload } from './document.js';
 import {

@@ -4,8 +4,8 @@
 
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
-import { readOrdinaryText } from '../ordinary-file.js';
-import { replaceFileSync } from '../replace-file.js';
+import { readOrdinaryText } from '../files/ordinary-file.js';
+import { replaceFileSync } from '../files/replace-file.js';
 
 /** A bundle that has arrived completely, in a file of the update's directory. */
 export interface ReceivedBundle {

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // How the device or the service is restarted after an update. For the device it is asked for
-// (power-request.ts); the service itself ends with an exit code that the unit answers with a new start.
+// (power/request.ts); the service itself ends with an exit code that the unit answers with a new start.
 // Used by manager.ts.
 
-import { askFor, withdraw } from '../power-request.js';
+import { askFor, withdraw } from '../power/request.js';
 
 export type RestartKind = 'reboot' | 'service' | 'none';
 

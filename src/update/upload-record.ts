@@ -5,9 +5,9 @@
 
 import { rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { fsyncDirectory } from '../durable.js';
-import { readOrdinaryText } from '../ordinary-file.js';
-import { replaceFile } from '../replace-file.js';
+import { fsyncDirectory } from '../files/durable.js';
+import { readOrdinaryText } from '../files/ordinary-file.js';
+import { replaceFile } from '../files/replace-file.js';
 
 export interface UploadRecord {
   /** `complete`: all is there and right, and `file` is, or is about to be, its name. */

@@ -2,7 +2,7 @@
 // What somebody wants to upload, and what can be said against it before anything is done. Used by
 // uploads.ts.
 
-import { isVisible } from '../visible.js';
+import { isVisible } from '../base/visible.js';
 import type { UploadRecord } from './upload-record.js';
 
 export interface UploadWish {

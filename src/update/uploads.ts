@@ -2,17 +2,17 @@
 // Uploads of bundles, one at a time: who may send what, the part that is there, and what becomes of
 // it. The bytes are the engine's (native/upload): here is what is decided. A part survives the
 // process and a power cut up to the last byte that is known to be on the medium; whoever announces
-// the same bundle again goes on from there. Made by upload-serving.ts.
+// the same bundle again goes on from there. Made by serving/uploads.ts.
 
 import { randomBytes } from 'node:crypto';
 import { constants } from 'node:fs';
 import { lstat, open, rm, statfs } from 'node:fs/promises';
 import { extname, join } from 'node:path';
-import { fsyncDirectory, makeDirectory } from '../durable.js';
-import type { Housekeeper } from '../housekeeping.js';
-import type { Log } from '../log.js';
-import { reasonOf } from '../start-error.js';
-import { visibleJson } from '../visible.js';
+import { reasonOf } from '../base/start-error.js';
+import { visibleJson } from '../base/visible.js';
+import { fsyncDirectory, makeDirectory } from '../files/durable.js';
+import type { Housekeeper } from '../files/housekeeping.js';
+import type { Log } from '../log/log.js';
 import type { Upload } from './document.js';
 import type { ReceivedBundle } from './record.js';
 import {

@@ -67,13 +67,13 @@ t.test('what a command does not need is not loaded', async (t) => {
   const has = (files: string[], path: string): boolean =>
     files.some((file) => file.startsWith(path));
   const entry = loadedBy(outputs, 'dist/cli.js');
-  t.ok(has(entry, 'src/start-error.ts'));
-  for (const path of ['src/commands/', 'src/config/', 'src/daemon.ts', 'node_modules/']) {
+  t.ok(has(entry, 'src/base/start-error.ts'));
+  for (const path of ['src/commands/', 'src/config/', 'src/daemon/daemon.ts', 'node_modules/']) {
     t.notOk(has(entry, path), `cli.js: ${path}`);
   }
   const chunk = Object.keys(outputs).find((path) => path.startsWith('dist/chunks/serve-')) ?? '';
   const serve = loadedBy(outputs, chunk);
-  t.ok(has(serve, 'src/daemon.ts') && has(serve, 'src/config/toml.ts'));
+  t.ok(has(serve, 'src/daemon/daemon.ts') && has(serve, 'src/config/toml.ts'));
   for (const path of [
     'node_modules/@peculiar/',
     'node_modules/acme-client/',

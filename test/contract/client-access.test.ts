@@ -5,10 +5,10 @@
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import t, { type Test } from 'tap';
-import { ClientAccess, readClientCertificates } from '../../src/client-certificates.js';
 import type { ClientCertificates } from '../../src/engine/native.js';
-import type { Log } from '../../src/log.js';
-import type { Prepared } from '../../src/reload.js';
+import type { Log } from '../../src/log/log.js';
+import { ClientAccess, readClientCertificates } from '../../src/serving/client-certificates.js';
+import type { Prepared } from '../../src/serving/reload.js';
 import { Authority, after } from './pki.js';
 
 const authority = await Authority.create('Site CA', undefined, { days: 20 });

@@ -10,8 +10,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Readable } from 'node:stream';
 import type { Test } from 'tap';
+import type { StatusDocument } from '../../src/base/status-document.js';
 import type { RouteOptions, SiteOptions } from '../../src/engine/native.js';
-import type { StatusDocument } from '../../src/status-document.js';
 import type { Running } from './engine.js';
 
 export function proxyRoute(upstream: string, change: Partial<RouteOptions> = {}): RouteOptions {

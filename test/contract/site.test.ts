@@ -8,7 +8,7 @@ import { join } from 'node:path';
 import t, { type Test } from 'tap';
 import type { LoadedConfiguration } from '../../src/config/configuration.js';
 import { loadConfiguration } from '../../src/config/configuration.js';
-import { siteOf } from '../../src/site.js';
+import { siteOf } from '../../src/serving/site.js';
 import { get, type Running, startEngine } from './engine.js';
 
 function load(t: Test, toml: string): LoadedConfiguration {

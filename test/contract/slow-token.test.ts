@@ -8,7 +8,7 @@ import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import t, { type Test } from 'tap';
-import { matchTokenKey } from '../../src/token-key.js';
+import { matchTokenKey } from '../../src/tls/token-key.js';
 import { connectRaw, get, newPair, type Running, startEngine } from './engine.js';
 import { newToken } from './token.js';
 

@@ -8,9 +8,9 @@ import { type ConnectionOptions, connect } from 'node:tls';
 import t from 'tap';
 import { schema } from '../../src/config/schema.js';
 import { loadNative } from '../../src/engine/native.js';
-import { everyGroup } from '../../src/every-group.js';
-import type { Log } from '../../src/log.js';
-import { groupWarning, reportGroups, unknownGroups } from '../../src/tls-groups.js';
+import type { Log } from '../../src/log/log.js';
+import { groupWarning, reportGroups, unknownGroups } from '../../src/serving/tls-groups.js';
+import { everyGroup } from '../../src/tls/every-group.js';
 import { type Running, startEngine } from './engine.js';
 
 const hybrid = 'X25519MLKEM768';

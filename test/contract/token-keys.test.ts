@@ -9,7 +9,7 @@ import t from 'tap';
 import { checkInstalled, refusalOf } from '../../src/certificates/installed.js';
 import { certificateRequest } from '../../src/commands/certificate.js';
 import { loadNative } from '../../src/engine/native.js';
-import { matchTokenKey } from '../../src/token-key.js';
+import { matchTokenKey } from '../../src/tls/token-key.js';
 import { get, newPair, startEngine } from './engine.js';
 import { newToken, pin, softHsm } from './token.js';
 

@@ -11,8 +11,8 @@ import { setTimeout as delay } from 'node:timers/promises';
 import t, { type Test } from 'tap';
 import type { Configuration } from '../../src/config/configuration.js';
 import { loadConfiguration } from '../../src/config/configuration.js';
-import type { Log } from '../../src/log.js';
-import { SiteServing } from '../../src/site.js';
+import type { Log } from '../../src/log/log.js';
+import { SiteServing } from '../../src/serving/site.js';
 import { connectRaw, get, startEngine } from './engine.js';
 
 const largeBytes = 8 * 1024 * 1024;

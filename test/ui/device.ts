@@ -12,7 +12,7 @@ import { join } from 'node:path';
 import { setTimeout } from 'node:timers/promises';
 import { issueCertificate } from '../../src/certificates/issue.js';
 import type { Configuration } from '../../src/config/configuration.js';
-import { operatorRoutes, siteOf } from '../../src/site.js';
+import { operatorRoutes, siteOf } from '../../src/serving/site.js';
 import type {
   CertificateEntry,
   Finding,

@@ -2,7 +2,7 @@
 // The routes that act on the device itself: restart and power-off, outside an update. Collected by
 // ../routes.ts.
 
-import type { PowerAction } from '../../power-document.js';
+import type { PowerAction } from '../../power/document.js';
 import { readFields } from '../body.js';
 import { json } from '../json.js';
 import { Problem } from '../problem.js';

@@ -2,7 +2,7 @@
 // The routes that only look: status, metrics, log. Collected by ../routes.ts.
 
 import { RESPONSE_ALREADY_SENT } from '@hono/node-server/utils/response';
-import { tailBounds } from '../../log-tail.js';
+import { tailBounds } from '../../log/tail.js';
 import { expositionType } from '../exposition.js';
 import { metricsOf } from '../metrics.js';
 import { Problem } from '../problem.js';

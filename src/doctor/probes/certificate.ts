@@ -4,7 +4,7 @@
 
 import { createPrivateKey, X509Certificate } from 'node:crypto';
 import { dirname } from 'node:path';
-import { isKeyReference } from '../../token-key.js';
+import { isKeyReference } from '../../tls/token-key.js';
 import type { Board, CertificateFiles, Finding } from '../board.js';
 
 const dayMs = 24 * 3_600_000;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // What protects the private keys of this device, in words: who could copy one, and how.
 
-import { isKeyReference, shownKey } from '../../token-key.js';
+import { isKeyReference, shownKey } from '../../tls/token-key.js';
 import type { Board, CertificateFiles, Finding } from '../board.js';
 
 const id = 'keys.protection';

@@ -4,7 +4,7 @@
 import { once } from 'node:events';
 import t from 'tap';
 import { streamBounds } from '../../../src/api/server-sent.js';
-import { Events } from '../../../src/events.js';
+import { Events } from '../../../src/base/events.js';
 import { ask } from './client.js';
 import { follow } from './follow.js';
 import { startScene } from './scene.js';

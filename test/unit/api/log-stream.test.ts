@@ -8,7 +8,7 @@ import type { AddressInfo } from 'node:net';
 import t, { type Test } from 'tap';
 import { LogStreams, linesPerWrite } from '../../../src/api/log-stream.js';
 import { streamBounds } from '../../../src/api/server-sent.js';
-import { LogTail, tailBounds } from '../../../src/log-tail.js';
+import { LogTail, tailBounds } from '../../../src/log/tail.js';
 import { ask } from './client.js';
 import { follow } from './follow.js';
 import { startScene } from './scene.js';

@@ -7,9 +7,9 @@ import { Access } from '../../../src/api/access.js';
 import { ApiServer } from '../../../src/api/server.js';
 import type { ApiService, PendingRequest } from '../../../src/api/service.js';
 import { GuessThrottle } from '../../../src/api/throttle.js';
-import { Events } from '../../../src/events.js';
-import type { Log } from '../../../src/log.js';
-import { LogTail } from '../../../src/log-tail.js';
+import { Events } from '../../../src/base/events.js';
+import type { Log } from '../../../src/log/log.js';
+import { LogTail } from '../../../src/log/tail.js';
 import { statusJson } from './status.js';
 
 export const certificate = {

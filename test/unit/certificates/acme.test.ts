@@ -17,7 +17,7 @@ import type { AcmeOptions } from '../../../src/certificates/enrolment-options.js
 import { namesFrom } from '../../../src/certificates/names.js';
 import { createRequest } from '../../../src/certificates/request.js';
 import type { Report } from '../../../src/certificates/source.js';
-import { noHousekeeping } from '../../../src/housekeeping.js';
+import { noHousekeeping } from '../../../src/files/housekeeping.js';
 import { startAcmeServer } from './acme-server.js';
 import { FakeClock } from './fake-clock.js';
 

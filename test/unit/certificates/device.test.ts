@@ -18,11 +18,11 @@ import {
 } from 'node:fs';
 import { join } from 'node:path';
 import t from 'tap';
+import { StartError } from '../../../src/base/start-error.js';
 import { readAuthorityCertificate } from '../../../src/certificates/authority.js';
 import { ensureDeviceCertificate } from '../../../src/certificates/device.js';
 import { issueCertificate } from '../../../src/certificates/issue.js';
 import { deviceNames, namesFrom } from '../../../src/certificates/names.js';
-import { StartError } from '../../../src/start-error.js';
 
 const dayMs = 24 * 3_600_000;
 const buildDateMs = Date.parse('2026-06-01T00:00:00Z');

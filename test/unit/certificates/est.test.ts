@@ -14,7 +14,7 @@ import { namesFrom } from '../../../src/certificates/names.js';
 import { createRequest } from '../../../src/certificates/request.js';
 import type { Report } from '../../../src/certificates/source.js';
 import { leaveWish } from '../../../src/certificates/wish.js';
-import { noHousekeeping } from '../../../src/housekeeping.js';
+import { noHousekeeping } from '../../../src/files/housekeeping.js';
 import { make } from './certificates.js';
 import { operator, startEstServer } from './est-server.js';
 import { FakeClock } from './fake-clock.js';

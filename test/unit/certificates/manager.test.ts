@@ -7,6 +7,7 @@ import { chmodSync, mkdirSync, renameSync, symlinkSync, writeFileSync } from 'no
 import { join } from 'node:path';
 import { setImmediate } from 'node:timers/promises';
 import t, { type Test } from 'tap';
+import { StartError } from '../../../src/base/start-error.js';
 import { dayMs, hourMs, minuteMs } from '../../../src/certificates/clock.js';
 import { deviceDirOf } from '../../../src/certificates/device.js';
 import {
@@ -16,7 +17,6 @@ import {
 } from '../../../src/certificates/manager.js';
 import type { CertificatePair, Report } from '../../../src/certificates/source.js';
 import { leaveWish } from '../../../src/certificates/wish.js';
-import { StartError } from '../../../src/start-error.js';
 import { type Made, make } from './certificates.js';
 import { FakeClock, until } from './fake-clock.js';
 

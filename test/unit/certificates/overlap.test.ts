@@ -5,9 +5,9 @@
 import { X509Certificate } from 'node:crypto';
 import { join } from 'node:path';
 import t, { type Test } from 'tap';
+import { StartError } from '../../../src/base/start-error.js';
 import { CertificateManager } from '../../../src/certificates/manager.js';
 import { unreachablePairs } from '../../../src/certificates/overlap.js';
-import { StartError } from '../../../src/start-error.js';
 import { make, type Wanted } from './certificates.js';
 
 const setting = 'tls.more_certificates';

@@ -5,9 +5,9 @@
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import t from 'tap';
+import { StartError } from '../../../src/base/start-error.js';
 import { CertificateManager } from '../../../src/certificates/manager.js';
 import type { Report } from '../../../src/certificates/source.js';
-import { StartError } from '../../../src/start-error.js';
 import { make } from './certificates.js';
 import { FakeClock } from './fake-clock.js';
 

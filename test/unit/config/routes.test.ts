@@ -4,7 +4,7 @@
 import { join } from 'node:path';
 import t, { type Test } from 'tap';
 import { ConfigurationError, loadConfiguration } from '../../../src/config/configuration.js';
-import { fieldsOf } from '../../../src/site.js';
+import { fieldsOf } from '../../../src/serving/site.js';
 
 function load(t: Test, toml: string) {
   const file = join(t.testdir({ 'spliced.toml': toml }), 'spliced.toml');

@@ -19,7 +19,7 @@ import {
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { pino } from 'pino';
-import { noHousekeeping } from '../../../src/housekeeping.js';
+import { noHousekeeping } from '../../../src/files/housekeeping.js';
 import type { ReceivedBundle } from '../../../src/update/record.js';
 import { type Receiver, Uploads } from '../../../src/update/uploads.js';
 

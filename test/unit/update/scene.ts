@@ -4,8 +4,8 @@
 import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Test } from 'tap';
-import { noHousekeeping } from '../../../src/housekeeping.js';
-import type { Log } from '../../../src/log.js';
+import { noHousekeeping } from '../../../src/files/housekeeping.js';
+import type { Log } from '../../../src/log/log.js';
 import type { UpdateDocument } from '../../../src/update/document.js';
 import {
   type Device,
