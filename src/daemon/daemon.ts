@@ -145,6 +145,7 @@ interface StopParts {
   stopNow: AbortSignal;
   log: Log;
   reporter: ConnectionReporter;
+  incidents: IncidentReporter;
   plan: ListenerPlan;
 }
 
@@ -157,7 +158,7 @@ async function stopGracefully(
   engine: Engine,
   events: EngineEvents,
   supervisor: Supervisor,
-  { stopTimeoutMs, stopNow, log, reporter, plan }: StopParts,
+  { stopTimeoutMs, stopNow, log, reporter, incidents, plan }: StopParts,
 ): Promise<{ isClean: boolean; figures: Record<string, unknown> }> {
   log.info({ event: 'stopping', timeoutMs: stopTimeoutMs });
   supervisor.stopping('Finishing active responses');
@@ -168,7 +169,9 @@ async function stopGracefully(
   });
   const outcome = await stopEngine(engine, events, stopTimeoutMs, stopNow);
   endExtension();
-  reporter.close(); // The last line is the one with the figures.
+  // The last line is the one with the figures; and a closed engine says nothing any more.
+  reporter.close();
+  incidents.close();
   const counts = figures(engine);
   // A process that cannot end keeps its sockets: they must not listen for nobody. Those of a socket
   // unit are not ours.
@@ -242,7 +245,7 @@ async function startEngine(
   ends.push(() => incidents.close());
   const listeners = engine.listeners();
   plan.store(listeners);
-  return { engine, failover, events, clients, siteServing, reporter, listeners };
+  return { engine, failover, events, clients, siteServing, reporter, incidents, listeners };
 }
 
 type Running = Awaited<ReturnType<typeof startEngine>>;
@@ -351,7 +354,7 @@ export async function runDaemon(parts: DaemonParts): Promise<boolean> {
     await certificates.start();
     if (signals.stop.aborted) return true;
     const running = await startEngine(surroundings, https, serving, log, ends);
-    const { engine, events, reporter, listeners } = running;
+    const { engine, events, reporter, incidents, listeners } = running;
     if (supervisor.isPresent) {
       const answered = answerOurselves({
         ask: native.askOurselves,
@@ -387,7 +390,8 @@ export async function runDaemon(parts: DaemonParts): Promise<boolean> {
     }
     await certificates.closePlainHttp();
     const { stopTimeoutMs } = serving.configuration;
-    const how = { stopTimeoutMs, stopNow: signals.stopNow, log, reporter, plan: https };
+    const stopNow = signals.stopNow;
+    const how = { stopTimeoutMs, stopNow, log, reporter, incidents, plan: https };
     const outcome = await stopGracefully(engine, events, supervisor, how);
     announced.record.finish(outcome);
     return outcome.isClean;

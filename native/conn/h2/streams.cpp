@@ -10,6 +10,7 @@
 #include "conn/request/exchange.hpp"
 #include "conn/request/file_body.hpp"
 #include "conn/transport.hpp"
+#include "os/fd.hpp"
 
 namespace spliced::conn {
 namespace {
@@ -27,8 +28,18 @@ uint64_t first_deadline(const Services& s, const Stream& st) {
   }
 }
 
+// A file that the ring has opened for it, and that it will not take any more: between the completion
+// and its turn a reset was read, or the connection ended.
+void close_opened(Stream& st) {
+  Request& r = st.request;
+  if (st.state != State::OpenFile || !r.async_done || r.file) return;
+  r.async_done = false;
+  if (r.async_result >= 0) os::close_fd(r.async_result);
+}
+
 void release(Services& s, Stream& st) {
   Request& r = st.request;
+  close_opened(st);
   release_exchange(s, r);
   r.file.reset();
   r.witness.reset();
@@ -188,6 +199,7 @@ void EndMux::operator()(Mux* mux) const {
 }
 
 void enter(Services& s, Stream& st, State next) {
+  if (next == State::Join) close_opened(st);
   st.state = next;
   st.deadline_ms = first_deadline(s, st);
   st.marked_ms = s.now_ms;
