@@ -240,9 +240,11 @@ async function startEngine(
   ends.push(() => failover.close());
   ends.push(clients.serve(engine), siteServing.start());
   const reporter = new ConnectionReporter({ engine, log, asksClients: () => clients.isAsking });
-  ends.push(() => reporter.close());
   const incidents = new IncidentReporter(engine, log);
-  ends.push(() => incidents.close());
+  ends.push(
+    () => reporter.close(),
+    () => incidents.close(),
+  );
   const listeners = engine.listeners();
   plan.store(listeners);
   return { engine, failover, events, clients, siteServing, reporter, incidents, listeners };
