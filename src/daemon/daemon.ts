@@ -10,7 +10,7 @@ import { formatListenAddress } from '../config/address.js';
 import type { Configuration, LoadedConfiguration } from '../config/configuration.js';
 import { engineCount } from '../engine/count.js';
 import { Failover } from '../engine/failover.js';
-import { aborted, EngineEvents, figures, statsOf, stopEngine } from '../engine/lifecycle.js';
+import { aborted, EngineEvents, figures } from '../engine/lifecycle.js';
 import {
   type CertificatePair,
   type ClientCertificates,
@@ -44,9 +44,9 @@ import { Health, isHealthWatched } from '../supervision/health.js';
 import { takeNotifySocket } from '../supervision/notify.js';
 import { answerOurselves } from '../supervision/self-request.js';
 import { takeInheritedSockets } from '../supervision/socket-activation.js';
-import { extendStopWhileItProgresses } from '../supervision/stop-extension.js';
 import { createSupervisor, type Supervisor } from '../supervision/systemd.js';
 import { takeWatchdogPeriod } from '../supervision/watchdog.js';
+import { stopGracefully } from './graceful-stop.js';
 import { runDirectoryOf } from './run-directory.js';
 import { RunRecord } from './run-record.js';
 import { describeService, showTroubles } from './service-status.js';
@@ -138,51 +138,6 @@ function createEngine(parts: EngineParts): Engine {
     const option = plan.isActivated && code === 'ELISTEN' ? '' : (refusedOptions[code] ?? '');
     throw new StartError(`${option}${reasonOf(error)}`);
   }
-}
-
-interface StopParts {
-  stopTimeoutMs: number;
-  stopNow: AbortSignal;
-  log: Log;
-  reporter: ConnectionReporter;
-  incidents: IncidentReporter;
-  plan: ListenerPlan;
-}
-
-const hangs =
-  'a thread waits in the kernel for the cipher, which does not complete; ' +
-  'no process can end before its threads do';
-
-/** The end that loses nothing. True when every response that was begun was also delivered. */
-async function stopGracefully(
-  engine: Engine,
-  events: EngineEvents,
-  supervisor: Supervisor,
-  { stopTimeoutMs, stopNow, log, reporter, incidents, plan }: StopParts,
-): Promise<{ isClean: boolean; figures: Record<string, unknown> }> {
-  log.info({ event: 'stopping', timeoutMs: stopTimeoutMs });
-  supervisor.stopping('Finishing active responses');
-  const endExtension = extendStopWhileItProgresses({
-    figures: () => statsOf(engine),
-    extendTimeout: supervisor.extendTimeout,
-    stopTimeoutMs,
-  });
-  const outcome = await stopEngine(engine, events, stopTimeoutMs, stopNow);
-  endExtension();
-  // The last line is the one with the figures; and a closed engine says nothing any more.
-  reporter.close();
-  incidents.close();
-  const counts = figures(engine);
-  // A process that cannot end keeps its sockets: they must not listen for nobody. Those of a socket
-  // unit are not ours.
-  const isJoined = engine.close(undefined, !plan.isActivated);
-  if (!isJoined) plan.forget();
-  const { type: _, ...result } = outcome ?? { type: undefined };
-  const all = { ...result, ...counts };
-  const reason = isJoined ? 'the engine did not stop in time' : hangs;
-  if (outcome !== undefined && isJoined) log.info({ event: 'stopped', ...all });
-  else log.error({ event: 'stopped', reason, ...all });
-  return { isClean: isJoined && outcome?.aborted === 0, figures: all };
 }
 
 /** What the service manager gave us, and how it is told. */
