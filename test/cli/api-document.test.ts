@@ -27,7 +27,7 @@ t.test('every command succeeds', async (t) => {
     await new Promise((resolve) => setTimeout(resolve, 20));
   }
   const commands = commandsOf(stateDir);
-  t.equal(commands.match(/^(printf .*\| )?api /gm)?.length, 16, 'none was overlooked');
+  t.equal(commands.match(/^(printf .*\| )?api /gm)?.length, 17, 'none was overlooked');
   const shell = spawn('bash', ['-eo', 'pipefail'], { stdio: ['pipe', 'pipe', 'pipe'] });
   let stdout = '';
   let stderr = '';
