@@ -73,11 +73,11 @@ t.test('each tidy rule finds what it is for', async (t) => {
   const machine = ['', 'home', 'ann', 'x'].join('/');
   const registry = ['https:/', `registry.${'example'}.org`, 'x'].join('/');
   const cases: [string, string, RegExp][] = [
-    ['src/a.ts', 'export {};\n', /SPDX/],
-    ['src/a.ts', licence + 'x;\n'.repeat(400), /at most 400/],
-    ['src/a.ts', `${licence}process.exit(1);\n`, /may end the process/],
-    ['src/a.ts', `${licence}rmSync(path);\n`, /tells no errno/],
-    ['src/a.ts', `${licence}console.log(1);\n`, /logs through log\.ts/],
+    ['src/base/a.ts', 'export {};\n', /SPDX/],
+    ['src/base/a.ts', licence + 'x;\n'.repeat(400), /at most 400/],
+    ['src/base/a.ts', `${licence}process.exit(1);\n`, /may end the process/],
+    ['src/base/a.ts', `${licence}rmSync(path);\n`, /tells no errno/],
+    ['src/base/a.ts', `${licence}console.log(1);\n`, /logs through log\.ts/],
     [
       'src/engine/a.ts',
       `${licence}import x from '../config/y.js';\n`,

@@ -36,7 +36,7 @@ async function run(t: Test, isOurs: boolean): Promise<string[]> {
   const directory = t.testdir({ log: '' });
   const outfile = join(directory, 'log.mjs');
   const contents = `
-    import { createLog } from '../src/log.js';
+    import { createLog } from './src/log/log.js';
     const log = createLog('debug');
     for (const level of ['debug', 'info', 'warn', 'error', 'fatal']) log[level]({ event: 'reloaded' });
     const child = log.child({ part: 'x' });

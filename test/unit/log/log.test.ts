@@ -10,7 +10,7 @@ t.test('lines, levels and redaction', async (t) => {
   const directory = t.testdir();
   const outfile = join(directory, 'log.mjs');
   const contents = `
-    import { createLog } from '../src/log.js';
+    import { createLog } from './src/log/log.js';
     const log = createLog('info');
     log.debug({ event: 'hidden' });
     log.info({ event: 'one', privateKey: 'k1', pair: { privateKey: 'k2' }, list: [{ privateKey: 'k3' }] });
