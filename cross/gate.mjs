@@ -90,7 +90,7 @@ function* stripRule({ file }) {
 function* versionRule({ file }) {
   const names = new Set(all(readelf(file, '--version-info'), / Name: (\S+) /g));
   for (const name of names) {
-    const [, family, version] = /^([A-Z]+)_([\d.]+)$/.exec(name) ?? [];
+    const [, family, version] = /^([A-Z]+(?:_[A-Z]+)*)_([\d.]+)$/.exec(name) ?? [];
     const floor = symbolFloor[family];
     if (floor === undefined) yield `needs ${name}, of which no floor is known`;
     else if (isNewer(version, floor)) yield `needs ${name}, newer than ${family}_${floor}`;

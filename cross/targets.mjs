@@ -12,7 +12,13 @@ import x64 from './x64.mjs';
  * supported: Yocto scarthgap has 2.39, Debian 12 2.36, Ubuntu 22.04 2.35. The others: GCC 12, which is
  * Debian 12's and Ubuntu 22.04's libstdc++; scarthgap has GCC 13's.
  */
-export const symbolFloor = { GLIBC: '2.34', GLIBCXX: '3.4.30', CXXABI: '1.3.13', GCC: '12.0.0' };
+export const symbolFloor = {
+  GLIBC: '2.34',
+  GLIBCXX: '3.4.30',
+  CXXABI: '1.3.13',
+  CXXABI_ARM: '1.3.3', // the one that there is: __aeabi_atexit
+  GCC: '12.0.0',
+};
 
 export const targets = [x64, arm64, armv7];
 
