@@ -12,14 +12,16 @@ const directories: Record<string, string> = {
   nonarch_libdir: '/usr/lib',
   sysconfdir: '/etc',
   systemd_system_unitdir: '/usr/lib/systemd/system',
+  datadir: '/usr/share',
   docdir: '/usr/share/doc',
+  mandir: '/usr/share/man',
   PTEST_PATH: '/usr/lib/spliced/ptest',
 };
 
 // What the classes give a package that the recipe does not describe: FILES of -doc in bitbake.conf,
 // of -ptest in ptest.bbclass.
 const byClasses: Record<string, string> = {
-  'spliced-doc': `${directories.docdir}`,
+  'spliced-doc': `${directories.docdir} ${directories.mandir}`,
   'spliced-ptest': `${directories.PTEST_PATH}`,
 };
 
