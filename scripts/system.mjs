@@ -91,6 +91,7 @@ export const testPackages = [
   tool('nginx-light', 'nginx', 'a second implementation of HTTP, to compare with'),
   tool('lighttpd', 'lighttpd', 'judges the configuration of lighttpd in docs/MIGRATION.md'),
   tool('slowhttptest', 'slowhttptest', 'attacks by slow heads, bodies and reading'),
+  tool('nghttp2-client', 'h2load', 'clients of HTTP/2 that share no code with the server'),
   tool('mandoc', 'mandoc', 'judges the manual pages'),
   tool('zstd', 'zstd', 'packs siblings where Node has no zstd, and unpacks them in a test'),
   tool('openssl', 'openssl', 's_client for what curl does not do, certificates for the tests'),

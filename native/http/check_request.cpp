@@ -23,13 +23,6 @@ bool concerns_the_body(std::string_view name) {
          equals_ignoring_case(name, "accept-encoding");
 }
 
-void line(Writer& writer, std::string_view name, std::string_view value) {
-  writer.text(name);
-  writer.text(": ");
-  writer.text(value);
-  writer.text("\r\n");
-}
-
 }  // namespace
 
 size_t format_check_request(std::string_view head, const RequestHead& request,
@@ -40,11 +33,11 @@ size_t format_check_request(std::string_view head, const RequestHead& request,
   writer.text("GET ");
   writer.text(path);
   writer.text(" HTTP/1.1\r\n");
-  line(writer, "Host", forwarding.host);
+  writer.line("Host", forwarding.host);
   Fields fields(head);
   std::string_view name, value;
   while (fields.next(name, value))
-    if (passes_on(head, name) && !concerns_the_body(name)) line(writer, name, value);
+    if (passes_on(head, name) && !concerns_the_body(name)) writer.line(name, value);
   const std::string_view target = origin_form(request.target);
   for (const std::string_view of : {"X-Forwarded-Uri", "X-Original-URI"}) {
     writer.text(of);
@@ -52,8 +45,8 @@ size_t format_check_request(std::string_view head, const RequestHead& request,
     writer.text(target);
     writer.text("\r\n");
   }
-  line(writer, "X-Forwarded-Method", request.method_token);
-  line(writer, "X-Original-Method", request.method_token);
+  writer.line("X-Forwarded-Method", request.method_token);
+  writer.line("X-Original-Method", request.method_token);
   write_forwarding(forwarding, writer);
   writer.text("\r\n");
   return writer.size();

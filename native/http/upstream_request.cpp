@@ -38,13 +38,6 @@ bool is_rewritten(std::string_view name) {
          equals_ignoring_case(name, "expect");
 }
 
-void line(Writer& writer, std::string_view name, std::string_view value) {
-  writer.text(name);
-  writer.text(": ");
-  writer.text(value);
-  writer.text("\r\n");
-}
-
 bool is_reserved_name(const Forwarding& forwarding, std::string_view name) {
   if (forwarding.reserved == nullptr) return false;
   for (const std::string& reserved : *forwarding.reserved)
@@ -56,13 +49,13 @@ void write_client_fields(std::string_view head, const Forwarding& forwarding, Wr
   Fields fields(head);
   std::string_view name, value;
   while (fields.next(name, value))
-    if (passes_on(head, name) && !is_reserved_name(forwarding, name)) line(writer, name, value);
+    if (passes_on(head, name) && !is_reserved_name(forwarding, name)) writer.line(name, value);
 }
 
 // RFC 9112 6.3: by what was parsed, and so that no request has two readings. RFC 9110 8.6: a method
 // that means something with a body says that there is none.
 void write_framing(const RequestHead& request, Writer& writer) {
-  if (request.chunked) return line(writer, "Transfer-Encoding", "chunked");
+  if (request.chunked) return writer.line("Transfer-Encoding", "chunked");
   const bool expected = request.method == Method::Post || request.method == Method::Put ||
                         request.method == Method::Patch;
   if (!request.has_body && !expected) return;
@@ -94,14 +87,14 @@ bool passes_on(std::string_view head, std::string_view name) {
 }
 
 void write_forwarding(const Forwarding& forwarding, Writer& writer) {
-  line(writer, "X-Forwarded-For", forwarding.client_address);
-  line(writer, "X-Forwarded-Proto", "https");
-  if (!forwarding.host.empty()) line(writer, "X-Forwarded-Host", forwarding.host);
+  writer.line("X-Forwarded-For", forwarding.client_address);
+  writer.line("X-Forwarded-Proto", "https");
+  if (!forwarding.host.empty()) writer.line("X-Forwarded-Host", forwarding.host);
   write_forwarded(forwarding, writer);
-  line(writer, "X-Request-Id", forwarding.request_id);
+  writer.line("X-Request-Id", forwarding.request_id);
   if (forwarding.certificate_fingerprint.data() == nullptr) return;
-  line(writer, "X-Client-Certificate-Subject", forwarding.certificate_subject);
-  line(writer, "X-Client-Certificate-Fingerprint", forwarding.certificate_fingerprint);
+  writer.line("X-Client-Certificate-Subject", forwarding.certificate_subject);
+  writer.line("X-Client-Certificate-Fingerprint", forwarding.certificate_fingerprint);
 }
 
 std::string_view origin_form(std::string_view target) {
@@ -150,10 +143,10 @@ size_t format_upstream_request(std::string_view head, const RequestHead& request
   if (target.front() == '?') writer.text("/");
   writer.text(target);
   writer.text(" HTTP/1.1\r\n");
-  line(writer, "Host", forwarding.host);
+  writer.line("Host", forwarding.host);
   write_client_fields(head, forwarding, writer);
   write_framing(request, writer);
-  if (request.expect_continue && request.has_body) line(writer, "Expect", "100-continue");
+  if (request.expect_continue && request.has_body) writer.line("Expect", "100-continue");
   writer.text(forwarding.added);
   write_forwarding(forwarding, writer);
   if (request.upgrades_to_websocket) writer.text("Connection: Upgrade\r\nUpgrade: websocket\r\n");

@@ -34,16 +34,21 @@ class Writer {
     text({digits, static_cast<size_t>(end - digits)});
   }
 
-  // "name: value" and its end of line. A value that is empty is a field that is not written; one
+  // "name: value" and its end of line, of what a parser has let through.
+  void line(std::string_view name, std::string_view value) {
+    text(name);
+    text(": ");
+    text(value);
+    text("\r\n");
+  }
+
+  // The same of what nobody has judged. A value that is empty is a field that is not written; one
   // that is too long, or has a control character, is a failure: nobody may add a field through one.
   void field(std::string_view name, std::string_view value, size_t value_bytes_max) {
     if (value.empty()) return;
     ok_ = ok_ && value.size() <= value_bytes_max;
     for (const char c : value) ok_ = ok_ && !is_control(c);
-    text(name);
-    text(": ");
-    text(value);
-    text("\r\n");
+    line(name, value);
   }
 
  private:

@@ -9,6 +9,7 @@ import type {
   SystemDocument,
   Update,
 } from '../../ui/documents.js';
+import { http2, signatures } from '../status-parts.js';
 
 const dayMs = 24 * 3_600_000;
 
@@ -112,33 +113,9 @@ export function statusOf(second: number): Status {
       controlRecords: 12,
       recordLimitCloses: 0,
       floods: { records_without_data: 0, answers_unread: 0, renegotiation: 0 },
-      signatures: {
-        made: 3,
-        failed: 0,
-        turnedAway: 0,
-        overdue: 0,
-        takenOver: 0,
-        waiting: 1,
-        threads: 2,
-        hanging: 0,
-        failing: [],
-      },
+      signatures,
     },
-    http2: {
-      offered: true,
-      reason: '',
-      connections: 2,
-      streams: {
-        open: 1,
-        ever: 5,
-        refused: 0,
-        malformed: 0,
-        resetByUs: 0,
-        resetByPeer: 1,
-        stalled: 0,
-      },
-      floods: { frames: 0, resets: 0, headers: 0, answers: 0 },
-    },
+    http2,
     clientCertificates: { verified: 0, missing: 0, refused: {} },
     upstreams: {
       open: 4,

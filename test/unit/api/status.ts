@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // A status as the engine gives it, with every part, for tests of what is made from it.
 
+import { http2, signatures } from '../../status-parts.js';
+
 export const statusJson = JSON.stringify({
   version: '0.1.0',
   uptimeMs: 2010,
@@ -53,33 +55,9 @@ export const statusJson = JSON.stringify({
     controlRecords: 3,
     recordLimitCloses: 0,
     floods: { records_without_data: 4 },
-    signatures: {
-      made: 3,
-      failed: 0,
-      turnedAway: 0,
-      overdue: 0,
-      takenOver: 0,
-      waiting: 1,
-      threads: 2,
-      hanging: 0,
-      failing: [],
-    },
+    signatures,
   },
-  http2: {
-    offered: true,
-    reason: '',
-    connections: 2,
-    streams: {
-      open: 1,
-      ever: 5,
-      refused: 0,
-      malformed: 0,
-      resetByUs: 0,
-      resetByPeer: 1,
-      stalled: 0,
-    },
-    floods: { frames: 0, resets: 0, headers: 0, answers: 0 },
-  },
+  http2,
   clientCertificates: { verified: 1, missing: 2, refused: { expired: 1 } },
   upstreams: {
     open: 5,
