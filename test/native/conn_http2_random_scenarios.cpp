@@ -13,8 +13,8 @@
 #include <vector>
 
 #include "doctest/doctest.h"
+#include "fakes/moods.hpp"
 #include "fakes/proxied.hpp"
-#include "fakes/random.hpp"
 
 using namespace spliced;
 using namespace spliced::fakes;
@@ -200,11 +200,7 @@ class Chaos {
   }
 
   void application_does() {
-    auto& backend = kernel().backend;
-    if (kFiles || backend.sockets.empty()) return;
-    const size_t last = std::min<size_t>(backend.sockets.size(), 5);
-    Socket& socket = kernel().at(backend.sockets[backend.sockets.size() - 1 - random_.below(last)]);
-    if (socket.closed()) return;
+    if (kFiles) return;
     const std::string ok = "HTTP/1.1 200 OK\r\n";
     const std::string speech[] = {
         ok + "Content-Length: 5\r\n\r\nhello",
@@ -217,20 +213,7 @@ class Chaos {
         "nonsense\r\n",
         "\r\n0\r\n\r\n",
         std::string(1 + random_.below(50'000), 'd')};
-    switch (random_.below(8)) {
-      case 0:
-        if (random_.one_in(3)) socket.peer_resets();
-        break;
-      case 1:
-        if (random_.one_in(3)) socket.peer_half_closes();
-        break;
-      case 2:
-      case 3:
-        socket.peer_takes(1 + random_.below(100'000));
-        break;
-      default:
-        socket.peer_sends(speech[random_.below(std::size(speech))]);
-    }
+    let_application_move(random_, [&] { return speech[random_.below(std::size(speech))]; });
   }
 
   // What the disk does, well or not.
@@ -246,13 +229,8 @@ class Chaos {
     if (!clients_.empty()) client_does(clients_[random_.below(clients_.size())]);
     application_does();
     if (random_.one_in(60)) world_.site.truncate("cut", random_.below(120'000));
-    if (random_.one_in(2) && world_.ring->queued() > 1)
-      world_.ring->promote_in_queue(random_.below(world_.ring->queued()));
-    if (random_.one_in(3)) world_.ring->release_cancels();
     if (random_.one_in(2)) finish_one();
-    if (random_.one_in(30)) world_.advance(random_.below(2000));
-    world_.services->now_ms += random_.below(20);
-    world_.turn();
+    let_turn_pass(random_, world_);
   }
 
   Random random_;

@@ -8,8 +8,8 @@
 #include <vector>
 
 #include "doctest/doctest.h"
+#include "fakes/moods.hpp"
 #include "fakes/proxied.hpp"
-#include "fakes/random.hpp"
 
 using namespace spliced;
 using namespace spliced::fakes;
@@ -132,37 +132,14 @@ class Chaos {
       backend.connects = ways[random_.below(4)];
     }
     backend.out_of_descriptors = random_.one_in(30);
-    if (backend.sockets.empty()) return;
-    const size_t last = std::min<size_t>(backend.sockets.size(), 5);
-    Socket& socket = kernel().at(backend.sockets[backend.sockets.size() - 1 - random_.below(last)]);
-    if (socket.closed()) return;
-    switch (random_.below(8)) {
-      case 0:
-        if (random_.one_in(3)) socket.peer_resets();
-        break;
-      case 1:
-        if (random_.one_in(3)) socket.peer_half_closes();
-        break;
-      case 2:
-      case 3:
-      case 4:
-        socket.peer_takes(1 + random_.below(100'000));
-        break;
-      default:
-        socket.peer_sends(speech());
-    }
+    let_application_move(random_, [this] { return speech(); });
   }
 
   void step() {
     if (random_.one_in(12)) connect_client();
     if (!peers_.empty()) client_does(peers_[random_.below(peers_.size())]);
     application_does();
-    if (random_.one_in(2) && world_.ring->queued() > 1)
-      world_.ring->promote_in_queue(random_.below(world_.ring->queued()));
-    if (random_.one_in(3)) world_.ring->release_cancels();
-    if (random_.one_in(30)) world_.advance(random_.below(2000));
-    world_.services->now_ms += random_.below(20);
-    world_.turn();
+    let_turn_pass(random_, world_);
   }
 
   Random random_;
