@@ -25,6 +25,9 @@ export interface Clock {
   after(ms: number, call: () => void): () => void;
 }
 
+/** Two timers of W/4 may add up to a little less than W/2: libuv counts in whole milliseconds. */
+const timerSlackMs = 5;
+
 export const systemClock: Clock = {
   nowMs: () => performance.now(),
   after: (ms, call) => {
@@ -175,7 +178,7 @@ export class Watchdog {
 
   #findMissing(nowMs: number): Missing[] {
     const { periodMs } = this.#parts;
-    const half = periodMs / 2;
+    const half = periodMs / 2 - timerSlackMs;
     const missing: Missing[] = [];
     if (this.#lagMs > half) missing.push('event_loop');
     const hangs = ({ askedAtMs = nowMs }: Beat): boolean => nowMs - askedAtMs >= half;

@@ -83,6 +83,7 @@ from http.server import BaseHTTPRequestHandler
 from urllib.parse import unquote
 class Handler(BaseHTTPRequestHandler):
     protocol_version = 'HTTP/1.1'
+    wbufsize = 65536  # Head and body in one write: a body that is still to come ends the connection.
     def address_string(self): return 'client'
     def log_message(self, *_): pass
     def answer(self, status, fields, body):

@@ -129,7 +129,8 @@ const checks: Record<string, (test: Test, result: Result) => void> = {
   watchdog: (test, { stopped, engine, eventLoop, timeouts, missing }) => {
     for (const one of [stopped, engine, eventLoop]) test.same(one, { status: 200, isNew: true });
     test.equal(timeouts, 3, 'each time by the watchdog');
-    test.same(missing, ['engine'], 'only then could the service still say what it lacked');
+    // By then the canary, which the engine answers, may be too old as well.
+    test.ok(missing?.includes('engine'), `said before it was killed: ${missing}`);
   },
   credentials: (test, { installed, served }) => test.equal(served, installed),
   'read-only root': (test, { isReadOnly, answer, writable, state, isOnData }) => {

@@ -53,7 +53,8 @@ t.test('systemd and the watchdog', { skip: unable ?? false }, async (t) => {
   }
   t.equal(report.systemd, 3, 'by the watchdog each time');
   const withheld = report.log.filter(({ event }) => event === 'watchdog_withheld');
-  t.match(withheld, [{ priority: 3, missing: ['engine'] }], 'only the engine could still be told');
+  t.match(withheld, [{ priority: 3 }], 'only the engine could still be told');
+  t.ok(withheld[0]?.missing?.includes('engine'), `${withheld[0]?.missing}`);
   t.ok(report.log.length > 10);
   for (const { priority, level } of report.log) t.equal(priority, priorities[level], level);
   t.match(report.stop, { result: 'success', hadPid: true });

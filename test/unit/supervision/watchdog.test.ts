@@ -101,6 +101,26 @@ t.test('an engine that does not turn', async (t) => {
   t.equal(resumed.length, 1);
 });
 
+t.test('timers that fire a fraction of a millisecond early', async (t) => {
+  const engine = new TestEngine();
+  const time = new TestClock();
+  const beganMs = time.nowMs();
+  const withheldAtMs: number[] = [];
+  const watchdog = new Watchdog({
+    periodMs,
+    engines: [engine],
+    clock: { nowMs: () => time.nowMs(), after: (ms, call) => time.after(ms - 0.4, call) },
+    notify: () => {},
+    onWithheld: () => withheldAtMs.push(time.nowMs()),
+    onResumed: () => {},
+  });
+  engine.isHung = true;
+  watchdog.start();
+  await time.advance(periodMs);
+  const looks = withheldAtMs.map((ms) => Math.round((ms - beganMs) / (periodMs / 4)));
+  t.same(looks, [3], 'two looks after it was asked');
+});
+
 t.test('an engine whose turns take long, but less than the bound', async (t) => {
   const engine = new TestEngine();
   engine.isHung = true;
