@@ -225,6 +225,19 @@ export function findCycle(graph) {
   return undefined;
 }
 
+const documentOfCode = /^ARCHITECTURE\.md$|^(native|src|ui)\/(.*\/)?README\.md$/;
+const namedSource = /`([\w./-]+\.(?:cpp|hpp|c|ts|mjs))(?::[^`]*)?`/g;
+
+/** What the documents of the code call a file, by its path or the end of it, is one of `files`. */
+export function* missingFiles(path, text, files) {
+  if (!documentOfCode.test(path)) return;
+  for (const { 1: name, index } of text.matchAll(namedSource)) {
+    if (files.some((file) => file === name || file.endsWith(`/${name}`))) continue;
+    const line = text.slice(0, index).split('\n').length;
+    yield { line, message: `names ${name}: there is no such file` };
+  }
+}
+
 const rules = [
   licenceRule,
   lengthRule,
@@ -252,13 +265,15 @@ export function findingsIn(path, text) {
 function checkProject() {
   let count = 0;
   const graph = new Map();
-  for (const path of projectFiles()) {
-    if (!existsSync(join(projectDir, path))) continue; // Deleted, not yet committed.
+  // Not what is deleted, and not yet committed.
+  const files = projectFiles().filter((path) => existsSync(join(projectDir, path)));
+  for (const path of files) {
     const content = readFileSync(join(projectDir, path));
     if (content.includes(0)) continue; // Binary.
     const text = content.toString('utf8');
     if (/^src\/.*\.ts$/.test(path)) graph.set(path, importsOf(path, text));
-    for (const { line, message } of findingsIn(path, text)) {
+    const findings = [...findingsIn(path, text), ...missingFiles(path, text, files)];
+    for (const { line, message } of findings) {
       console.log(`${path}:${line}: ${message}`);
       count += 1;
     }

@@ -6,7 +6,7 @@ import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import t from 'tap';
 import { countTap, runTapFiles } from '../../scripts/tap.mjs';
-import { findCycle, findingsIn, importsOf } from '../../scripts/tidy.mjs';
+import { findCycle, findingsIn, importsOf, missingFiles } from '../../scripts/tidy.mjs';
 
 const tap = (...lines: string[]): string => `TAP version 14\n${lines.join('\n')}\n`;
 
@@ -123,6 +123,16 @@ t.test('each tidy rule finds what it is for', async (t) => {
     ['docs/a.md', 'https://nodejs.org/api/tls.html /usr/include /etc/spliced\n'],
   ];
   for (const [path, text] of allowed) t.same(findingsIn(path, text), [], path);
+});
+
+t.test('what the documents of the code call a file is one', async (t) => {
+  const files = ['native/conn/drain.cpp', 'src/cli.ts'];
+  const found = (path: string, text: string) => [...missingFiles(path, text, files)];
+  t.same(found('ARCHITECTURE.md', '`conn/drain.cpp: settle`, `src/cli.ts`, `cli.ts`'), []);
+  t.same(found('docs/A.md', '`none.ts`'), [], 'the rest speaks of more than our files');
+  t.match(found('src/x/README.md', 'one\n`cli.ts` `conn/none.cpp`'), [
+    { line: 2, message: /conn\/none\.cpp/ },
+  ]);
 });
 
 t.test('files that import each other are found', async (t) => {
