@@ -74,7 +74,9 @@ t.test('the commands find it in /run/spliced', unmountable, async (t) => {
     'cp -a "$state" /var/lib/spliced && mount --bind /var/lib/spliced /var/lib/spliced && ' +
     'mount -o remount,bind,ro /var/lib/spliced && state=/var/lib/spliced';
   const server = await startMounted(directory, commands, { RUNTIME_DIRECTORY: '/run/spliced' });
-  const enter = ['-t', String(server.child.pid), '-m', process.execPath, resolve('dist/cli.js')];
+  // With its root, too: the namespace's own is not ours where we run in a chroot.
+  const into = ['-t', String(server.child.pid), '-m', '-r'];
+  const enter = [...into, process.execPath, resolve('dist/cli.js')];
   const ask = () => spawnSync('nsenter', [...enter, 'status'], { cwd: '/', encoding: 'utf8' });
   let told = ask();
   for (let i = 0; i < 50 && told.status !== 0; i += 1) told = ask();
