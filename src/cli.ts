@@ -118,6 +118,13 @@ async function main([name, ...args]: string[]): Promise<number> {
 // `npm start` and the service set it beforehand, and this covers what is started from here.
 process.env.UV_USE_IO_URING = '0';
 
+// A shell may stand in a directory that an update has removed: no command needs it.
+try {
+  process.cwd();
+} catch {
+  process.chdir('/');
+}
+
 // Whatever a command shows: names of files and bundles, subjects of certificates, words of an
 // installer. Those that steer the terminal themselves make each text visible on their own.
 const ownTerminal = ['serve', 'doctor', 'pack'];

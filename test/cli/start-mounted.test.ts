@@ -76,8 +76,8 @@ t.test('the commands find it in /run/spliced', unmountable, async (t) => {
   const server = await startMounted(directory, commands, { RUNTIME_DIRECTORY: '/run/spliced' });
   // With its root, too: the namespace's own is not ours where we run in a chroot.
   const into = ['-t', String(server.child.pid), '-m', '-r'];
-  const enter = [...into, process.execPath, resolve('dist/cli.js')];
-  const ask = () => spawnSync('nsenter', [...enter, 'status'], { cwd: '/', encoding: 'utf8' });
+  const there = ['sh', '-c', 'cd / && exec "$@"', '-', process.execPath, resolve('dist/cli.js')];
+  const ask = () => spawnSync('nsenter', [...into, ...there, 'status'], { encoding: 'utf8' });
   let told = ask();
   for (let i = 0; i < 50 && told.status !== 0; i += 1) told = ask();
   t.match(told, { status: 0, stderr: /about the installed service/ });

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 // What is refused before anything is served: one line on standard error, exit code 2.
 
-import { chmodSync, readFileSync, writeFileSync } from 'node:fs';
+import { spawnSync } from 'node:child_process';
+import { chmodSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
-import { join } from 'node:path';
+import { join, resolve } from 'node:path';
 import t, { type Test } from 'tap';
 import { issueCertificate } from '../../src/certificates/issue.js';
 import { type Ended, runCli } from './server.js';
@@ -118,6 +119,21 @@ t.test('wrong usage', async (t) => {
   );
   const absent = /^spliced: \/nonexistent\/x\.toml: the file cannot be read: ENOENT/;
   refused(t, await runCli(['serve', '--config', '/nonexistent/x.toml']), absent, 'no file');
+});
+
+t.test('in a directory that has been removed', async (t) => {
+  const directory = join(t.testdir({ gone: {} }), 'gone');
+  const script = 'cd "$1" && rmdir "$1" && shift && exec "$@"';
+  for (const args of [['status'], ['config', 'check'], ['certificate', 'show']]) {
+    const { stdout, stderr } = spawnSync(
+      'sh',
+      ['-c', script, '-', directory, process.execPath, resolve('dist/cli.js'), ...args],
+      { encoding: 'utf8' },
+    );
+    t.notMatch(stdout + stderr, /unexpected|uv_cwd/, args.join(' '));
+    t.not(stdout + stderr, '');
+    mkdirSync(directory);
+  }
 });
 
 t.test('a file with several errors: a line for each', async (t) => {
