@@ -17,7 +17,7 @@ _spliced() {
     status) words='--json --state-dir --config --help --version' ;;
     log) words='--follow --lines --state-dir --config --help --version' ;;
     config) words='check show --json --config --root --listen --state-dir --certificate --private-key --tls-offload --help' ;;
-    certificate) words='ca show check renew request install --json --key --config --root --listen --state-dir --certificate --private-key --tls-offload --help' ;;
+    certificate) words='ca show check renew request key install --json --key --generate --type --config --root --listen --state-dir --certificate --private-key --tls-offload --help' ;;
     update) words='status install restart wait-good mark-good --json --hold-s --within-s --index --state-dir --config --help --version' ;;
     device) words='restart power-off --state-dir --config --help --version' ;;
     token) words='--revoke --state-dir --config --help --version' ;;

@@ -18,6 +18,10 @@ int match_key(const std::string& reference, const std::vector<std::string>& cert
   return tls::match_reference(reference, certificates, error);
 }
 
+int make_key(const std::string& reference, const std::string& kind, std::string& error) {
+  return tls::make_key(reference, kind, error);
+}
+
 std::string public_key_of(const std::string& reference, std::string& error) {
   return tls::public_key_of(reference, error);
 }

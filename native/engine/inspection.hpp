@@ -15,6 +15,9 @@ GroupReport inspect_groups(const std::vector<std::string>& wanted);
 int match_key(const std::string& reference, const std::vector<std::string>& certificates,
               std::string& error);
 
+// tls/token_key.hpp: likewise.
+int make_key(const std::string& reference, const std::string& kind, std::string& error);
+
 // tls/key_use.hpp: likewise.
 std::string public_key_of(const std::string& reference, std::string& error);
 std::string sign_with_key(const std::string& reference, const std::string& digest,

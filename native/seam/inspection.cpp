@@ -34,22 +34,28 @@ Napi::Value inspect_tls_groups(const Napi::CallbackInfo& info) {
   return out;
 }
 
-class KeyMatch : public Napi::AsyncWorker {
+// A number that a token decides, on another thread.
+class KeyQuestion : public Napi::AsyncWorker {
  public:
-  KeyMatch(Napi::Env env, std::string reference, std::vector<std::string> certificates)
+  using Ask = std::function<int(std::string& error)>;
+  KeyQuestion(Napi::Env env, Ask ask)
       : Napi::AsyncWorker(env, "spliced key"),
         promise_(Napi::Promise::Deferred::New(env)),
-        reference_(std::move(reference)),
-        certificates_(std::move(certificates)) {}
-  Napi::Promise promise() const { return promise_.Promise(); }
+        ask_(std::move(ask)) {}
+  // Frees itself when it is done.
+  Napi::Promise begin() {
+    const Napi::Promise promise = promise_.Promise();
+    Queue();
+    return promise;
+  }
 
  protected:
   void Execute() override {
     std::string error;
-    found_ = engine::match_key(reference_, certificates_, error);
+    answer_ = ask_(error);
     if (!error.empty()) SetError(error);
   }
-  void OnOK() override { promise_.Resolve(Napi::Number::New(Env(), found_)); }
+  void OnOK() override { promise_.Resolve(Napi::Number::New(Env(), answer_)); }
   void OnError(const Napi::Error& error) override {
     error.Value().Set("code", "EKEY");
     promise_.Reject(error.Value());
@@ -57,9 +63,8 @@ class KeyMatch : public Napi::AsyncWorker {
 
  private:
   Napi::Promise::Deferred promise_;
-  std::string reference_;
-  std::vector<std::string> certificates_;
-  int found_ = -1;
+  Ask ask_;
+  int answer_ = -1;
 };
 
 // Bytes that a token gives, on another thread.
@@ -126,10 +131,23 @@ Napi::Value match_key(const Napi::CallbackInfo& info) {
   Napi::Object from = Napi::Object::New(env);
   from.Set("reference", info[0]);
   from.Set("certificates", info[1]);
-  auto* worker = new KeyMatch(env, text(from, "reference"), texts(from, "certificates", kChainMax));
-  const Napi::Promise promise = worker->promise();
-  worker->Queue();  // frees itself when it is done
-  return promise;
+  const std::string reference = text(from, "reference");
+  const std::vector<std::string> certificates = texts(from, "certificates", kChainMax);
+  auto* question = new KeyQuestion(env, [reference, certificates](std::string& error) {
+    return engine::match_key(reference, certificates, error);
+  });
+  return question->begin();
+}
+
+Napi::Value make_key(const Napi::CallbackInfo& info) {
+  Napi::Object from = Napi::Object::New(info.Env());
+  from.Set("reference", info[0]);
+  from.Set("kind", info[1]);
+  const std::string reference = text(from, "reference"), kind = text(from, "kind");
+  auto* question = new KeyQuestion(info.Env(), [reference, kind](std::string& error) {
+    return engine::make_key(reference, kind, error);
+  });
+  return question->begin();
 }
 
 }  // namespace
@@ -137,6 +155,7 @@ Napi::Value match_key(const Napi::CallbackInfo& info) {
 void define_inspection(Napi::Env env, Napi::Object exports) {
   exports.Set("inspectTlsGroups", Napi::Function::New(env, inspect_tls_groups, "inspectTlsGroups"));
   exports.Set("matchKey", Napi::Function::New(env, match_key, "matchKey"));
+  exports.Set("makeKey", Napi::Function::New(env, make_key, "makeKey"));
   exports.Set("publicKeyOf", Napi::Function::New(env, public_key_of, "publicKeyOf"));
   exports.Set("signWithKey", Napi::Function::New(env, sign_with_key, "signWithKey"));
 }

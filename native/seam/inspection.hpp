@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// inspectTlsGroups() and matchKey(), as src/engine/native.ts types them.
+// inspectTlsGroups(), and what is asked of keys in tokens, as src/engine/native.ts types them.
 #pragma once
 #include <napi.h>
 

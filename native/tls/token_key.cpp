@@ -109,9 +109,13 @@ OSSL_LIB_CTX* context_of(const std::string& module, std::string& error) {
   return context;
 }
 
-KeyPtr ask_token(const TokenUri& uri, std::string& error) {
-  const std::string module =
-      uri.module_path.empty() ? find_file("/p11-kit-proxy.so") : uri.module_path;
+std::string module_of(const TokenUri& uri) {
+  return uri.module_path.empty() ? find_file("/p11-kit-proxy.so") : uri.module_path;
+}
+
+// `is_absent`: the token answered, and has no such key.
+KeyPtr ask_token(const TokenUri& uri, std::string& error, bool* is_absent = nullptr) {
+  const std::string module = module_of(uri);
   if (!is_plain_path(module) || ::access(module.c_str(), R_OK) != 0) {
     error = "the PKCS #11 module " + (module.empty() ? "p11-kit-proxy.so" : module) +
             " is not there: name it in the reference, as ?module-path=/usr/lib/…/module.so";
@@ -133,6 +137,7 @@ KeyPtr ask_token(const TokenUri& uri, std::string& error) {
     OSSL_STORE_INFO_free(info);
   }
   OSSL_STORE_close(store);
+  if (is_absent != nullptr) *is_absent = opened && !key && ERR_peek_last_error() == 0;
   const std::string reason = ERR_peek_last_error() != 0 ? " (" + openssl_reason() + ")" : "";
   if (!key)
     error = opened ? "the module " + module + " has no key for " + uri.shown + reason +
@@ -168,7 +173,67 @@ KeyPtr ask_again(const std::string& uri, std::string& error) {
   return key;
 }
 
+// The provider's own parameters (provider-pkcs11(7)) beside OpenSSL's.
+bool generate(OSSL_LIB_CTX* context, const TokenUri& uri, const std::string& kind) {
+  const bool is_rsa = kind.rfind("RSA-", 0) == 0;
+  EVP_PKEY_CTX* maker =
+      EVP_PKEY_CTX_new_from_name(context, is_rsa ? "RSA" : "EC", "provider=pkcs11");
+  size_t bits = is_rsa ? static_cast<size_t>(::strtoul(kind.c_str() + 4, nullptr, 10)) : 0;
+  std::string place = uri.for_provider, usage = "digitalSignature", group = kind;
+  const OSSL_PARAM parameters[] = {
+      OSSL_PARAM_construct_utf8_string("pkcs11_uri", place.data(), 0),
+      OSSL_PARAM_construct_utf8_string("pkcs11_key_usage", usage.data(), 0),
+      is_rsa ? OSSL_PARAM_construct_size_t("bits", &bits)
+             : OSSL_PARAM_construct_utf8_string("group", group.data(), 0),
+      OSSL_PARAM_construct_end()};
+  EVP_PKEY* made = nullptr;
+  const bool is_made = maker != nullptr && EVP_PKEY_keygen_init(maker) > 0 &&
+                       EVP_PKEY_CTX_set_params(maker, parameters) > 0 &&
+                       EVP_PKEY_keygen(maker, &made) > 0;
+  EVP_PKEY_free(made);
+  EVP_PKEY_CTX_free(maker);
+  return is_made;
+}
+
+bool names_place(const TokenUri& uri) {
+  return uri.shown.find("token=") != std::string::npos &&
+         uri.shown.find("object=") != std::string::npos;
+}
+
+bool is_kind(const std::string& text) {
+  for (const char* kind : {"P-256", "P-384", "RSA-2048", "RSA-3072", "RSA-4096"})
+    if (text == kind) return true;
+  return false;
+}
+
 }  // namespace
+
+int make_key(const std::string& uri, const std::string& kind, std::string& error) {
+  TokenUri parsed;
+  if (!parse_token_uri(uri, parsed, error)) return -1;
+  if (!is_kind(kind)) {
+    error = "a key is of the kind P-256, P-384, RSA-2048, RSA-3072 or RSA-4096";
+    return -1;
+  }
+  if (!names_place(parsed)) {
+    error = "say where the key is to be made: pkcs11:token=...;object=...";
+    return -1;
+  }
+  static std::mutex one_at_a_time;  // or two that ask at once would make two
+  std::lock_guard<std::mutex> lock(one_at_a_time);
+  bool is_absent = false;
+  if (ask_token(parsed, error, &is_absent)) return 0;
+  if (!is_absent) return -1;
+  OSSL_LIB_CTX* context = context_of(module_of(parsed), error);
+  if (context == nullptr) return -1;
+  error.clear();
+  ERR_clear_error();
+  if (generate(context, parsed, kind)) return 1;
+  error = "the token makes no key for " + parsed.shown + " (" + openssl_first_reason() +
+          "): look whether the token is there, and the PIN of pin-source is right";
+  ERR_clear_error();
+  return -1;
+}
 
 bool is_key_reference(const std::string& text) {
   return text.rfind("pkcs11:", 0) == 0;

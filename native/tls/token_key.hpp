@@ -24,6 +24,11 @@ bool is_key_reference(const std::string& text);
 // first time, however long that takes; later it is the key that was found then. Any thread.
 KeyPtr referenced_key(const std::string& uri, std::string& error);
 
+// Makes a key pair in the token, as the reference names it, unless it has such a key: sensitive, and
+// never to be taken out. `kind`: P-256, P-384, RSA-2048, RSA-3072 or RSA-4096. 1: it was made; 0: there
+// was one; -1, with `error`. It may take as long as the token likes.
+int make_key(const std::string& uri, const std::string& kind, std::string& error);
+
 // Asks the token again, and says which of the certificates (PEM) has this key: its index, or -1
 // when none has. -2, with `error`, when there is no such key. It may take as long as the token
 // likes.

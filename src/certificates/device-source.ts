@@ -6,6 +6,7 @@
 
 import { X509Certificate } from 'node:crypto';
 import { reasonOf } from '../base/start-error.js';
+import type { TokenKey } from '../tls/token-key.js';
 import { Budget } from './budget.js';
 import { hourMs } from './clock.js';
 import {
@@ -29,13 +30,21 @@ export class DeviceSource implements Source {
   readonly #stateDir: string;
   readonly #runtime: Runtime;
   readonly #names: () => DeviceNames;
+  readonly #tokenKey: TokenKey | undefined;
   readonly #budget: Budget;
   #served: Served | undefined;
   #missing = ''; // At the last look.
   #wished: string | undefined; // Until it has been granted.
 
-  constructor(stateDir: string, runtime: Runtime, names: () => DeviceNames = deviceNames) {
+  /** `tokenKey`: undefined: the key is a file. */
+  constructor(
+    stateDir: string,
+    runtime: Runtime,
+    names: () => DeviceNames = deviceNames,
+    tokenKey?: TokenKey,
+  ) {
     this.#stateDir = stateDir;
+    this.#tokenKey = tokenKey;
     this.wishDirectory = deviceDirOf(stateDir);
     this.#runtime = runtime;
     this.#names = names;
@@ -85,7 +94,8 @@ export class DeviceSource implements Source {
     const { clock, buildDateMs, housekeeping } = this.#runtime;
     const [stateDir, nowMs, names] = [this.#stateDir, clock.nowMs(), this.#names()];
     const wish = this.#wished === undefined ? {} : { force: this.#wished };
-    const common = { stateDir, nowMs, buildDateMs, names, housekeeping };
+    const tokenKey = this.#tokenKey;
+    const common = { stateDir, nowMs, buildDateMs, names, housekeeping, tokenKey };
     return ensureDeviceCertificate({ ...common, ...wish });
   }
 

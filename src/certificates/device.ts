@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The device's own certificate: made at the first boot, signed by the device's authority, renewed
 // at two thirds of its life and when the device has a name that it does not cover. Stored as one
-// generation (store.ts). Called by device-source.ts while the daemon runs, and by the command line.
+// generation (store.ts); a key in a token is not stored, and stays the same. Called by device-source.ts while the daemon runs, and by the command line.
 
 import { createPrivateKey, X509Certificate } from 'node:crypto';
 import { existsSync, lstatSync, realpathSync } from 'node:fs';
@@ -11,14 +11,17 @@ import { reasonOf, StartError } from '../base/start-error.js';
 import { isSystemError, makeDirectory } from '../files/durable.js';
 import { type Housekeeper, noHousekeeping } from '../files/housekeeping.js';
 import { readOrdinaryText } from '../files/ordinary-file.js';
+import { isKeyReference, type TokenKey } from '../tls/token-key.js';
 import { type AuthorityOptions, ensureAuthority, readAuthorityCertificate } from './authority.js';
 import { dayMs, isClockSet, referenceMs } from './clock.js';
 import { type DeviceNames, deviceNames } from './names.js';
+import { keyOfStored, type OpenKey, openOwnKey } from './own-key.js';
 import { GenerationStore } from './store.js';
 
 export interface DeviceCertificate {
   /** PEM: the certificate alone. A client that trusts the authority needs nothing else. */
   chain: string;
+  /** PEM, or the reference to the key. */
   privateKey: string;
   fingerprint: string;
   notAfterMs: number;
@@ -36,6 +39,8 @@ export interface DeviceOptions {
   /** Renew whatever the stored one is like, for this reason. */
   force?: string;
   housekeeping?: Housekeeper;
+  /** Where the key is; undefined: in a file, a new one for each certificate. */
+  tokenKey?: TokenKey | undefined;
 }
 
 const clockSkewMs = dayMs;
@@ -104,8 +109,11 @@ interface Pair {
   damage: string | undefined;
 }
 
-function toPair(chain: string, privateKey: string, damage?: string): Pair {
+/** Without a private key in PEM it is the one in the token. */
+function toPair(chain: string, pem: string, key?: OpenKey, damage?: string): Pair {
   const certificate = new X509Certificate(chain);
+  if (pem === '') return { chain, privateKey: keyOfStored(chain, key), certificate, damage };
+  const privateKey = pem;
   if (!certificate.checkPrivateKey(createPrivateKey(privateKey))) {
     throw new Error('the stored key does not match');
   }
@@ -139,7 +147,11 @@ async function removeFormerLayout(directory: string): Promise<void> {
 }
 
 /** What is stored; a pair of the former layout is taken over first. Throws when it cannot be used. */
-async function load(stateDir: string, housekeeping: Housekeeper): Promise<Pair | undefined> {
+async function load(
+  stateDir: string,
+  housekeeping: Housekeeper,
+  key: OpenKey | undefined,
+): Promise<Pair | undefined> {
   const directory = certificatesDirOf(stateDir);
   const store = deviceStore(stateDir);
   await housekeeping.keep("tidying the device certificate's store", () => store.clean());
@@ -147,7 +159,7 @@ async function load(stateDir: string, housekeeping: Housekeeper): Promise<Pair |
   if (stored !== undefined) {
     const removing = 'removing the certificate of version 0.1';
     await housekeeping.keep(removing, () => removeFormerLayout(directory));
-    return toPair(stored.document, stored.privateKey, stored.fallbackBecause);
+    return toPair(stored.document, stored.privateKey, key, stored.fallbackBecause);
   }
   const former = readFormerLayout(directory);
   if (former === undefined) return undefined;
@@ -181,15 +193,19 @@ async function issueAndStore(
   stateDir: string,
   names: DeviceNames,
   fromMs: { leaf: number; authority: number },
-  options: AuthorityOptions,
+  options: AuthorityOptions & { key: OpenKey | undefined },
 ): Promise<Pair> {
+  const { key } = options;
   const directory = certificatesDirOf(stateDir);
   const authority = await ensureAuthority(directory, names, fromMs.authority, options);
   const { issueCertificate } = await import('./issue.js');
-  const { certificate, privateKey } = await issueCertificate(names, fromMs.leaf, authority);
+  const made = await issueCertificate(names, fromMs.leaf, authority, key?.publicKey);
+  const { certificate, privateKey } = made;
   await deviceStore(stateDir).write({ privateKey, document: certificate, notes: {} });
-  return toPair(certificate, privateKey);
+  return toPair(certificate, privateKey, key);
 }
+
+const toTokenReason = 'its key is to be in the token';
 
 interface Judged {
   pair: Pair | undefined;
@@ -200,11 +216,15 @@ interface Judged {
 }
 
 /** What is stored, and whether it is to be replaced. */
-async function judge(options: DeviceOptions, names: DeviceNames): Promise<Judged> {
+async function judge(
+  options: DeviceOptions,
+  names: DeviceNames,
+  key: OpenKey | undefined,
+): Promise<Judged> {
   const { stateDir, force, nowMs = Date.now(), buildDateMs = SPLICED_BUILD_DATE_MS } = options;
   let pair: Pair | undefined;
   try {
-    pair = await load(stateDir, options.housekeeping ?? noHousekeeping);
+    pair = await load(stateDir, options.housekeeping ?? noHousekeeping, key);
   } catch (error) {
     return { pair, reason: `the stored one cannot be used: ${reasonOf(error)}` };
   }
@@ -213,6 +233,7 @@ async function judge(options: DeviceOptions, names: DeviceNames): Promise<Judged
   const reason =
     force ??
     (damage === undefined ? undefined : `the stored one is damaged: ${damage}`) ??
+    (key === undefined || isKeyReference(pair.privateKey) ? undefined : toTokenReason) ??
     authorityReason(certificatesDirOf(stateDir), certificate) ??
     dateReason(certificate, nowMs, buildDateMs);
   if (reason !== undefined) return { pair, reason };
@@ -231,9 +252,16 @@ export async function ensureDeviceCertificate(options: DeviceOptions): Promise<D
   const { nowMs = Date.now(), buildDateMs = SPLICED_BUILD_DATE_MS } = options;
   const names = options.names ?? deviceNames();
   await prepareDirectory(stateDir);
-  let { pair, reason, last } = await judge(options, names);
-  let notRenewed: string | undefined;
-  if (reason !== undefined) {
+  const answer = await openOwnKey(options.tokenKey);
+  const fault = 'fault' in answer ? answer.fault : undefined;
+  const key = 'key' in answer ? answer.key : undefined;
+  let { pair, reason, last } = await judge(options, names, key);
+  let notRenewed = fault;
+  if (fault !== undefined) {
+    // One whose key was a file before is as good as it gets then.
+    if (pair === undefined) throw new StartError(`tls.private_key: ${fault}`);
+    reason = undefined;
+  } else if (reason !== undefined) {
     const fromMs = {
       leaf: referenceMs(nowMs, buildDateMs),
       authority: buildDateMs, // Before any true date.
@@ -241,7 +269,8 @@ export async function ensureDeviceCertificate(options: DeviceOptions): Promise<D
     const replacesUnread = pair === undefined || force !== undefined;
     try {
       const wanted = namesToIssue(names, last);
-      pair = await issueAndStore(stateDir, wanted, fromMs, { housekeeping, replacesUnread });
+      const how = { housekeeping, replacesUnread, key };
+      pair = await issueAndStore(stateDir, wanted, fromMs, how);
     } catch (error) {
       const words = `cannot store a certificate: ${reasonOf(error)}`;
       if (pair === undefined) throw new StartError(`--state-dir: ${words} (${reason})`);

@@ -7,12 +7,14 @@
 import { X509Certificate } from 'node:crypto';
 import { join } from 'node:path';
 import { reasonOf } from '../base/start-error.js';
+import { isKeyReference, matchTokenKey, shownKey, type TokenKey } from '../tls/token-key.js';
 import { checkCertificate } from './check.js';
 import { isClockSet, minuteMs } from './clock.js';
 import { certificatesDirOf, dateReason } from './device.js';
 import type { Enroller, EnrolmentRequest } from './enroller.js';
 import { createEnroller, type EnrolmentOptions } from './enrolment-options.js';
 import { type DeviceNames, deviceNames, namesFrom } from './names.js';
+import { type KeyAnswer, keyOfStored, type OpenKey, openOwnKey } from './own-key.js';
 import { Retry } from './retry.js';
 import type { Occasion, Runtime, Served, Source } from './source.js';
 import { GenerationStore } from './store.js';
@@ -33,7 +35,8 @@ export class EnrolmentSource implements Source {
   readonly wishDirectory: string;
   readonly #issued: GenerationStore;
   readonly #pending: GenerationStore;
-  readonly #names: () => DeviceNames;
+  /** Where the key is; undefined: in a file, a new one for each request. */
+  readonly #tokenKey: TokenKey | undefined;
   readonly #closing = new AbortController();
   #retry: Retry | undefined;
   #enroller: Enroller | undefined;
@@ -42,18 +45,15 @@ export class EnrolmentSource implements Source {
   #isForced = false;
   #attempt: Promise<void> | undefined;
 
-  /** `enroller`: instead of the one that the options describe. */
   constructor(
     stateDir: string,
     options: EnrolmentOptions,
     runtime: Runtime,
-    enroller?: Enroller,
-    names: () => DeviceNames = deviceNames,
+    { tokenKey }: { tokenKey?: TokenKey | undefined } = {},
   ) {
     this.#options = options;
     this.#runtime = runtime;
-    this.#enroller = enroller;
-    this.#names = names;
+    this.#tokenKey = tokenKey;
     this.wishDirectory = enrolmentDirOf(stateDir);
     this.#issued = new GenerationStore(join(this.wishDirectory, 'issued'));
     this.#pending = new GenerationStore(join(this.wishDirectory, 'pending'), 'request.pem');
@@ -66,9 +66,9 @@ export class EnrolmentSource implements Source {
       await this.#issued.clean();
       await this.#pending.clean();
     });
+    const key = await openOwnKey(this.#tokenKey);
     try {
-      const stored = this.#issued.read();
-      if (stored !== undefined) this.#take(stored.document, stored.privateKey, stored.notes.names);
+      this.#takeStored(key);
     } catch (error) {
       this.#fail(`the stored certificate cannot be used: ${reasonOf(error)}`);
     }
@@ -118,13 +118,27 @@ export class EnrolmentSource implements Source {
 
   #wantedNames(): DeviceNames {
     const { names } = this.#options;
-    return names.length === 0 ? this.#names() : namesFrom(names);
+    return names.length === 0 ? deviceNames() : namesFrom(names);
+  }
+
+  /** What was issued before, if it is of this key. Throws why it cannot be served. */
+  #takeStored(answer: KeyAnswer): boolean {
+    const stored = this.#issued.read();
+    if (stored === undefined) return false;
+    const { document: chain, privateKey: pem, notes } = stored;
+    if (pem === '' && 'fault' in answer) throw new Error(answer.fault);
+    const key = 'key' in answer ? answer.key : undefined;
+    this.#take(chain, pem === '' ? keyOfStored(chain, key) : pem, notes.names);
+    return true;
   }
 
   #reasonToEnrol(): string | undefined {
     const { clock, buildDateMs } = this.#runtime;
     if (this.#served === undefined) return 'there was none';
     if (this.#isForced) return 'an operator asked for it';
+    if (this.#tokenKey !== undefined && !isKeyReference(this.#served.privateKey)) {
+      return 'its key is to be in the token';
+    }
     if (this.#options.names.length > 0 && this.#servedNames !== keyOf(this.#wantedNames())) {
       return 'other names are configured';
     }
@@ -135,8 +149,12 @@ export class EnrolmentSource implements Source {
     const timeout = AbortSignal.timeout(attemptTimeoutMs);
     const signal = AbortSignal.any([this.#closing.signal, timeout]);
     try {
+      const answer = await openOwnKey(this.#tokenKey);
+      if ('fault' in answer) throw new Error(answer.fault);
+      // A token that was not there at the start may be now, with the key of what is stored.
+      if (this.#takeUnserved(answer)) return;
       const names = this.#wantedNames();
-      const { privateKey, request } = await this.#ensureRequest(names);
+      const { privateKey, request } = await this.#ensureRequest(names, answer.key);
       const current = this.#renewable(names);
       const nowMs = this.#runtime.clock.nowMs();
       const enroller = await this.#ensureEnroller();
@@ -157,6 +175,17 @@ export class EnrolmentSource implements Source {
     }
   }
 
+  #takeUnserved(answer: KeyAnswer): boolean {
+    if (this.#tokenKey === undefined || this.#served !== undefined) return false;
+    try {
+      if (!this.#takeStored(answer)) return false;
+    } catch {
+      return false; // It is of another key: a new one.
+    }
+    this.#runtime.changed('enrolment: the token answers again');
+    return true;
+  }
+
   /** The attempt, given up when the signal says so even if the protocol's library does not listen. */
   #ask(enroller: Enroller, request: EnrolmentRequest, signal: AbortSignal) {
     const aborted = new Promise<never>((_, reject) => {
@@ -174,7 +203,12 @@ export class EnrolmentSource implements Source {
     const { clock, buildDateMs } = this.#runtime;
     const wantedNames = [...names.dns, ...names.ip];
     const dates = { nowMs: clock.nowMs(), buildDateMs };
-    const checked = await checkCertificate({ chain: issued, privateKey, wantedNames, ...dates });
+    const isReference = isKeyReference(privateKey);
+    const matchKey = isReference
+      ? (certificates: string[]) => matchTokenKey(privateKey, certificates, true)
+      : undefined;
+    const input = { chain: issued, privateKey, matchKey, wantedNames, ...dates };
+    const checked = await checkCertificate(input);
     const wrong = checked.findings.filter(({ kind }) => kind !== 'warning');
     if (checked.pair === undefined || wrong.length > 0) {
       throw new Error(
@@ -182,7 +216,8 @@ export class EnrolmentSource implements Source {
       );
     }
     const { chain } = checked.pair;
-    const issuedPair = { privateKey, document: chain, notes: { names: keyOf(names) } };
+    const pem = isReference ? '' : privateKey;
+    const issuedPair = { privateKey: pem, document: chain, notes: { names: keyOf(names) } };
     await this.#runtime.housekeeping.keep('storing the certificate that was issued', async () => {
       await this.#issued.write(issuedPair);
       await this.#pending.remove();
@@ -191,19 +226,27 @@ export class EnrolmentSource implements Source {
     this.#isForced = false;
   }
 
-  /** The request that waits, if it is for these names, else a new one, stored before it is sent. */
-  async #ensureRequest(names: DeviceNames): Promise<{ privateKey: string; request: string }> {
+  /** The request that waits, if it is for these names and this key, else a new one, stored before it is sent. */
+  async #ensureRequest(
+    names: DeviceNames,
+    key: OpenKey | undefined,
+  ): Promise<{ privateKey: string; request: string }> {
+    const place = key === undefined ? {} : { key: shownKey(key.reference) };
+    const notes: Record<string, string> = { names: keyOf(names), ...place };
+    const ofKey = (pem: string): string => key?.reference ?? pem;
     try {
       const waiting = this.#pending.read();
-      if (waiting !== undefined && waiting.notes.names === keyOf(names)) {
-        return { privateKey: waiting.privateKey, request: waiting.document };
+      const isSame = (name: string): boolean => waiting?.notes[name] === notes[name];
+      if (waiting !== undefined && isSame('names') && isSame('key')) {
+        return { privateKey: ofKey(waiting.privateKey), request: waiting.document };
       }
     } catch {} // Damaged: a new one.
     const { createRequest } = await import('./request.js');
-    const made = await createRequest(names, { isForClients: this.#options.protocol === 'est' });
+    const isForClients = this.#options.protocol === 'est';
+    const made = await createRequest(names, { isForClients, remoteKey: key });
     const { privateKey, request: document } = made;
-    await this.#pending.write({ privateKey, document, notes: { names: keyOf(names) } });
-    return made;
+    await this.#pending.write({ privateKey, document, notes });
+    return { privateKey: ofKey(privateKey), request: document };
   }
 
   /** The present pair, if the authority may renew it: same names (RFC 7030 4.2.2), not ended. */

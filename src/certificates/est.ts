@@ -4,6 +4,7 @@
 // certificate that it got. Called by enrolment.ts, which owns keys, retries and storage.
 
 import type { X509Certificate } from 'node:crypto';
+import { isKeyReference } from '../tls/token-key.js';
 import { dayMs, secondMs } from './clock.js';
 import type { Enroller, EnrolmentOutcome, EnrolmentRequest } from './enroller.js';
 import { type Answer, exchange } from './exchange.js';
@@ -77,7 +78,8 @@ export class EstClient implements Enroller {
   /** Renews with the present certificate (4.2.2); enrols anew when there is none or it is refused. */
   async #submit(request: EnrolmentRequest, signal: AbortSignal): Promise<Answer> {
     const { current } = request;
-    if (current !== undefined) {
+    // Node's TLS cannot show a certificate whose key is in a token.
+    if (current !== undefined && !isKeyReference(current.privateKey)) {
       const answer = await this.#post('simplereenroll', request, current, signal);
       const isRefused = answer.status === 401 || answer.status === 403;
       if (!isRefused || !this.#canEnrol()) return answer;

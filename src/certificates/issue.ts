@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Makes the device's own authority and the certificates that it signs (RFC 5280), each with a fresh
-// ECDSA P-256 key. Loads a big library: authority.ts and device.ts import it only when something
+// ECDSA P-256 key, or for a key that is elsewhere. Loads a big library: authority.ts and device.ts import it only when something
 // must be made, never on a start that finds everything in place.
 
 import 'reflect-metadata';
@@ -10,14 +10,15 @@ import { GeneralName, GeneralSubtree, GeneralSubtrees, NameConstraints } from '@
 import * as x509 from '@peculiar/x509';
 import { dayMs } from './clock.js';
 import type { DeviceNames } from './names.js';
+import { ecdsaP256 as algorithm, importPublicKey } from './remote-key.js';
 
 export interface Issued {
   /** PEM. */
   certificate: string;
+  /** PEM; empty when it is elsewhere. */
   privateKey: string;
 }
 
-const algorithm = { name: 'ECDSA', namedCurve: 'P-256', hash: 'SHA-256' };
 const serialBytes = 16;
 // Clients refuse certificates of servers that are valid for more than 398 days.
 const validityMs = 365 * dayMs;
@@ -36,8 +37,9 @@ function randomSerial(): string {
 const generateKeys = (): Promise<webcrypto.CryptoKeyPair> =>
   webcrypto.subtle.generateKey(algorithm, true, ['sign', 'verify']);
 
-function issued(certificate: x509.X509Certificate, key: webcrypto.CryptoKey): Issued {
-  const privateKey = KeyObject.from(key).export({ type: 'pkcs8', format: 'pem' });
+function issued(certificate: x509.X509Certificate, key?: webcrypto.CryptoKey): Issued {
+  const privateKey =
+    key === undefined ? '' : KeyObject.from(key).export({ type: 'pkcs8', format: 'pem' });
   return { certificate: `${certificate.toString('pem')}\n`, privateKey: String(privateKey) };
 }
 
@@ -85,13 +87,20 @@ async function readAuthority(authority: Issued) {
   return { certificate, key };
 }
 
-/** A server certificate for one year from `notBeforeMs`, signed by `authority`, else by itself. */
+type Keys = Pick<webcrypto.CryptoKeyPair, 'publicKey'> & Partial<webcrypto.CryptoKeyPair>;
+
+/**
+ * A server certificate for one year from `notBeforeMs`, signed by `authority`, else by itself. For a new
+ * key, or for `publicKey` (SubjectPublicKeyInfo, DER), which needs an authority.
+ */
 export async function issueCertificate(
   names: DeviceNames,
   notBeforeMs: number,
   authority?: Issued,
+  publicKey?: Uint8Array,
 ): Promise<Issued> {
-  const keys = await generateKeys();
+  const keys: Keys =
+    publicKey === undefined ? await generateKeys() : await importPublicKey(publicKey);
   const issuer = authority === undefined ? undefined : await readAuthority(authority);
   const subject = [{ CN: [names.commonName] }];
   const alternativeNames = [
@@ -106,9 +115,11 @@ export async function issueCertificate(
     await x509.SubjectKeyIdentifierExtension.create(keys.publicKey, false, webcrypto),
   ];
   if (issuer !== undefined) {
-    const { publicKey } = issuer.certificate;
-    extensions.push(await x509.AuthorityKeyIdentifierExtension.create(publicKey, false, webcrypto));
+    const { publicKey: above } = issuer.certificate;
+    extensions.push(await x509.AuthorityKeyIdentifierExtension.create(above, false, webcrypto));
   }
+  const signingKey = issuer?.key ?? keys.privateKey;
+  if (signingKey === undefined) throw new Error('a key that is elsewhere needs an authority');
   const certificate = await x509.X509CertificateGenerator.create(
     {
       serialNumber: randomSerial(),
@@ -118,7 +129,7 @@ export async function issueCertificate(
       notAfter: new Date(notBeforeMs + validityMs),
       signingAlgorithm: algorithm,
       publicKey: keys.publicKey,
-      signingKey: issuer?.key ?? keys.privateKey,
+      signingKey,
       extensions,
     },
     webcrypto,

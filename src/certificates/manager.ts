@@ -8,6 +8,7 @@ import { isDeepStrictEqual } from 'node:util';
 import { reasonOf, StartError } from '../base/start-error.js';
 import { isSystemError } from '../files/durable.js';
 import { type Housekeeper, noHousekeeping } from '../files/housekeeping.js';
+import type { TokenKey } from '../tls/token-key.js';
 import { type Clock, ClockWatch, isClockSet, minuteMs, secondMs, systemClock } from './clock.js';
 import { DeviceSource } from './device-source.js';
 import type { EnrolmentOptions } from './enrolment.js';
@@ -33,6 +34,8 @@ export interface CertificateOptions {
   /** The first is the default; clients choose the others by name (SNI). */
   installed: InstalledOptions[];
   enrolment?: EnrolmentOptions | undefined;
+  /** The key of what the device gets by itself; undefined: keys are files. */
+  tokenKey?: TokenKey | undefined;
 }
 
 export interface ManagerHooks {
@@ -227,8 +230,9 @@ export class CertificateManager {
 
   /** Starts the sources that the options name; those that run already, unchanged, are taken over. */
   async #load(options: CertificateOptions, running?: SourceSet): Promise<SourceSet> {
-    const { stateDir, installed, enrolment } = options;
+    const { stateDir, installed, enrolment, tokenKey } = options;
     const isKept = running?.options.stateDir === stateDir;
+    const isSameKey = isDeepStrictEqual(tokenKey, running?.options.tokenKey);
     const find = (name: string): Source | undefined =>
       isKept ? running.sources.find((source) => source.name === name) : undefined;
     const files = installed.map((pair) => new InstalledSource(pair, this.#runtime));
@@ -237,14 +241,15 @@ export class CertificateManager {
     const isSameEnrolment = isDeepStrictEqual(enrolment, running?.options.enrolment);
     if (enrolment !== undefined) {
       const { EnrolmentSource } = await import('./enrolment.js');
-      const kept = isSameEnrolment ? find('enrolment') : undefined;
-      sources.push(kept ?? new EnrolmentSource(stateDir, enrolment, this.#runtime));
+      const kept = isSameEnrolment && isSameKey ? find('enrolment') : undefined;
+      sources.push(kept ?? new EnrolmentSource(stateDir, enrolment, this.#runtime, { tokenKey }));
     }
     // Its own certificate is what a device serves until an enrolment has brought one, and for the
     // names that only it covers. An operator who installs certificates wants those alone.
     if (installed.length === 0) {
-      const device = () => new DeviceSource(stateDir, this.#runtime, this.#hooks.names);
-      sources.push(find('device') ?? device());
+      const { names } = this.#hooks;
+      const device = () => new DeviceSource(stateDir, this.#runtime, names, tokenKey);
+      sources.push((isSameKey ? find('device') : undefined) ?? device());
     }
     const fresh = sources.filter((source) => !running?.sources.includes(source));
     const outcomes = await Promise.allSettled(fresh.map((source) => source.start()));

@@ -7,14 +7,15 @@ import 'reflect-metadata';
 import { createPrivateKey, createPublicKey, KeyObject, webcrypto } from 'node:crypto';
 import * as x509 from '@peculiar/x509';
 import type { DeviceNames } from './names.js';
+import { ecdsaP256 as algorithm, borrow, type RemoteKey } from './remote-key.js';
+
+export type { RemoteKey } from './remote-key.js';
 
 export interface CertificateRequest {
   /** PEM texts; of a remote key there is none. */
   privateKey: string;
   request: string;
 }
-
-const algorithm = { name: 'ECDSA', namedCurve: 'P-256', hash: 'SHA-256' };
 
 async function importKeys(pem: string): Promise<webcrypto.CryptoKeyPair> {
   const { subtle } = webcrypto;
@@ -25,66 +26,6 @@ async function importKeys(pem: string): Promise<webcrypto.CryptoKeyPair> {
     privateKey: await subtle.importKey('pkcs8', pkcs8, algorithm, true, ['sign']),
     publicKey: await subtle.importKey('spki', spki, algorithm, true, ['verify']),
   };
-}
-
-/** A private key that is not here: whoever has it signs. */
-export interface RemoteKey {
-  /** SubjectPublicKeyInfo (DER): ECDSA P-256 or P-384, or RSA. */
-  publicKey: Uint8Array;
-  /** ECDSA as DER (RFC 3279 2.2.3), or RSASSA-PKCS1-v1_5. */
-  sign(digest: string, data: Uint8Array): Promise<Uint8Array>;
-}
-
-const remoteAlgorithms: Record<string, { name: string; namedCurve?: string; hash: string }> = {
-  prime256v1: algorithm,
-  secp384r1: { name: 'ECDSA', namedCurve: 'P-384', hash: 'SHA-384' },
-  rsa: { name: 'RSASSA-PKCS1-v1_5', hash: 'SHA-256' },
-};
-
-/**
- * ECDSA's two numbers, each of `bytes` bytes, as WebCrypto has them, from their DER (RFC 3279 2.2.3), whose
- * lengths are of one byte each for these curves.
- */
-function plainSignature(der: Uint8Array, bytes: number): Uint8Array {
-  const text = Buffer.from(der);
-  const endOfFirst = 4 + (text[3] ?? 0);
-  const padded = (digits: Buffer): Buffer =>
-    Buffer.concat([Buffer.alloc(bytes), digits]).subarray(-bytes);
-  return Buffer.concat([
-    padded(text.subarray(4, endOfFirst)),
-    padded(text.subarray(endOfFirst + 2)),
-  ]);
-}
-
-/** What the library takes for keys, and a WebCrypto whose signatures are the remote key's. */
-async function borrow(remote: RemoteKey) {
-  const key = createPublicKey({ key: Buffer.from(remote.publicKey), type: 'spki', format: 'der' });
-  const kind = key.asymmetricKeyDetails?.namedCurve ?? key.asymmetricKeyType ?? '';
-  const signingAlgorithm = remoteAlgorithms[kind];
-  if (signingAlgorithm === undefined) {
-    throw new Error(`a key of the kind ${kind} signs no request here: EC P-256, P-384 or RSA do`);
-  }
-  const { subtle } = webcrypto;
-  const spki = new Uint8Array(remote.publicKey);
-  const publicKey = await subtle.importKey('spki', spki, signingAlgorithm, true, ['verify']);
-  const sign = async (_: unknown, __: unknown, data: ArrayBuffer): Promise<ArrayBuffer> => {
-    const digest = signingAlgorithm.hash.replace('-', '');
-    const signature = await remote.sign(digest, new Uint8Array(data));
-    if (signingAlgorithm.name !== 'ECDSA') return new Uint8Array(signature).buffer;
-    const bytes = signingAlgorithm.namedCurve === 'P-384' ? 48 : 32;
-    return new Uint8Array(plainSignature(signature, bytes)).buffer;
-  };
-  const borrowed = new Proxy(subtle, {
-    get: (target, name) => {
-      if (name === 'sign') return sign;
-      const value = Reflect.get(target, name);
-      return typeof value === 'function' ? value.bind(target) : value;
-    },
-  });
-  // Of the private key the library reads the algorithm alone.
-  const keys = { publicKey, privateKey: publicKey } as webcrypto.CryptoKeyPair;
-  const crypto = Object.create(webcrypto, { subtle: { value: borrowed } }) as typeof webcrypto;
-  return { keys, crypto, signingAlgorithm };
 }
 
 export interface RequestOptions {

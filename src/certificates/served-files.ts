@@ -4,6 +4,7 @@
 
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
+import type { TokenKey } from '../tls/token-key.js';
 import { certificatesDirOf, deviceDirOf } from './device.js';
 import { type InstalledOptions, pathOf } from './installed.js';
 
@@ -11,6 +12,7 @@ export interface ServedFiles {
   /** As the status calls it: installed, uploaded, enrolment, device. */
   source: string;
   certificate: string;
+  /** A path, or a reference. */
   privateKey: string;
 }
 
@@ -19,6 +21,8 @@ export interface ServedBy {
   installed: readonly InstalledOptions[];
   /** Undefined: there is none. */
   enrolment: unknown;
+  /** The key of what is stored without one. */
+  tokenKey?: TokenKey | undefined;
 }
 
 /** Directories of generations (store.ts) by their source, in the order in which they are served. */
@@ -45,10 +49,10 @@ export function servedFiles(by: ServedBy): ServedFiles[] {
     certificate: pathOf(certificate),
     privateKey: pathOf(privateKey),
   }));
-  const stored = servedStores(by).map(([source, directory]) => ({
-    source,
-    certificate: join(directory, 'current/chain.pem'),
-    privateKey: join(directory, 'current/key.pem'),
-  }));
+  const stored = servedStores(by).map(([source, directory]) => {
+    const file = join(directory, 'current/key.pem');
+    const privateKey = existsSync(file) ? file : (by.tokenKey?.reference ?? file);
+    return { source, certificate: join(directory, 'current/chain.pem'), privateKey };
+  });
   return [...installed, ...stored];
 }

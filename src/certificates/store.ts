@@ -14,7 +14,7 @@ import { fsyncDirectory, makeDirectory } from '../files/durable.js';
 import { readOrdinaryText } from '../files/ordinary-file.js';
 
 export interface Stored {
-  /** PEM; never logged. */
+  /** PEM; never logged. Empty: the key is in a token, and no file is made for it. */
   privateKey: string;
   /** PEM: certificates or a certificate request. */
   document: string;
@@ -120,13 +120,15 @@ export class GenerationStore {
     const generation = join(generations, String(number));
     const meta = {
       sha256: {
-        [keyName]: sha256(stored.privateKey),
+        ...(stored.privateKey === '' ? {} : { [keyName]: sha256(stored.privateKey) }),
         [this.#documentName]: sha256(stored.document),
       },
       notes: stored.notes,
     };
     try {
-      await writeSecret(join(generation, keyName), stored.privateKey);
+      if (stored.privateKey !== '') {
+        await writeSecret(join(generation, keyName), stored.privateKey);
+      }
       await writeSecret(join(generation, this.#documentName), stored.document);
       await writeSecret(join(generation, metaName), `${JSON.stringify(meta)}\n`);
       await fsyncDirectory(generation);
@@ -237,7 +239,7 @@ export class GenerationStore {
       return content;
     };
     return {
-      privateKey: checked(keyName),
+      privateKey: meta.sha256[keyName] === undefined ? '' : checked(keyName),
       document: checked(this.#documentName),
       notes: meta.notes ?? {},
     };

@@ -7,6 +7,7 @@ import { resolve } from 'node:path';
 import { reasonOf, StartError } from '../base/start-error.js';
 import type { InstalledOptions } from '../certificates/installed.js';
 import { type CommandOptions, placeRefusal } from '../config/configuration.js';
+import { isKeyReference } from '../tls/token-key.js';
 import {
   certificateCa,
   certificateCheck,
@@ -16,6 +17,7 @@ import {
   certificateShow,
 } from './certificate.js';
 import { certificateInstall } from './certificate-install.js';
+import { certificateKey } from './certificate-key.js';
 import { chooseService } from './service-choice.js';
 import { ServiceDirectory } from './service-directory.js';
 import { findServing } from './serving.js';
@@ -28,6 +30,7 @@ const help = (): string => `Usage: spliced certificate ca [OPTIONS]
        spliced certificate check [CHAIN [KEY]] [OPTIONS]
        spliced certificate renew [OPTIONS]
        spliced certificate request --private-key FILE|URI NAME...
+       spliced certificate key [--generate [--type TYPE]] URI
        spliced certificate install CHAIN [KEY] [OPTIONS]
 
 ca       prints the certificate of the device's own authority: who trusts it once sees no warning
@@ -38,11 +41,15 @@ check    looks at what is installed, by files or by "install", or at CHAIN and K
 renew    asks the running service for a new certificate of its own, and of the enrolment.
 request  prints a request (PKCS#10) for the names and addresses, and makes the key if FILE is absent.
          With a PKCS #11 URI (--key pkcs11:...) the token signs, and the key stays there.
+key      prints the public key (PEM) of a key in a token, which a PKCS #11 URI names. With --generate
+         it is made there, not to be taken out, and must not be there before.
 install  gives the running service a chain and its key (PEM files), which it checks, stores and serves.
          Without KEY: the answer to a request that the service has made (docs/API.md).
 
   --json                   show: as JSON
   --key FILE|URI           request: another word for --private-key
+  --generate               key: makes the key
+  --type TYPE              key: P-256 (default), P-384, RSA-2048, RSA-3072 or RSA-4096
 ${configurationHelp()}
   --help                   this text
 
@@ -70,7 +77,9 @@ async function inStateDir(
 
 /** `check CHAIN [KEY]`, or --certificate and --private-key; a key may be in the file of the chain. */
 function givenFiles(options: CommandOptions, files: string[]): InstalledOptions | undefined {
-  const named = [options.certificate, options['private-key']].filter((one) => one !== undefined);
+  const { certificate, 'private-key': privateKey } = options;
+  const isOwnKey = certificate === undefined && isKeyReference(String(privateKey));
+  const named = isOwnKey ? [] : [certificate, privateKey].filter((one) => one !== undefined);
   const [chain, key = chain, more] = files.length > 0 ? files : named.map(String);
   if (chain === undefined || key === undefined) return undefined;
   if (more !== undefined || (files.length > 0 && named.length > 0)) {
@@ -79,7 +88,7 @@ function givenFiles(options: CommandOptions, files: string[]): InstalledOptions 
   if (files.length === 0 && named.length === 1) {
     throw new StartError('--certificate and --private-key belong together');
   }
-  return { certificate: resolve(chain), privateKey: resolve(key) };
+  return { certificate: resolve(chain), privateKey: isKeyReference(key) ? key : resolve(key) };
 }
 
 async function checkGiven(files: InstalledOptions): Promise<number> {
@@ -107,7 +116,7 @@ const actions: Record<string, Action> = {
     const files = givenFiles(options, words);
     if (files !== undefined) return checkGiven(files);
     const loaded = chooseService(options).load();
-    const { installed, stateDir, enrolment } = loaded.configuration;
+    const { installed, stateDir, enrolment, tokenKey } = loaded.configuration;
     const codes: number[] = [];
     for (const pair of installed) {
       try {
@@ -118,7 +127,7 @@ const actions: Record<string, Action> = {
       }
     }
     await inStateDir(stateDir, async (place) => {
-      const code = await certificateCheckStored({ ...place, enrolment }, process);
+      const code = await certificateCheckStored({ ...place, enrolment, tokenKey }, process);
       if (code !== undefined) codes.push(code);
       return 0;
     });
@@ -139,6 +148,11 @@ const actions: Record<string, Action> = {
     const { directory } = findServing(options);
     return certificateInstall({ directory, chainFile, keyFile }, process);
   },
+  key: async (options, [reference, more]) => {
+    if (more !== undefined) throw new StartError(`one key at a time: unexpected "${more}"`);
+    const isMade = options.generate === true;
+    return certificateKey({ reference, isMade, type: options.type as string }, process);
+  },
   request: async (options, names) => {
     const privateKeyFile = options.key ?? options['private-key'];
     if (typeof privateKeyFile !== 'string' || privateKeyFile === '') {
@@ -150,13 +164,15 @@ const actions: Record<string, Action> = {
   },
 };
 
-const takesWords = ['check', 'request', 'install'];
+const takesWords = ['check', 'request', 'install', 'key'];
 
 export async function run(args: string[]): Promise<number> {
   const options = {
     ...configurationOptions(),
     json: { type: 'boolean' as const },
     key: { type: 'string' as const },
+    generate: { type: 'boolean' as const },
+    type: { type: 'string' as const },
   };
   const usage = { options, help, positionalsMax: namesMax + 1 };
   const line = readCommandLine('certificate', args, usage);
@@ -169,6 +185,10 @@ export async function run(args: string[]): Promise<number> {
   }
   if (line.values.key !== undefined && name !== 'request') {
     throw new StartError('--key belongs to request; elsewhere it is --private-key');
+  }
+  for (const option of ['generate', 'type']) {
+    if (line.values[option] === undefined || name === 'key') continue;
+    throw new StartError(`--${option} belongs to key`);
   }
   if (line.values.json && name !== 'show') throw new StartError('--json belongs to show');
   if (names[0] !== undefined && !takesWords.includes(name)) {

@@ -18,7 +18,13 @@ import type { RemoteKey } from '../certificates/request.js';
 import { servedStores, storesOf } from '../certificates/served-files.js';
 import { GenerationStore } from '../certificates/store.js';
 import { leaveWish } from '../certificates/wish.js';
-import { isKeyReference, shownKey, tokenSigner } from '../tls/token-key.js';
+import {
+  isKeyReference,
+  matchTokenKey,
+  shownKey,
+  type TokenKey,
+  tokenSigner,
+} from '../tls/token-key.js';
 
 export interface Streams {
   stdout: { write(text: string): unknown };
@@ -201,9 +207,15 @@ export async function certificateCheck(
   return tell(files.certificate, findings, streams);
 }
 
+export interface StoredCommand extends StateDirCommand {
+  enrolment: unknown;
+  /** Of what is stored without a key. */
+  tokenKey?: TokenKey | undefined;
+}
+
 /** The same for what was uploaded or enrolled. Undefined: nothing was. */
 export async function certificateCheckStored(
-  { stateDir, enter = () => {}, enrolment }: StateDirCommand & { enrolment: unknown },
+  { stateDir, enter = () => {}, enrolment, tokenKey }: StoredCommand,
   streams: Streams,
 ): Promise<number | undefined> {
   enter();
@@ -214,7 +226,11 @@ export async function certificateCheckStored(
     if (stored === undefined) continue;
     const { document: chain, privateKey } = stored;
     const dates = { nowMs: Date.now(), buildDateMs: SPLICED_BUILD_DATE_MS };
-    const { findings } = await checkCertificate({ chain, privateKey, ...dates });
+    const reference = privateKey === '' ? (tokenKey?.reference ?? '') : '';
+    const matchKey = isKeyReference(reference)
+      ? (certificates: string[]) => matchTokenKey(reference, certificates, true)
+      : undefined;
+    const { findings } = await checkCertificate({ chain, privateKey, matchKey, ...dates });
     codes.push(tell(`the ${source} certificate`, findings, streams));
   }
   return codes.length === 0 ? undefined : Math.max(...codes);

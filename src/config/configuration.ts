@@ -7,7 +7,7 @@
 import './formats.js';
 import { resolve } from 'node:path';
 import { StartError } from '../base/start-error.js';
-import { isKeyReference } from '../tls/token-key.js';
+import { isKeyReference, type KeyKind, type TokenKey } from '../tls/token-key.js';
 import {
   findConflict,
   formatListenAddress,
@@ -15,7 +15,7 @@ import {
   parseListenAddress,
   withoutCovered,
 } from './address.js';
-import { type EnrolmentSettings, enrolmentOf, judgeEnrolment } from './enrolment.js';
+import { type EnrolmentSettings, enrolmentOf, type Given, judgeEnrolment } from './enrolment.js';
 import { type Effective, judge } from './judge.js';
 import {
   type CommandOptions,
@@ -55,6 +55,8 @@ export interface Configuration {
   /** The default first. Absolute paths or `credential:NAME`. */
   installed: InstalledPair[];
   enrolment: EnrolmentSettings | undefined;
+  /** Of the certificates that the device gets by itself; undefined: their keys are files. */
+  tokenKey: TokenKey | undefined;
   /** Undefined: clients are not asked for a certificate. */
   clientCertificates: ClientCertificateFiles | undefined;
   /** Who may use the API over the network: subjects (RFC 4514) or fingerprints. */
@@ -158,12 +160,28 @@ function judgePlaces(
   refuse('listen_http', `${http} cannot be beside ${https} of listen: give it another port`);
 }
 
+type Values = Pick<Given, 'isSet' | 'value'>;
+
+/** A key in a token, and no certificate: those that the device gets by itself have it. */
+const isOwnKey = ({ isSet, value }: Values): boolean =>
+  !isSet('tls.certificate') && isKeyReference(String(value('tls.private_key')));
+
+/** A key is made for a certificate that comes after it. */
+function judgeOwnKey({ isSet, value, refuse }: Values & Pick<Given, 'refuse'>): void {
+  if (!isSet('tls.make_private_key') || isOwnKey({ isSet, value })) return;
+  refuse(
+    'tls.make_private_key',
+    'is for the certificates that the device gets by itself: tls.private_key is a PKCS #11 URI then, and there is no tls.certificate',
+  );
+}
+
 /** What no setting can know alone. */
 function judgeTogether(settings: ReadonlyMap<string, Effective>, layers: Layers): void {
   const isSet = (key: string): boolean => {
     const found = settings.get(key);
     return found !== undefined && !isSame(found.value, found.setting.default);
   };
+  const value = (key: string): unknown => settings.get(key)?.value;
   const originOf = (key: string): Origin => settings.get(key)?.origin ?? { kind: 'default' };
   const refuse = (key: string, text: string): void => {
     const origin = originOf(key);
@@ -173,17 +191,18 @@ function judgeTogether(settings: ReadonlyMap<string, Effective>, layers: Layers)
     layers.warnings.push(`${labelOf(key, originOf(key))}: ${text}`);
   };
   const [certificate, privateKey] = ['tls.certificate', 'tls.private_key'];
-  if (isSet(certificate) !== isSet(privateKey)) {
+  judgeOwnKey({ isSet, value, refuse });
+  if (isSet(certificate) !== isSet(privateKey) && !isOwnKey({ isSet, value })) {
     const [given, missing] = isSet(certificate)
       ? [certificate, privateKey]
       : [privateKey, certificate];
     const { env, option } = settings.get(missing)?.setting ?? {};
     refuse(given, `must be given together with ${missing} (--${option}, ${env})`);
   }
-  if (isSet('tls.more_certificates') && !isSet(certificate) && !isSet(privateKey)) {
+  const hasNone = !isSet(certificate) && (!isSet(privateKey) || isOwnKey({ isSet, value }));
+  if (isSet('tls.more_certificates') && hasNone) {
     refuse('tls.more_certificates', `needs ${certificate}, which clients without a name get`);
   }
-  const value = (key: string): unknown => settings.get(key)?.value;
   for (const key of [privateKey, 'tls.more_certificates']) {
     if (!String(value(key)).includes('pin-value=')) continue;
     refuse(key, 'a PIN stands in a file of its own (mode 0600): pin-source=file:/path');
@@ -229,6 +248,13 @@ function installedOf(
   return pairs;
 }
 
+function tokenKeyOf(setTo: (key: string) => unknown): TokenKey | undefined {
+  const reference = String(setTo('tls.private_key'));
+  if (setTo('tls.certificate') !== '' || !isKeyReference(reference)) return undefined;
+  const kind = setTo('tls.make_private_key') as KeyKind | 'no';
+  return { reference, kindToMake: kind === 'no' ? undefined : kind };
+}
+
 function configurationOf(
   settings: ReadonlyMap<string, Effective>,
   routes: RouteSettings[],
@@ -250,6 +276,7 @@ function configurationOf(
     httpListeners: withoutCovered(addressesOf('listen_http'), !httpsIsDual),
     stateDir: pathOf('state_dir'),
     installed: installedOf(setTo, directoryOf),
+    tokenKey: tokenKeyOf(setTo),
     enrolment: enrolmentOf(setTo, (value) => fileIn(directory, value)),
     clientCertificates: hasClients
       ? {

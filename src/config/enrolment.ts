@@ -3,6 +3,7 @@
 // (part of schema.ts), what they need of each other, and the value that the daemon receives.
 // Called by schema.ts and configuration.ts.
 
+import { isKeyReference } from '../tls/token-key.js';
 import type { Setting } from './setting.js';
 
 const text = (
@@ -140,6 +141,10 @@ export function judgeEnrolment(given: Given): void {
     if (isOne === isOther) continue;
     const [present, missing] = isOne ? [one, other] : [other, one];
     given.refuse(keyOf(present), `must be given together with ${keyOf(missing)}`);
+  }
+  if (isKeyReference(String(given.value('enrolment.client_private_key_file')))) {
+    const advice = 'the first enrolment is shown a certificate whose key is a file';
+    given.refuse('enrolment.client_private_key_file', `cannot be in a token: ${advice}`);
   }
   const idle = [...(protocol === 'est' ? [] : estOnly), ...(protocol === 'acme' ? [] : acmeOnly)];
   for (const key of idle.map(keyOf)) {

@@ -4,6 +4,7 @@
 // config/spliced.toml from it (`npm run docs`). Defaults and bounds in bytes and milliseconds follow
 // native/base/limits.hpp, which a unit test compares.
 
+import { keyKinds } from '../tls/token-key.js';
 import { enrolmentTable } from './enrolment.js';
 import type { Setting, SettingTable } from './setting.js';
 import { updateTable } from './update.js';
@@ -105,13 +106,23 @@ export const schema = {
     private_key: {
       doc:
         'Its private key (PEM, not encrypted), perhaps the same file; both or neither. Or a key in a ' +
-        'token, by its PKCS #11 URI: `pkcs11:token=device;object=tls?pin-source=file:/path`, see docs/KEYS.md.',
+        'token, by its PKCS #11 URI: `pkcs11:token=device;object=tls?pin-source=file:/path`; without a ' +
+        "`certificate` that is the key of the device's own and of an enrolment's. See docs/KEYS.md.",
       format: 'file or nothing',
       default: '',
       env: 'SPLICED_PRIVATE_KEY',
       option: 'private-key',
       argument: 'FILE',
       help: 'its private key in PEM form',
+      isLive: true,
+    },
+    make_private_key: {
+      doc:
+        'Whether a key that `private_key` names and the token does not have is made there, at the first ' +
+        "start, and of what kind; for the device's own certificate and an enrolment's alone. See docs/KEYS.md.",
+      format: ['no', ...keyKinds],
+      default: 'no',
+      env: 'SPLICED_MAKE_PRIVATE_KEY',
       isLive: true,
     },
     more_certificates: {

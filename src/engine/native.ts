@@ -304,6 +304,11 @@ export interface NativeModule {
    * long as the token takes. Rejects with code EKEY and one sentence.
    */
   matchKey(reference: string, certificates: string[]): Promise<number>;
+  /**
+   * Makes a key in the token, as its URI names it: P-256, P-384, RSA-2048, RSA-3072 or RSA-4096, never to be
+   * taken out. 1: it was made; 0: there is such a key. As matchKey().
+   */
+  makeKey(reference: string, kind: string): Promise<number>;
   /** Of the key that a PKCS #11 URI names: its SubjectPublicKeyInfo (DER). As matchKey(). */
   publicKeyOf(reference: string): Promise<Uint8Array>;
   /** Its signature over the data, with a digest such as SHA256; ECDSA's as DER. As matchKey(). */

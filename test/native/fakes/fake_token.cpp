@@ -94,6 +94,10 @@ KeyPtr referenced_key(const std::string& uri, std::string&) {
   return KeyPtr(key);
 }
 
+int make_key(const std::string&, const std::string&, std::string&) {
+  return 0;
+}
+
 int match_reference(const std::string&, const std::vector<std::string>&, std::string&) {
   return -2;
 }

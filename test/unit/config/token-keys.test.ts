@@ -31,3 +31,36 @@ t.test('a PIN in the open is refused, and not repeated', async (t) => {
     t.notMatch(problems.join(), /1234/);
   }
 });
+
+t.test(
+  'a key in a token without a certificate is the one of what the device gets itself',
+  async (t) => {
+    const { configuration } = loadText(`[tls]\nprivate_key = "${uri}"\n`, '/x');
+    t.same(configuration.installed, []);
+    t.same(configuration.tokenKey, { reference: uri, kindToMake: undefined });
+    const made = `[tls]\nprivate_key = "${uri}"\nmake_private_key = "RSA-3072"\n`;
+    t.equal(loadText(made, '/x').configuration.tokenKey?.kindToMake, 'RSA-3072');
+    const file = '[tls]\ncertificate = "a.pem"\nprivate_key = "a.key"\n';
+    t.equal(loadText(file, '/x').configuration.tokenKey, undefined);
+  },
+);
+
+t.test('what does not go with such a key', async (t) => {
+  const problemsOf = (text: string): readonly string[] => {
+    try {
+      loadText(text, '/x');
+      return [];
+    } catch (error) {
+      return (error as ConfigurationError).problems;
+    }
+  };
+  t.match(problemsOf('[tls]\nprivate_key = "a.key"\n'), [/together with tls\.certificate/]);
+  const alone = /make_private_key: is for the certificates that the device gets by itself/;
+  const installed = `certificate = "a.pem"\nprivate_key = "${uri}"\n`;
+  t.match(problemsOf(`[tls]\n${installed}make_private_key = "P-256"\n`), [alone]);
+  t.match(problemsOf('[tls]\nmake_private_key = "P-256"\n'), [alone]);
+  const more = `[tls]\nprivate_key = "${uri}"\nmore_certificates = ["b.pem,b.key"]\n`;
+  t.match(problemsOf(more), [/more_certificates: needs tls\.certificate/]);
+  const est = `[enrolment]\nclient_certificate_file = "a.pem"\nclient_private_key_file = "${uri}"\n`;
+  t.match(problemsOf(est), [/client_private_key_file: cannot be in a token/]);
+});
