@@ -15,7 +15,22 @@ namespace {
 constexpr struct {
   const char* tls_name;
   const char* name;
-} kOtherNames[] = {{"secp256r1", "P-256"}, {"secp384r1", "P-384"}, {"secp521r1", "P-521"}};
+} kOtherNames[] = {{"secp256r1", "P-256"},
+                   {"prime256v1", "P-256"},
+                   {"secp384r1", "P-384"},
+                   {"secp521r1", "P-521"}};
+
+const char* usual_name(const char* name) {
+  for (const auto& other : kOtherNames)
+    if (::strcasecmp(name, other.tls_name) == 0) return other.name;
+  return name;
+}
+
+bool has_group(const std::vector<std::string>& names, const std::string& name) {
+  for (const std::string& one : names)
+    if (::strcasecmp(usual_name(one.c_str()), usual_name(name.c_str())) == 0) return true;
+  return false;
+}
 
 // A name and none of the signs that a list has ("?", "*", "-", ":", "/", "DEFAULT").
 bool is_name(const std::string& text) {
@@ -69,7 +84,8 @@ GroupList known_groups(const std::vector<std::string>& wanted) {
       groups.unknown.push_back(name);
       continue;
     }
-    // One group may have several names, and OpenSSL 3.0 takes no list that has it twice.
+    // One group may have several names. OpenSSL 3.0 takes no list that has it twice, 3.5 does.
+    if (has_group(groups.used, name)) continue;
     const std::string longer = list.empty() ? name : list + ":" + name;
     if (!trial.takes(longer)) continue;
     list = longer;
@@ -92,8 +108,7 @@ size_t group_of(SSL* ssl) {
   const char* found = SSL_group_to_name(ssl, id);
   ERR_clear_error();
   if (found == nullptr) return kGroups - 1;
-  for (const auto& other : kOtherNames)
-    if (::strcasecmp(found, other.tls_name) == 0) found = other.name;
+  found = usual_name(found);
   for (size_t i = 0; i < kGroups; i++)
     if (::strcasecmp(found, kGroupNames[i]) == 0) return i;
   return kGroups - 1;
