@@ -119,6 +119,7 @@ t.test('every setting can be set in every layer that it has', async (t) => {
     SPLICED_ENROLMENT_URL: 'https://est.example.org',
     SPLICED_ENROLMENT_TRUST_ANCHORS_FILE: '/p',
   };
+  const inToken = { SPLICED_CERTIFICATE: undefined, SPLICED_PRIVATE_KEY: 'pkcs11:object=tls' };
   const texts: Record<string, string> = {
     'https URL or nothing': 'https://x/',
     'e-mail address or nothing': 'a@b',
@@ -130,7 +131,9 @@ t.test('every setting can be set in every layer that it has', async (t) => {
     const boolean = typeof fallback === 'boolean' ? !fallback : undefined;
     const value = (Array.isArray(format) ? format[1] : min) ?? array ?? boolean ?? text ?? '/x';
     const config = writeFiles(t, `${key} = ${JSON.stringify(value)}\n`);
-    const partner = { ...partners, ...(key === 'enrolment.protocol' ? est : {}), [env]: undefined };
+    const own = key === 'tls.make_private_key' ? inToken : {};
+    const more = key === 'enrolment.protocol' ? est : own;
+    const partner = { ...partners, ...more, [env]: undefined };
     const layers: { kind: string; options?: CommandOptions; variables?: NodeJS.ProcessEnv }[] = [
       { kind: 'file', options: { config } },
       { kind: 'environment', variables: { [env]: String(value) } },
@@ -269,7 +272,7 @@ t.test('each error of a file has its line, its key and what is allowed', async (
     [
       '[tls]\nfoo = 1',
       2,
-      'tls.foo: there is no such key; [tls] has certificate, private_key, more_certificates, groups, offload',
+      'tls.foo: there is no such key; [tls] has certificate, private_key, make_private_key, more_certificates, groups, offload',
     ],
     [
       'zzz = 1',
