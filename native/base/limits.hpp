@@ -145,13 +145,16 @@ inline constexpr size_t kEngineStreamsMax = 4096;
 // The ring's completions name a connection's slot, or, from here on, a stream's.
 inline constexpr uint32_t kFirstStreamSlot = 1u << 20;
 static_assert(kFirstStreamSlot > kConnectionsMaxCeiling + kLeavingMax + 1);
-// Of one connection's streams so many may hold a buffer of a response at a time, the others wait with
-// their head alone; and so many a pipe, for what is not in the page cache.
+// Of one connection's streams so many may hold a buffer of a response at a time, the others wait
+// with their head alone; and so many a pipe, for what is not in the page cache.
 inline constexpr size_t kStreamBuffersMax = 16;
 inline constexpr size_t kStreamPipesMax = 4;
 // A request's body waits here for who takes it: of one stream, and of all streams of a connection.
 inline constexpr uint32_t kStreamWindowBytes = 65'535;
 inline constexpr uint32_t kConnectionWindowBytes = 262'144;
+// An upload's may be as long as one of its pipes, and its connection's window is wider by that:
+// otherwise each round trip would be worth 64 KiB.
+inline constexpr uint32_t kUploadWindowBytes = 256 * 1024;
 // What HPACK may make of a header block, whatever is kept of it: more ends the connection.
 inline constexpr size_t kHeaderBlockBytesMax = 64 * 1024;
 // A DATA frame with its header is one record, so that none is closed short.
@@ -176,6 +179,7 @@ inline constexpr uint64_t kGoAwayGraceMs = 500;
 inline constexpr size_t kUploadsMax = 4;  // tickets at a time
 inline constexpr size_t kUploadIdBytesMax = 64;
 inline constexpr size_t kUploadPipeBytes = 256 * 1024;
+static_assert(kUploadWindowBytes <= kUploadPipeBytes);
 // Places that the pieces of one received record take in a pipe, at most: kernel pages of 4 KiB when
 // there are no larger ones (net/tls/tls_sw.c: tls_alloc_clrtxt_skb), and one more for both ends.
 inline constexpr unsigned kPipePlacesPerRecord = kRecordPlaintextBytes / 4096 + 2;

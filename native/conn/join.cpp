@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// The end of every connection: nothing is given to the ring any more, what it holds comes back (a
-// send that it was given before fails at the severed socket), and only then is the socket handed to
-// the closer and the slot freed.
+// The end of every connection: nothing is given to the ring any more but what has come of uploads,
+// what it holds comes back (a send that it was given before fails at the severed socket), and only
+// then is the socket handed to the closer and the slot freed.
 #include <new>
 #include <utility>
 
@@ -67,7 +67,7 @@ Turn join(Services& s, Connection& c) {
     s.ring.cancel(c.socket, token_of(c, ring::Kind::Watch));
     c.watching = false;  // its last completion is still counted in `inflight`
   }
-  if (c.inflight > 0) return Turn::Wait;
+  if ((c.h2 && write_streams_rest(s, *c.h2)) || c.inflight > 0) return Turn::Wait;
   SPLICED_ASSERT(!c.request.filling);
   if (c.h2) destroy_streams(s, *c.h2);
   c.h2.reset();

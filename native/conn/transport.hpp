@@ -46,9 +46,6 @@ inline void set_deadline(Services& s, Request& r, uint64_t at_ms) {
 inline bool keeps_body(const Request& r) {
   return r.stream == nullptr || r.stream->keeps_body;
 }
-// Over HTTP/2 this kind of route is not served yet: the client is told to come by HTTP/1.1
-// (RFC 9113 7, HTTP_1_1_REQUIRED). False: it did.
-bool require_http11(Services& s, Request& r);
 
 // Its head, which is there until consume_head(); views of it do not outlive a wait. Over HTTP/1.1
 // it is at the front of the input.
@@ -77,6 +74,11 @@ inline Span& input_of(Request& r) {
 }
 inline const Span& input_of(const Request& r) {
   return r.stream != nullptr ? r.stream->input : r.connection->input;
+}
+// The head is not consumed yet, and something of the body is here.
+inline bool body_has_begun(const Request& r) {
+  if (r.stream != nullptr) return r.stream->ended || !r.stream->body.empty();
+  return input_of(r).size() > r.head_bytes;
 }
 // Where its response goes, as bytes.
 inline Span& output_of(Request& r) {
@@ -131,8 +133,8 @@ inline void log_refusal(Services& s, const Request& r, const char* reason) {
   if (s.refusal_log != nullptr) s.refusal_log->add(r.connection->socket, reason, {});
 }
 
-// How fast its response may go (http::Route); the next one's has its own. Over HTTP/2 many share the
-// connection, and it goes as fast as it can.
+// How fast its response may go (http::Route); the next one's has its own. Over HTTP/2 many share
+// the connection, and it goes as fast as it can.
 inline void set_rate(Request& r, uint64_t bytes_per_s) {
   if (r.stream != nullptr) return;
   Connection& c = *r.connection;

@@ -18,6 +18,11 @@ constexpr unsigned places_of(size_t bytes) {
   return static_cast<unsigned>(bytes / 4096) + 2;
 }
 
+void count(Upload& u, size_t bytes) {
+  u.took(bytes);
+  if (u.left == 0) u.end_body();
+}
+
 // What is in the input buffer, to the pipe. False: the pipe is full.
 bool take_input(Request& r) {
   Upload& u = *r.upload;
@@ -28,7 +33,7 @@ bool take_input(Request& r) {
   input.begin += moved.bytes;
   if (input.empty()) input.begin = input.end = 0;
   u.filling.used += places_of(moved.bytes);
-  u.took(moved.bytes);
+  count(u, moved.bytes);
   return moved.bytes == bytes;
 }
 
@@ -45,7 +50,7 @@ bool splice_record(Services& s, Request& r) {
     s.figures.received_spliced_bytes.add(moved.bytes);
     if (count_received(s, c, moved.bytes))
       u.refuse(503, "this connection's key has been used enough; go on over a new connection");
-    u.took(moved.bytes);
+    count(u, moved.bytes);
   }
   // A control record, the end of the stream or an error: recvmsg has it, too.
   return moved.io == os::Io::Done || moved.io == os::Io::WouldBlock;
@@ -71,6 +76,7 @@ void read_record(Services& s, Request& r) {
 }  // namespace
 
 bool fill_upload(Services& s, Request& r) {
+  if (r.stream != nullptr) return fill_stream_upload(r);
   Upload& u = *r.upload;
   const bool spliced = r.connection->offloaded && s.kernel.splices_received &&
                        u.places > limits::kPipePlacesPerRecord;

@@ -268,6 +268,9 @@ void Session::consume(int32_t id, size_t bytes) {
 void Session::consume_for_others(size_t bytes) {
   library()->consume_connection(Glue::of(*this), bytes);
 }
+void Session::widen(int32_t id, uint32_t bytes) {
+  library()->set_local_window(Glue::of(*this), 0, id, static_cast<int32_t>(bytes));
+}
 
 bool Session::window_is_closed(int32_t id) const {
   return library()->remote_window(Glue::of(*this)) <= 0 ||

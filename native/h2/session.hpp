@@ -22,7 +22,6 @@ enum class Code : uint32_t {
   RefusedStream = 0x7,
   Cancel = 0x8,
   EnhanceYourCalm = 0xb,
-  Http11Required = 0xd,
 };
 
 enum class FrameType : uint8_t {
@@ -111,6 +110,7 @@ class Session {
   void reset(int32_t id, Code code);
   void consume(int32_t id, size_t bytes);   // so much data was taken: its window opens again
   void consume_for_others(size_t bytes);    // ... that of the connection alone
+  void widen(int32_t id, uint32_t bytes);   // its window, to so many; id 0: the connection's
   bool window_is_closed(int32_t id) const;  // the peer's, of the stream or of the connection
   // Every stream that comes is still served; then those that have begun, and no other.
   void announce_end();

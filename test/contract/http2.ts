@@ -23,7 +23,6 @@ export const codes = {
   refusedStream: 7,
   cancel: 8,
   enhanceYourCalm: 11,
-  http11Required: 13,
 };
 
 /** With kernel TLS where there is one, and the environment does not forbid it; and without. */

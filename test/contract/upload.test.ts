@@ -232,7 +232,7 @@ t.test('a client that stalls is told so, and what it sent is kept', async (t) =>
   const part = new Part(running, body.length);
   const socket = await beginPut(running, part.target, body.length, body.subarray(0, 20_000));
   const answer = (await readToEnd(socket)).toString();
-  t.match(answer, /^HTTP\/1\.1 408 .*Upload-Offset: 20000\r\n.*go on over a new connection/s);
+  t.match(answer, /^HTTP\/1\.1 408 .*Upload-Offset: 20000\r\n.*send the rest with a new request/s);
   t.equal(statsOf(running).overdue.stall, 1);
   t.equal(part.upload.snapshot().offset, 20_000);
   part.upload.close();

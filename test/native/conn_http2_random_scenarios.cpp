@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "doctest/doctest.h"
+#include "fakes/http2.hpp"
 #include "fakes/moods.hpp"
 #include "fakes/proxied.hpp"
 
@@ -26,55 +27,8 @@ constexpr const char* kNames[] = {"tiny", "small", "page", "large", "empty", "cu
 constexpr size_t kBytes[] = {1, 3000, 16384, 150'000, 0, 120'000};
 constexpr size_t kCut = 5;  // of them, the one that changes
 
-std::string number(uint64_t value, int bytes) {
-  std::string text;
-  while (bytes-- > 0) text += static_cast<char>(value >> (8 * bytes) & 0xff);
-  return text;
-}
-
-std::string frame(int type, int flags, uint32_t stream, const std::string& payload = "") {
-  return number(payload.size(), 3) + number(static_cast<uint64_t>(type), 1) +
-         number(static_cast<uint64_t>(flags), 1) + number(stream, 4) + payload;
-}
-
-// A literal that is not indexed (RFC 7541 6.2.2).
-std::string field(const std::string& name, const std::string& value) {
-  return std::string(1, '\0') + number(name.size(), 1) + name + number(value.size(), 1) + value;
-}
-
-std::string head(const std::string& method, const std::string& path) {
-  return field(":method", method) + field(":scheme", "https") + field(":path", path) +
-         field(":authority", "localhost");
-}
-
 std::string settings(uint32_t window) {
-  return "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + frame(4, 0, 0, number(4, 2) + number(window, 4));
-}
-
-struct Answer {
-  std::string data;
-  bool ended = false, reset = false;
-};
-
-// What came of each stream. A frame that is not whole is its end.
-std::map<uint32_t, Answer> answers(const std::string& plaintext) {
-  std::map<uint32_t, Answer> found;
-  for (size_t at = 0; at + 9 <= plaintext.size();) {
-    const auto byte = [&](size_t i) { return static_cast<uint8_t>(plaintext[at + i]); };
-    const size_t bytes = size_t{byte(0)} << 16 | size_t{byte(1)} << 8 | byte(2);
-    const uint8_t type = byte(3), flags = byte(4);
-    const uint32_t id =
-        uint32_t{byte(5)} << 24 | uint32_t{byte(6)} << 16 | uint32_t{byte(7)} << 8 | byte(8);
-    CHECK(type <= 9);
-    CHECK(bytes <= 16384);
-    if (at + 9 + bytes > plaintext.size()) break;
-    Answer& answer = found[id];
-    if (type == 0) answer.data.append(plaintext, at + 9, bytes);
-    if (type <= 1 && (flags & 1) != 0) answer.ended = true;
-    if (type == 3) answer.reset = true;
-    at += 9 + bytes;
-  }
-  return found;
+  return kPreface + frame(4, 0, 0, number(4, 2) + number(window, 4));
 }
 
 struct Client {
@@ -111,7 +65,7 @@ class Chaos {
   static constexpr bool kFiles = !std::is_base_of_v<Proxied, W>;
 
   void check(const Client& client) {
-    const std::map<uint32_t, Answer> came = answers(client.peer.arrived().plaintext);
+    const std::map<uint32_t, StreamAnswer> came = stream_answers(client.peer.arrived().plaintext);
     for (const auto& [stream, file] : client.asked) {
       const auto found = came.find(stream);
       if (!kFiles || file == kCut || found == came.end() || !found->second.ended) continue;
@@ -141,13 +95,13 @@ class Chaos {
     const std::string path = std::string("/") + kNames[file];
     client.next += 2;
     if (random_.one_in(5)) {
-      client.peer.sends(frame(1, 4, stream, head("POST", path)));
+      client.peer.sends(frame(1, 4, stream, request_fields("POST", path)));
       const size_t bytes = random_.below(16'000);
       client.peer.sends(frame(0, random_.one_in(2) ? 1 : 0, stream, std::string(bytes, 'u')));
       return;
     }
     client.asked[stream] = file;
-    client.peer.sends(frame(1, 5, stream, head("GET", path)));
+    client.peer.sends(frame(1, 5, stream, request_fields("GET", path)));
   }
 
   void client_does(Client& client) {

@@ -6,27 +6,13 @@
 
 #include "base/limits.hpp"
 #include "doctest/doctest.h"
+#include "fakes/http2.hpp"
 #include "fakes/world.hpp"
 
 using namespace spliced;
 using namespace spliced::fakes;
 
 namespace {
-
-std::string number(uint64_t value, int bytes) {
-  std::string text;
-  while (bytes-- > 0) text += static_cast<char>(value >> (8 * bytes) & 0xff);
-  return text;
-}
-
-std::string frame(int type, int flags, uint32_t stream, const std::string& payload = "") {
-  return number(payload.size(), 3) + number(static_cast<uint64_t>(type), 1) +
-         number(static_cast<uint64_t>(flags), 1) + number(stream, 4) + payload;
-}
-
-std::string field(const std::string& name, const std::string& value) {
-  return std::string(1, '\0') + number(name.size(), 1) + name + number(value.size(), 1) + value;
-}
 
 size_t descriptors() {
   const std::filesystem::directory_iterator all("/proc/self/fd");
@@ -47,11 +33,9 @@ TEST_CASE("HTTP/2: a reset that is read before the file that was opened for its 
     kernel().names_resident = false;  // the ring opens
     world.ring->hold_file_operations = true;
     Peer peer = world.connect([](Socket&, TlsScript& script) { script.http2 = true; });
-    peer.sends("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + frame(4, 0, 0));
+    peer.sends(kPreface + frame(4, 0, 0));
     world.turns();
-    peer.sends(frame(1, 5, 1,
-                     field(":method", "GET") + field(":scheme", "https") + field(":path", "/page") +
-                         field(":authority", "localhost")));
+    peer.sends(frame(1, 5, 1, request_fields("GET", "/page")));
     for (int i = 0; i < fillers; i++) peer.sends(frame(0x2a, 0, 0, std::string(16'000, 'f')));
     peer.sends(frame(3, 0, 1, number(8, 4)));
     for (int i = 0; i < 50 && world.ring->held() == 0; i++) world.turn();

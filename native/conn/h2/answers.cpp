@@ -27,11 +27,11 @@ std::vector<h2::Field> fields_of(std::string_view head) {
 
 }  // namespace
 
-void inform_client(Services&, Request& r) {
+void inform_client(Services& s, Request& r) {
   Stream& st = *r.stream;
   const std::string_view head{st.output.data(), st.output.size()};
   r.connection->h2->session->inform(st.id, fields_of(head));
-  st.output.begin = st.output.end = 0;
+  st.output.release(s.buffers);
 }
 
 void submit_response(Services& s, Stream& st) {

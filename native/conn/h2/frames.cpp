@@ -88,8 +88,7 @@ void Mux::on_frame(FrameType type, uint8_t flags, size_t bytes) {
 }
 
 void Mux::on_reset(bool ours, uint32_t code) {
-  const bool orderly = ours && (code == static_cast<uint32_t>(Code::NoError) ||
-                                code == static_cast<uint32_t>(Code::Http11Required));
+  const bool orderly = ours && code == static_cast<uint32_t>(Code::NoError);
   (ours ? s.figures.streams_reset_by_us : s.figures.streams_reset_by_peer).add();
   if (!orderly && !resets.take(s.now_ms)) flood(Http2Flood::Resets);
 }

@@ -54,6 +54,7 @@ struct Mux final : h2::Events {
   Stream* sender = nullptr;      // whose DATA frame is on its way,
   size_t frame_left = 0;         // and what is missing of it
   uint32_t pipe_waiters = 0;     // streams that want a pipe
+  uint32_t upload_windows = 0;   // that the connection's was widened by
   bool frame_broken = false;     // its file was cut: it is filled up, and the stream reset
   bool frame_announced = false;  // on_data_frame() was called,
   size_t frame_bytes = 0;        // for so many bytes with its header
@@ -101,6 +102,8 @@ struct Mux final : h2::Events {
 void begin_http2(Services& s, Connection& c);
 // Runs a stream as far as it comes, and submits its response.
 void run_stream(Services& s, Stream& stream);
+// The connection is over: what has come of uploads is written nevertheless. True: the ring has it.
+bool write_streams_rest(Services& s, Mux& m);
 void destroy_streams(Services& s, Mux& m);
 // requests.cpp. A request is complete, or nothing more of it is waited for.
 void begin_stream(Services& s, Stream& stream);

@@ -25,6 +25,12 @@ size_t buffers_of(const Mux& m) {
   return count;
 }
 
+// Whoever takes it is known by the head.
+bool is_taken(const Services& s, const http::RequestHead& head) {
+  if (!head.has_body) return false;
+  return goes_to_backend(s, head) || (head.method == http::Method::Put && is_upload(head));
+}
+
 bool waits_for_body(const Services& s, const Stream& st, const http::RequestHead& head) {
   return head.has_body && !st.ended && !head.expect_continue &&
          head.content_length <= s.options.discarded_body_bytes_max && !st.keeps_body;
@@ -51,7 +57,7 @@ void begin_stream(Services& s, Stream& st) {
     st.fields = http::RequestFields();
     r.head_bytes = result.consumed;
     st.accepted = true;
-    st.keeps_body = head.has_body && goes_to_backend(s, head);
+    st.keeps_body = is_taken(s, head);
     if (waits_for_body(s, st, head)) return enter(s, st, State::ReadBody);
   }
   st.complete = true;
@@ -67,16 +73,6 @@ void begin_waiting(Services& s, Mux& m) {
     answer_stream_request(s, st.request);
     run_stream(s, st);
   }
-}
-
-bool require_http11(Services& s, Request& r) {
-  if (r.stream == nullptr) return false;
-  Stream& st = *r.stream;
-  r.connection->h2->session->reset(st.id, h2::Code::Http11Required);
-  mark_served(r);
-  end_request(r);
-  enter(s, st, State::Join);
-  return true;
 }
 
 }  // namespace spliced::conn

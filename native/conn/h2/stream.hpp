@@ -35,11 +35,13 @@ struct Stream {
   http::RequestFields fields;  // until its head is complete
   std::string head;            // as HTTP/1.1 has it, until it is consumed
   Span input;                  // of its body, where somebody takes it
-  bool keeps_body = false;     // for a backend; else it is forgotten
+  bool keeps_body = false;     // for a backend or an upload; else it is forgotten
   std::string body;            // of it, what came and was not taken yet; bounded by the window
   bool body_ended = false;     // its end is in `input` too
   uint64_t discarded_bytes = 0;
-  size_t held_bytes = 0;  // of what was forgotten, what still counts in the windows
+  // Of what is not in `body` any more (forgotten, or on its way to an upload's file), what still
+  // counts in the windows.
+  size_t held_bytes = 0;
   bool ended = false;     // its last byte came
   bool complete = false;  // all that is waited for is there
   bool admitted = false;  // it has begun: its buffers count

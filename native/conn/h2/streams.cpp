@@ -28,8 +28,8 @@ uint64_t first_deadline(const Services& s, const Stream& st) {
   }
 }
 
-// A file that the ring has opened for it, and that it will not take any more: between the completion
-// and its turn a reset was read, or the connection ended.
+// A file that the ring has opened for it, and that it will not take any more: between the
+// completion and its turn a reset was read, or the connection ended.
 void close_opened(Stream& st) {
   Request& r = st.request;
   if (st.state != State::OpenFile || !r.async_done || r.file) return;
@@ -41,6 +41,7 @@ void release(Services& s, Stream& st) {
   Request& r = st.request;
   close_opened(st);
   release_exchange(s, r);
+  r.upload.reset();
   r.file.reset();
   r.witness.reset();
   r.handed.reset();
@@ -74,7 +75,8 @@ void destroy(Services& s, Mux& m, Stream& st) {
 void sweep(Services& s, Mux& m) {
   for (size_t i = m.streams.size(); i-- > 0;) {
     Stream& st = *m.streams[i];
-    if (st.closed && st.inflight == 0 && m.sender != &st) destroy(s, m, st);
+    if (st.closed && !write_rest(s, st.request) && st.inflight == 0 && m.sender != &st)
+      destroy(s, m, st);
   }
 }
 
@@ -123,8 +125,8 @@ void end_if_due(Services& s, Connection& c) {
   if (m.end_announced_ms == 0) {
     m.session->announce_end();
     m.end_announced_ms = s.now_ms;
-    for (Stream* st : m.streams)  // event streams end
-      if (st->request.exchange) m.queue(*st);
+    for (Stream* st : m.streams)  // event streams and uploads end
+      if (st->request.exchange || st->request.upload) m.queue(*st);
   } else if (s.now_ms - m.end_announced_ms >= limits::kGoAwayGraceMs) {
     m.end_gracefully();
   }
@@ -171,6 +173,8 @@ Turn step(Services& s, Stream& st) {
       return connect_to_upstream(s, st.request);
     case State::Exchange:
       return exchange(s, st.request);
+    case State::Receive:
+      return receive_upload(s, st.request);
     case State::Respond:
       submit_response(s, st);
       return Turn::Wait;
@@ -244,6 +248,12 @@ void begin_http2(Services& s, Connection& c) {
   if (c.h2->session == nullptr) return abort(s, c, Ending::NotServed);
   s.figures.http2_connections.add();
   enter(s, c, State::AwaitStreams);
+}
+
+bool write_streams_rest(Services& s, Mux& m) {
+  bool writes = false;
+  for (Stream* st : m.streams) writes |= write_rest(s, st->request);
+  return writes;
 }
 
 void destroy_streams(Services& s, Mux& m) {

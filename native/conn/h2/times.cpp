@@ -53,6 +53,9 @@ void judge(Services& s, Mux& m, Stream& st) {
     case State::Splice:
       if (is_stalled(s, m, st)) return give_up(s, m, st);
       return enter(s, st, st.state);
+    case State::Receive:
+      m.queue(st);
+      return on_upload_deadline(s, st.request);
     case State::Connect:
     case State::Exchange:
       if (!client_owes(st.request)) {

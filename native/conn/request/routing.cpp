@@ -243,11 +243,8 @@ void answer_request(Services& s, Request& r) {
 
 void answer_stream_request(Services& s, Request& r) {
   const http::RequestHead request = head_again(s, r);
-  if (request.method == http::Method::Put && is_upload(request)) {
-    (void)require_http11(s, r);
-  } else {
-    answer_request(s, r, request);
-  }
+  if (request.method == http::Method::Put && begin_upload(s, r, request)) return;
+  answer_request(s, r, request);
 }
 
 void refuse_body(Services& s, Request& r) {

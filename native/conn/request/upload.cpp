@@ -45,7 +45,7 @@ Turn conclude(Services& s, Request& r) {
   const std::shared_ptr<upload::Ticket> ticket = u.ticket;
   if (u.end == End::Refusal) {
     const std::unique_ptr<Upload> ended = std::move(r.upload);
-    r.keep_alive = false;
+    if (!frames_bodies(r)) r.keep_alive = false;
     respond_upload(s, r, ended->status, ended->words, ticket.get());
     return Turn::Again;
   }
@@ -78,7 +78,10 @@ void Upload::took(size_t more) {
   filling.bytes += more;
   left -= more;
   bytes += more;
-  if (left == 0 && end == End::None) end = End::Whole;
+}
+
+void Upload::end_body() {
+  if (end == End::None) end = End::Whole;
 }
 
 void upload_written(Request& r, int32_t result) {
@@ -91,6 +94,16 @@ void upload_written(Request& r, int32_t result) {
   u.offset += bytes;
   u.writing.bytes -= bytes;
   if (u.writing.bytes == 0) u.writing.used = 0;
+  if (r.stream != nullptr) stream_upload_written(r, bytes);
+}
+
+bool write_rest(Services& s, Request& r) {
+  if (!r.upload) return false;
+  if (r.upload->end == End::None || r.upload->end == End::Whole) {
+    (void)fill_stream_upload(r);
+    write(s, r);
+  }
+  return r.upload->in_flight;
 }
 
 Turn receive_upload(Services& s, Request& r) {
@@ -109,7 +122,9 @@ Turn receive_upload(Services& s, Request& r) {
 void on_upload_deadline(Services& s, Request& r) {
   Upload& u = *r.upload;
   const uint64_t elapsed_ms = s.now_ms - u.marked_ms;
-  const bool ours = u.in_flight || u.settle_began_ms != 0;  // the disk's time, not the client's
+  // The disk's time, or other bodies', not the client's.
+  const bool ours = u.in_flight || u.settle_began_ms != 0 ||
+                    (r.stream != nullptr && connection_window_is_shut(r));
   const uint64_t bytes = u.bytes - u.bytes_mark;
   const bool enough = bytes > 0 && bytes >= elapsed_ms * s.options.send_rate_min_bytes_per_s / 1000;
   set_deadline(s, r, s.now_ms + s.options.stall_timeout_ms);
@@ -120,7 +135,7 @@ void on_upload_deadline(Services& s, Request& r) {
   }
   s.figures.overdue[static_cast<size_t>(Overdue::Stall)].add();
   if (!output_of(r).empty()) return abort(s, r, Ending::Aborted);
-  u.refuse(408, "the upload has stalled; go on over a new connection");
+  u.refuse(408, "the upload has stalled; send the rest with a new request");
 }
 
 }  // namespace spliced::conn

@@ -3,7 +3,8 @@
 // With kernel TLS it goes socket -> pipe -> page cache by splice, otherwise through the input
 // buffer into the pipe. The write to the file is the ring's: this thread never waits for the disk.
 // Two pipes change places, so that one is filled while the other is written; nothing is read while
-// both are full, and the client's TCP window closes.
+// both are full, and the client's TCP window closes. Over HTTP/2 the bytes come as DATA, and the
+// stream's window opens again by what the file has taken.
 #pragma once
 #include <memory>
 #include <string>
@@ -40,6 +41,7 @@ struct Upload {
   void refuse(uint16_t with, std::string because);
   // So much of the body is in the lane that is being filled.
   void took(size_t more);
+  void end_body();  // ... and that was all
   Upload(const Upload&) = delete;
   Upload& operator=(const Upload&) = delete;
 
@@ -70,6 +72,9 @@ void answer_upload(Services& s, Request& r, const http::RequestHead& request,
                    std::string_view path);
 // The ring has written (State::Receive or Join): bytes, or a negative errno.
 void upload_written(Request& r, int32_t result);
+// The request is over, and not by its answer: what has come of it is written nevertheless. True:
+// the ring has, or was given, some of it.
+bool write_rest(Services& s, Request& r);
 // Its time is over: did the client send at the least rate?
 void on_upload_deadline(Services& s, Request& r);
 
@@ -78,6 +83,14 @@ void on_upload_deadline(Services& s, Request& r);
 bool fill_upload(Services& s, Request& r);
 // End::Received: what came is dealt with.
 Turn end_input(Services& s, Request& r);
+// h2/upload.cpp: the same, from what DATA has brought.
+bool fill_stream_upload(Request& r);
+// So much of that is in the file: its window opens again.
+void stream_upload_written(Request& r, size_t bytes);
+// More may come at once than of other bodies.
+void widen_stream_window(Request& r);
+// Others' bodies keep the connection's window shut: its client cannot send.
+bool connection_window_is_shut(const Request& r);
 // Sends what is in the output: 100 (Continue). False: the state has changed, or must wait.
 bool send_continue(Services& s, Request& r, Turn& turn);
 

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "conn/request/answer.hpp"
+#include "conn/request/exchange.hpp"
 #include "conn/request/routing.hpp"
 #include "conn/request/upload.hpp"
 #include "conn/transport.hpp"
@@ -95,6 +96,13 @@ bool open_lanes(Upload& upload) {
   return upload.places > 0;
 }
 
+// 100 (Continue): the body is wanted.
+void ask_for_body(Services& s, Request& r) {
+  output_of(r).hold(s.buffers);
+  append_body(r, "HTTP/1.1 100 Continue\r\n\r\n");
+  if (frames_bodies(r)) inform_client(s, r);
+}
+
 }  // namespace
 
 void respond_upload(Services& s, Request& r, uint16_t status, std::string_view sentence,
@@ -129,9 +137,9 @@ bool begin_upload(Services& s, Request& r, const http::RequestHead& request) {
   if (!is_upload(request)) return false;
   http::PathBuffer path;
   (void)http::resolve_target(request.target, path);
-  // Where its body is not read nobody can find the next request.
+  // Where its body is not read nobody can find the next request; frames show it.
   const bool lets_persist = request.keep_alive && !s.stopping && has_requests_left(s, r);
-  r.keep_alive = lets_persist && !request.has_body;
+  r.keep_alive = lets_persist && (!request.has_body || frames_bodies(r));
   const auto ticket = find_ticket(s, path.view().substr(kUploadPrefix.size()));
   std::unique_ptr<Upload> upload;
   Refusal refusal{404, "there is no such upload; ask the API for one"};
@@ -148,10 +156,8 @@ bool begin_upload(Services& s, Request& r, const http::RequestHead& request) {
     return true;
   }
   // A client that has begun to send does not wait (RFC 9110 10.1.1).
-  if (request.expect_continue && input_of(r).size() == head_text_of(r).size()) {
-    output_of(r).hold(s.buffers);
-    append_body(r, "HTTP/1.1 100 Continue\r\n\r\n");
-  }
+  if (request.expect_continue && !body_has_begun(r)) ask_for_body(s, r);
+  if (r.stream != nullptr && upload->left > 0) widen_stream_window(r);
   r.keep_alive = lets_persist;
   r.upload = std::move(upload);
   r.upload->marked_ms = s.now_ms;
