@@ -155,8 +155,10 @@ inline constexpr uint32_t kConnectionWindowBytes = 262'144;
 // An upload's may be as long as one of its pipes, and its connection's window is wider by that:
 // otherwise each round trip would be worth 64 KiB.
 inline constexpr uint32_t kUploadWindowBytes = 256 * 1024;
-// What HPACK may make of a header block, whatever is kept of it: more ends the connection.
-inline constexpr size_t kHeaderBlockBytesMax = 64 * 1024;
+// A header block, a request's, its trailers' or one of a stream that was refused: as it is packed,
+// and what HPACK makes of it, whatever is kept. More ends the connection.
+inline constexpr size_t kHeaderBlockBytesMax = 128 * 1024;
+static_assert(kHeaderBlockBytesMax > kHeadBytesMaxCeiling);
 // A DATA frame with its header is one record, so that none is closed short.
 inline constexpr size_t kFramePayloadBytes = kRecordPlaintextBytes - 9;
 // Room in the output that is worth another frame.

@@ -54,10 +54,13 @@ struct Glue {
   static int on_header(abi::Session* session, const abi::Frame* frame, const uint8_t* name,
                        size_t name_bytes, const uint8_t* value, size_t value_bytes, uint8_t,
                        void* self) {
-    if (frame->headers.category != abi::kCategoryRequest) return 0;
-    void* const stream = library()->stream_data(session, frame->head.stream_id);
+    const bool is_request = frame->headers.category == abi::kCategoryRequest;
+    void* const stream =
+        is_request ? library()->stream_data(session, frame->head.stream_id) : nullptr;
     if (stream != nullptr)
       events(self).on_field(stream, view(name, name_bytes), view(value, value_bytes));
+    else
+      events(self).on_dropped_field(name_bytes + value_bytes);
     return 0;
   }
 

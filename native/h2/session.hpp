@@ -63,6 +63,8 @@ class Events {
   // A request. Null: refused (RefusedStream), nothing of it was looked at.
   virtual void* on_head_begun(int32_t id) = 0;
   virtual void on_field(void* stream, std::string_view name, std::string_view value) = 0;
+  // Of trailers, or of a stream that is none of ours: nobody gets it.
+  virtual void on_dropped_field(size_t bytes) = 0;
   virtual void on_head(void* stream, bool ends) = 0;
   virtual void on_data(void* stream, size_t bytes, const char* data) = 0;
   virtual void on_end(void* stream) = 0;            // of the request, behind data or trailers

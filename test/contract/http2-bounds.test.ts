@@ -7,11 +7,13 @@ import { randomBytes } from 'node:crypto';
 import t, { type Test } from 'tap';
 import { get, type Running } from './engine.js';
 import {
+  ask,
   codes,
   fieldBlock,
   flag,
   frame,
   http2Figures,
+  openSession,
   preface,
   RawSession,
   requestFields,
@@ -30,6 +32,23 @@ async function calmsDown(t: Test, running: Running, kind: string, raw: RawSessio
   t.equal(http2Figures(running).floods[kind], 1, 'it is counted');
   t.equal((await get(running)).status, 200, 'others are served');
 }
+
+const postFields = requestFields('/').map(([name, value]): [string, string] => [
+  name,
+  name === ':method' ? 'POST' : value,
+]);
+
+// RFC 7541 6.2.1: one long field into the table, then a byte for each time that it is meant.
+const long = Buffer.from(fieldBlock([['x-long', 'y'.repeat(3500)]]));
+long[0] = 0x40;
+const bomb = Buffer.concat([long, Buffer.alloc(1000, 0xbe)]);
+const block = (stream: number, fields: [string, string][], more: Buffer): Buffer =>
+  frame(
+    type.headers,
+    flag.endHeaders | flag.endStream,
+    stream,
+    Buffer.concat([fieldBlock(fields), more]),
+  );
 
 const floods: [string, string, (raw: RawSession) => void][] = [
   [
@@ -52,11 +71,7 @@ const floods: [string, string, (raw: RawSession) => void][] = [
     'empty DATA',
     'frames',
     (raw) => {
-      const post = requestFields('/').map(([name, value]): [string, string] => [
-        name,
-        name === ':method' ? 'POST' : value,
-      ]);
-      raw.send(frame(type.headers, flag.endHeaders, 1, fieldBlock(post)));
+      raw.send(frame(type.headers, flag.endHeaders, 1, fieldBlock(postFields)));
       raw.send(repeated(2000, frame(type.data, 0, 1)));
     },
   ],
@@ -81,12 +96,28 @@ const floods: [string, string, (raw: RawSession) => void][] = [
   [
     'a header block that unpacks to megabytes',
     'headers',
+    (raw) => raw.send(block(1, requestFields('/'), bomb)),
+  ],
+  [
+    'trailers that unpack to megabytes',
+    'headers',
     (raw) => {
-      // RFC 7541 6.2.1: one long field into the table, then a byte for each time that it is meant.
-      const long = Buffer.from(fieldBlock([['x-long', 'y'.repeat(3500)]]));
-      long[0] = 0x40;
-      const block = Buffer.concat([fieldBlock(requestFields('/')), long, Buffer.alloc(1000, 0xbe)]);
-      raw.send(frame(type.headers, flag.endHeaders | flag.endStream, 1, block));
+      raw.send(frame(type.headers, flag.endHeaders, 1, fieldBlock(postFields)));
+      raw.send(block(1, [], bomb));
+    },
+  ],
+  [
+    'header blocks of 160 KB, of streams that are refused',
+    'headers',
+    (raw) => {
+      for (
+        let stream = 1;
+        stream < 2 * 64;
+        stream += 2 // all that there may be
+      )
+        raw.send(frame(type.headers, flag.endHeaders, stream, fieldBlock(postFields)));
+      raw.send(frame(type.headers, 0, 129, fieldBlock(postFields)));
+      raw.send(repeated(9, frame(type.continuation, 0, 129, Buffer.alloc(16_384, 0x82))));
     },
   ],
 ];
@@ -108,6 +139,30 @@ t.test('CONTINUATION without end', async (t) => {
   t.not(await raw.goAway(), codes.noError);
   await raw.ended();
   t.equal((await get(running)).status, 200);
+});
+
+t.test('a head that is as long as one may be', async (t) => {
+  const running = await startHttp2(t, files, { headBytesMax: 72 * 1024 });
+  const session = await openSession(t, running, { maxSendHeaderBlockLength: 1 << 20 });
+  for (const [fields, status] of [
+    [4, 200],
+    [6, 431],
+  ]) {
+    const headers: Record<string, string> = {};
+    for (let i = 0; i < (fields ?? 0); i += 1) headers[`x-long-${i}`] = 'y'.repeat(17_000);
+    t.equal((await ask(session, headers)).status, status);
+  }
+  t.equal((await ask(session)).status, 200, 'and the connection goes on');
+});
+
+t.test('trailers of a request are dropped', async (t) => {
+  const running = await startHttp2(t, files);
+  const raw = await RawSession.open(t, running);
+  raw.send(frame(type.headers, flag.endHeaders, 1, fieldBlock(postFields)));
+  raw.send(block(1, [['x-trailer', 'x'.repeat(10_000)]], Buffer.alloc(0)));
+  await raw.end(1);
+  raw.get(3, '/');
+  t.equal((await raw.end(3)).toString(), '<p>hello</p>');
 });
 
 t.test('a header block that does not come to its end', async (t) => {

@@ -57,10 +57,14 @@ void Mux::follow(std::string_view bytes) {
       const auto type = static_cast<FrameType>(f.head[3]);
       if (type == FrameType::Headers) {
         f.in_block = true;
+        f.block_bytes = 0;
         head_began_ms = s.now_ms;
       }
-      f.last = f.in_block && (f.head[4] & kEndHeaders) != 0 &&
-               (type == FrameType::Headers || type == FrameType::Continuation);
+      const bool of_block =
+          f.in_block && (type == FrameType::Headers || type == FrameType::Continuation);
+      if (of_block) f.block_bytes += f.payload_left;
+      if (f.block_bytes > limits::kHeaderBlockBytesMax) flood(Http2Flood::Headers);
+      f.last = of_block && (f.head[4] & kEndHeaders) != 0;
     }
     if (!f.last || f.payload_left > 0) continue;
     f.last = f.in_block = false;
@@ -72,6 +76,8 @@ void Mux::on_frame(FrameType type, uint8_t flags, size_t bytes) {
   bool idle = true;
   switch (type) {
     case FrameType::Headers:
+      unpacked_bytes = 0;
+      [[fallthrough]];
     case FrameType::Continuation:
       idle = bytes == 0 || (flags & kEndHeaders) == 0;
       break;
@@ -109,10 +115,20 @@ void* Mux::on_head_begun(int32_t id) {
   return place.stream.get();
 }
 
+// Whether it is kept or not: unpacking alone is work.
+void Mux::count_field(size_t bytes) {
+  unpacked_bytes += bytes;
+  if (unpacked_bytes > limits::kHeaderBlockBytesMax) flood(Http2Flood::Headers);
+}
+
+void Mux::on_dropped_field(size_t bytes) {
+  count_field(bytes);
+}
+
 void Mux::on_field(void* stream, std::string_view name, std::string_view value) {
   Stream& st = stream_of(stream);
   st.fields.add(name, value, s.options.head.head_bytes_max);
-  if (st.fields.bytes() > limits::kHeaderBlockBytesMax) flood(Http2Flood::Headers);
+  count_field(name.size() + value.size());
 }
 
 void Mux::on_head(void* stream, bool ends) {

@@ -67,9 +67,11 @@ struct Mux final : h2::Events {
     size_t preface_left = 24;  // RFC 9113 3.4
     uint8_t head[h2::kFrameHeadBytes] = {};
     size_t head_bytes = 0, payload_left = 0;
-    bool in_block = false;  // END_HEADERS has not come
-    bool last = false;      // this frame has it
+    size_t block_bytes = 0;  // of the block, as it is packed
+    bool in_block = false;   // END_HEADERS has not come
+    bool last = false;       // this frame has it
   } following;
+  size_t unpacked_bytes = 0;      // of the last header block
   uint64_t head_began_ms = 0;     // 0: no header block is under way
   uint64_t end_announced_ms = 0;  // 0: the end was not announced
   bool going_away = false;        // no stream comes any more
@@ -79,6 +81,7 @@ struct Mux final : h2::Events {
   void on_frame(h2::FrameType type, uint8_t flags, size_t bytes) override;
   void* on_head_begun(int32_t id) override;
   void on_field(void* stream, std::string_view name, std::string_view value) override;
+  void on_dropped_field(size_t bytes) override;
   void on_head(void* stream, bool ends) override;
   void on_data(void* stream, size_t bytes, const char* data) override;
   void on_end(void* stream) override;
@@ -91,6 +94,7 @@ struct Mux final : h2::Events {
   void queue(Stream& stream);
   void wake(Stream& stream);  // its response may go on
   void flood(Http2Flood kind);
+  void count_field(size_t bytes);
   void follow(std::string_view bytes);
   void end_gracefully();  // no stream comes any more; those that are here end
   // Those that wait for one of the pipes, if there is one. True: somebody did.
