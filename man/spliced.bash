@@ -3,7 +3,7 @@
 _spliced() {
   local current=${COMP_WORDS[COMP_CWORD]} previous=${COMP_WORDS[COMP_CWORD - 1]} words=''
   if [ "$COMP_CWORD" = 1 ]; then
-    COMPREPLY=($(compgen -W 'serve drain status log config certificate update device token install-service uninstall-service pack doctor --help --version' -- "$current"))
+    COMPREPLY=($(compgen -W 'serve drain status log config certificate update device token user claim install-service uninstall-service pack doctor --help --version' -- "$current"))
     return
   fi
   case $previous in
@@ -21,6 +21,8 @@ _spliced() {
     update) words='status install restart wait-good mark-good --json --hold-s --within-s --index --state-dir --config --help --version' ;;
     device) words='restart power-off --state-dir --config --help --version' ;;
     token) words='--revoke --state-dir --config --help --version' ;;
+    user) words='list add role password remove --role --all --json --state-dir --config --help --version' ;;
+    claim) words='--state-dir --config --help --version' ;;
     install-service) words='--root --help' ;;
     uninstall-service) words='--root --help' ;;
     pack) words='--help' ;;

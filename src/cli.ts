@@ -61,6 +61,14 @@ const commands: Record<string, { summary: string; load: () => Promise<Command> }
     summary: 'make the token for its API, or revoke it',
     load: async () => (await operator()).token,
   },
+  user: {
+    summary: 'who may sign in by name: add, remove, password, role',
+    load: async () => (await operator()).user,
+  },
+  claim: {
+    summary: 'the code by which its first administrator claims the device',
+    load: async () => (await operator()).claim,
+  },
   'install-service': {
     summary: 'make a service of systemd of this program',
     load: async () => (await operator()).installService,

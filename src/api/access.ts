@@ -1,12 +1,19 @@
 // SPDX-License-Identifier: Apache-2.0
 // Who asks, and whether that is enough. On api.sock the kernel has judged: only root and the
 // service's own user can connect. On proxy.sock everybody's requests come through the proxy route:
-// what the proxy says of the client (docs/API.md has the contract) decides, or a bearer token.
+// what the proxy says of the client (docs/API.md has the contract) decides, a bearer token, or the
+// cookie of somebody who has signed in.
 // Called by app.ts for each request.
 
 import type { IncomingMessage } from 'node:http';
 import { BlockList, isIP } from 'node:net';
 import { reasonOf } from '../base/start-error.js';
+import { sessionKeyOf } from './cookie.js';
+import type { Need } from './needs.js';
+import type { Person } from './people/file.js';
+import { mayAs, type Role } from './people/names.js';
+import type { People } from './people/people.js';
+import type { Session } from './people/sessions.js';
 import { Problem } from './problem.js';
 import { GuessThrottle } from './throttle.js';
 import { isToken } from './token.js';
@@ -14,18 +21,20 @@ import { isToken } from './token.js';
 /** The socket through which a request came. */
 export type Door = 'local' | 'proxy';
 
-/** What a route asks for. measure: figures, which the device itself may read without a credential. */
-export type Need = 'measure' | 'administrator';
-
 export interface Asker {
-  /** For the log: "local", "loopback", "token" or "certificate SUBJECT". */
+  /** For the log: "local", "loopback", "token", "certificate SUBJECT", "person NAME" or "nobody". */
   who: string;
   /** Of the client; undefined on the local socket. */
   address: string | undefined;
+  /** Undefined: of somebody who has shown no credential. */
+  role: Role | undefined;
+  /** Of a cookie, which a browser sends by itself. */
+  person?: { person: Person; session: Session };
 }
 
 export interface AccessParts {
   stateDir: string;
+  people: Pick<People, 'who'>;
   /** Subjects (RFC 4514) and fingerprints of client certificates; may change. */
   administrators: () => readonly string[];
   /** A line for the log. */
@@ -64,6 +73,31 @@ function clientOf(incoming: IncomingMessage): string {
   throw new Problem(400, 'Bad proxy', `This socket is for the proxy route, which sends ${wanted}.`);
 }
 
+function credentialsNeeded(): Problem {
+  const detail =
+    'Sign in, or send "Authorization: Bearer TOKEN" with the token that "spliced token" shows on the ' +
+    'device, or use a client certificate that api.client_certificates names.';
+  return new Problem(401, 'Credentials needed', detail, {
+    headers: { 'WWW-Authenticate': 'Bearer realm="spliced"' },
+  });
+}
+
+function roleNeeded(wanted: Role, role: Role): Problem {
+  const detail = `This needs the role "${wanted}", and yours is "${role}".`;
+  return new Problem(403, 'Role needed', detail, { members: { role, wanted } });
+}
+
+function admitDevice(door: Door, asker: Asker): Asker {
+  if (door === 'local') return asker;
+  throw new Problem(403, 'On the device alone', 'This is for root on the device.');
+}
+
+function admitPerson(asker: Asker): Asker {
+  if (asker.person !== undefined) return asker;
+  const detail = 'This is for people who have signed in by name; a program has no session.';
+  throw new Problem(403, 'For people', detail);
+}
+
 export class Access {
   readonly #parts: AccessParts;
   readonly #throttle: GuessThrottle;
@@ -73,27 +107,46 @@ export class Access {
     this.#throttle = parts.throttle ?? new GuessThrottle();
   }
 
-  /** Throws Problem: 400 for a bad proxy, 401 without a credential, 429 after too many wrong ones. */
+  /**
+   * Throws Problem: 400 for a bad proxy, 401 without a credential, 403 where the role is too little, 429
+   * after too many wrong tokens.
+   */
   async admit(door: Door, need: Need, incoming: IncomingMessage): Promise<Asker> {
-    if (door === 'local') return { who: 'local', address: undefined };
+    const asker =
+      door === 'local'
+        ? ({ who: 'local', address: undefined, role: 'administer' } as const)
+        : await this.#client(incoming);
+    if (need === 'anybody') return asker;
+    if (need === 'device') return admitDevice(door, asker);
+    const { role, address = '' } = asker;
+    if (role === undefined && need === 'measure' && isLoopback(address)) {
+      return { ...asker, who: 'loopback' };
+    }
+    if (role === undefined) throw credentialsNeeded();
+    if (need === 'person') return admitPerson(asker);
+    const wanted = need === 'measure' ? 'view' : need;
+    if (!mayAs(role, wanted)) throw roleNeeded(wanted, role);
+    return asker;
+  }
+
+  /** A person comes before the certificate of the browser: it may say less, and the log says who. */
+  async #client(incoming: IncomingMessage): Promise<Asker> {
     const address = clientOf(incoming);
+    const { authorization } = incoming.headers;
+    const key = authorization === undefined ? sessionKeyOf(incoming) : undefined;
+    const person = key === undefined ? undefined : await this.#parts.people.who(key);
+    if (person !== undefined) {
+      const { name, role } = person.person;
+      return { who: `person ${name}`, address, role, person };
+    }
     const subject = fromProxy(incoming, 'x-client-certificate-subject') ?? '';
     const fingerprint = fromProxy(incoming, 'x-client-certificate-fingerprint') ?? '';
     if (this.#isAdministrator(subject, fingerprint)) {
-      return { who: `certificate ${subject}`, address };
+      return { who: `certificate ${subject}`, address, role: 'administer' };
     }
-    const { authorization } = incoming.headers;
-    if (authorization !== undefined) {
-      await this.#checkToken(authorization, address);
-      return { who: 'token', address };
-    }
-    if (need === 'measure' && isLoopback(address)) return { who: 'loopback', address };
-    const detail =
-      'Send "Authorization: Bearer TOKEN" with the token that "spliced token" shows on the device, ' +
-      'or use a client certificate that api.client_certificates names.';
-    throw new Problem(401, 'Credentials needed', detail, {
-      headers: { 'WWW-Authenticate': 'Bearer realm="spliced"' },
-    });
+    if (authorization === undefined) return { who: 'nobody', address, role: undefined };
+    await this.#checkToken(authorization, address);
+    return { who: 'token', address, role: 'administer' };
   }
 
   #isAdministrator(subject: string, fingerprint: string): boolean {

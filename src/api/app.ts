@@ -9,7 +9,8 @@ import { Hono } from 'hono/tiny';
 import { visibleJson } from '../base/visible.js';
 import type { Log } from '../log/log.js';
 import type { Access, Asker, Door } from './access.js';
-import { refuseOtherSites } from './cross-site.js';
+import { refuseOtherSites, refuseOthersWithCookie } from './cross-site.js';
+import { needs } from './needs.js';
 import { Problem, problemType, storageProblem } from './problem.js';
 import type { Bindings, Route, RouteContext, RouteParts } from './route.js';
 import { prefix, routes } from './routes.js';
@@ -61,31 +62,36 @@ function noRoute(c: RouteContext): Problem {
   return new Problem(405, 'Wrong method', detail, { headers: { Allow: allowed } });
 }
 
+function refuseOthers(c: RouteContext, isChange: boolean, { person }: Asker): void {
+  const header = (name: string) => c.req.header(name);
+  const [secFetchSite, origin] = [header('sec-fetch-site'), header('origin')];
+  const isHttps = c.env.door === 'proxy';
+  const sent = { isHttps, secFetchSite, origin, host: header('host') };
+  if (isChange) refuseOtherSites(sent);
+  if (person !== undefined) refuseOthersWithCookie({ ...sent, isChange });
+}
+
 export function createApp({ access, log, ...parts }: AppParts): Hono<{ Bindings: Bindings }> {
   const app = new Hono<{ Bindings: Bindings }>();
 
   /** Who changed what, for the log. What never got past the door is not in it. */
-  const record = (asker: Asker, c: RouteContext, status: number): void => {
+  const record = ({ who, address }: Asker, c: RouteContext, status: number): void => {
     const { method, path } = c.req;
     const requestId = c.req.header('x-request-id')?.slice(0, 64);
-    log.info({ event: 'api_changed', ...asker, method, path, status, requestId });
+    log.info({ event: 'api_changed', who, address, method, path, status, requestId });
   };
 
   const guarded =
     (route: Route) =>
     async (c: RouteContext): Promise<Response> => {
-      const asker = await access.admit(c.env.door, route.need, c.env.incoming);
+      const need = needs[route.operationId];
+      const asker = await access.admit(c.env.door, need, c.env.incoming);
       const isChange = route.method !== 'get' && !route.changesNothing;
-      if (route.method !== 'get') {
-        const header = (name: string) => c.req.header(name);
-        const [secFetchSite, origin] = [header('sec-fetch-site'), header('origin')];
-        const isHttps = c.env.door === 'proxy';
-        refuseOtherSites({ isHttps, secFetchSite, origin, host: header('host') });
-      }
+      refuseOthers(c, route.method !== 'get', asker);
       refuseBadQuery(c, route);
       let answer: Response;
       try {
-        answer = await route.handle(c, parts);
+        answer = await route.handle(c, { ...parts, asker });
       } catch (error) {
         const refusal = isChange ? (storageProblem(error) ?? error) : error;
         if (isChange) record(asker, c, refusal instanceof Problem ? refusal.status : 500);

@@ -14,6 +14,11 @@ interface Sent {
   host: string | undefined;
 }
 
+/** Of a request whose credential the browser has added by itself. */
+interface SentWithCookie extends Sent {
+  isChange: boolean;
+}
+
 /** Host and port as a URL has them: the port of its scheme is left out. */
 function hostOf(scheme: string, host: string): string | undefined {
   try {
@@ -45,4 +50,20 @@ export function refuseOtherSites({ isHttps, secFetchSite, origin, host }: Sent):
   const detail =
     'This changes something, and was sent by the page of another site. Use our own page.';
   throw new Problem(403, 'Cross-site request', detail);
+}
+
+/**
+ * Stricter with a cookie, beside its own SameSite=Strict: a change must say that it comes from our page,
+ * and whoever says that another page reads gets nothing. Throws Problem 403.
+ */
+export function refuseOthersWithCookie({ isChange, ...sent }: SentWithCookie): void {
+  const { secFetchSite, origin } = sent;
+  const saysNothing = secFetchSite === undefined && origin === undefined;
+  if (saysNothing && isChange) {
+    const detail =
+      'A change with a cookie needs Sec-Fetch-Site or Origin, which browsers send. Programs use the token.';
+    throw new Problem(403, 'Cross-site request', detail);
+  }
+  // A page of ours that reads sends an Origin with changes alone.
+  if (isChange || secFetchSite !== undefined) refuseOtherSites(sent);
 }

@@ -2,6 +2,7 @@
 // The description of the API, OpenAPI 3.1, made from the routes themselves: what is answered and what
 // is described cannot differ. Called by the route /openapi.json, and by tests.
 
+import { type Need, needs } from './needs.js';
 import { problemType } from './problem.js';
 import { type Route, refTo } from './route.js';
 import { schemas } from './schemas.js';
@@ -10,12 +11,12 @@ import { schemas } from './schemas.js';
 const sharedProblems: Readonly<Record<number, string>> = {
   400: 'The request is wrong.',
   401: 'Credentials are needed, or the token is wrong.',
+  403: 'The role is too little, or the page of another site has sent it.',
   429: 'There were too many wrong tokens; Retry-After says when to try again.',
   500: 'The service has failed; its log says why.',
 };
 
 const problemsOfChanges: Readonly<Record<number, string>> = {
-  403: 'The page of another site has sent it.',
   507: 'There is no space on the device for what it would keep.',
 };
 
@@ -29,8 +30,17 @@ const problemAnswer = (description: string) => ({
   content: { [problemType]: { schema: refTo('Problem') } },
 });
 
+/** An empty one: without a credential, as figures are for whoever asks from the device itself. */
+function securityOf(need: Need): Record<string, string[]>[] {
+  if (need === 'person') return [{ session: [] }];
+  if (need === 'device') return [{}];
+  const without = need === 'measure' || need === 'anybody' ? [{}] : [];
+  return [{ session: [] }, { token: [] }, { certificate: [] }, ...without];
+}
+
 function operationOf(route: Route): Record<string, unknown> {
-  const { method, operationId, summary, parameters, body, answer, need, problems } = route;
+  const { method, operationId, summary, parameters, body, answer, problems } = route;
+  const need = needs[operationId];
   const all = {
     ...sharedProblems,
     ...(method === 'get' ? {} : problemsOfChanges),
@@ -42,8 +52,8 @@ function operationOf(route: Route): Record<string, unknown> {
   return {
     operationId,
     summary,
-    // An empty one: figures are for whoever asks from the device itself.
-    security: [{ token: [] }, { certificate: [] }, ...(need === 'measure' ? [{}] : [])],
+    security: securityOf(need),
+    'x-role': need,
     ...(parameters === undefined ? {} : { parameters }),
     ...(body === undefined
       ? {}
@@ -79,6 +89,12 @@ export function describe(
     components: {
       schemas,
       securitySchemes: {
+        session: {
+          type: 'apiKey',
+          in: 'cookie',
+          name: '__Host-spliced',
+          description: 'Of somebody who has signed in: POST session.',
+        },
         token: { type: 'http', scheme: 'bearer', description: 'Shown once by "spliced token".' },
         certificate: {
           type: 'mutualTLS',

@@ -4,9 +4,11 @@
 
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Context } from 'hono';
-import type { Door, Need } from './access.js';
+import type { Asker, Door } from './access.js';
 import type { EventStreams } from './event-stream.js';
 import type { LogStreams } from './log-stream.js';
+import type { OperationId } from './needs.js';
+import type { People } from './people/people.js';
 import type { ApiService } from './service.js';
 
 /** What node-server gives for a request, and the socket it came through. */
@@ -21,8 +23,14 @@ export type RouteContext = Context<{ Bindings: Bindings }>;
 /** What the handlers work with. */
 export interface RouteParts {
   service: ApiService;
+  people: People;
   streams: LogStreams;
   eventStreams: EventStreams;
+}
+
+/** The same for one request. */
+export interface RequestParts extends RouteParts {
+  asker: Asker;
 }
 
 /** A schema in JSON Schema 2020-12, which is OpenAPI 3.1's. */
@@ -47,19 +55,18 @@ export interface Route {
   method: 'get' | 'put' | 'post' | 'delete';
   /** Below the API's prefix; a parameter as OpenAPI writes it, such as {name}. */
   path: string;
-  need: Need;
   summary: string;
   /** Is no GET only because it needs a body: there is nothing to record. */
   changesNothing?: true;
-  /** A name for programs that are made from the description. */
-  operationId: string;
+  /** A name for programs that are made from the description; needs.ts says who may. */
+  operationId: OperationId;
   parameters?: readonly Parameter[];
   body?: Content;
   /** The answer when all is well. */
   answer: Content & { status: 200 | 201 | 202; description: string };
   /** The refusals of this route, beside those that all have. */
   problems?: Readonly<Record<number, string>>;
-  handle(c: RouteContext, parts: RouteParts): Response | Promise<Response>;
+  handle(c: RouteContext, parts: RequestParts): Response | Promise<Response>;
 }
 
 export const jsonType = 'application/json';

@@ -8,6 +8,7 @@ import { certificates } from './routes/certificates.js';
 import { device } from './routes/device.js';
 import { observation } from './routes/observation.js';
 import { operation } from './routes/operation.js';
+import { people } from './routes/people.js';
 import { system } from './routes/system.js';
 import { update } from './routes/update.js';
 import { uploads } from './routes/uploads.js';
@@ -17,7 +18,6 @@ export const prefix = '/.spliced/api/v1';
 const description: Route = {
   method: 'get',
   path: '/openapi.json',
-  need: 'administrator',
   operationId: 'getDescription',
   summary: 'This description.',
   answer: {
@@ -37,5 +37,6 @@ export const routes: readonly Route[] = [
   ...device,
   ...update,
   ...uploads,
+  ...people,
   description,
 ];

@@ -23,6 +23,7 @@ function open(properties: Record<string, Schema>): Schema {
   return { type: 'object', properties, required: Object.keys(properties) };
 }
 
+const role: Schema = { enum: ['view', 'operate', 'administer'] };
 const sha256: Schema = { type: 'string', pattern: '^[0-9a-f]{64}$' };
 const counts: Schema = { type: 'object', additionalProperties: count };
 
@@ -245,6 +246,36 @@ export const schemas: Readonly<Record<string, Schema>> = {
   Request: object({ request: pem('PKCS#10.'), names: listOf(text), madeAt: date }),
   Requests: object({ requests: { ...listOf(refTo('Request')), maxItems: 1 } }),
   Nothing: object({}),
+  Session: object({
+    name: { ...textOrNull, description: 'Of who has signed in by name.' },
+    role: { enum: ['view', 'operate', 'administer', null] },
+    hasPeople: { type: 'boolean', description: 'Somebody can sign in by name.' },
+    claim: { enum: ['claimed', 'open', 'over'] },
+    secondsLeft: { ...count, description: 'For a claim.' },
+  }),
+  SignIn: object({ name: text, password: text }),
+  SignedIn: object({ name: text, role }),
+  PasswordChange: object({ current: text, next: text }),
+  Sessions: object({
+    sessions: listOf(
+      object({
+        id: text,
+        name: text,
+        address: { ...text, description: 'From which it began.' },
+        agent: { ...text, description: 'What the browser calls itself.' },
+        startedAt: date,
+        idleMs: count,
+        isOwn: { type: 'boolean', description: 'The one that asks.' },
+      }),
+    ),
+  }),
+  Claim: object({
+    isClaimed: { type: 'boolean' },
+    secondsLeft: count,
+    isMakers: { type: 'boolean', description: "The code is the maker's, and is not shown." },
+    code: textOrNull,
+  }),
+  ClaimWish: object({ code: text, name: text, password: text }),
   Asked: object({ asked: { ...listOf({ enum: ['device', 'enrolment'] }), minItems: 1 } }),
   Configuration: object({
     files: listOf(text),

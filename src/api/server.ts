@@ -18,6 +18,7 @@ import type { LogTail } from '../log/tail.js';
 import type { Access, Door } from './access.js';
 import { EventStreams } from './event-stream.js';
 import { LogStreams } from './log-stream.js';
+import type { People } from './people/people.js';
 import { listenPrivately } from './private-socket.js';
 import { problemType } from './problem.js';
 import type { ApiService } from './service.js';
@@ -58,6 +59,7 @@ export interface ApiParts {
   runDir: string;
   service: ApiService;
   access: Access;
+  people: People;
   log: Log;
   tail: LogTail;
   events: Events;

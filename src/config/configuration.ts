@@ -61,6 +61,8 @@ export interface Configuration {
   clientCertificates: ClientCertificateFiles | undefined;
   /** Who may use the API over the network: subjects (RFC 4514) or fingerprints. */
   apiClientCertificates: string[];
+  /** An absolute path or `credential:NAME`; empty: none. */
+  apiClaimCodeFile: string;
   update: UpdateSettings;
   /** The operators' page at /.spliced/ui/. */
   uiEnabled: boolean;
@@ -266,6 +268,8 @@ function configurationOf(
     settings.get(key)?.origin.kind === 'option' ? process.cwd() : directory;
   const pathOf = (key: string): string => resolve(directoryOf(key), String(setTo(key)));
   const numberOf = (key: string): number => Number(setTo(key));
+  const optionalFile = (key: string): string =>
+    setTo(key) === '' ? '' : fileIn(directoryOf(key), String(setTo(key)));
   const addressesOf = (key: string) => (setTo(key) as string[]).map(parseListenAddress);
   const httpsIsDual = true; // As the engine binds "[::]"; plain-http/responder.ts does not.
   const hasClients = setTo('client_certificates.ca') !== '';
@@ -286,6 +290,7 @@ function configurationOf(
         }
       : undefined,
     apiClientCertificates: setTo('api.client_certificates') as string[],
+    apiClaimCodeFile: optionalFile('api.claim_code_file'),
     update: updateOf(setTo, pathOf('state_dir'), directory),
     uiEnabled: setTo('ui.enabled') === true,
     tlsGroups: setTo('tls.groups') as string[],

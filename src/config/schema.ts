@@ -202,6 +202,17 @@ export const schema = {
       env: 'SPLICED_API_CLIENT_CERTIFICATES',
       isLive: true,
     },
+    claim_code_file: {
+      doc:
+        'A file with the code by which the first administrator claims the device (docs/PEOPLE.md), such as ' +
+        'the one on its label: 8 to 128 characters, another one for each device; or `credential:NAME`. ' +
+        'Without it the service makes a code at each start until somebody has claimed the device, and ' +
+        '`spliced claim` shows it.',
+      format: 'file or nothing',
+      default: '',
+      example: 'credential:claim-code',
+      env: 'SPLICED_API_CLAIM_CODE_FILE',
+    },
   },
   update: updateTable,
   ui: {

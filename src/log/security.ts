@@ -75,6 +75,40 @@ export const securityEvents: Record<string, SecurityEvent> = {
     id: 'SPLICED-API-THROTTLED',
     meaning: 'so many wrong tokens came from `address`, or from all, that no more are listened to',
   },
+  signed_in: {
+    id: 'SPLICED-SIGNED-IN',
+    meaning: '`who` signed in from `address`, with this `role`',
+  },
+  sign_in_refused: {
+    id: 'SPLICED-SIGN-IN-REFUSED',
+    meaning:
+      'a wrong password from `address`; `name` where it is one of the people, since others may be passwords',
+  },
+  sign_in_refusals_not_logged: {
+    id: 'SPLICED-SIGN-IN-REFUSALS-SUPPRESSED',
+    meaning: 'so many wrong passwords came within a minute that no more of them have a line',
+  },
+  signed_out: {
+    id: 'SPLICED-SIGNED-OUT',
+    meaning: '`who` signed out',
+  },
+  password_changed: {
+    id: 'SPLICED-PASSWORD-CHANGED',
+    meaning: '`who` has another password; the sessions of before are over',
+  },
+  people_changed: {
+    id: 'SPLICED-PEOPLE-CHANGED',
+    meaning:
+      'on the device somebody has `added`, `removed` or `changed` people; noticed at the next request',
+  },
+  device_claimed: {
+    id: 'SPLICED-DEVICE-CLAIMED',
+    meaning: '`who` had the code of the device and is its first administrator',
+  },
+  claim_refused: {
+    id: 'SPLICED-CLAIM-REFUSED',
+    meaning: 'a wrong code for the claim of the device came from `address`',
+  },
   update_received: {
     id: 'SPLICED-UPDATE-RECEIVED',
     meaning: 'an update is there completely: `name`, `length`, `sha256`; nothing is verified yet',

@@ -3,6 +3,7 @@
 // and its reload, the log. The API is for operators: where it cannot be had, the log says why and the
 // service goes on. Called by daemon.ts once the service is ready.
 
+import type { People } from '../api/people/people.js';
 import type { ApiServer } from '../api/server.js';
 import type { ApiService, ConfigurationFinding } from '../api/service.js';
 import type { Events } from '../base/events.js';
@@ -28,6 +29,7 @@ import type { LogTail } from '../log/tail.js';
 import type { Power } from '../power/power.js';
 import { System } from '../system/system.js';
 import { checkSystem, checkUpdateProgram } from './checks.js';
+import { readClaimCode } from './claim-code.js';
 import type { Participant, Reloader } from './reload.js';
 import type { UpdateServing } from './update.js';
 import type { UploadServing } from './uploads.js';
@@ -92,6 +94,7 @@ export class ApiServing {
   #administrators: readonly string[];
   #reloader: Reloader | undefined;
   #server: ApiServer | undefined;
+  #people: People | undefined;
   #starting: Promise<void> | undefined;
   #refusal = ''; // That was said last.
   #isClosed = false;
@@ -147,15 +150,20 @@ export class ApiServing {
     const { stateDir } = configuration;
     if (this.#isClosed) return;
     try {
-      const { Access, ApiServer } = await import('../api/main.js');
+      const { Access, ApiServer, People, codeFault } = await import('../api/main.js');
       if (this.#isClosed) return;
+      const makersCode = readClaimCode(configuration.apiClaimCodeFile, codeFault, log);
+      const people = this.#people ?? new People({ stateDir, log, makersCode });
+      if (this.#people === undefined) await people.start();
+      this.#people = people;
       const access = new Access({
         stateDir,
+        people,
         administrators: () => this.#administrators,
         warn: (line) => log.warn(line),
       });
       const service = this.#service();
-      const server = new ApiServer({ runDir, service, access, log, tail, events });
+      const server = new ApiServer({ runDir, service, access, people, log, tail, events });
       await server.start();
       this.#server = server;
       this.#system.start();

@@ -10,7 +10,6 @@ import { jsonOf, pemType, type Route } from '../route.js';
 const upload: Route = {
   method: 'put',
   path: '/certificates/uploaded',
-  need: 'administrator',
   operationId: 'uploadCertificate',
   summary:
     'Checks a chain and its key completely, stores them, and serves them. Without a key: the answer ' +
@@ -44,7 +43,6 @@ const requests: readonly Route[] = [
   {
     method: 'post',
     path: '/certificates/requests',
-    need: 'administrator',
     operationId: 'requestCertificate',
     summary:
       'Makes a key, which never leaves the device, and a request (PKCS#10) for an authority to sign. ' +
@@ -69,7 +67,6 @@ const requests: readonly Route[] = [
   {
     method: 'get',
     path: '/certificates/requests',
-    need: 'administrator',
     operationId: 'getCertificateRequests',
     summary: 'The request that waits for its certificate, if there is one.',
     answer: { status: 200, description: 'One, or none.', ...jsonOf('Requests') },
@@ -81,7 +78,6 @@ const requests: readonly Route[] = [
   {
     method: 'delete',
     path: '/certificates/requests',
-    need: 'administrator',
     operationId: 'giveUpCertificateRequest',
     summary: 'Gives up the request that waits, and destroys its key.',
     answer: { status: 200, description: 'None waits any more.', ...jsonOf('Requests') },
@@ -96,7 +92,6 @@ export const certificates: readonly Route[] = [
   {
     method: 'get',
     path: '/certificates',
-    need: 'administrator',
     operationId: 'getCertificates',
     summary:
       'What is served, the default first, and the sources that still wait for a certificate.',
@@ -107,7 +102,6 @@ export const certificates: readonly Route[] = [
   {
     method: 'delete',
     path: '/certificates/uploaded',
-    need: 'administrator',
     operationId: 'removeUploadedCertificate',
     summary: 'Forgets the uploaded certificate and its key; what else there is, is served again.',
     answer: { status: 200, description: 'It is gone.', ...jsonOf('Certificates') },
@@ -121,7 +115,6 @@ export const certificates: readonly Route[] = [
   {
     method: 'post',
     path: '/certificates/renewal',
-    need: 'administrator',
     operationId: 'renewCertificates',
     summary: "Renews the device's own certificate, and asks the enrolment for a new one, now.",
     body: jsonOf('Nothing'),
@@ -142,7 +135,6 @@ export const certificates: readonly Route[] = [
   {
     method: 'get',
     path: '/certificates/authority',
-    need: 'administrator',
     operationId: 'getAuthority',
     summary: "The certificate of the device's own authority, for users to trust once.",
     answer: {

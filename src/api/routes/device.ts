@@ -8,10 +8,13 @@ import { json } from '../json.js';
 import { Problem } from '../problem.js';
 import { jsonOf, type Route } from '../route.js';
 
-const powerRoute = (action: PowerAction, operationId: string, summary: string): Route => ({
+const powerRoute = (
+  action: PowerAction,
+  operationId: 'restartDevice' | 'powerOffDevice',
+  summary: string,
+): Route => ({
   method: 'post',
   path: `/device/${action}`,
-  need: 'administrator',
   operationId,
   summary,
   body: jsonOf('Nothing'),
@@ -29,7 +32,6 @@ export const device: readonly Route[] = [
   {
     method: 'get',
     path: '/device',
-    need: 'administrator',
     operationId: 'getDevice',
     summary: 'Whether a restart or a power-off of the device is under way, or why it is not.',
     answer: { status: 200, description: 'The state.', ...jsonOf('Device') },

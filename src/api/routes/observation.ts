@@ -27,7 +27,6 @@ function truthOf(text: string | undefined, name: string, fallback: boolean): boo
 const log: Route = {
   method: 'get',
   path: '/log',
-  need: 'administrator',
   operationId: 'followLog',
   summary:
     'The log as server-sent events. Each `data` is a line of the log, a JSON object; an event `lost` ' +
@@ -76,7 +75,6 @@ export const observation: readonly Route[] = [
   {
     method: 'get',
     path: '/status',
-    need: 'measure',
     operationId: 'getStatus',
     summary: 'What the service does now; the same as /.spliced/status.',
     answer: { status: 200, description: 'The status.', ...jsonOf('Status') },
@@ -85,7 +83,6 @@ export const observation: readonly Route[] = [
   {
     method: 'get',
     path: '/metrics',
-    need: 'measure',
     operationId: 'getMetrics',
     summary:
       "The same figures and the certificates' in the text format of Prometheus, version 0.0.4.",

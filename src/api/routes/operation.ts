@@ -13,7 +13,6 @@ export const operation: readonly Route[] = [
   {
     method: 'get',
     path: '/configuration',
-    need: 'administrator',
     operationId: 'getConfiguration',
     summary: 'The values in effect, each with its origin; those of secrets are left out.',
     answer: { status: 200, description: 'The configuration.', ...jsonOf('Configuration') },
@@ -25,7 +24,6 @@ export const operation: readonly Route[] = [
   {
     method: 'post',
     path: '/configuration/check',
-    need: 'administrator',
     operationId: 'checkConfiguration',
     changesNothing: true,
     summary:
@@ -41,7 +39,6 @@ export const operation: readonly Route[] = [
   {
     method: 'post',
     path: '/reload',
-    need: 'administrator',
     operationId: 'reload',
     summary: 'Reads the configuration and the files that it names again, as SIGHUP does.',
     body: jsonOf('Nothing'),
@@ -65,7 +62,6 @@ export const operation: readonly Route[] = [
   {
     method: 'post',
     path: '/drain',
-    need: 'administrator',
     operationId: 'drain',
     summary: 'Finishes what is active and ends the service, as SIGTERM does.',
     body: jsonOf('Nothing'),

@@ -10,7 +10,6 @@ export const system: readonly Route[] = [
   {
     method: 'get',
     path: '/system',
-    need: 'measure',
     operationId: 'getSystem',
     summary:
       'The device: its name, model and firmware, time, processor, memory, storage, temperatures.',
@@ -20,7 +19,6 @@ export const system: readonly Route[] = [
   {
     method: 'get',
     path: '/system/history',
-    need: 'measure',
     operationId: 'getHistory',
     summary: 'The last day, or since the service was started, in means of five minutes.',
     answer: { status: 200, description: 'The oldest first.', ...jsonOf('History') },

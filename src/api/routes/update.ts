@@ -23,7 +23,6 @@ const refused = (refusal: string): Problem => new Problem(409, 'Not now', refusa
 const markRoute = (mark: 'good' | 'bad'): Route => ({
   method: 'post',
   path: `/update/slots/{name}/${mark}`,
-  need: 'administrator',
   operationId: mark === 'good' ? 'markSlotGood' : 'markSlotBad',
   summary:
     mark === 'good'
@@ -49,7 +48,6 @@ export const update: readonly Route[] = [
   {
     method: 'get',
     path: '/update',
-    need: 'administrator',
     operationId: 'getUpdate',
     summary: 'The state of the update, and the slots of the device.',
     answer: { status: 200, description: 'The state.', ...jsonOf('Update') },
@@ -58,7 +56,6 @@ export const update: readonly Route[] = [
   {
     method: 'post',
     path: '/update/install',
-    need: 'administrator',
     operationId: 'installUpdate',
     summary:
       'Installs what was uploaded, or with `file` what lies in the directory of the update under ' +
@@ -80,7 +77,6 @@ export const update: readonly Route[] = [
   {
     method: 'post',
     path: '/update/restart',
-    need: 'administrator',
     operationId: 'restart',
     summary: 'Finishes what is active, then restarts the device, or as update.restart has it.',
     body: jsonOf('Nothing'),
@@ -98,7 +94,6 @@ export const update: readonly Route[] = [
   {
     method: 'get',
     path: '/events',
-    need: 'administrator',
     operationId: 'followEvents',
     summary:
       'Server-sent events: `update` has the state of the update, `device` of its restart or ' +

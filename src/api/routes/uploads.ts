@@ -26,7 +26,6 @@ export const uploads: readonly Route[] = [
   {
     method: 'post',
     path: '/update/uploads',
-    need: 'administrator',
     operationId: 'beginUpload',
     summary:
       'Announces a bundle. Send it by PUT to `upload`, from `offset` on: docs/UPLOAD.md. The same ' +
@@ -51,7 +50,6 @@ export const uploads: readonly Route[] = [
   {
     method: 'get',
     path: '/update/uploads',
-    need: 'administrator',
     operationId: 'getUploads',
     summary: 'The upload that is there in part, if there is one.',
     answer: { status: 200, description: 'One, or none.', ...jsonOf('UploadParts') },
@@ -63,7 +61,6 @@ export const uploads: readonly Route[] = [
   {
     method: 'delete',
     path: '/update/uploads',
-    need: 'administrator',
     operationId: 'giveUpUpload',
     summary: 'Gives up the upload, or forgets the bundle that was received.',
     answer: { status: 200, description: 'Nothing is there any more.', ...jsonOf('UploadParts') },

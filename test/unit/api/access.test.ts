@@ -30,7 +30,7 @@ t.test('the device itself may read figures, and nothing else', async (t) => {
   }
   const refused = await ask(proxy, '/certificates', { headers: from('192.0.2.1') });
   t.match(refused.headers, { 'www-authenticate': 'Bearer realm="spliced"' });
-  t.match(refused.json, { detail: /"spliced token"/ });
+  t.match(refused.json, { detail: /^Sign in, .*"spliced token"/ });
   t.equal((await ask(local, '/certificates', { headers: from('192.0.2.1') })).status, 200);
 });
 

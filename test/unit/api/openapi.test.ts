@@ -35,7 +35,7 @@ t.test('it has exactly the routes of the application', async (t) => {
 });
 
 t.test('real answers are as described', async (t) => {
-  const { local, proxy, tail } = await startScene(t);
+  const { local, proxy, tail, people } = await startScene(t);
   tail.push('{}');
   const description = await descriptionOf(local);
   const { problemOf, seen, isSchema } = judgeBy(description);
@@ -52,7 +52,7 @@ t.test('real answers are as described', async (t) => {
     '/certificates/requests',
   ];
   const more = ['/certificates/authority', '/configuration', '/openapi.json'];
-  const update = ['/update', '/update/uploads'];
+  const update = ['/update', '/update/uploads', '/session', '/sessions', '/claim'];
   for (const path of [...gets, ...more, ...update]) check('get', path, await ask(local, path));
   check('get', '/log', await ask(local, '/log?follow=false'));
   check('get', '/log', await ask(local, '/log?lines=x'));
@@ -84,6 +84,13 @@ t.test('real answers are as described', async (t) => {
     ['/update/uploads', { name: 'too long', length: 5 }],
     ['/update/uploads', { name: 'no space', length: 5 }],
     ['/update/uploads', { name: 'bad', length: 5 }],
+    ['/session', { name: 'ada', password: 'x' }],
+    ['/claim', { code: 'wrong', name: 'ada', password: 'four words are good' }],
+    ['/claim', { code: 'wrong', name: 'a b', password: 'four words are good' }],
+    ['/claim', { code: people.code, name: 'ada', password: 'four words are good' }],
+    ['/claim', { code: people.code, name: 'ada', password: 'four words are good' }],
+    ['/session', { name: 'ada', password: 'four words are good' }],
+    ['/session', { name: 'ada', password: 'another five words' }],
   ] as const) {
     check('post', path, await post(local, path, body));
   }
@@ -106,6 +113,12 @@ t.test('real answers are as described', async (t) => {
   ]) {
     check('delete', path, await ask(local, path, { method: 'DELETE' }));
   }
+  check('get', '/sessions', await ask(local, '/sessions'));
+  check('delete', '/session', await ask(local, '/session', { method: 'DELETE' }));
+  const nobodys = await ask(local, '/sessions/0123456789abcdef', { method: 'DELETE' });
+  check('delete', '/sessions/{id}', nobodys);
+  const passwords = { method: 'PUT', headers: json, body: '{}' };
+  check('put', '/session/password', await ask(local, '/session/password', passwords));
   const toml = { method: 'POST', headers: { 'content-type': 'application/toml' }, body: 'x = 1' };
   check('post', '/configuration/check', await ask(local, '/configuration/check', toml));
   const wrongType = await ask(local, '/configuration/check', { ...toml, headers: json });

@@ -4,6 +4,7 @@
 import { join } from 'node:path';
 import type { Test } from 'tap';
 import { Access } from '../../../src/api/access.js';
+import { People } from '../../../src/api/people/people.js';
 import { ApiServer } from '../../../src/api/server.js';
 import type { ApiService, PendingRequest } from '../../../src/api/service.js';
 import { GuessThrottle } from '../../../src/api/throttle.js';
@@ -81,7 +82,8 @@ export interface Scene {
   tail: LogTail;
   events: Events;
   server: ApiServer;
-  /** Moves the throttle's clock on. */
+  people: People;
+  /** Moves every clock on. */
   pass(ms: number): void;
 }
 
@@ -181,6 +183,7 @@ function fakeService(calls: unknown[][], own: Partial<ApiService>): ApiService {
 export interface SceneOptions {
   administrators?: string[];
   service?: Partial<ApiService>;
+  makersCode?: string;
 }
 
 export async function startScene(t: Test, options: SceneOptions = {}): Promise<Scene> {
@@ -190,8 +193,16 @@ export async function startScene(t: Test, options: SceneOptions = {}): Promise<S
   const note = (line: object): void => void lines.push({ ...line });
   const log = { info: note, warn: note, error: note } as unknown as Log;
   let nowMs = 0;
+  const people = new People({
+    stateDir: directory,
+    log,
+    makersCode: options.makersCode,
+    clocks: { nowMs: () => nowMs, wallMs: () => 1_800_000_000_000 + nowMs },
+    cost: { n: 2 ** 14, r: 8, p: 1 },
+  });
   const access = new Access({
     stateDir: directory,
+    people,
     administrators: () => options.administrators ?? [],
     warn: note,
     throttle: new GuessThrottle(() => nowMs),
@@ -199,7 +210,7 @@ export async function startScene(t: Test, options: SceneOptions = {}): Promise<S
   const tail = new LogTail();
   const events = new Events();
   const service = fakeService(calls, options.service ?? {});
-  const server = new ApiServer({ runDir: directory, service, access, log, tail, events });
+  const server = new ApiServer({ runDir: directory, service, access, people, log, tail, events });
   await server.start();
   t.teardown(() => server.close());
   const [local, proxy] = ['api.sock', 'proxy.sock'].map((name) => join(directory, name));
@@ -212,6 +223,7 @@ export async function startScene(t: Test, options: SceneOptions = {}): Promise<S
     tail,
     events,
     server,
+    people,
     pass: (ms) => {
       nowMs += ms;
     },

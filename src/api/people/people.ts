@@ -1,0 +1,326 @@
+// SPDX-License-Identifier: Apache-2.0
+// People at the API: signing in and out, their sessions and passwords, and the claim of a device that
+// nobody administers yet. Throws Problem. Made by serving/api.ts; used by access.ts and by the routes.
+// The log gets who did what from where, and never a password, a code or a cookie.
+
+import { reasonOf, StartError } from '../../base/start-error.js';
+import { Problem } from '../problem.js';
+import { GuessThrottle } from '../throttle.js';
+import { add, find, setPassword } from './changes.js';
+import { Claim } from './claim.js';
+import { SignInDelays } from './delays.js';
+import { changePeople, type People as Everybody, type Person, readPeople } from './file.js';
+import { judgeName, judgePassword, nameCharactersMax, nameOf, type Role } from './names.js';
+import { Busy, type Cost, chooseCost, costBounds, hashPassword, isPassword } from './scrypt.js';
+import { type Session, type SessionClocks, Sessions, systemClocks } from './sessions.js';
+
+type Line = { event: string; [field: string]: unknown };
+
+export interface PeopleParts {
+  stateDir: string;
+  log: { info(line: Line): void; warn(line: Line): void };
+  /** Undefined: one is made, and `spliced claim` shows it. */
+  makersCode: string | undefined;
+  clocks?: SessionClocks;
+  /** For tests; else it is chosen on the board. */
+  cost?: Cost;
+}
+
+/** Where a request is from. */
+export interface From {
+  address: string;
+  /** What the browser calls itself. */
+  agent: string;
+  /** Of the cookie that came with it. */
+  key: string | undefined;
+}
+
+export interface SignedIn {
+  name: string;
+  role: Role;
+  /** For the cookie. */
+  key: string;
+}
+
+const busyRetryS = 2;
+
+const least: Cost = { n: costBounds.nMin, r: costBounds.r, p: 1 };
+
+function tooMany(waitS: number): Problem {
+  const detail = `There were wrong attempts before. Try again in ${waitS} seconds.`;
+  return new Problem(429, 'Wait', detail, { headers: { 'Retry-After': String(waitS) } });
+}
+
+/** What a change or a judgement says, for whoever asked. */
+function problemFrom(error: unknown, status: 409 | 422): unknown {
+  if (!(error instanceof StartError)) return error;
+  const { message } = error;
+  const title = status === 422 ? 'Not fit' : 'Not possible';
+  return new Problem(status, title, `${message[0]?.toUpperCase()}${message.slice(1)}.`);
+}
+
+function judged<T>(judge: () => T): T {
+  try {
+    return judge();
+  } catch (error) {
+    throw problemFrom(error, 422);
+  }
+}
+
+export class People {
+  readonly #parts: PeopleParts;
+  readonly #sessions: Sessions;
+  readonly #delays: SignInDelays;
+  readonly #claim: Claim;
+  /** Of lines in the log. */
+  readonly #budget: GuessThrottle;
+  #last: Everybody | undefined;
+  #changesUnderWay = 0;
+
+  /** The window for a claim is open from now on. */
+  constructor(parts: PeopleParts) {
+    this.#parts = parts;
+    const { stateDir, log, makersCode, clocks = systemClocks } = parts;
+    const onRefusal = (error: unknown): void =>
+      log.warn({ event: 'sessions_not_kept', reason: reasonOf(error) });
+    this.#sessions = new Sessions(stateDir, onRefusal, clocks);
+    this.#delays = new SignInDelays(clocks.nowMs);
+    this.#budget = new GuessThrottle(clocks.nowMs);
+    this.#claim = new Claim(makersCode, clocks.nowMs);
+  }
+
+  /** Reads what the run before has left, and says in the log where nobody has claimed the device. */
+  async start(): Promise<void> {
+    this.#sessions.load();
+    try {
+      if (!isClaimed(await this.#read())) {
+        const { secondsLeft, code } = this.#claim;
+        const by = code === undefined ? "the maker's code" : 'spliced claim';
+        this.#parts.log.info({ event: 'device_unclaimed', by, secondsLeft });
+      }
+    } catch (error) {
+      this.#parts.log.warn({ event: 'people_unreadable', reason: reasonOf(error) });
+    }
+  }
+
+  /** Whose cookie it is; undefined: nobody's, or nobody's any more. */
+  async who(key: string): Promise<{ person: Person; session: Session } | undefined> {
+    const session = this.#sessions.use(key);
+    if (session === undefined) return undefined;
+    const person = find(await this.#read(), session.name);
+    if (person?.stamp === session.stamp) return { person, session };
+    await this.#sessions.end(({ hash }) => hash === session.hash);
+    return undefined;
+  }
+
+  async signIn(typed: string, password: string, from: From): Promise<SignedIn> {
+    const name = nameOf(typed).slice(0, nameCharactersMax);
+    this.#begin(name, from);
+    const everybody = await this.#readFor(name, from);
+    const person = find(everybody, name);
+    if (everybody.people.length === 0) this.#delays.undo(name, from.address);
+    else if (await this.#isRight(person, password, everybody, from, name)) {
+      this.#delays.succeeded(name, from.address);
+      return this.#enter(person as Person, from, 'signed_in');
+    } else this.#refused('sign_in_refused', from, person?.name);
+    const none = 'Nobody can sign in by name yet.';
+    const detail = everybody.people.length === 0 ? none : 'Name or password is wrong.';
+    throw new Problem(401, 'Not signed in', detail);
+  }
+
+  async signOut({ name, hash, address }: Session): Promise<void> {
+    await this.#sessions.end((session) => session.hash === hash);
+    this.#parts.log.info({ event: 'signed_out', who: `person ${name}`, address });
+  }
+
+  /** Every session of that person is over; the answer is a new one for whoever has changed it. */
+  async changePassword(person: Person, current: string, next: string, from: From) {
+    const { name, stamp } = person;
+    judged(() => judgePassword(next, name));
+    this.#begin(name, from);
+    const everybody = await this.#readFor(name, from);
+    if (!(await this.#isRight(person, current, everybody, from, name))) {
+      this.#refused('sign_in_refused', from, name);
+      throw new Problem(403, 'Wrong password', 'The present password is wrong.');
+    }
+    this.#delays.succeeded(name, from.address);
+    const hash = await this.#hash(next, everybody.cost ?? least);
+    const after = await this.#change(setPassword(name, hash, stamp));
+    await this.#sessions.end((session) => session.name === name);
+    const { address } = from;
+    this.#parts.log.info({ event: 'password_changed', who: `person ${name}`, address });
+    return this.#enter(find(after, name) as Person, from, undefined);
+  }
+
+  /** Of one person, or of all. */
+  async sessions(name: string | undefined) {
+    const { people } = await this.#read();
+    const stamps = new Set(people.map(({ stamp }) => stamp));
+    return this.#sessions
+      .list(name)
+      .filter(({ stamp }) => stamps.has(stamp))
+      .map((session) => ({ ...session, idleMs: Math.round(this.#sessions.idleMs(session)) }));
+  }
+
+  /** `name`: whose it must be; undefined: anybody's. */
+  async endSession(id: string, name: string | undefined): Promise<boolean> {
+    return this.#sessions.end(
+      (session) => session.id === id && (name === undefined || session.name === name),
+    );
+  }
+
+  /** For whoever asks; the code is not in it. */
+  async state(): Promise<{ isClaimed: boolean; secondsLeft: number; hasPeople: boolean }> {
+    const everybody = await this.#read();
+    const secondsLeft = isClaimed(everybody) ? 0 : this.#claim.secondsLeft;
+    const hasPeople = everybody.people.length > 0;
+    return { isClaimed: isClaimed(everybody), secondsLeft, hasPeople };
+  }
+
+  /** For the device itself. Undefined: it is the maker's. */
+  get code(): string | undefined {
+    return this.#claim.code;
+  }
+
+  async claim(code: string, typed: string, password: string, from: From): Promise<SignedIn> {
+    const name = judged(() => judgeName(typed));
+    judged(() => judgePassword(password, name));
+    const key = `the claim of ${from.address}`;
+    this.#begin(key, from);
+    const { isClaimed, secondsLeft } = await this.state();
+    if (isClaimed || secondsLeft === 0) this.#delays.undo(key, from.address);
+    if (isClaimed) throw new Problem(409, 'Claimed', 'This device is claimed already.');
+    if (secondsLeft === 0) {
+      const detail = 'The time for it is over: restart the device, and claim it within minutes.';
+      throw new Problem(409, 'Too late', detail);
+    }
+    if (!this.#claim.isCode(code)) {
+      this.#refused('claim_refused', from, undefined);
+      throw new Problem(403, 'Wrong code', 'That is not the code of this device.');
+    }
+    this.#delays.undo(key, from.address);
+    const giveBack = this.#claim.take();
+    try {
+      const cost = this.#parts.cost ?? (await chooseCost());
+      const hash = await this.#hash(password, cost);
+      const made = add({ name, role: 'administer', hash }, cost);
+      const after = await this.#change((before) => {
+        if (before.isClaimed || before.people.length > 0)
+          throw new StartError('this device was claimed meanwhile');
+        return made(before);
+      });
+      return await this.#enter(find(after, name) as Person, from, 'device_claimed');
+    } catch (error) {
+      giveBack();
+      throw error;
+    }
+  }
+
+  #begin(name: string, { address }: From): void {
+    const waitS = this.#delays.waitS(name, address);
+    if (waitS > 0) throw tooMany(waitS);
+    this.#delays.begin(name, address);
+  }
+
+  async #readFor(name: string, { address }: From): Promise<Everybody> {
+    try {
+      return await this.#read();
+    } catch (error) {
+      this.#delays.undo(name, address);
+      throw error;
+    }
+  }
+
+  async #isRight(
+    person: Person | undefined,
+    password: string,
+    { cost = least }: Everybody,
+    { address }: From,
+    name: string,
+  ): Promise<boolean> {
+    try {
+      return await isPassword(password, person?.hash, cost);
+    } catch (error) {
+      this.#delays.undo(name, address);
+      throw busyProblem(error);
+    }
+  }
+
+  async #hash(password: string, cost: Cost) {
+    try {
+      return await hashPassword(password, cost);
+    } catch (error) {
+      throw busyProblem(error);
+    }
+  }
+
+  /** The session of before, if there was one, ends: what somebody has planted is worth nothing. */
+  async #enter(
+    { name, role, stamp }: Person,
+    { address, agent, key: before }: From,
+    event: 'signed_in' | 'device_claimed' | undefined,
+  ): Promise<SignedIn> {
+    const old = before === undefined ? undefined : this.#sessions.use(before);
+    if (old !== undefined) await this.#sessions.end(({ hash }) => hash === old.hash);
+    const key = await this.#sessions.begin({ name, stamp, address, agent });
+    if (event !== undefined) this.#parts.log.info({ event, who: `person ${name}`, role, address });
+    return { name, role, key };
+  }
+
+  /** A name that is nobody's is not logged: people type passwords there. */
+  #refused(event: string, { address }: From, name: string | undefined): void {
+    const { log } = this.#parts;
+    const isLogged = this.#budget.waitInAllS() === 0;
+    const { isAllFull } = this.#budget.failed(address);
+    if (isLogged) log.warn({ event, address, ...(name === undefined ? {} : { name }) });
+    if (isAllFull) log.warn({ event: 'sign_in_refusals_not_logged' });
+  }
+
+  async #change(change: (before: Everybody) => Everybody): Promise<Everybody> {
+    this.#changesUnderWay += 1;
+    try {
+      this.#last = await changePeople(this.#parts.stateDir, change);
+      return this.#last;
+    } catch (error) {
+      throw problemFrom(error, 409);
+    } finally {
+      this.#changesUnderWay -= 1;
+    }
+  }
+
+  /** Says what another has changed, such as `spliced user`. */
+  async #read(): Promise<Everybody> {
+    let now: Everybody;
+    try {
+      now = await readPeople(this.#parts.stateDir);
+    } catch (error) {
+      throw new Problem(500, 'People', `The people cannot be read: ${reasonOf(error)}.`);
+    }
+    if (this.#changesUnderWay > 0) return now;
+    const before = this.#last ?? now;
+    this.#last = now;
+    const changed = differences(before, now);
+    if (changed !== undefined)
+      this.#parts.log.info({ event: 'people_changed', who: 'local', ...changed });
+    return now;
+  }
+}
+
+const isClaimed = ({ people, isClaimed }: Everybody): boolean => isClaimed || people.length > 0;
+
+function busyProblem(error: unknown): unknown {
+  if (!(error instanceof Busy)) return error;
+  const headers = { 'Retry-After': String(busyRetryS) };
+  return new Problem(503, 'Busy', 'Too many passwords are being checked. Try again.', { headers });
+}
+
+function differences(before: Everybody, now: Everybody) {
+  const names = (all: readonly Person[]): string[] => all.map(({ name }) => name);
+  const added = names(now.people.filter(({ name }) => find(before, name) === undefined));
+  const removed = names(before.people.filter(({ name }) => find(now, name) === undefined));
+  const changed = now.people
+    .filter(({ name, stamp }) => (find(before, name)?.stamp ?? stamp) !== stamp)
+    .map(({ name, role }) => ({ name, role }));
+  if (added.length + removed.length + changed.length === 0) return undefined;
+  return { added, removed, changed };
+}
