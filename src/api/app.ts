@@ -75,7 +75,8 @@ export function createApp({ access, log, ...parts }: AppParts): Hono<{ Bindings:
   const app = new Hono<{ Bindings: Bindings }>();
 
   /** Who changed what, for the log. What never got past the door is not in it. */
-  const record = ({ who, address }: Asker, c: RouteContext, status: number): void => {
+  const record = (route: Route, { who, address }: Asker, c: RouteContext, status: number): void => {
+    if (route.recordsItself) return;
     const { method, path } = c.req;
     const requestId = c.req.header('x-request-id')?.slice(0, 64);
     log.info({ event: 'api_changed', who, address, method, path, status, requestId });
@@ -94,12 +95,16 @@ export function createApp({ access, log, ...parts }: AppParts): Hono<{ Bindings:
         answer = await route.handle(c, { ...parts, asker });
       } catch (error) {
         const refusal = isChange ? (storageProblem(error) ?? error) : error;
-        if (isChange) record(asker, c, refusal instanceof Problem ? refusal.status : 500);
+        if (isChange) record(route, asker, c, refusal instanceof Problem ? refusal.status : 500);
         throw refusal;
       }
-      if (isChange) record(asker, c, answer.status);
+      if (isChange) record(route, asker, c, answer.status);
+      const { outgoing } = c.env;
+      // A stream, which the handler has begun.
+      if (asker.person !== undefined && outgoing.headersSent)
+        parts.people.follow(asker.person.session, outgoing);
       for (const [name, value] of Object.entries(standardHeaders)) {
-        if (!c.env.outgoing.headersSent) answer.headers.set(name, value);
+        if (!outgoing.headersSent) answer.headers.set(name, value);
       }
       return answer;
     };

@@ -58,6 +58,8 @@ export interface Route {
   summary: string;
   /** Is no GET only because it needs a body: there is nothing to record. */
   changesNothing?: true;
+  /** The log gets a line of its own: who it is, is known behind the door alone. */
+  recordsItself?: true;
   /** A name for programs that are made from the description; needs.ts says who may. */
   operationId: OperationId;
   parameters?: readonly Parameter[];

@@ -8,8 +8,8 @@ import { readCommandLine } from './usage.js';
 
 const help = (): string => `Usage: spliced claim [OPTIONS]
 
-Shows the code by which the first administrator claims the device on its page (docs/PEOPLE.md). It is
-good once, and for some minutes after the service was started.
+Shows the code by which the first administrator claims the device (POST claim of the API,
+docs/PEOPLE.md). It is good once, and for some minutes after the service was started.
 
 ${servingHelp}
   --help              this text
@@ -45,6 +45,6 @@ export async function run(args: string[]): Promise<number> {
   process.stdout.write(`${claim.code}\n`);
   const minutes = Math.max(Math.floor(claim.secondsLeft / 60), 1);
   const words = minutes === 1 ? 'a minute' : `${minutes} minutes`;
-  process.stderr.write(`It is good once, for ${words} from now: on https://DEVICE/.spliced/ui/\n`);
+  process.stderr.write(`It is good once, for ${words} from now; docs/PEOPLE.md says how.\n`);
   return 0;
 }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// `spliced user`: the people who may sign in to the page and the API, with their roles and passwords.
+// `spliced user`: the people who may sign in to the API by name, with their roles and passwords.
 // Works beside a running service, which reads the file at each request, and on one that is stopped.
 // Loaded by cli.ts for this command.
 

@@ -3,6 +3,7 @@
 // nobody administers yet. Throws Problem. Made by serving/api.ts; used by access.ts and by the routes.
 // The log gets who did what from where, and never a password, a code or a cookie.
 
+import type { ServerResponse } from 'node:http';
 import { reasonOf, StartError } from '../../base/start-error.js';
 import { Problem } from '../problem.js';
 import { GuessThrottle } from '../throttle.js';
@@ -13,6 +14,7 @@ import { changePeople, type People as Everybody, type Person, readPeople } from 
 import { judgeName, judgePassword, nameCharactersMax, nameOf, type Role } from './names.js';
 import { Busy, type Cost, chooseCost, costBounds, hashPassword, isPassword } from './scrypt.js';
 import { type Session, type SessionClocks, Sessions, systemClocks } from './sessions.js';
+import { SessionStreams } from './streams.js';
 
 type Line = { event: string; [field: string]: unknown };
 
@@ -72,6 +74,7 @@ export class People {
   readonly #sessions: Sessions;
   readonly #delays: SignInDelays;
   readonly #claim: Claim;
+  readonly #streams: SessionStreams;
   /** Of lines in the log. */
   readonly #budget: GuessThrottle;
   #last: Everybody | undefined;
@@ -87,6 +90,7 @@ export class People {
     this.#delays = new SignInDelays(clocks.nowMs);
     this.#budget = new GuessThrottle(clocks.nowMs);
     this.#claim = new Claim(makersCode, clocks.nowMs);
+    this.#streams = new SessionStreams((session) => this.#isGood(session));
   }
 
   /** Reads what the run before has left, and says in the log where nobody has claimed the device. */
@@ -109,8 +113,13 @@ export class People {
     if (session === undefined) return undefined;
     const person = find(await this.#read(), session.name);
     if (person?.stamp === session.stamp) return { person, session };
-    await this.#sessions.end(({ hash }) => hash === session.hash);
+    await this.#end(({ hash }) => hash === session.hash);
     return undefined;
+  }
+
+  /** An answer that goes on, for as long as the session is good. */
+  follow(session: Session, outgoing: ServerResponse): void {
+    this.#streams.add(session, outgoing);
   }
 
   async signIn(typed: string, password: string, from: From): Promise<SignedIn> {
@@ -129,7 +138,7 @@ export class People {
   }
 
   async signOut({ name, hash, address }: Session): Promise<void> {
-    await this.#sessions.end((session) => session.hash === hash);
+    await this.#end((session) => session.hash === hash);
     this.#parts.log.info({ event: 'signed_out', who: `person ${name}`, address });
   }
 
@@ -146,7 +155,7 @@ export class People {
     this.#delays.succeeded(name, from.address);
     const hash = await this.#hash(next, everybody.cost ?? least);
     const after = await this.#change(setPassword(name, hash, stamp));
-    await this.#sessions.end((session) => session.name === name);
+    await this.#end((session) => session.name === name);
     const { address } = from;
     this.#parts.log.info({ event: 'password_changed', who: `person ${name}`, address });
     return this.#enter(find(after, name) as Person, from, undefined);
@@ -164,7 +173,7 @@ export class People {
 
   /** `name`: whose it must be; undefined: anybody's. */
   async endSession(id: string, name: string | undefined): Promise<boolean> {
-    return this.#sessions.end(
+    return this.#end(
       (session) => session.id === id && (name === undefined || session.name === name),
     );
   }
@@ -216,6 +225,22 @@ export class People {
     }
   }
 
+  async #end(isMeant: (session: Session) => boolean): Promise<boolean> {
+    const wasThere = await this.#sessions.end(isMeant);
+    await this.#streams.check();
+    return wasThere;
+  }
+
+  /** Where nobody can say, the stream goes on no longer. */
+  async #isGood(session: Session): Promise<boolean> {
+    if (!this.#sessions.isGood(session)) return false;
+    try {
+      return find(await this.#read(), session.name)?.stamp === session.stamp;
+    } catch {
+      return false;
+    }
+  }
+
   #begin(name: string, { address }: From): void {
     const waitS = this.#delays.waitS(name, address);
     if (waitS > 0) throw tooMany(waitS);
@@ -261,7 +286,7 @@ export class People {
     event: 'signed_in' | 'device_claimed' | undefined,
   ): Promise<SignedIn> {
     const old = before === undefined ? undefined : this.#sessions.use(before);
-    if (old !== undefined) await this.#sessions.end(({ hash }) => hash === old.hash);
+    if (old !== undefined) await this.#end(({ hash }) => hash === old.hash);
     const key = await this.#sessions.begin({ name, stamp, address, agent });
     if (event !== undefined) this.#parts.log.info({ event, who: `person ${name}`, role, address });
     return { name, role, key };

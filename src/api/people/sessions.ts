@@ -130,6 +130,12 @@ export class Sessions {
     return session;
   }
 
+  /** Still, without being used by that. */
+  isGood({ hash }: Session): boolean {
+    const session = this.#sessions.get(hash);
+    return session !== undefined && !this.#isOver(session);
+  }
+
   /** The newest use first. */
   list(name?: string): Session[] {
     return [...this.#sessions.values()]

@@ -58,7 +58,7 @@ const session: readonly Route[] = [
     path: '/session',
     operationId: 'signIn',
     summary: 'Signs in. The answer sets the cookie; a session of before is over.',
-    changesNothing: true,
+    recordsItself: true,
     body: jsonOf('SignIn'),
     answer: { status: 200, description: 'You are signed in.', ...jsonOf('SignedIn') },
     problems: { 401: 'Name or password is wrong.', 429: waits, 503: busy },
@@ -72,7 +72,7 @@ const session: readonly Route[] = [
     path: '/session',
     operationId: 'signOut',
     summary: 'Ends the session that asks.',
-    changesNothing: true,
+    recordsItself: true,
     answer: { status: 200, description: 'It is over.', ...jsonOf('Nothing') },
     async handle(_c, { people, asker }) {
       if (asker.person !== undefined) await people.signOut(asker.person.session);
@@ -83,6 +83,7 @@ const session: readonly Route[] = [
     method: 'put',
     path: '/session/password',
     operationId: 'changePassword',
+    recordsItself: true,
     summary: 'Another password for who asks. Every session is over but a new one for this client.',
     body: jsonOf('PasswordChange'),
     answer: { status: 200, description: 'It is changed.', ...jsonOf('SignedIn') },
@@ -120,6 +121,7 @@ const claim: readonly Route[] = [
     method: 'post',
     path: '/claim',
     operationId: 'claimDevice',
+    recordsItself: true,
     summary: 'Makes the first administrator, for whoever has the code, and signs in.',
     body: jsonOf('ClaimWish'),
     answer: { status: 201, description: 'The device is claimed.', ...jsonOf('SignedIn') },

@@ -2,6 +2,7 @@
 // People at the API: signing in, what a cookie is good for and until when, passwords, and who did what.
 
 import { readFileSync, statSync, writeFileSync } from 'node:fs';
+import { type IncomingMessage, request } from 'node:http';
 import { join } from 'node:path';
 import t, { type Test } from 'tap';
 import { add, remove, setRole } from '../../../../src/api/people/changes.js';
@@ -10,8 +11,9 @@ import { changePeople } from '../../../../src/api/people/file.js';
 import type { Role } from '../../../../src/api/people/names.js';
 import { hashPassword } from '../../../../src/api/people/scrypt.js';
 import { sessionBounds } from '../../../../src/api/people/sessions.js';
+import { withShortPath } from '../../../../src/api/private-socket.js';
 import { makeToken } from '../../../../src/api/token.js';
-import { type Answer, ask, from, json } from '../client.js';
+import { type Answer, ask, from, json, prefix } from '../client.js';
 import { type Scene, startScene } from '../scene.js';
 
 const cost = { n: 2 ** 14, r: 8, p: 1 };
@@ -180,6 +182,43 @@ t.test('listed and ended: by their person, and all by who administers', async (t
     (local.json.sessions as unknown as { name: string }[]).map(({ name }) => name),
     ['ada'],
   );
+});
+
+t.test('a stream ends with its session, whoever ends that', async (t) => {
+  const scene = await withPeople(t, { ada: 'administer', bob: 'view' });
+  const ada = cookieIn(await signIn(scene, 'ada'));
+  const follow = async (cookie: string): Promise<() => Promise<void>> => {
+    const short = (path: string): Promise<IncomingMessage> =>
+      new Promise((resolve, reject) => {
+        const headers = { ...from(home), cookie };
+        const options = {
+          socketPath: path,
+          path: `${prefix}/events`,
+          headers,
+          agent: false as const,
+        };
+        request(options, resolve).on('error', reject).end();
+      });
+    const response = await withShortPath(scene.directory, 'proxy.sock', short);
+    const closed = new Promise<void>((resolve) => response.once('close', resolve));
+    response.on('error', () => {}).resume();
+    return () => closed;
+  };
+  const out = cookieIn(await signIn(scene, 'bob'));
+  const ofOut = await follow(out);
+  const ofAda = await follow(ada);
+  await send(scene, 'DELETE', '/session', undefined, { cookie: out, ...own });
+  await ofOut();
+  const removed = cookieIn(await signIn(scene, 'bob'));
+  const ofRemoved = await follow(removed);
+  await changePeople(scene.directory, remove('bob'));
+  await ofRemoved(); // Without a request.
+  let isOpen = true;
+  void ofAda().then(() => {
+    isOpen = false;
+  });
+  await whoIs(scene, ada);
+  t.ok(isOpen, 'those of others go on');
 });
 
 t.test('a cookie changes nothing for the page of another site', async (t) => {
