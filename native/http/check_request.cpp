@@ -37,7 +37,8 @@ size_t format_check_request(std::string_view head, const RequestHead& request,
   Fields fields(head);
   std::string_view name, value;
   while (fields.next(name, value))
-    if (passes_on(head, name) && !concerns_the_body(name)) writer.line(name, value);
+    if (passes_on(head, name) && !concerns_the_body(name))
+      write_passed_on(name, value, forwarding.own, writer);
   const std::string_view target = origin_form(request.target);
   for (const std::string_view of : {"X-Forwarded-Uri", "X-Original-URI"}) {
     writer.text(of);

@@ -2,6 +2,8 @@
 // See upstream_request.hpp.
 #include "http/upstream_request.hpp"
 
+#include <algorithm>
+
 #include "http/fields.hpp"
 #include "http/hand_over.hpp"
 #include "http/syntax.hpp"
@@ -49,7 +51,13 @@ void write_client_fields(std::string_view head, const Forwarding& forwarding, Wr
   Fields fields(head);
   std::string_view name, value;
   while (fields.next(name, value))
-    if (passes_on(head, name) && !is_reserved_name(forwarding, name)) writer.line(name, value);
+    if (passes_on(head, name) && !is_reserved_name(forwarding, name))
+      write_passed_on(name, value, forwarding.own, writer);
+}
+
+// RFC 6265 4.2.1: NAME=VALUE.
+bool is_session(std::string_view pair) {
+  return trim(pair.substr(0, pair.find('='))) == kSessionCookie;
 }
 
 // RFC 9112 6.3: by what was parsed, and so that no request has two readings. RFC 9110 8.6: a method
@@ -84,6 +92,23 @@ void write_forwarded(const Forwarding& forwarding, Writer& writer) {
 bool passes_on(std::string_view head, std::string_view name) {
   return !is_hop_by_hop(name) && !is_forged(name) && !is_rewritten(name) &&
          !is_ambiguous_name(name) && !connection_names(head, name);
+}
+
+void write_passed_on(std::string_view name, std::string_view value, bool own, Writer& writer) {
+  if (own || !equals_ignoring_case(name, "cookie") || value.find(kSessionCookie) == kNone)
+    return writer.line(name, value);
+  std::string_view before = ": ";
+  for (size_t begin = 0; begin <= value.size();) {
+    const size_t end = std::min(value.find(';', begin), value.size());
+    const std::string_view pair = trim(value.substr(begin, end - begin));
+    begin = end + 1;
+    if (pair.empty() || is_session(pair)) continue;
+    if (before == ": ") writer.text(name);
+    writer.text(before);
+    writer.text(pair);
+    before = "; ";
+  }
+  if (before != ": ") writer.text("\r\n");
 }
 
 void write_forwarding(const Forwarding& forwarding, Writer& writer) {

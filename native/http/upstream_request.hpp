@@ -19,10 +19,13 @@ struct Forwarding {
   std::string_view request_id;               // a token
   std::string_view certificate_subject;      // of the verified one, RFC 4514; null without
   std::string_view certificate_fingerprint;  // SHA-256, hexadecimal; null without
+  bool own = false;  // to the service's own API, which alone gets the cookie of its people
   // Of a check (check_request.hpp): whole lines, and the names that only it may say.
   std::string_view added;
   const std::vector<std::string>* reserved = nullptr;
 };
+
+inline constexpr std::string_view kSessionCookie = "__Host-spliced";
 
 // `head`: the bytes that `request` was read from. The bytes written; 0 if they do not fit, or the
 // host is longer than limits::kForwardedHostBytesMax.
@@ -34,6 +37,9 @@ struct Forwarding {
 // only we may say or write anew, and has one reading.
 bool passes_on(std::string_view head, std::string_view name);
 class Writer;
+// A field that passes on. Of Cookie what is not kSessionCookie's (src/api/cookie.ts), unless it goes
+// to the service's own API: an application behind a route cannot act for who has signed in there.
+void write_passed_on(std::string_view name, std::string_view value, bool own, Writer& writer);
 void write_forwarding(const Forwarding& forwarding, Writer& writer);
 
 // Of a target in origin-form or absolute-form: what the backend gets, path and query.

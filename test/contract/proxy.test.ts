@@ -69,7 +69,7 @@ t.test('the application is told who asks, and nothing that the client made up', 
       'Keep-Alive': 'timeout=5',
       TE: 'trailers',
       Upgrade: 'h2c',
-      Cookie: 'a=b',
+      Cookie: 'a=b; __Host-spliced=key',
       'X-Own': '1',
     },
   });

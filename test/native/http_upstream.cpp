@@ -7,6 +7,7 @@
 #include "http/upstream_request.hpp"
 #include "http/upstream_response.hpp"
 #include "http/websocket.hpp"
+#include "http/writer.hpp"
 
 using namespace spliced::http;
 
@@ -120,6 +121,30 @@ TEST_CASE("fields whose names a program behind a gateway interface takes for oth
         "GET / HTTP/1.1\r\nHost: a\r\nX-Own-2: yes\r\nX-Forwarded-For: 192.0.2.1\r\n"
         "X-Forwarded-Proto: https\r\nX-Forwarded-Host: a\r\n"
         "Forwarded: for=192.0.2.1;host=\"a\";proto=https\r\nX-Request-Id: id\r\n\r\n");
+}
+
+TEST_CASE("the cookie of who has signed in at the service goes to the service alone") {
+  const auto passed = [](std::string_view value, bool own = false) {
+    char buffer[512];
+    Writer writer(buffer, sizeof buffer);
+    write_passed_on("Cookie", value, own, writer);
+    return std::string(buffer, writer.size());
+  };
+  CHECK(passed("a=1; b=2") == "Cookie: a=1; b=2\r\n");
+  CHECK(passed("__Host-spliced=k", true) == "Cookie: __Host-spliced=k\r\n");
+  for (const char* alone : {"__Host-spliced=k", " __Host-spliced = k ;", "__Host-spliced",
+                            "__Host-spliced=k; __Host-spliced=l;;"}) {
+    CAPTURE(alone);
+    CHECK(passed(alone).empty());
+  }
+  for (const char* some : {"a=1; __Host-spliced=k; b=2", "__Host-spliced=k;a=1;b=2",
+                           "a=1;  b=2;\t__Host-spliced=k"}) {
+    CAPTURE(some);
+    CHECK(passed(some) == "Cookie: a=1; b=2\r\n");
+  }
+  // Others that only look like it, and another field.
+  CHECK(passed("a=__Host-spliced; __Host-spliced2=x") ==
+        "Cookie: a=__Host-spliced; __Host-spliced2=x\r\n");
 }
 
 TEST_CASE("a target is sent in origin-form, and one with dot segments not at all") {

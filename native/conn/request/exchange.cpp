@@ -12,6 +12,7 @@
 #include "conn/request/unavailable.hpp"
 #include "conn/transport.hpp"
 #include "http/hand_over.hpp"
+#include "http/routes.hpp"
 #include "http/upstream_request.hpp"
 #include "os/socket_io.hpp"
 
@@ -125,6 +126,7 @@ bool with_forwarding(Services& s, Request& r, std::string_view host,
   forwarding.host = host;
   forwarding.client_address = address;
   forwarding.request_id = id;
+  forwarding.own = http::is_reserved(r.route->prefix);
   forwarding.added = r.added_fields;
   forwarding.reserved = &r.route->check_fields;
   if (client_of(r)) {
