@@ -74,7 +74,7 @@ for (const [offload, change] of offloads) {
     const told = async (...asked: [Record<string, string>, (string | Buffer)?]) =>
       JSON.parse((await ask(session, ...asked)).body.toString());
     const get = await told({ ':path': '/x?y=1', cookie: '__Host-spliced=key; a=1', 'x-own': 'z' });
-    t.match(get, { url: '/x?y=1', method: 'GET', fields: { cookie: 'a=1', 'x-own': 'z' } });
+    t.match(get, { url: '/x?y=1', method: 'GET', fields: { cookie: /^a=1$/, 'x-own': 'z' } });
     t.equal(get.fields.host, `127.0.0.1:${running.port}`);
     t.equal(get.fields['x-forwarded-for'], '127.0.0.1');
     t.equal(get.fields['transfer-encoding'], undefined);
