@@ -30,10 +30,9 @@ t.test('serves the page, says what it did, ends with 0', async (t) => {
   t.equal(code, 0);
   t.equal(stderr, '');
   const lines = logLines(stdout);
-  t.same(
-    lines.map(({ event }) => event),
-    ['certificate', 'started', 'ready', 'stopping', 'stopped'],
-  );
+  // The API comes up beside all that, and says so if there is time.
+  const events = lines.map(({ event }) => event).filter((event) => event !== 'device_unclaimed');
+  t.same(events, ['certificate', 'started', 'ready', 'stopping', 'stopped']);
   t.match(lines.at(-1), { aborted: 0, drained: Number, durationMs: Number, requests: 1 });
   t.match(lines[1], { ring: /^(io_uring|epoll)$/, reason: /./ });
   t.notMatch(stdout, /PRIVATE KEY/);

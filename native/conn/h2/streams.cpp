@@ -105,6 +105,25 @@ bool read_frames(Services& s, Connection& c, bool& more) {
   return true;
 }
 
+// Of a client that has ended its side. Whoever has asked is answered; but what is missing of a
+// request never comes, and nobody listens for events (RFC 9113 knows no half-closed connection).
+bool is_in_vain(const Stream& st) {
+  if (st.closed || st.state == State::Join) return false;
+  const Exchange* x = st.request.exchange.get();
+  if (x != nullptr) return !st.ended || x->event_stream;
+  return !st.ended && (st.state == State::ReadBody || st.state == State::Receive);
+}
+
+// An upload keeps what has come, and another connection can go on with it at once.
+void end_in_vain(Services& s, Connection& c) {
+  if (!c.peer_done) return;
+  for (Stream* st : c.h2->streams) {
+    if (!is_in_vain(*st)) continue;
+    c.h2->session->reset(st->id, h2::Code::Cancel);
+    enter(s, *st, State::Join);
+  }
+}
+
 void run_ready(Services& s, Mux& m) {
   for (int i = 0; i < limits::kPumpsPerTurn && !m.ready.empty(); i++) {
     std::vector<Stream*> now = std::exchange(m.ready, {});
@@ -272,6 +291,7 @@ Turn streams(Services& s, Connection& c) {
   Mux& m = *c.h2;
   bool more = false, unfinished = false;
   if (!read_frames(s, c, more)) return Turn::Again;
+  end_in_vain(s, c);
   run_ready(s, m);
   begin_waiting(s, m);
   end_if_due(s, c);
