@@ -153,7 +153,7 @@ t.test('one that was given to the running service', async (t) => {
 
 t.test('wrong usage', async (t) => {
   const cases: [string[], RegExp][] = [
-    [[], /^spliced: say which: .* ca, show, check, renew, install, request; see --help\n$/],
+    [[], /^spliced: say which: .* ca, show, check, renew, install, key, request; see --help\n$/],
     [['toString'], /say which/],
     [['ca', 'x'], /unexpected argument "x"/],
     [['ca', '--json'], /--json belongs to show/],
