@@ -11,6 +11,7 @@ import {
   errnos,
   failEach,
   fresh,
+  linesOf,
   makeGood,
   root,
 } from './faults.js';
@@ -24,10 +25,8 @@ for (const turn of [1, 3]) {
   t.test(`each call that writes fails once: ${order}`, (t) => failEach(t, good, order));
 }
 
-t.test('the API on a disk that has no block for a directory', async (t) => {
-  const calls = await countCalls(t, good);
-  const at = calls.findIndex((call) => /^mkdir .*\/\.api\.sock\.new$/.test(call)) + 1;
-  t.ok(at > 0);
+/** The API's sockets where that call fails; what it was is in the answer, for others come beside it. */
+async function serveWithout(at: number): Promise<{ call: string; stdout: string }> {
   const directory = fresh(good);
   const env = environmentOf(directory, { at, errno: 'ENOSPC' });
   const server = await startCli(directory, ['--root', root], env);
@@ -38,5 +37,15 @@ t.test('the API on a disk that has no block for a directory', async (t) => {
   server.child.kill('SIGTERM');
   const { code, stdout } = await server.ended;
   t.equal(code, 0);
-  t.notMatch(stdout, /api_unavailable|housekeeping_failed/);
+  return { call: linesOf(join(directory, 'calls'))[at - 1] ?? '', stdout };
+}
+
+t.test('the API on a disk that has no block for a directory', async (t) => {
+  const isMeant = (call: string): boolean => /^mkdir .*\/\.api\.sock\.new$/.test(call);
+  const at = (await countCalls(t, good)).findIndex(isMeant) + 1;
+  t.ok(at > 0);
+  let met = await serveWithout(at);
+  for (let i = 0; i < 9 && !isMeant(met.call); i += 1) met = await serveWithout(at);
+  t.ok(isMeant(met.call), met.call);
+  t.notMatch(met.stdout, /api_unavailable|housekeeping_failed/);
 });

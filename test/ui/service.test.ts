@@ -80,7 +80,7 @@ t.test('figures, certificates, and a restart under the open tab', async (t) => {
   t.equal((await ended).code, 0, 'streams that are open do not hold up the end');
   await serve(t, directory, port);
   await says(page, '#notice', /The service was started anew/);
-  await says(page, '#line-list li:last-child', /ready|api_changed/);
+  await says(page, '#line-list li:last-child', /ready|api_changed|device_unclaimed/);
   t.ok(await page.isVisible('#install'), 'and still signed in');
 
   await choose('chain', 'key');
