@@ -4,7 +4,6 @@
 
 import { execFileSync, spawnSync } from 'node:child_process';
 import { createPublicKey, X509Certificate } from 'node:crypto';
-import { once } from 'node:events';
 import {
   existsSync,
   mkdtempSync,
@@ -13,8 +12,6 @@ import {
   renameSync,
   writeFileSync,
 } from 'node:fs';
-import { createServer } from 'node:http';
-import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import t, { type Test } from 'tap';
 import { readAuthorityCertificate } from '../../src/certificates/authority.js';
@@ -28,6 +25,7 @@ import type { Report, Served, Source } from '../../src/certificates/source.js';
 import { certificateKey } from '../../src/commands/certificate-key.js';
 import { noHousekeeping } from '../../src/files/housekeeping.js';
 import { makeTokenKey } from '../../src/tls/token-key.js';
+import { serveChallenges } from '../unit/certificates/acme-challenges.js';
 import { startAcmeServer } from '../unit/certificates/acme-server.js';
 import { operator, startEstServer } from '../unit/certificates/est-server.js';
 import { FakeClock } from '../unit/certificates/fake-clock.js';
@@ -271,18 +269,7 @@ t.test('EST: the token signs the requests, and a request waits for a token', asy
 t.test('ACME: the token signs the request', async (t) => {
   const server = await startAcmeServer();
   const challenges = new ChallengeResponses();
-  const web = createServer((request, response) => {
-    const body = challenges.answer(request.url ?? '');
-    response.writeHead(body === undefined ? 404 : 200).end(body);
-  });
-  web.listen(0, '127.0.0.1');
-  await once(web, 'listening');
-  server.challengePort = (web.address() as AddressInfo).port;
-  t.teardown(async () => {
-    web.close();
-    web.closeAllConnections();
-    await server.close();
-  });
+  await serveChallenges(t, server, challenges);
   const { state, reports, runtime, begin } = bench(t);
   const options: EnrolmentOptions = {
     protocol: 'acme',

@@ -18,25 +18,14 @@ import { namesFrom } from '../../../src/certificates/names.js';
 import { createRequest } from '../../../src/certificates/request.js';
 import type { Report } from '../../../src/certificates/source.js';
 import { noHousekeeping } from '../../../src/files/housekeeping.js';
+import { serveChallenges } from './acme-challenges.js';
 import { startAcmeServer } from './acme-server.js';
 import { FakeClock } from './fake-clock.js';
 
 const server = await startAcmeServer();
 const challenges = new ChallengeResponses();
 const asked: string[] = [];
-const web = createServer((request, response) => {
-  asked.push(request.url ?? '');
-  const body = challenges.answer(request.url ?? '');
-  response.writeHead(body === undefined ? 404 : 200).end(body);
-});
-web.listen(0, '127.0.0.1');
-await once(web, 'listening');
-server.challengePort = (web.address() as AddressInfo).port;
-t.teardown(async () => {
-  web.close();
-  web.closeAllConnections();
-  await server.close();
-});
+await serveChallenges(t, server, challenges, asked);
 t.beforeEach(() => {
   server.requests.length = 0;
   server.accounts.length = 0;
