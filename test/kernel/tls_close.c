@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0 OR GPL-2.0
 /*
- * What close() of a kernel-TLS socket loses. A TCP socket that is closed still
- * delivers what its send buffer holds; a kernel-TLS socket throws away the
+ * What close() and shutdown(SHUT_WR) of a kernel-TLS socket lose. A TCP socket
+ * still delivers what its send buffer holds; a kernel-TLS socket throws away the
  * encrypted records that TCP had no room for at that moment. Both ends are
  * kernel TLS over loopback with fixed keys, the send buffer is small, and the
- * reader stalls until the writer has closed. The writer counts what was
- * accepted, the reader what arrived; every byte says where it belongs.
+ * reader stalls until the writer is done. The writer counts what was accepted,
+ * the reader what arrived; every byte says where it belongs.
  *
- * Prints TAP; a test is "not ok" when bytes are missing, or when close() waits
+ * Prints TAP; a test is "not ok" when bytes are missing, or when the call waits
  * for the reader though nothing told it to. Exit code 0: nothing lost; 1: lost;
  * 4: the kernel has no kernel TLS. Needs no hardware: the second half of the
  * cases runs with cryptd, if AF_ALG and cryptd are there, which encrypts
@@ -22,6 +22,7 @@
 #include <linux/if_alg.h>
 #include <linux/tls.h>
 #include <netinet/tcp.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stdbool.h>
@@ -47,6 +48,7 @@ static const char *const call_name[] = { "send", "sendmsg", "splice", "sendfile"
 enum how {
 	CLOSE,			/* until EAGAIN, then close() */
 	KILLED,			/* the same, and SIGKILL instead of close() */
+	SHUTDOWN,		/* shutdown(SHUT_WR), the peer's end, close(): lingering */
 	OPEN_RECORD,		/* all with MSG_MORE: the last record is open */
 	LOWAT,			/* TCP_NOTSENT_LOWAT limits the send queue, too */
 	BLOCKING,		/* a blocking call, which a signal ends */
@@ -56,7 +58,7 @@ enum how {
 	DRAINED,		/* all has arrived before the close */
 };
 static const char *const how_name[] = {
-	"close", "killed", "close with an open record", "close with TCP_NOTSENT_LOWAT",
+	"close", "killed", "shutdown", "close with an open record", "close with TCP_NOTSENT_LOWAT",
 	"blocking call, signal, close", "SO_LINGER 10", "SO_LINGER 0", "peer never reads",
 	"close of a drained socket",
 };
@@ -221,6 +223,12 @@ static void write_and_close(int fd, enum call call, enum how how)
 	told->closing = 1;
 	if (how == KILLED)
 		kill(getpid(), SIGKILL);
+	if (how == SHUTDOWN) {
+		must(shutdown(fd, SHUT_WR), "shutdown");
+		told->closed = 1;
+		while (poll(&(struct pollfd){ fd, POLLIN, 0 }, 1, -1) < 0)
+			;
+	}
 	close(fd);
 	told->closed = 1;
 	_exit(0);
