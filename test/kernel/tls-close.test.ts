@@ -9,9 +9,13 @@ const ciphers = ['synchronous', 'cryptd'];
 const calls = ['send', 'sendmsg', 'splice', 'sendfile'];
 const hasty = ciphers.flatMap((cipher) => [
   ...['2', '3'].flatMap((tls) => calls.map((call) => `${cipher}, TLS 1.${tls}, ${call}: close`)),
-  ...['killed', 'shutdown', 'close with an open record', 'close with TCP_NOTSENT_LOWAT', 'SO_LINGER 10'].map(
-    (how) => `${cipher}, TLS 1.3, sendmsg: ${how}`,
-  ),
+  ...[
+    'killed',
+    'shutdown',
+    'close with an open record',
+    'close with TCP_NOTSENT_LOWAT',
+    'SO_LINGER 10',
+  ].map((how) => `${cipher}, TLS 1.3, sendmsg: ${how}`),
 ]);
 // Whether a signal meets the right moment is luck: these lose on some runs.
 const uncertain = ciphers.flatMap((cipher) =>

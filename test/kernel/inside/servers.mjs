@@ -37,18 +37,21 @@ async function download(port) {
   const digest = createHash('sha256')
     .update(readFileSync(guest.root + path))
     .digest('hex');
-  const counts = { downloads: 0, whole: 0, truncated: 0, other: 0, missingBytes: 0 };
+  const counts = { downloads: 0, whole: 0, truncated: 0, other: 0, missingBytes: 0, others: [] };
   for (let round = 0; round < rounds; round += 1) {
     const version = round % 2 === 0 ? '1.2' : '1.3';
     const all = await Promise.all(Array.from({ length: parallel }, () => curl(port, version)));
     for (const result of all) {
       counts.downloads += 1;
       if (result.code === 0 && result.digest === digest) counts.whole += 1;
-      // 18: fewer bytes than announced; 56: the same, after a missing close_notify.
-      else if ([18, 56].includes(result.code) && result.bytes < guest.mebibyte) {
+      // 18: fewer bytes than announced; 56: the same, after a missing close_notify; 52: none at all.
+      else if ([18, 52, 56].includes(result.code) && result.bytes < guest.mebibyte) {
         counts.truncated += 1;
         counts.missingBytes += guest.mebibyte - result.bytes;
-      } else counts.other += 1;
+      } else {
+        counts.other += 1;
+        counts.others.push(`curl ${result.code} after ${result.bytes} bytes`);
+      }
     }
   }
   return counts;
