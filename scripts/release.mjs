@@ -1,13 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
-// `npm run release`: makes build/release/spliced-VERSION.tar.gz, from which a distribution builds
-// without a network (scripts/package.sh): what git tracks, the bundled dist/, node-addon-api's headers,
-// and the licence of the table of media types. The same sources give the same bytes. Then writes the tarball's checksums of licences
-// into the recipe, should they have changed.
-import { spawnSync } from 'node:child_process';
+// `npm run release [-- --key FILE]`: everything of a release, in build/release/: the source tarball, the
+// npm package with its bill of materials, the prebuilds, the Yocto layer, what it was built with
+// (BUILDINFO), and SHA256SUMS over all of them, signed with the releaser's key. The same commit, Node
+// and compilers give the same bytes (test/release/reproducible.test.ts). docs/RELEASES.md says how it is
+// made, verified and built again.
 import { createHash } from 'node:crypto';
 import {
-  chmodSync,
-  cpSync,
+  copyFileSync,
   mkdirSync,
   mkdtempSync,
   readdirSync,
@@ -17,137 +16,116 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { dirname, join } from 'node:path';
+import { basename, join } from 'node:path';
 import { pathToFileURL } from 'node:url';
-import { describePackage } from './bundled.mjs';
-import { compileServer } from './compile.mjs';
-import { sourceDateEpoch } from './pack.mjs';
-import { projectDir, runScript, setUp } from './setup.mjs';
-import { SetupError } from './system.mjs';
+import { parseArgs } from 'node:util';
+import { prebuildPath, targets } from '../cross/targets.mjs';
+import { archive, capture, copyInto, copyTracked, git } from './archive.mjs';
+import { makePackage, sourceDateEpoch } from './pack.mjs';
+import { sysrootOf } from './prebuild.mjs';
+import { ensureModules, projectDir, runScript } from './setup.mjs';
+import { judgeKey, sign, signaturePackages } from './signature.mjs';
+import { isCommitted, makeTarball, releaseName, updateRecipe } from './source-tarball.mjs';
+import { ensurePackages, SetupError } from './system.mjs';
 
-const { version, license } = JSON.parse(readFileSync(join(projectDir, 'package.json'), 'utf8'));
-export const releaseName = `spliced-${version}`;
-export const recipePath = `yocto-layer/recipes-spliced/spliced/spliced_${version}.bb`;
+const version = releaseName.replace(/^spliced-/, '');
 
-// What git tracks beneath these is in a release; sources of the tests and of dist/ are not.
-const trackedPaths = [
-  'LICENSE',
-  'README.md',
-  'ARCHITECTURE.md',
-  'binding.gyp',
-  'package.json',
-  'config',
-  'docs',
-  'man',
-  'native',
-  'public',
-  'scripts/package.sh',
-  'systemd',
-  'test/ptest',
-];
-const headersDirectory = 'node_modules/node-addon-api';
-const mediaTypesDirectory = 'node_modules/mime-db';
-const headerFiles = /^(LICENSE\.md|package\.json|index\.js|.*\.gypi?|.*\.h|nothing\.c)$/;
-
-function capture(command, args, options = {}) {
-  const result = spawnSync(command, args, { encoding: 'utf8', maxBuffer: 64 << 20, ...options });
-  if (result.status === 0) return result.stdout;
-  const reason = result.stderr?.trim() || result.error?.message || `exit code ${result.status}`;
-  throw new SetupError(`${command} ${args[0]}: ${reason}`);
-}
-
-const git = (...args) => capture('git', args, { cwd: projectDir });
-
-/** Modes and times must not depend on umask or on when a file was checked out. */
-function normalise(path) {
-  const status = statSync(path);
-  if (status.isDirectory()) for (const name of readdirSync(path)) normalise(join(path, name));
-  chmodSync(path, status.isDirectory() || status.mode & 0o100 ? 0o755 : 0o644);
-}
-
-/** Lays the release out in `stage`; the answer is the recipe's LICENSE. */
-async function layOut(stage) {
-  const tracked = git('ls-files', '-z', '--', ...trackedPaths)
-    .split('\0')
-    .filter(Boolean);
-  for (const path of tracked) {
-    mkdirSync(dirname(join(stage, path)), { recursive: true });
-    cpSync(join(projectDir, path), join(stage, path));
-  }
-  for (const name of readdirSync(join(projectDir, headersDirectory))) {
-    if (!headerFiles.test(name)) continue;
-    cpSync(join(projectDir, headersDirectory, name), join(stage, headersDirectory, name));
-  }
-  const licence = join(mediaTypesDirectory, 'LICENSE');
-  cpSync(join(projectDir, licence), join(stage, licence));
-  const bundled = await compileServer(projectDir, join(stage, 'dist'));
-  normalise(stage);
-  const inAddon = [headersDirectory, mediaTypesDirectory].map((path) => join(projectDir, path));
-  const packages = [...bundled, ...inAddon.map(describePackage)];
-  const others = new Set(packages.map(({ licence }) => licence));
-  others.delete(license);
-  return [license, ...[...others].sort()].join(' & ');
-}
-
-/** The lines about licences in the recipe of this version. */
-function licenceLines(stage, expression) {
-  const md5 = (name) =>
-    createHash('md5')
-      .update(readFileSync(join(stage, name)))
-      .digest('hex');
-  const names = [
-    'LICENSE',
-    'dist/THIRD-PARTY-NOTICES',
-    `${headersDirectory}/LICENSE.md`,
-    `${mediaTypesDirectory}/LICENSE`,
-  ];
-  const sums = names.map((name) => `    file://${name};md5=${md5(name)} \\\n`);
-  return `LICENSE = "${expression}"\nLIC_FILES_CHKSUM = "\\\n${sums.join('')}"\n`;
-}
-
-/** The recipe's text with the lines about licences replaced. */
-export function withLicences(recipe, lines) {
-  return recipe.replace(/^LICENSE = .*\nLIC_FILES_CHKSUM = "\\\n(?: .*\n)*"\n/m, () => lines);
-}
-
-/**
- * Writes `${directory}/spliced-VERSION.tar.gz`; the answer is its path, and the lines that its
- * recipe must have.
- */
-export async function makeRelease(directory) {
+/** An archive of what `fill` puts into the directory `name`. */
+function archiveOf(directory, name, epochSeconds, fill) {
   const work = mkdtempSync(join(tmpdir(), 'spliced-release-'));
   try {
-    const epoch = String(sourceDateEpoch());
-    process.env.SOURCE_DATE_EPOCH = epoch;
-    const stage = join(work, releaseName);
+    const stage = join(work, name);
     mkdirSync(stage);
-    const expression = await layOut(stage);
-    mkdirSync(directory, { recursive: true });
-    const tarball = join(directory, `${releaseName}.tar.gz`);
-    const tar = ['--create', '--sort=name', '--format=ustar', `--mtime=@${epoch}`];
-    const owner = ['--owner=0', '--group=0', '--numeric-owner'];
-    const compress = '--use-compress-program=gzip -9 -n';
-    capture('tar', [...tar, ...owner, compress, `--file=${tarball}`, '-C', work, releaseName]);
-    return { tarball, licences: licenceLines(stage, expression) };
+    fill(stage);
+    archive(join(directory, `${name}.tar.gz`), work, name, epochSeconds);
   } finally {
     rmSync(work, { recursive: true, force: true });
   }
 }
 
+/** What the bytes depend on besides the commit, a line each. */
+function buildInfo(epochSeconds) {
+  const firstLine = (command) => capture(command, ['--version']).split('\n')[0];
+  const system = /^PRETTY_NAME="(.*)"$/m.exec(readFileSync('/etc/os-release', 'utf8'))?.[1];
+  const lines = [
+    `spliced ${version}`,
+    `commit ${git('rev-parse', 'HEAD').trim()}`,
+    `SOURCE_DATE_EPOCH ${epochSeconds}`,
+    `system ${system}`,
+    `node ${process.version}`,
+    `npm ${firstLine('npm')}`,
+    ...['tar', 'gzip'].map(firstLine),
+  ];
+  for (const target of targets) {
+    const list = readFileSync(join(sysrootOf(target), 'packages'), 'utf8');
+    const liburing = /^liburing-dev (\S+) /m.exec(list)?.[1];
+    lines.push(`${target.name}: ${firstLine(`${target.triplet}-g++`)}, liburing-dev ${liburing}`);
+  }
+  return `${lines.join('\n')}\n`;
+}
+
+/** SHA256SUMS of every file in `directory`, as sha256sum writes and reads it; the answer is its path. */
+export function writeSums(directory) {
+  const sums = join(directory, 'SHA256SUMS');
+  rmSync(sums, { force: true });
+  const lines = readdirSync(directory)
+    .sort()
+    .map((name) => {
+      const digest = createHash('sha256')
+        .update(readFileSync(join(directory, name)))
+        .digest('hex');
+      return `${digest}  ${name}\n`;
+    });
+  writeFileSync(sums, lines.join(''));
+  return sums;
+}
+
+/** Makes every file of a release in `directory`, which is emptied first; the answer is SHA256SUMS' path. */
+async function makeRelease(directory) {
+  rmSync(directory, { recursive: true, force: true });
+  mkdirSync(directory, { recursive: true });
+  const epochSeconds = sourceDateEpoch();
+  const { licences } = await makeTarball(directory);
+  updateRecipe(licences);
+  for (const path of Object.values(await makePackage())) {
+    copyFileSync(path, join(directory, basename(path)));
+  }
+  archiveOf(directory, `${releaseName}-prebuilds`, epochSeconds, (stage) => {
+    for (const target of targets) copyInto(stage, prebuildPath(target));
+    for (const path of ['prebuilds/THIRD-PARTY-NOTICES', 'LICENSE']) copyInto(stage, path);
+  });
+  archiveOf(directory, `meta-spliced-${version}`, epochSeconds, (stage) => {
+    copyTracked(stage, 'yocto-layer', 'LICENSE', 'docs/YOCTO.md');
+  });
+  writeFileSync(join(directory, 'BUILDINFO'), buildInfo(epochSeconds));
+  return writeSums(directory);
+}
+
 if (process.argv[1] && import.meta.url === pathToFileURL(process.argv[1]).href) {
   await runScript(async () => {
-    await setUp();
-    const { tarball, licences } = await makeRelease(join(projectDir, 'build/release'));
-    const sha256 = createHash('sha256').update(readFileSync(tarball)).digest('hex');
-    console.log(`${tarball}: ${statSync(tarball).size} bytes, sha256 ${sha256}`);
-    if (git('status', '--porcelain', '--', ...trackedPaths, 'src').trim() !== '') {
-      console.log('there are changes that are not committed: this is no release yet');
+    const { key } = parseArgs({ options: { key: { type: 'string' } } }).values;
+    if (key !== undefined) judgeKey(key);
+    if (key !== undefined) ensurePackages(signaturePackages);
+    await ensureModules();
+    const directory = join(projectDir, 'build/release');
+    const sums = await makeRelease(directory);
+    // After makeRelease(), which may have changed the recipe.
+    const isComplete = isCommitted();
+    if (key !== undefined && !isComplete) {
+      throw new SetupError(
+        'There are changes that are not committed; nothing was signed. Commit them.',
+      );
     }
-    const recipe = readFileSync(join(projectDir, recipePath), 'utf8');
-    const updated = withLicences(recipe, licences);
-    if (updated === recipe) return 0;
-    writeFileSync(join(projectDir, recipePath), updated);
-    console.log(`${recipePath}: licences have changed; look at them and commit`);
+    const signed = key === undefined ? undefined : sign(sums, key);
+    for (const name of readdirSync(directory).sort()) {
+      const kib = Math.ceil(statSync(join(directory, name)).size / 1024);
+      console.log(`${String(kib).padStart(6)} KiB  ${join(directory, name)}`);
+    }
+    if (!isComplete)
+      console.log('there are changes that are not committed: this is no release yet');
+    console.log(
+      signed ? `signed with ${signed.fingerprint}` : 'not signed: give your key by --key FILE',
+    );
     return 0;
   });
 }

@@ -95,6 +95,7 @@ export const testPackages = [
   tool('mandoc', 'mandoc', 'judges the manual pages'),
   tool('zstd', 'zstd', 'packs siblings where Node has no zstd, and unpacks them in a test'),
   tool('openssl', 'openssl', 's_client for what curl does not do, certificates for the tests'),
+  tool('openssh-client', 'ssh-keygen', 'signs and verifies a release'),
   tool('softhsm2', 'softhsm2-util', 'a token for private keys by reference'),
   tool('kmod', 'depmod', 'modules of the guest kernels'),
   tool('busybox-static', 'busybox', 'the first process of a guest'),

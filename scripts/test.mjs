@@ -5,7 +5,8 @@
 // The suites: static native unit nodes (contract tests with other releases of Node) cross guest board,
 // and long ones that run only when they are asked for: all-nodes (all contract tests and a guest with each,
 // `npm run test:nodes`), boards (every emulated board, `npm run test:boards`), caam (with a model of the
-// engine, `npm run test:caam`), kernel (the patch of net/tls, `npm run test:kernel`), smp (several engines
+// engine, `npm run test:caam`), kernel (the patch of net/tls, `npm run test:kernel`), release (built twice,
+// with the same bytes, `npm run test:release`), smp (several engines
 // on several CPUs, all of it, `npm run test:smp`); and quick, a part of native and unit that answers
 // within minutes (`npm run test:quick`).
 import { spawnSync } from 'node:child_process';
@@ -40,7 +41,16 @@ import {
 import { newTally, runTapFiles } from './tap.mjs';
 
 const suiteNames = ['static', 'native', 'unit', 'nodes', 'cross', 'guest', 'board'];
-const allSuiteNames = ['quick', ...suiteNames, 'all-nodes', 'boards', 'caam', 'kernel', 'smp'];
+const allSuiteNames = [
+  'quick',
+  ...suiteNames,
+  'all-nodes',
+  'boards',
+  'caam',
+  'kernel',
+  'release',
+  'smp',
+];
 const outputCharsMax = 20_000;
 const matrixFile = 'test/guest/matrix.test.ts';
 
@@ -310,6 +320,8 @@ await runScript(async () => {
     caam: () => boardSuite(['test/caam'], { ...board, packages: modelPackages, timeoutS: 3600 }),
     // Builds kernels.
     kernel: () => longGuestSuite(['test/kernel'], kernelPackages, mustNotSkip, wanted),
+    // Builds everything twice.
+    release: () => boardSuite(['test/release'], { ...board, timeoutS: 3600 }),
     smp: () => longGuestSuite(['test/smp'], [], mustNotSkip, wanted),
   };
   const tallies = [];

@@ -31,7 +31,10 @@ const textOf = (path: string): string => readFileSync(path, 'utf8');
 const blocksOf = (path: string): string[] =>
   [...textOf(path).matchAll(/^```(?:sh|bash)\n(.*?)^```$/gms)].map(([, block = '']) => block);
 
-const runElsewhere: Record<string, string> = { 'docs/SYSTEMD.md': 'test/guest/systemd.test.ts' };
+const runElsewhere: Record<string, string> = {
+  'docs/RELEASES.md': 'test/unit/release-signature.test.ts',
+  'docs/SYSTEMD.md': 'test/guest/systemd.test.ts',
+};
 const runHere = new Set(['docs/API.md', 'docs/UPLOAD.md', 'docs/CLIENT-CERTIFICATES.md']);
 const reason = /^# not run by a test: \S.*/;
 

@@ -22,7 +22,7 @@ import { dirname, join, resolve } from 'node:path';
 import t from 'tap';
 import { targets } from '../../cross/targets.mjs';
 import { compilerOf, sysrootOf, toolchainOf } from '../../scripts/prebuild.mjs';
-import { makeRelease, recipePath, releaseName, withLicences } from '../../scripts/release.mjs';
+import { makeTarball, recipePath, releaseName, withLicences } from '../../scripts/source-tarball.mjs';
 import { hashOf, listFiles, unlessDone } from '../../scripts/setup.mjs';
 import { ensurePackages, findNodeHeaders } from '../../scripts/system.mjs';
 import { ownersOf, packagesOf, readRecipe, words } from '../unit/yocto/layer.js';
@@ -114,8 +114,8 @@ function pathsIn(image: string, below = ''): string[] {
 const isFile = (image: string, path: string) => lstatSync(join(image, path)).isFile();
 const addonPath = `/usr/lib/spliced/${addon}`;
 
-const first = await makeRelease(join(work, 'first'));
-const again = await makeRelease(join(work, 'again'));
+const first = await makeTarball(join(work, 'first'));
+const again = await makeTarball(join(work, 'again'));
 // For this machine the checkout's own addon.
 const native = await build('native', async (source) => {
   mkdirSync(dirname(join(source, addon)), { recursive: true });
@@ -136,7 +136,7 @@ t.test('the same sources give the same bytes', async (t) => {
 
 t.test('the recipe names the licences that the tarball has', async (t) => {
   const text = readFileSync(recipePath, 'utf8');
-  t.equal(text, withLicences(text, first.licences), 'else: npm run release, and look at them');
+  t.equal(text, withLicences(text, first.licences), 'else: npm run tarball, and look at them');
   t.match(
     readFileSync(join(native.source, 'dist/THIRD-PARTY-NOTICES'), 'utf8'),
     /^pino \S+ \(MIT\)$/m,

@@ -8,7 +8,7 @@ import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSyn
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import t from 'tap';
-import { recipePath } from '../../../scripts/release.mjs';
+import { recipePath } from '../../../scripts/source-tarball.mjs';
 import { readRecipe, words } from './layer.js';
 
 const layer = 'yocto-layer';

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 require spliced.inc
 
-# "npm run release" writes these lines.
+# "npm run tarball" writes these lines.
 LICENSE = "Apache-2.0 & 0BSD & BSD-3-Clause & ISC & MIT"
 LIC_FILES_CHKSUM = "\
     file://LICENSE;md5=3b83ef96387f14655fc854ddc3c6bd57 \
