@@ -33,18 +33,18 @@ const help = (): string => `Usage: spliced certificate ca [OPTIONS]
        spliced certificate key [--generate [--type TYPE]] URI
        spliced certificate install CHAIN [KEY] [OPTIONS]
 
-ca       prints the certificate of the device's own authority: who trusts it once sees no warning
-         after any renewal.
+ca       prints the certificate of the device's own authority. A client that trusts it sees no
+         warning, after renewals either.
 show     prints every certificate that is installed or stored.
-check    looks at what is installed, by files or by "install", or at CHAIN and KEY (also --certificate
-         and --private-key), and says everything that is wrong; the exit code is then 1.
+check    checks what is installed (by files or by "install"), or CHAIN and KEY (also given as
+         --certificate and --private-key). It prints everything that is wrong; the exit code is then 1.
 renew    asks the running service for a new certificate of its own, and of the enrolment.
 request  prints a request (PKCS#10) for the names and addresses, and makes the key if FILE is absent.
          With a PKCS #11 URI (--key pkcs11:...) the token signs, and the key stays there.
 key      prints the public key (PEM) of a key in a token, which a PKCS #11 URI names. With --generate
-         it is made there, not to be taken out, and must not be there before.
+         the token makes the key; it cannot be taken out, and must not exist before.
 install  gives the running service a chain and its key (PEM files), which it checks, stores and serves.
-         Without KEY: the answer to a request that the service has made (docs/API.md).
+         Without KEY, CHAIN answers a request that the service has made (docs/API.md).
 
   --json                   show: as JSON
   --key FILE|URI           request: another word for --private-key
@@ -53,7 +53,7 @@ install  gives the running service a chain and its key (PEM files), which it che
 ${configurationHelp()}
   --help                   this text
 
-The options are those of "spliced serve": what is given here counts as it would there.
+The options are those of "spliced serve" and mean the same.
 `;
 
 /**

@@ -15,16 +15,16 @@ const exitUsage = 2;
 const help = (): string => `Usage: spliced config check [OPTIONS]
        spliced config show [--json] [OPTIONS]
 
-check  reads every layer of the configuration and looks at what it names. Each finding is a line on
+check  reads every layer of the configuration and checks what it names. Each finding is a line on
        standard error, as FILE:LINE: KEY: what is wrong; the exit code is then 2.
-show   prints the effective values with where each came from; secrets are left out.
+show   prints the effective values and the origin of each; secrets are left out.
 
   --json                   show: as JSON
 ${configurationHelp()}
   --help                   this text
 
-Without --config or --state-dir it is about the service of this device (docs/CONFIGURATION.md says which), which is
-said on standard error; the options are those of "spliced serve" and count as they would there.
+Without --config or --state-dir the command takes the service of this device (docs/CONFIGURATION.md says
+which) and names it on standard error. The options are those of "spliced serve" and mean the same.
 `;
 
 /** A file that is named is what it is about. */

@@ -19,12 +19,12 @@ const timeoutSMax = 24 * 3600;
 
 const help = (): string => `Usage: spliced drain [--wait] [OPTIONS]
 
-Asks the serving process to stop: no new connections, active responses are finished for up to
-timeouts.stop_ms, then it ends. Without --state-dir it is the service that runs on this device
+Asks the serving process to stop. It takes no new connections, finishes active responses for up to
+timeouts.stop_ms, and ends. Without --state-dir the process is that of the service of this device
 (docs/CONFIGURATION.md says which). With a socket unit the next connection starts the service again:
 stop the socket first.
 
-  --wait              until it has ended; prints its last figures
+  --wait              wait until it has ended, and print its last figures
   --timeout-s SECONDS how long to wait (default: ${timeoutSDefault})
 ${servingHelp}
   --help              this text

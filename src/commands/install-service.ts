@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-// `spliced install-service [--root DIR]`, and uninstall-service: from a package of npm's to a service of
-// systemd's, on this machine or in the root of an image. Writes units with this program's own paths,
-// a user, a configuration where there is none, and says each step in a line. What was not made here
-// is never changed; the state stays.
+// `spliced install-service [--root DIR]`, and uninstall-service: make a systemd service of an npm
+// package, on this machine or in the root of an image. Writes units with this program's own paths,
+// makes a user, and a configuration if there is none; prints a line for each step. Never changes what it
+// has not made; the state stays.
 
 import { spawnSync } from 'node:child_process';
 import {
@@ -33,13 +33,14 @@ const exitFailure = 1;
 const help = (): string => `Usage: spliced install-service [--root DIR]
        spliced uninstall-service [--root DIR]
 
-install-service makes a service of systemd's of this program, wherever npm has put it: units in
-${unitDirectory} with its own paths, the user "spliced", ${configuration} where there is none.
-On this machine it is enabled and started (port 443); again, it takes the program that is there now.
-uninstall-service ends and removes it; the state and the configuration stay.
+install-service makes this program a service of systemd, wherever npm has put it. It writes units
+with the program's paths to ${unitDirectory}, makes the user "spliced", and writes
+${configuration} if there is none. On this machine it also enables and starts
+the service (port 443). Run it again to use the program that is there now.
+uninstall-service stops and removes the service; the state and the configuration stay.
 
-  --root DIR   the root of an image, with the package and a Node in it: it is enabled, and starts
-               when the image boots
+  --root DIR   the root of an image, with the package and a Node in it: the service is enabled, and
+               starts when the image boots
   --help       this text
 `;
 
@@ -83,7 +84,7 @@ const unitNames = (directory: string): string[] =>
 function requireOwn(root: ImageRoot, path: string): void {
   const text = root.read(path);
   if (text === undefined || text.startsWith(ownMark)) return;
-  throw new StartError(`${root.resolve(path)} is not of install-service: move it away first`);
+  throw new StartError(`${root.resolve(path)} was not made by install-service; move it away first`);
 }
 
 function writeFiles(root: ImageRoot, own: string, program: Program): void {
@@ -132,7 +133,7 @@ function makeUser(root: ImageRoot): void {
     root.isThisMachine ? sysusersFile : basename(sysusersFile),
   ]);
   if (isDone) say('made     the user spliced');
-  else say(`skipped  the user spliced (${words}): the service has one of its own while it runs`);
+  else say(`skipped  the user spliced (${words}): systemd makes a user while the service runs`);
 }
 
 /** 0, or 1 with the words of what failed. */

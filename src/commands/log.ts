@@ -15,10 +15,10 @@ const linesDefault = 100;
 const help = (): string => `Usage: spliced log [--follow] [OPTIONS]
 
 Prints the last lines of the running service's log, which are JSON objects (docs/LOGGING.md). The
-service keeps at most ${tailBounds.linesMax} of them; the journal, where there is one, has all.
+service keeps at most ${tailBounds.linesMax} of them; the journal, where there is one, keeps all.
 
-  --follow            go on with new lines, until the service or you end it
-  --lines N           so many of the last lines (default: ${linesDefault}, at most ${tailBounds.linesMax})
+  --follow            print new lines as well, until the service ends or you stop it
+  --lines N           how many of the last lines (default: ${linesDefault}, at most ${tailBounds.linesMax})
 ${servingHelp}
   --help              this text
   --version           the version

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // `spliced pack DIR`: the build step that makes the compressed siblings of a directory's files and
-// its manifest. Shows a bar where somebody looks, and one line for a log.
+// its manifest. Shows a progress bar at a terminal, and one line in a log.
 
 import { statSync } from 'node:fs';
 import { resolve } from 'node:path';
@@ -14,8 +14,8 @@ const help = (): string => `Usage: spliced pack DIR
 
 Makes compressed siblings of the files in DIR (app.js.br, app.js.zst, app.js.gz beside app.js),
 which the server sends to the clients that take them, and DIR/.spliced/manifest.json with the hash
-of every file. What is up to date is kept. Run it whenever DIR has changed, as the last step of a
-build; what copies DIR must keep the times of the files (cp -a, rsync -a, tar).
+of every file. Siblings that are up to date are kept. Run it whenever DIR has changed, as the last
+step of a build. Whatever copies DIR must keep the times of the files (cp -a, rsync -a, tar).
 
   --help       this text
 `;
@@ -50,7 +50,7 @@ export function summary(report: PackReport, hasZstd: boolean): string {
   const { files, made, kept, removed, bytesBefore, bytesAfter, tooLarge, build } = report;
   const lines = [
     `${files} files, build ${build}: ${made} siblings made, ${kept} kept, ${removed} removed`,
-    `${size(bytesBefore)} of compressible files are ${size(bytesAfter)} in their smallest sibling`,
+    `${size(bytesBefore)} of compressible files become ${size(bytesAfter)} in their smallest sibling`,
   ];
   if (tooLarge.length > 0)
     lines.push(`too large to be compressed: ${tooLarge.map(visible).join(', ')}`);

@@ -9,8 +9,8 @@ import { readCommandLine } from './usage.js';
 
 const help = (): string => `Usage: spliced token [--revoke] [OPTIONS]
 
-Prints a new token for the API (docs/API.md), in place of the one before. It is shown this once: the
-service keeps a hash of it, and there is none until this command was run.
+Prints a new token for the API (docs/API.md), which replaces the previous one. It is shown only this
+once: the service keeps a hash of it. There is no token until this command is run.
 
   --revoke            no token is good any more
 ${servingHelp}
@@ -31,7 +31,7 @@ export async function run(args: string[]): Promise<number> {
     }
     const token = await makeToken(directory.place);
     process.stdout.write(`${token}\n`);
-    process.stderr.write('This is shown once. A token from before is not good any more.\n');
+    process.stderr.write('This is shown once. The previous token is no longer valid.\n');
     return 0;
   } catch (error) {
     throw new StartError(reasonOf(directory.inWords(error)));

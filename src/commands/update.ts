@@ -36,13 +36,13 @@ const help = (): string => `Usage: spliced update status [--json] [OPTIONS]
   status      the state of the update, and the slots
   install     gives the file to the installer that update.adapter names, and waits for its end
   restart     finishes what is active, then restarts the device
-  wait-good   waits until the service has been well for a while; says what is missing
+  wait-good   waits until the service has been well for a while; prints what is missing
   mark-good   tells the boot loader to keep the slot that runs; waits while an update is installed
 
   --json              everything, as JSON
-  --hold-s N          wait-good: for so long (default: ${holdSDefault})
-  --within-s N        wait-good: gives up after this (default: ${withinSDefault})
-  --index PATH        wait-good: the page that must come with its right bytes (default: /)
+  --hold-s N          wait-good: how long it must have been well (default: ${holdSDefault})
+  --within-s N        wait-good: give up after this time (default: ${withinSDefault})
+  --index PATH        wait-good: the page whose bytes are compared (default: /)
 ${servingHelp}
   --help              this text
   --version           the version

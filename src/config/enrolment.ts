@@ -21,8 +21,9 @@ const text = (
 export const enrolmentTable = {
   protocol: {
     doc:
-      '`est` (RFC 7030) or `acme` (RFC 8555, http-01): who gives the certificate, and renews it. ' +
-      "Until there is one the device's own is served. docs/CERTIFICATES.md has the details.",
+      'How the device gets and renews its certificate: `est` (RFC 7030) or `acme` (RFC 8555, ' +
+      "http-01). Until it has one, the device's own is served. docs/CERTIFICATES.md has the " +
+      'details.',
     format: ['none', 'est', 'acme'],
     default: 'none',
     env: 'SPLICED_ENROLMENT_PROTOCOL',
@@ -30,8 +31,8 @@ export const enrolmentTable = {
   },
   names: {
     doc:
-      'DNS names and addresses that the certificate is asked for (in the variable separated by ' +
-      "commas). ACME needs them; with EST none means the device's own.",
+      'DNS names and addresses to request in the certificate (in the variable separated by ' +
+      "commas). ACME needs them; with EST an empty list means the device's own names.",
     format: 'names',
     default: [],
     example: ['gate.example.org'],
@@ -41,34 +42,44 @@ export const enrolmentTable = {
   trust_anchors_file: text(
     'TRUST_ANCHORS_FILE',
     'file or nothing',
-    "Certificates (PEM) of who may sign the authority's own server. EST needs them; with ACME none " +
-      'means the authorities that Node trusts.',
+    "CA certificates (PEM) that the authority's own server is verified with. EST needs them; with " +
+      'ACME an empty value means the CAs that Node trusts.',
   ),
-  url: text('URL', 'https URL or nothing', 'EST: the server, perhaps with a label as its path.'),
+  url: text('URL', 'https URL or nothing', 'EST: the URL of the server. Its path may be a label.'),
   username: text(
     'USERNAME',
     'text or nothing',
     'EST: the user of the first enrolment; renewals use the certificate itself.',
   ),
-  password_file: text('PASSWORD_FILE', 'file or nothing', 'EST: holds the password of that user.'),
+  password_file: text(
+    'PASSWORD_FILE',
+    'file or nothing',
+    'EST: a file with the password of that user.',
+  ),
   client_certificate_file: text(
     'CLIENT_CERTIFICATE_FILE',
     'file or nothing',
-    'EST: a certificate (PEM) for the first enrolment, instead of a user or beside it.',
+    'EST: a client certificate (PEM) for the first enrolment, instead of a user or in addition.',
   ),
   client_private_key_file: text(
     'CLIENT_PRIVATE_KEY_FILE',
     'file or nothing',
-    'EST: its private key (PEM, not encrypted).',
+    'EST: the private key of that certificate (PEM, not encrypted).',
   ),
-  directory_url: text('DIRECTORY_URL', 'https URL or nothing', "ACME: the server's directory."),
+  directory_url: text(
+    'DIRECTORY_URL',
+    'https URL or nothing',
+    "ACME: the URL of the server's directory.",
+  ),
   contact: text(
     'CONTACT',
     'e-mail address or nothing',
     "ACME: an e-mail address for the authority's notices.",
   ),
   terms_of_service_agreed: {
-    doc: "ACME: whether you agree to the authority's terms; many refuse an account without.",
+    doc:
+      "ACME: whether you agree to the authority's terms. Many authorities refuse an account " +
+      'otherwise.',
     format: 'true or false',
     default: false,
     env: 'SPLICED_ENROLMENT_TERMS_OF_SERVICE_AGREED',
@@ -77,12 +88,12 @@ export const enrolmentTable = {
   external_account_key_id: text(
     'EXTERNAL_ACCOUNT_KEY_ID',
     'text or nothing',
-    'ACME: the id of an external account (RFC 8555 7.3.4), for authorities that want one.',
+    'ACME: the id of an external account (RFC 8555 7.3.4), for authorities that require one.',
   ),
   external_account_hmac_key_file: text(
     'EXTERNAL_ACCOUNT_HMAC_KEY_FILE',
     'file or nothing',
-    'ACME: holds the key of that account, in base64url.',
+    'ACME: a file with the key of that account, in base64url.',
   ),
 } as const;
 

@@ -15,14 +15,14 @@ const none = { env: '' } as const;
 
 export const routeSchema = {
   path: {
-    doc: 'The path that the route is for, and all below it, in whole segments.',
+    doc: 'The path of the route. It covers all paths below, in whole segments.',
     format: 'route path',
     default: '/',
     example: '/docs',
     ...none,
   },
   host: {
-    doc: 'The host that it is for, without a port; empty for every one.',
+    doc: 'The host of the route, without a port; empty: every host.',
     format: 'text or nothing',
     default: '',
     example: 'device.example',
@@ -30,8 +30,8 @@ export const routeSchema = {
   },
   methods: {
     doc:
-      'The methods that it is for. Files are for GET and HEAD; a redirect is for every method, a ' +
-      'proxy for GET, HEAD, POST, PUT, PATCH, DELETE and OPTIONS.',
+      'The methods of the route. Files are for GET and HEAD; a redirect is for every method; a ' +
+      'proxy is for GET, HEAD, POST, PUT, PATCH, DELETE and OPTIONS.',
     format: 'methods',
     default: [],
     example: ['GET'],
@@ -39,34 +39,34 @@ export const routeSchema = {
   },
   action: {
     doc:
-      '`static`: files. `redirect`: to another place. `respond`: always the same answer. `proxy`: ' +
-      'what an application on the device answers (docs/PROXY.md). Of the ' +
-      'routes that fit a request, one with a host goes before one without, then the longest path, ' +
-      'then the fewest methods; their order in the file does not matter.',
+      '`static`: files. `redirect`: to another place. `respond`: always the same response. ' +
+      '`proxy`: the response of an application on the device (docs/PROXY.md). When several ' +
+      'routes match a request, a route with a host wins over one without, then the longest path, ' +
+      'then the fewest methods. The order in the file does not matter.',
     format: ['static', 'redirect', 'respond', 'proxy'],
     default: 'static',
     ...none,
   },
   root: {
     doc:
-      'static: the directory that is found at `path`. Without it, the files lie where `path` is in ' +
-      "the server's own `root`.",
+      'static: the directory that is served at `path`. Without it, the files are those at `path` ' +
+      "in the server's own `root`.",
     format: 'path or nothing',
     default: '',
     example: '/usr/share/doc/device',
     ...none,
   },
   index: {
-    doc: 'static: the file that stands for its directory; empty for none.',
+    doc: 'static: the file that is sent for a directory; empty: none.',
     format: 'file name or nothing',
     default: 'index.html',
     ...none,
   },
   fallback: {
     doc:
-      'static: the file that is sent in place of one that is not there, for an application with ' +
-      'pages of its own (SPA). Never for a name with a known extension or a hash: a missing script ' +
-      'is 404.',
+      'static: the file that is sent in place of a missing one, for an application with pages of ' +
+      'its own (SPA). It is never sent for a name with a known extension or a hash: a missing ' +
+      'script is 404.',
     format: 'file name or nothing',
     default: '',
     example: 'index.html',
@@ -82,14 +82,14 @@ export const routeSchema = {
   cache: {
     doc:
       'static: the value of Cache-Control. `auto`: a year and immutable for names with a hash of ' +
-      'the content, else `no-cache`, so that every use is checked against the validator.',
+      'the content, else `no-cache`, so that the client checks the validator at every use.',
     format: 'field value',
     default: 'auto',
     example: 'public, max-age=60',
     ...none,
   },
   immutable: {
-    doc: 'static: paths below the directory where every name has a hash, whatever it looks like.',
+    doc: 'static: paths below the directory where every name counts as having a hash.',
     format: 'path prefixes',
     default: [],
     example: ['/assets'],
@@ -103,27 +103,27 @@ export const routeSchema = {
   },
   internal: {
     doc:
-      'static: no client can ask for it; its files are for the answers of applications that hand ' +
-      'one over (docs/HAND-OVER.md). It has a `root` of its own.',
+      'static: no client can request the route. Applications hand over its files ' +
+      '(docs/HAND-OVER.md). It has a `root` of its own.',
     format: 'true or false',
     default: false,
     ...none,
   },
   to: {
-    doc: 'redirect: where to, a URL or a path.',
+    doc: 'redirect: the target, a URL or a path.',
     format: 'location or nothing',
     default: '',
     example: '/ui/',
     ...none,
   },
   keep_path: {
-    doc: 'redirect: what follows `path`, and the query, are put behind `to`.',
+    doc: 'redirect: append what follows `path`, and the query, to `to`.',
     format: 'true or false',
     default: false,
     ...none,
   },
   status: {
-    doc: 'redirect: 301, 302, 303, 307 or 308 (without it 308). respond: without it 200.',
+    doc: 'redirect: 301, 302, 303, 307 or 308 (308 if unset). respond: 200 if unset.',
     format: 'whole number',
     default: 0,
     min: 0,
@@ -154,7 +154,7 @@ export const routeSchema = {
     ...none,
   },
   connect_timeout_ms: {
-    doc: 'proxy: for the connection to the application; then 504.',
+    doc: 'proxy: for the connection to the application; after that the client gets 504.',
     format: 'whole number',
     default: 5_000,
     min: 1,
@@ -162,7 +162,9 @@ export const routeSchema = {
     ...none,
   },
   response_timeout_ms: {
-    doc: 'proxy: how long the application may be silent while it owes an answer, or more of it.',
+    doc:
+      'proxy: how long the application may send nothing while a response, or the rest of it, is ' +
+      'due.',
     format: 'whole number',
     default: 60_000,
     min: 1,
@@ -180,7 +182,7 @@ export const routeSchema = {
   accelerate: {
     doc:
       'proxy: the paths of the internal routes whose files the application may hand over, by ' +
-      '`X-Accel-Redirect` or `X-Sendfile` (docs/HAND-OVER.md). None: it may not.',
+      '`X-Accel-Redirect` or `X-Sendfile` (docs/HAND-OVER.md). Empty: none.',
     format: 'path prefixes',
     default: [],
     example: ['/recordings'],
@@ -188,15 +190,15 @@ export const routeSchema = {
   },
   authorize: {
     doc:
-      'Who is asked before a request is served, as `upstream` has it (docs/AUTHORIZE.md). Of any ' +
-      'action.',
+      'The application that is asked before a request is served, written as in `upstream` ' +
+      '(docs/AUTHORIZE.md). For every action.',
     format: 'upstream or nothing',
     default: '',
     example: 'unix:/run/app/http.sock',
     ...none,
   },
   authorize_path: {
-    doc: 'authorize: the path of the question, with a query if it needs one.',
+    doc: 'authorize: the path of the question to the application, with a query if it needs one.',
     format: 'request path or nothing',
     default: '',
     example: '/session/check',
@@ -204,15 +206,16 @@ export const routeSchema = {
   },
   authorize_fields: {
     doc:
-      'authorize: names of header fields. What an answer that lets a request pass has of them goes ' +
-      'to the application of a proxy route, and nothing that a client says under these names.',
+      'authorize: names of header fields. When the answer lets a request pass, its fields of ' +
+      'these names go to the application of a proxy route. What the client sent under these ' +
+      'names never does.',
     format: 'field names',
     default: [],
     example: ['X-User'],
     ...none,
   },
   authorize_timeout_ms: {
-    doc: 'authorize: for the whole question; then 502.',
+    doc: 'authorize: for the whole question; after that the client gets 502.',
     format: 'whole number',
     default: 5_000,
     min: 1,
@@ -221,8 +224,8 @@ export const routeSchema = {
   },
   rate_max_bytes_per_s: {
     doc:
-      'How fast an answer may go to one connection, so that a download leaves air on a slow uplink; ' +
-      '0: as fast as it goes.',
+      'The highest rate of a response on one connection, so that a download does not fill a slow ' +
+      'uplink; 0: no limit.',
     format: 'rate',
     default: 0,
     min: 1024,
@@ -232,8 +235,8 @@ export const routeSchema = {
   },
   headers: {
     doc:
-      'Header fields of every response, each `Name: value`. One that the server sends by itself ' +
-      '(docs/HTTP.md) is replaced; without a value it is left out.',
+      'Header fields of every response, each `Name: value`. A field that the server sends by ' +
+      'itself (docs/HTTP.md) is replaced, or left out if the value is empty.',
     format: 'header fields',
     default: [],
     example: ["Content-Security-Policy: default-src 'none'"],
@@ -320,7 +323,8 @@ export function judgeRoute({ value, isSet, refuse, hasClientAuthorities }: Judge
   const action = String(value('action'));
   const others = Object.entries(ofAction).flatMap(([name, keys]) => (name === action ? [] : keys));
   for (const key of others) {
-    if (isSet(key) && !ofAction[action]?.includes(key)) refuse(key, `means nothing for ${action}`);
+    if (isSet(key) && !ofAction[action]?.includes(key))
+      refuse(key, `has no effect with action ${action}`);
   }
   if (action === 'redirect' && !isSet('to')) refuse('action', 'redirect needs "to"');
   if (action === 'proxy' && !isSet('upstream')) refuse('action', 'proxy needs "upstream"');
@@ -346,7 +350,7 @@ export function judgeRoute({ value, isSet, refuse, hasClientAuthorities }: Judge
   if (value('internal') === true) {
     if (!isSet('root')) refuse('internal', 'needs "root", a directory that no other route has');
     for (const key of ['fallback', 'not_found', 'methods', 'authorize']) {
-      if (isSet(key)) refuse(key, 'means nothing for an internal route');
+      if (isSet(key)) refuse(key, 'has no effect in an internal route');
     }
   }
   if (value('require_client_certificate') === true && !hasClientAuthorities) {

@@ -8,16 +8,16 @@ import { join, resolve } from 'node:path';
 export const updateTable = {
   adapter: {
     doc:
-      'Who installs updates: `rauc`, `swupdate` (each with its own service on the device), or ' +
-      '`command`, any program. docs/UPDATES.md has the details.',
+      'The installer of updates: `rauc`, `swupdate` (each with its own service on the device), ' +
+      'or `command`, any program. docs/UPDATES.md has the details.',
     format: ['none', 'rauc', 'swupdate', 'command'],
     default: 'none',
     env: 'SPLICED_UPDATE_ADAPTER',
   },
   directory: {
     doc:
-      'Where a bundle waits until it is installed; the file system needs room for it. Empty: ' +
-      '`update` in the state directory.',
+      'The directory where a bundle waits until it is installed. Its file system needs space for ' +
+      'the bundle. Empty: `update` in the state directory.',
     format: 'path or nothing',
     default: '',
     example: '/data/update',
@@ -25,7 +25,7 @@ export const updateTable = {
   },
   command: {
     doc:
-      'With `command`: the program and its arguments; the path of the bundle comes behind them. No ' +
+      'With `command`: the program and its arguments. The path of the bundle is appended. No ' +
       'shell is involved. In the variable separated by semicolons.',
     format: 'program',
     default: [],
@@ -42,8 +42,8 @@ export const updateTable = {
   },
   restart: {
     doc:
-      'What follows an installation when it is asked for: `reboot` of the device ' +
-      '(`spliced-reboot.path` does it), a new start of the `service`, or `none`.',
+      'What is restarted after an installation, on request: `reboot` restarts the device ' +
+      '(`spliced-reboot.path` does it), `service` the service, `none` nothing.',
     format: ['reboot', 'service', 'none'],
     default: 'reboot',
     env: 'SPLICED_UPDATE_RESTART',

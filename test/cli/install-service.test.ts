@@ -135,7 +135,7 @@ t.test('refused in words, and nothing is written', async (t) => {
     t.notOk(existsSync(at('/etc/sysusers.d')));
   };
   put('/etc/systemd/system/spliced.socket', '[Socket]\n');
-  refused(/spliced\.socket is not of install-service/);
+  refused(/spliced\.socket was not made by install-service/);
   rmSync(at('/etc/systemd'), { recursive: true });
   put('/usr/lib/systemd/system/spliced.service', '[Unit]\n');
   refused(/a package of the distribution/);
