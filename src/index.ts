@@ -165,7 +165,7 @@ class LibraryServer extends EventEmitter implements Server {
     this.#incidents = new IncidentReporter(engine, this.#log);
     this.#endSite = new SiteServing({ engine, site, log: this.#log }).start();
     const [bound] = engine.listeners();
-    if (bound === undefined) throw new Error('the engine listens nowhere');
+    if (bound === undefined) throw new Error('the engine has no listener');
     const family = isIPv6(bound.address) ? 'IPv6' : 'IPv4';
     this.#address = { address: bound.address, family, port: bound.port };
     // Out of the promise: what a listener throws is the program's, not an `error` of ours.

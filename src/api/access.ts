@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-// Who asks, and whether that is enough. On api.sock the kernel has judged: only root and the
-// service's own user can connect. On proxy.sock everybody's requests come through the proxy route:
-// what the proxy says of the client (docs/API.md has the contract) decides, a bearer token, or the
-// cookie of somebody who has signed in.
+// Who sends a request, and whether that one may. On api.sock the kernel decides: only root and the
+// service's own user can connect. On proxy.sock the requests of everybody else arrive by the proxy
+// route. There a bearer token decides, or the cookie of somebody who has signed in, or what the proxy
+// says of the client (docs/API.md has the contract).
 // Called by app.ts for each request.
 
 import type { IncomingMessage } from 'node:http';
@@ -172,7 +172,7 @@ export class Access {
     const detail =
       token === undefined
         ? 'The Authorization field must be "Bearer TOKEN".'
-        : 'That is not the token. "spliced token" on the device makes a new one.';
+        : 'The token is wrong. "spliced token" on the device makes a new one.';
     throw new Problem(401, 'Wrong token', detail, {
       headers: { 'WWW-Authenticate': 'Bearer realm="spliced", error="invalid_token"' },
     });

@@ -59,7 +59,7 @@ function writeOffload(
   const { failing, waiting, hanging, threads: _, ...ever } = tls.signatures;
   to.counter(
     'spliced_tls_signatures_total',
-    'Handshakes whose key is not in memory, by what became of them.',
+    'Handshakes with a key that is not in memory, by outcome.',
     by('outcome', ever),
   );
   to.gauge('spliced_tls_signatures_waiting', 'Handshakes that wait for such a key.', waiting);
@@ -74,7 +74,7 @@ function writeOffload(
   );
   to.counter(
     'spliced_tls_floods_total',
-    'Clients that were ended for keeping TLS busy without asking for anything.',
+    'Clients disconnected because they kept TLS busy without a request.',
     by('reason', tls.floods),
   );
   to.counter(
@@ -84,7 +84,7 @@ function writeOffload(
   );
   to.counter(
     'spliced_client_certificates_missing_total',
-    'Handshakes without a client certificate although it was asked for.',
+    'Handshakes without a client certificate although one was requested.',
     clients.missing,
   );
   to.counter(
@@ -140,7 +140,11 @@ function writeTraffic(
   to.counter('spliced_requests_total', 'Requests.', requests.total);
   to.counter('spliced_responses_total', 'Responses.', by('code', requests.byStatus));
   to.counter('spliced_sent_bytes_total', 'Plaintext sent.', bytes.plaintextSent);
-  to.counter('spliced_spliced_bytes_total', 'Of it, never in user space.', bytes.spliced);
+  to.counter(
+    'spliced_spliced_bytes_total',
+    'Plaintext sent that was never in user space.',
+    bytes.spliced,
+  );
   to.counter('spliced_received_bytes_total', 'Plaintext received.', bytes.received);
   to.gauge('spliced_open_files', 'Files that are kept open.', files.open);
   to.counter('spliced_file_cache_hits_total', 'Files that were open already.', files.hits);
@@ -152,7 +156,11 @@ function writeEngines(to: Exposition, { engines }: StatusDocument): void {
   const each = (value: keyof StatusDocument['engines']['each'][number]): Sample[] =>
     engines.each.map((engine, index) => [{ engine: String(index) }, engine[value]]);
   to.gauge('spliced_engines', 'Threads that serve.', engines.count);
-  to.gauge('spliced_engines_hanging', 'Replaced, and still in the kernel.', engines.hanging);
+  to.gauge(
+    'spliced_engines_hanging',
+    'Threads that were replaced and still hang in the kernel.',
+    engines.hanging,
+  );
   to.gauge('spliced_engine_connections', 'Connections now, of each engine.', each('connections'));
   to.counter('spliced_engine_requests_total', 'Requests, of each engine.', each('requests'));
   to.counter('spliced_engine_sent_bytes_total', 'Plaintext sent by each.', each('bytesSent'));
@@ -172,7 +180,7 @@ function writeUpstreams(to: Exposition, { upstreams }: StatusDocument): void {
   );
   to.counter(
     'spliced_upstream_failures_total',
-    'Requests that the application did not answer as it should.',
+    'Requests that the application did not answer correctly.',
     by('reason', upstreams.failures),
   );
   to.counter('spliced_files_handed_over_total', 'Answers that were a file.', upstreams.handedOver);
@@ -183,7 +191,7 @@ function writeUpstreams(to: Exposition, { upstreams }: StatusDocument): void {
   );
   to.counter(
     'spliced_authorize_total',
-    'Requests that waited for the word of an application, by what it was.',
+    'Requests that waited for the decision of an application, by outcome.',
     by('outcome', {
       passed: upstreams.checksPassed,
       denied: upstreams.checksDenied,
@@ -202,20 +210,20 @@ function writeDrains(to: Exposition, { pending, drains }: StatusDocument): void 
   );
   to.gauge(
     'spliced_pending_bytes_max',
-    'The most that one connection ever had pending.',
+    'The most bytes that were ever pending on one connection.',
     pending.bytesMax,
   );
   to.gauge(
     'spliced_pending_window_bytes',
-    'Beyond so many pending bytes a transfer pauses.',
+    'Pending bytes at which the transfer of a connection pauses.',
     pending.windowBytes,
   );
-  to.counter('spliced_transfer_pauses_total', 'Pauses for that reason.', pending.pauses);
-  to.counter('spliced_tcp_pushes_total', 'Times that TCP was pushed by hand.', pending.pushes);
-  to.gauge('spliced_ledgers_stuck', 'Connections to which the cipher owes bytes.', pending.stuck);
+  to.counter('spliced_transfer_pauses_total', 'Pauses of transfers at that limit.', pending.pauses);
+  to.counter('spliced_tcp_pushes_total', 'Times that spliced made TCP send.', pending.pushes);
+  to.gauge('spliced_ledgers_stuck', 'Connections that wait for the cipher.', pending.stuck);
   to.counter(
     'spliced_ledger_stalls_total',
-    'Times that the cipher came to owe bytes.',
+    'Times that a connection began to wait for the cipher.',
     pending.stuckEver,
   );
   to.counter(
@@ -261,11 +269,15 @@ function writeHealth(to: Exposition, { canary, watchdog }: StatusDocument): void
       [{ result: 'ok' }, canary.ok],
       [{ result: 'failed' }, canary.failed],
     ]);
-    to.gauge('spliced_canary_duration_seconds', 'Of the last one.', seconds(canary.lastMs));
+    to.gauge(
+      'spliced_canary_duration_seconds',
+      'Duration of the last request to ourselves.',
+      seconds(canary.lastMs),
+    );
   }
   if (watchdog === undefined) return;
   const isWell = Number(watchdog.missing.length === 0);
-  to.gauge('spliced_watchdog_healthy', '0: systemd is not told that all is well.', isWell);
+  to.gauge('spliced_watchdog_healthy', '0: the watchdog of systemd gets no keep-alive.', isWell);
 }
 
 function writeCertificates(to: Exposition, certificates: readonly Certificate[]): void {
@@ -291,7 +303,11 @@ function writeProcess(to: Exposition, nowMs: number): void {
   to.counter('process_cpu_seconds_total', 'User and system CPU time.', (user + system) / 1e6);
   to.gauge('process_resident_memory_bytes', 'Resident memory.', process.memoryUsage.rss());
   const startedMs = nowMs - process.uptime() * 1_000;
-  to.gauge('process_start_time_seconds', 'Start, by the clock of now.', seconds(startedMs));
+  to.gauge(
+    'process_start_time_seconds',
+    'Time of the start, by the present clock.',
+    seconds(startedMs),
+  );
   try {
     to.gauge('process_open_fds', 'Open file descriptors.', readdirSync('/proc/self/fd').length - 1);
   } catch {} // No /proc: no such figure.
@@ -306,10 +322,10 @@ export function metricsOf(
   const status = JSON.parse(statusJson) as StatusDocument;
   const to = new Exposition();
   const { version, ring } = status;
-  to.gauge('spliced_build_info', 'The version, and how it waits.', [
+  to.gauge('spliced_build_info', 'The version, and io_uring or epoll.', [
     [{ version, ring: ring.backend }, 1],
   ]);
-  to.gauge('spliced_uptime_seconds', 'Since the engine started.', seconds(status.uptimeMs));
+  to.gauge('spliced_uptime_seconds', 'Time since the engine started.', seconds(status.uptimeMs));
   writeOffload(to, status);
   writeHttp2(to, status);
   writeTraffic(to, status);

@@ -11,13 +11,13 @@ import { schemas } from './schemas.js';
 const sharedProblems: Readonly<Record<number, string>> = {
   400: 'The request is wrong.',
   401: 'Credentials are needed, or the token is wrong.',
-  403: 'The role is too little, or the page of another site has sent it.',
+  403: 'The role does not allow it, or the page of another site has sent it.',
   429: 'There were too many wrong tokens; Retry-After says when to try again.',
   500: 'The service has failed; its log says why.',
 };
 
 const problemsOfChanges: Readonly<Record<number, string>> = {
-  507: 'There is no space on the device for what it would keep.',
+  507: 'The device has no space to keep it.',
 };
 
 const problemsOfBodies: Readonly<Record<number, string>> = {

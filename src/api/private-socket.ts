@@ -149,6 +149,6 @@ export async function listenPrivately(
   } catch (error) {
     server.close();
     if (error instanceof StartError) throw error;
-    throw new StartError(`${join(directory, name)} cannot be listened on: ${reasonOf(error)}`);
+    throw new StartError(`cannot listen on ${join(directory, name)}: ${reasonOf(error)}`);
   }
 }

@@ -47,6 +47,6 @@ export function storageProblem(error: unknown): Problem | undefined {
   const found = storageTitles[code];
   if (!(error instanceof Error) || syscall === undefined || found === undefined) return undefined;
   const advice = code === 'ENOSPC' || code === 'EDQUOT' ? 'make room' : 'see "spliced doctor"';
-  const detail = `The device's storage refuses, and nothing was changed: ${error.message}; ${advice}.`;
+  const detail = `The device cannot write to its storage, and nothing was changed: ${error.message}; ${advice}.`;
   return new Problem(found.status, found.title, detail);
 }

@@ -65,7 +65,7 @@ export async function ensureAuthority(
         const { document, privateKey } = stored;
         return { certificate: document, privateKey, madeBecause: undefined };
       }
-      madeBecause = `the stored one cannot vouch for ${refused.join(', ')}`;
+      madeBecause = `the stored one may not issue certificates for ${refused.join(', ')}`;
     }
   } catch (error) {
     if (isSystemError(error) && !replacesUnread) throw error;

@@ -201,7 +201,7 @@ export class CertificateManager {
           if (!this.#isClosed) void this.#look('tick');
         });
       },
-      rollBack: () => use(before, 'the configuration was not reloaded after all'),
+      rollBack: () => use(before, 'the reload failed'),
     };
   }
 

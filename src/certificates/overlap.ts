@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// Which installed pairs no client could ever get: pairs of one name are served together when their
-// keys are of different types (the client's signature algorithms choose), of one type the first is
-// served alone. The engine chooses by the same rules (native/tls/context.cpp). Called by checks.ts
+// Finds installed pairs that no client could ever get. Pairs for one name are served together if their
+// keys are of different types (the client's signature algorithms choose). Of several pairs with one
+// type of key only the first is served. The engine chooses by the same rules (native/tls/context.cpp). Called by checks.ts
 // and by the manager at a start and a reload.
 
 import type { X509Certificate } from 'node:crypto';
@@ -55,8 +55,8 @@ export function unreachablePairs(pairs: readonly InstalledPair[]): string[] {
     const why =
       dns.length === 0
         ? 'it has no DNS name that a client could ask for (no client sends an address by SNI)'
-        : `${taken} comes first for ${dns.join(', ')} and has an ${keyTypes[type] ?? type} key as well; ` +
-          'of pairs for one name give one with an RSA key and one with an ECDSA key, or only one';
+        : `clients get ${taken} for ${dns.join(', ')}, which has an ${keyTypes[type] ?? type} key as well; ` +
+          'for a name give at most one pair with an RSA key and one with an ECDSA key';
     return [`${setting}: ${file} can never be served: ${why}`];
   });
 }

@@ -47,7 +47,7 @@ export async function importPublicKey(publicKey: Uint8Array) {
   const kind = key.asymmetricKeyDetails?.namedCurve ?? key.asymmetricKeyType ?? '';
   const algorithm = remoteAlgorithms[kind];
   if (algorithm === undefined) {
-    throw new Error(`a key of the kind ${kind} is of no use here: EC P-256, P-384 or RSA are`);
+    throw new Error(`a key of the kind ${kind} cannot be used; use EC P-256, P-384 or RSA`);
   }
   const spki = new Uint8Array(publicKey);
   const imported = await webcrypto.subtle.importKey('spki', spki, algorithm, true, ['verify']);

@@ -101,7 +101,7 @@ export class Retry {
   }
 
   async #keep(work: () => Promise<void>): Promise<void> {
-    await this.#housekeeping.keep("keeping the enrolment's next date", work);
+    await this.#housekeeping.keep('storing the date of the next enrolment', work);
   }
 }
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// An operator's wish for a new certificate, left by `spliced certificate renew` as an empty file for
-// the daemon, which is another process and perhaps another user: it takes the wish at a reload, at
-// its next slow look or at its next start. Used by device-source.ts and enrolment.ts.
+// An operator's request for a new certificate. `spliced certificate renew` leaves it as an empty file
+// for the daemon, which is another process and perhaps another user. The daemon takes the file at a
+// reload, at its next slow check or at its next start. Used by device-source.ts and enrolment.ts.
 
 import { closeSync, existsSync, openSync, statSync, unlinkSync } from 'node:fs';
 import { basename, join } from 'node:path';
@@ -24,7 +24,7 @@ export function leaveWish(directory: string): boolean {
 /** True once for each wish. A file that cannot be removed is no wish: it would come for ever. */
 export function takeWish(directory: string, housekeeping: Housekeeper): boolean {
   const path = join(directory, wishName);
-  const what = `taking the wish for a renewal (${basename(directory)})`;
+  const what = `reading the request for a renewal (${basename(directory)})`;
   const isThere = existsSync(path);
   try {
     if (isThere) unlinkSync(path);

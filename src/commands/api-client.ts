@@ -38,7 +38,7 @@ function whyNot(error: unknown, directory: ServiceDirectory): StartError {
   const { code } = error as NodeJS.ErrnoException;
   const advice: Record<string, string> = {
     EACCES: 'run this as root, or as the user of the service',
-    ENOENT: 'the service has no API yet, or its log has api_unavailable and why',
+    ENOENT: 'the service has no API yet, or its log has api_unavailable with the reason',
     ECONNREFUSED: 'nothing listens there',
   };
   return new StartError(`${path}: ${advice[code ?? ''] ?? reasonOf(error)}`);
@@ -67,7 +67,7 @@ async function readText(response: IncomingMessage): Promise<string> {
   for await (const part of response) {
     parts.push(part as Buffer);
     length += (part as Buffer).length;
-    if (length > answerBytesMax) throw new StartError('the service answers without an end');
+    if (length > answerBytesMax) throw new StartError('the answer of the service has no end');
   }
   return Buffer.concat(parts).toString();
 }

@@ -43,7 +43,7 @@ export async function certificateKey(
     }
     const { publicKey } = await tokenSigner(reference);
     const key = createPublicKey({ key: Buffer.from(publicKey), type: 'spki', format: 'der' });
-    if (isMade) stderr.write(`Made ${where} (${kind}), which does not leave its token.\n`);
+    if (isMade) stderr.write(`Made ${where} (${kind}), which cannot be taken out of its token.\n`);
     stdout.write(String(key.export({ type: 'spki', format: 'pem' })));
     return 0;
   } catch (error) {

@@ -60,7 +60,7 @@ export function listenerFault(
 ): string | undefined {
   const wanted = canonical(address);
   const found = tables.flatMap(rowsOf).filter((row) => row.port === port && row.address === wanted);
-  if (found.length === 0) return 'the kernel knows nobody who listens there on this device';
+  if (found.length === 0) return 'nothing on this device listens there';
   if (found.some((row) => row.uid === uid || row.uid === 0)) return undefined;
   return `user ${found[0]?.uid} listens there, not the service`;
 }

@@ -39,7 +39,7 @@ export async function waitUntilItBegins(
       return 1;
     }
     if (performance.now() > endMs) {
-      process.stderr.write('spliced: nothing has happened in time; see spliced log\n');
+      process.stderr.write('spliced: the service did not do it in time; see spliced log\n');
       return 1;
     }
     await new Promise((resolve) => setTimeout(resolve, pollMs));

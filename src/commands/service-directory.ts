@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 // The state directory of a service, as a command on the device sees it. The service's user owns it and
-// is not trusted: a service that was taken over may put links, pipes and other people's numbers there
-// while root works in it. So it is opened once (descriptors.ts), what is below it is opened below its
-// descriptor, and root becomes its owner before it does anything else there. Where root may not become
-// another user (a container without CAP_SETUID), the descriptors and the owners of files are what is
-// left. Used by serving.ts and by the commands.
+// is not trusted: a service that was taken over may put links, pipes and ids of other processes there
+// while root works in it. So the directory is opened once (descriptors.ts), everything in it is opened
+// below its descriptor, and root becomes its owner before it does anything else there. Where root may
+// not become another user (a container without CAP_SETUID), only the descriptors and the owners of
+// files protect. Used by serving.ts and by the commands.
 
 import { closeSync, constants, fstatSync, openSync, type Stats } from 'node:fs';
 import { reasonOf, StartError } from '../base/start-error.js';
@@ -63,7 +63,7 @@ export class ServiceDirectory {
     const mode = (this.#found.mode & 0o7777).toString(8);
     const advice = `run: chmod go-w ${path}`;
     throw new StartError(
-      `${path}: others than its owner may write there (mode ${mode}); look at it, and ${advice}`,
+      `${path}: users other than its owner may write there (mode ${mode}); look at it, and ${advice}`,
     );
   }
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// Which process is the service. Its own record names one, but the service's user writes that record,
-// and a number means any process: so the kernel is asked who listens on its api.sock (SO_PEERCRED),
-// and what is named there must be that one. Used by drain.ts and update-good.ts.
+// Which process is the service. Its record names a process, but the service's user writes the record
+// and could name any process. So the kernel is asked who listens on api.sock (SO_PEERCRED), and the
+// record must name that process. Used by drain.ts and update-good.ts.
 
 import { readFileSync, statSync } from 'node:fs';
 import { reasonOf, StartError } from '../base/start-error.js';
@@ -41,7 +41,7 @@ async function listenerIn(
   if (peer.uid === directory.uid || isMapped) return peer;
   throw new StartError(
     `${directory.path} belongs to user ${directory.uid}, and process ${peer.pid} of user ` +
-      `${peer.uid} listens there: it is not believed`,
+      `${peer.uid} listens there: it is not trusted`,
   );
 }
 
@@ -75,7 +75,7 @@ function whyNoServer({ directory, state: { pid } }: Serving): string | undefined
   try {
     const uid = realUserOf(pid);
     if (uid !== directory.uid)
-      return `it is user ${uid}'s, and the directory user ${directory.uid}'s`;
+      return `it belongs to user ${uid}, and the directory to user ${directory.uid}`;
     return isServer(pid) ? undefined : 'it is another program';
   } catch (error) {
     return `it cannot be looked at: ${reasonOf(error)}`;

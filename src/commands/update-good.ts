@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-// `spliced update wait-good`: whether an update is good, as spliced-mark-good.service asks it. For
-// some time on end the same process must have listened on the API's socket, its watchdog been
-// satisfied, its canaries right, and the page's index must have come over HTTPS with the bytes that
-// its file has (index-check.ts). What is missing is said when it changes. Called by update.ts.
+// `spliced update wait-good`: whether an update is good; spliced-mark-good.service runs it. For some
+// time without a break the same process must listen on the API's socket, its watchdog must be
+// satisfied, its canaries right, and the index page must come over HTTPS with the bytes of its file
+// (index-check.ts). Prints what is missing whenever that changes. Called by update.ts.
 
 import { reasonOf } from '../base/start-error.js';
 import type { StatusDocument } from '../base/status-document.js';
@@ -94,7 +94,7 @@ export async function waitUntilGood(parts: WaitParts): Promise<number> {
       ) as StatusDocument;
       const isNoneWrong = canary?.failed === base.canariesWrong;
       if (isNoneWrong && canary.ok > base.canariesRight) {
-        say('good: ready, the canary has passed, the index came with its right bytes');
+        say('good: ready, the canary has passed, the index has the right bytes');
         return 0;
       }
       fault = isNoneWrong ? 'canary: none has come back yet' : 'canary: one has failed';
@@ -102,7 +102,7 @@ export async function waitUntilGood(parts: WaitParts): Promise<number> {
     if (fault !== '' && fault !== said) say(`not good yet: ${fault}`);
     said = fault;
     if (performance.now() > endMs) {
-      say(`not good: ${fault || 'it has not held for long enough'}; nothing is marked`);
+      say(`not good: ${fault || 'it has not been good for long enough'}; nothing is marked`);
       return 1;
     }
     await new Promise((resolve) => setTimeout(resolve, Math.min(pollMs, holdMs)));

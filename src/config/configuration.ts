@@ -159,7 +159,7 @@ function judgePlaces(
   const conflict = findConflict(addressesOf('listen'), addressesOf('listen_http'));
   if (conflict === undefined) return;
   const [https, http] = conflict.map(formatListenAddress);
-  refuse('listen_http', `${http} cannot be beside ${https} of listen: give it another port`);
+  refuse('listen_http', `${http} conflicts with ${https} of listen; give it another port`);
 }
 
 type Values = Pick<Given, 'isSet' | 'value'>;
@@ -173,7 +173,7 @@ function judgeOwnKey({ isSet, value, refuse }: Values & Pick<Given, 'refuse'>): 
   if (!isSet('tls.make_private_key') || isOwnKey({ isSet, value })) return;
   refuse(
     'tls.make_private_key',
-    'is for the certificates that the device gets by itself: tls.private_key is a PKCS #11 URI then, and there is no tls.certificate',
+    'is for certificates that the device gets by itself: it needs a PKCS #11 URI in tls.private_key, and no tls.certificate',
   );
 }
 
@@ -203,11 +203,14 @@ function judgeTogether(settings: ReadonlyMap<string, Effective>, layers: Layers)
   }
   const hasNone = !isSet(certificate) && (!isSet(privateKey) || isOwnKey({ isSet, value }));
   if (isSet('tls.more_certificates') && hasNone) {
-    refuse('tls.more_certificates', `needs ${certificate}, which clients without a name get`);
+    refuse(
+      'tls.more_certificates',
+      `needs ${certificate}, which clients get that send no name (SNI)`,
+    );
   }
   for (const key of [privateKey, 'tls.more_certificates']) {
     if (!String(value(key)).includes('pin-value=')) continue;
-    refuse(key, 'a PIN stands in a file of its own (mode 0600): pin-source=file:/path');
+    refuse(key, 'the PIN must be in a file of its own (mode 0600): pin-source=file:/path');
   }
   judgePlaces(value, refuse);
   judgeEnrolment({ isSet, value, refuse, warn });

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-// Lines on a standard stream, written at once and never waited for: a reader that hangs (a stuck
-// journal, a pager, a terminal that was stopped) must not stop the thread that signals, renewals and
-// the watchdog need. What is not taken waits in a short queue; what has no place there is dropped and
-// counted. Used by log.ts, and by cli.ts for its last words.
+// Writes lines to a standard stream at once and never waits: a reader that hangs (a stuck journal, a
+// pager, a stopped terminal) must not stop the thread that signals, renewals and the watchdog need.
+// Lines that the reader does not read wait in a short queue; when the queue is full, lines are dropped
+// and counted. Used by log.ts, and by cli.ts for its last words.
 
 import { constants, fstatSync, openSync, type Stats, writeSync } from 'node:fs';
 import { Socket } from 'node:net';
@@ -82,7 +82,7 @@ export class LineOutput {
       this.#bytes += bytes.length;
     }
     this.#flush();
-    if (!isEmpty && !hasPlace) this.#drop(1, 'its reader takes nothing');
+    if (!isEmpty && !hasPlace) this.#drop(1, 'its reader does not read');
   }
 
   /** Resolves when all is written or dropped, or when the time is over. */

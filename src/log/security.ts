@@ -73,7 +73,8 @@ export const securityEvents: Record<string, SecurityEvent> = {
   },
   api_throttled: {
     id: 'SPLICED-API-THROTTLED',
-    meaning: 'so many wrong tokens came from `address`, or from all, that no more are listened to',
+    meaning:
+      'too many wrong tokens came from `address`, or from all clients; for a while each further one is refused',
   },
   signed_in: {
     id: 'SPLICED-SIGNED-IN',
@@ -164,7 +165,7 @@ export const securityEvents: Record<string, SecurityEvent> = {
   connections_evicted: {
     id: 'SPLICED-CONNECTIONS-EVICTED',
     meaning:
-      'so many connections that were idle, or did not say what they want, made room for others',
+      'so many connections were closed to make room for new ones: idle ones, or ones without a request',
   },
   slow_clients_ended: {
     id: 'SPLICED-SLOW-CLIENTS',
@@ -173,7 +174,7 @@ export const securityEvents: Record<string, SecurityEvent> = {
   },
   flooding_clients_ended: {
     id: 'SPLICED-FLOODING-CLIENTS',
-    meaning: 'so many clients were cut off for keeping TLS busy without asking for anything',
+    meaning: 'so many clients were disconnected because they kept TLS busy without a request',
   },
   connections_not_logged: {
     id: 'SPLICED-LOG-SUPPRESSED',
@@ -203,7 +204,7 @@ export const securityEvents: Record<string, SecurityEvent> = {
   },
   watchdog_resumed: {
     id: 'SPLICED-WATCHDOG-RESUMED',
-    meaning: 'what the proof lacked is there again',
+    meaning: 'the service proves again that it works',
   },
 };
 

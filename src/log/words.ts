@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The log for a person at a terminal: what matters of a start and an end in a line each, and every
-// warning; the rest is for log.format = "json". Made by commands/serve.ts.
+// The log for a person at a terminal: a line for each important step of a start and an end, and every
+// warning; all other events need log.format = "json". Made by commands/serve.ts.
 
 import { isIPv6 } from 'node:net';
 
@@ -31,7 +31,7 @@ function readyWords(entry: Entry, { hasPage, program, place }: WordsOptions): st
   if (hasPage && first !== undefined) {
     lines.push(row('page', `${urlOf(first)}.spliced/ui/`));
     const command = `${program} token${place === '' ? '' : ` ${place}`}`;
-    lines.push(row('sign in', `with what this prints in another terminal: ${command}`));
+    lines.push(row('sign in', `in another terminal run: ${command}`));
   }
   lines.push(row('stop', 'Ctrl-C'));
   return lines.join('');
@@ -53,7 +53,7 @@ function certificateWords(entry: Entry, { program, place }: WordsOptions): strin
   const until = `until ${String(notAfter).slice(0, 10)}`;
   if (source !== 'device') return row('certificate', `${source}, ${until}`);
   const command = `${program} certificate ca${place === '' ? '' : ` ${place}`}`;
-  const advice = `a browser asks about it until it trusts what this prints: ${command}`;
+  const advice = `a browser warns until it trusts what this prints: ${command}`;
   return row('certificate', `the device's own, ${until}; ${advice}`);
 }
 

@@ -55,7 +55,7 @@ export function askFor(action: PowerAction, env: NodeJS.ProcessEnv): string | un
   const path = pathOf(env, action);
   if (path === undefined) {
     const what = action === 'restart' ? 'restart the device' : 'power the device off';
-    return `The service has no runtime directory: only as spliced.service it can ${what}.`;
+    return `The service has no runtime directory: it can ${what} only as spliced.service.`;
   }
   const opposite = other(action);
   if (existsSync(pathOf(env, opposite) ?? '')) return means[opposite].underWay;

@@ -80,7 +80,7 @@ export function planListeners(parts: ListenerParts): ListenerPlans {
   const { configuration, inherited, log } = parts;
   const roles = rolesOf(inherited);
   for (const { name, fd } of roles.unknown) {
-    const advice = 'FileDescriptorName=https is served, FileDescriptorName=http leads there';
+    const advice = 'FileDescriptorName=https is served, FileDescriptorName=http redirects there';
     log.warn({ event: 'socket_unknown', name, advice });
     closeSync(fd);
   }

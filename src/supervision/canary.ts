@@ -103,7 +103,7 @@ function judge(answer: Buffer, digest: string): Verdict {
   const head = answer.subarray(0, end < 0 ? headBytesMax : end).toString('latin1');
   const isBegun = head.startsWith(statusLineBegin) || statusLineBegin.startsWith(head);
   if (!isBegun || end > headBytesMax || (end < 0 && answer.length >= headBytesMax)) {
-    return { fault: 'wrong_bytes', reason: 'the answer does not begin as a response' };
+    return { fault: 'wrong_bytes', reason: 'the answer does not begin like a response' };
   }
   if (end < 0) {
     return { fault: 'no_completion', reason: `the answer ended after ${answer.length} bytes` };
@@ -117,7 +117,7 @@ function judge(answer: Buffer, digest: string): Verdict {
     return { fault: 'no_completion', reason };
   }
   const found = createHash('sha256').update(body).digest('hex');
-  if (found !== digest) return { fault: 'wrong_bytes', reason: 'the SHA-256 is another one' };
+  if (found !== digest) return { fault: 'wrong_bytes', reason: 'the SHA-256 does not match' };
   return {};
 }
 

@@ -138,7 +138,7 @@ t.test('a cipher that goes wrong and is mended, over the real engine', async (t)
       const result = await real.run(run);
       isUnderWay = false;
       if (result.fault !== undefined || !run.inKernel) return result;
-      const fault = { fault: 'wrong_bytes', reason: 'the SHA-256 is another one' } as const;
+      const fault = { fault: 'wrong_bytes', reason: 'the SHA-256 does not match' } as const;
       return { ...result, cipher: 'kernel', ...(isWrong && fault) };
     },
     close: () => real.close(),
@@ -162,7 +162,7 @@ t.test('a cipher that goes wrong and is mended, over the real engine', async (t)
   await canaries(1);
   t.match(statsOf(running), {
     accelerator: { suspended: true },
-    offload: { suspended: 'the SHA-256 is another one' },
+    offload: { suspended: 'the SHA-256 does not match' },
   });
   const before = statsOf(running).offload.fallbacks.suspended;
   t.equal((await get(running, { path: '/a.txt' })).status, 200, 'clients are served all the same');

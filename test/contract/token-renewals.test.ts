@@ -110,7 +110,7 @@ t.test('a key is made in the token, once, and cannot be taken out', async (t) =>
   }
   t.match(
     told[0],
-    /^Made pkcs11:token=device;object=a \(P-256\), which does not leave its token\.$/m,
+    /^Made pkcs11:token=device;object=a \(P-256\), which cannot be taken out of its token\.$/m,
   );
   t.notMatch(out.join() + told.join(), /PRIVATE|pin-source/);
   const keys = attributesInToken();

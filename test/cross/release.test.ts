@@ -22,8 +22,13 @@ import { dirname, join, resolve } from 'node:path';
 import t from 'tap';
 import { targets } from '../../cross/targets.mjs';
 import { compilerOf, sysrootOf, toolchainOf } from '../../scripts/prebuild.mjs';
-import { makeTarball, recipePath, releaseName, withLicences } from '../../scripts/source-tarball.mjs';
 import { hashOf, listFiles, unlessDone } from '../../scripts/setup.mjs';
+import {
+  makeTarball,
+  recipePath,
+  releaseName,
+  withLicences,
+} from '../../scripts/source-tarball.mjs';
 import { ensurePackages, findNodeHeaders } from '../../scripts/system.mjs';
 import { ownersOf, packagesOf, readRecipe, words } from '../unit/yocto/layer.js';
 

@@ -195,7 +195,7 @@ export class FakeDevice {
   async #api(path: string, incoming: IncomingMessage, outgoing: ServerResponse): Promise<void> {
     const isMeasure = /^(status|system)/.test(path) && this.isMeasureOpen;
     if (!isMeasure && incoming.headers.authorization !== `Bearer ${this.#options.token}`) {
-      const detail = 'That is not the token. "spliced token" on the device makes a new one.';
+      const detail = 'The token is wrong. "spliced token" on the device makes a new one.';
       return problem(outgoing, 401, detail);
     }
     const { status = statusOf } = this.#options;

@@ -97,7 +97,7 @@ export const states: State[] = [
     reach: async (page) => {
       await page.fill('#token', 'wrong');
       await page.keyboard.press('Enter');
-      await says(page, '#token-error', /not the token/);
+      await says(page, '#token-error', /The token is wrong/);
     },
   },
   {

@@ -26,7 +26,7 @@ t.test('figures without a token, all of it with one', async (t) => {
   t.equal(await page.evaluate('document.activeElement.id'), 'token');
   await page.fill('#token', 'wrong');
   await page.keyboard.press('Enter');
-  await says(page, '#token-error', /That is not the token\. "spliced token"/);
+  await says(page, '#token-error', /The token is wrong\. "spliced token"/);
   await page.fill('#token', token);
   await page.keyboard.press('Enter');
   await page.locator('#sign-in').waitFor({ state: 'hidden' });

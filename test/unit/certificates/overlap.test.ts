@@ -36,12 +36,12 @@ t.test('what can be chosen', async (t) => {
 t.test('what can not', async (t) => {
   const ec = (...dns: string[]): Wanted => ({ dns });
   t.match(await judged(ec('a.test'), ec('a.test')), [
-    /^tls.more_certificates: 1.pem can never be served: 0.pem comes first for a.test and has an ECDSA key as well; .*one with an RSA key and one with an ECDSA key/,
+    /^tls.more_certificates: 1.pem can never be served: clients get 0.pem for a.test, which has an ECDSA key as well; .*one pair with an RSA key and one with an ECDSA key/,
   ]);
   t.match(await judged(ec('a.test'), { dns: ['a.test'], key: 'P-384' }), [/1.pem can never/]);
   t.match(await judged(ec('*.b.test'), ec('a.b.test', 'A.B.test')), [/1.pem can never/]);
   t.match(await judged(ec('a.test'), ec('b.test'), ec('a.test', 'b.test')), [
-    /2.pem can never be served: 0.pem, 1.pem comes first for a.test, b.test/,
+    /2.pem can never be served: clients get 0.pem, 1.pem for a.test, b.test/,
   ]);
   t.match(await judged(ec('a.test.'), ec('a.test')), [/1.pem can never/], 'the same name');
   t.match(await judged(ec('a.test'), ec('10.0.0.1')), [/1.pem .* it has no DNS name/]);

@@ -140,7 +140,7 @@ t.test('what the service names is not believed', async (t) => {
   const [listener] = listeners;
   const isPlace = { ...listener };
   Object.assign(listener ?? {}, { address: '192.0.2.1' });
-  t.match(await fault(), /index: 192\.0\.2\.1:\d+: the kernel knows nobody who listens there/);
+  t.match(await fault(), /index: 192\.0\.2\.1:\d+: nothing on this device listens there/);
   Object.assign(listener ?? {}, isPlace);
   now.env = { SPLICED_ROOT: '/srv/www' };
   t.match(await fault(), /another "root" than the configuration of this command/);

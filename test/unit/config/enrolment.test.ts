@@ -132,7 +132,7 @@ t.test('further certificates', async (t) => {
     },
   ]);
   t.match(problems(t, `[tls]\n${more}`), [
-    '2: tls.more_certificates: needs tls.certificate, which clients without a name get',
+    '2: tls.more_certificates: needs tls.certificate, which clients get that send no name (SNI)',
   ]);
   t.match(problems(t, `${own}more_certificates = ["b.pem"]\n`), [
     '4: tls.more_certificates: "b.pem" is not CHAIN_FILE,KEY_FILE',

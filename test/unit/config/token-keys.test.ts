@@ -27,7 +27,7 @@ t.test('a PIN in the open is refused, and not repeated', async (t) => {
     t.fail('accepted');
   } catch (error) {
     const { problems } = error as ConfigurationError;
-    t.match(problems, [/:3: tls\.private_key: a PIN/, /:4: tls\.more_certificates: a PIN/]);
+    t.match(problems, [/:3: tls\.private_key: the PIN/, /:4: tls\.more_certificates: the PIN/]);
     t.notMatch(problems.join(), /1234/);
   }
 });
@@ -55,7 +55,7 @@ t.test('what does not go with such a key', async (t) => {
     }
   };
   t.match(problemsOf('[tls]\nprivate_key = "a.key"\n'), [/together with tls\.certificate/]);
-  const alone = /make_private_key: is for the certificates that the device gets by itself/;
+  const alone = /make_private_key: is for certificates that the device gets by itself/;
   const installed = `certificate = "a.pem"\nprivate_key = "${uri}"\n`;
   t.match(problemsOf(`[tls]\n${installed}make_private_key = "P-256"\n`), [alone]);
   t.match(problemsOf('[tls]\nmake_private_key = "P-256"\n'), [alone]);

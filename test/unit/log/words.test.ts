@@ -16,7 +16,7 @@ t.test('a start', async (t) => {
   t.same(words(ready).split('\n'), [
     'serving      https://localhost:8443/ https://[::1]/ (the files of /srv)',
     'page         https://localhost:8443/.spliced/ui/',
-    'sign in      with what this prints in another terminal: spliced token',
+    'sign in      in another terminal run: spliced token',
     'stop         Ctrl-C',
     '',
   ]);

@@ -170,7 +170,7 @@ t.test('restarts: by whom, and when nobody does it', async (t) => {
     });
   const ended: string[] = [];
   t.match((await at('none')).manager.restart(), /update\.restart is "none"/);
-  t.match((await at('reboot')).manager.restart(), /only as spliced\.service/);
+  t.match((await at('reboot')).manager.restart(), /has no runtime directory/);
   const service = await at('service');
   t.equal(service.manager.restart(), undefined);
   t.same(ended, ['service']);
