@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// What a request brings, read strictly: the content type that the route wants, a bounded length,
-// UTF-8, known fields alone. Throws Problem. Called by the routes.
+// Reads the body of a request strictly: the content type that the route wants, a bounded length,
+// UTF-8, known fields only. Throws Problem. Called by the routes.
 
 import type { IncomingMessage } from 'node:http';
 import { Problem } from './problem.js';

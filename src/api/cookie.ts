@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The cookie of a session. Its name's prefix (RFC 6265bis 4.1.3.2) makes browsers take it from this
-// host alone, over https, for no other host. Used by access.ts and by the routes of people.
+// The cookie of a session. Because of its name's prefix (RFC 6265bis 4.1.3.2) browsers accept it only
+// from this host, over https, and send it to no other host. Used by access.ts and by the routes of people.
 
 import type { IncomingMessage } from 'node:http';
 

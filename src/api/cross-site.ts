@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Keeps other web sites from changing anything through the browser of somebody who may: a request
-// that changes something must come from our own page, or from no page at all. Browsers say where a
+// Keeps other web sites from changing anything through the browser of an operator. A request that
+// changes something must come from our own page, or from no page at all. Browsers say where a
 // request comes from in Sec-Fetch-Site (Fetch Metadata, W3C), older ones in Origin (RFC 6454 7);
 // programs such as curl send neither.
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// An answer of JSON. Instead of Hono's c.json, which leaves characters that steer a terminal as they
-// are: who asks with curl sees what a client or a bundle has written.
+// A response with JSON. Hono's c.json leaves characters that control a terminal as they are, and a
+// user of curl sees text that a client or a bundle has written; this escapes them.
 import { visibleJson } from '../base/visible.js';
 import { jsonType } from './route.js';
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Server-sent events (HTML, "Server-sent events") to a bounded number of readers. A reader has no
-// queue: it takes from a source that knows its place. One that takes nothing for a while is cut off.
+// queue: it reads from a source that knows its position. A reader that reads nothing for a while is
+// disconnected.
 // Used by log-stream.ts and event-stream.ts.
 
 import type { ServerResponse } from 'node:http';

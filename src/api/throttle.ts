@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-// How many wrong tokens are listened to. One address is refused for a minute after a few of them, and
-// then its tokens are not looked at. In all there is a bound too; beyond it a wrong token is neither
-// logged nor told that it is wrong, but a right one still gets in: guesses of strangers must not lock
-// the operator out, and 256 bits are not guessed.
+// Bounds the number of wrong tokens. After a few of them an address is refused for a minute, and its
+// tokens are not checked meanwhile. A second bound holds for all addresses. Beyond it a wrong token is
+// not logged and gets the same refusal as a throttled one, but a right token is still accepted:
+// guesses of strangers must not lock the operator out, and nobody guesses 256 bits.
 
 import { isIPv6 } from 'node:net';
 

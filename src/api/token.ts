@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-// The bearer token of the API (RFC 6750): 256 random bits, of which the state directory holds the
-// SHA-256 alone. `spliced token` makes it and shows it once; the service reads the file at each
-// check, so that a new token, or none, counts at once. A plain hash is enough: what is random over
-// 256 bits cannot be searched for.
+// The bearer token of the API (RFC 6750): 256 random bits. The state directory holds only its
+// SHA-256. `spliced token` makes the token and shows it once. The service reads the file at each
+// check, so that a new token, or its removal, takes effect at once. A plain hash is enough, because
+// 256 random bits cannot be searched.
 
 import { createHash, randomBytes, timingSafeEqual } from 'node:crypto';
 import { constants } from 'node:fs';

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The kernel's name for this boot: another one, and the device has booted meanwhile.
+// The kernel's id of this boot. If it differs from a stored one, the device has booted meanwhile.
 
 import { readFileSync } from 'node:fs';
 

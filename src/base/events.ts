@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// What an open page wants to be told at once: for each name the newest value, such as the state of
-// the update and the build that is served. There is no queue: a reader brings the number of the last
-// change that it has, and one that is slow passes over what has been replaced meanwhile. Filled by
+// Values that an open page is told at once: for each name the newest value, such as the state of the
+// update and the build that is served. There is no queue. A reader brings the number of the last change
+// that it has seen; a slow reader misses the values that have been replaced meanwhile. Filled by
 // the daemon's rooms, read by the API. Must never log.
 import { visibleJson } from './visible.js';
 

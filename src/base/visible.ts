@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-// The one rule for text that somebody else wrote (a client, a bundle, a certificate, firmware) and a
-// person sees: what moves a terminal or the order of a line, and what nobody can see, is written as
-// \\uXXXX. That is how JSON writes it too, so a JSON text stays what it means. Everything that logs or
-// shows uses this; ui/ imports it as well. Must import nothing.
+// The one rule for text from outside (of a client, a bundle, a certificate, firmware) that a person
+// sees: characters that control a terminal or the order of a line, and invisible ones, are written as
+// \\uXXXX. JSON writes them likewise, so that a JSON text keeps its meaning. Everything that logs or
+// shows text uses this; ui/ imports it as well. Must import nothing.
 
 // C0, DEL and C1; the marks and embeddings of bidirectional text (UAX 9); line and paragraph
 // separators; halves of surrogate pairs. Bytes that are no UTF-8 are U+FFFD by then, which is seen.

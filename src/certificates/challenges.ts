@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// What the listener on port 80 answers to an ACME server that checks that a name is ours (http-01,
-// RFC 8555 8.3). acme.ts puts answers in and takes them out again; the listener looks up the path
-// of each request here.
+// The answers of the listener on port 80 to an ACME server that checks that a name is ours (http-01,
+// RFC 8555 8.3). acme.ts adds and removes answers; the listener looks up the path of each request
+// here.
 
 import type { ChallengeResponder } from './source.js';
 

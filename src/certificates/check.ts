@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Looks at a certificate chain and its key before anything is swapped, and says everything that is
-// wrong with them at once: form, key match, order and signatures of the chain, dates, strength,
+// Checks a certificate chain and its key before they replace others, and reports everything that is
+// wrong with them: form, key match, order and signatures of the chain, dates, strength,
 // names. Pure: it reads no file and no clock. Called by installed.ts, by the enrolment and by
 // `spliced certificate check`.
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// The device's own certificate as a source: looks every few seconds, in memory alone, whether the
-// dates or the device's names ask for a new one. Names must stay the same for two looks, and
-// renewals have a budget, so that an address that flaps cannot wear out the flash. Made by the
+// The device's own certificate as a source. Every few seconds it checks, in memory only, whether the
+// dates or the device's names require a new certificate. Names must be the same in two checks, and
+// renewals have a budget, so that a flapping address cannot wear out the flash. Made by the
 // manager.
 
 import { X509Certificate } from 'node:crypto';

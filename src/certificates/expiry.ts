@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Says in time, and once for each step, that a certificate ends: 30, 14, 7 and 1 days before, and
-// once a day after it has ended, for the service goes on. Called by the manager at every tick.
+// Warns that a certificate ends, once at each step: 30, 14, 7 and 1 days before, and once a day after
+// its end, because the service continues with it. Called by the manager at every tick.
 
 import type { X509Certificate } from 'node:crypto';
 import { dayMs, isClockSet } from './clock.js';

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The files of what a service with a configuration serves, in its order (manager.ts): for the commands
-// that look at certificates without asking the service. The one place that knows it.
+// The certificate files that a service with a given configuration serves, in its order (manager.ts):
+// for commands that check certificates without asking the service. Only this file knows them.
 
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-// Whether the page's index comes over HTTPS with the bytes that its file has. The service under test
-// says where it listens and what it serves, and is not simply believed: the kernel must know a listening
-// socket of root's or of the service's there, on this device; what the operator's own configuration
-// says of the root and the routes must be what is served; and a file is read beneath that root alone,
-// by then with the rights of the service's user. Called by update-good.ts.
+// Checks that the index page comes over HTTPS with the bytes of its file. The service under test says
+// where it listens and what it serves, but that is verified: the kernel must know a listening socket
+// of root or of the service there, on this device; the served root and routes must be those of the
+// operator's own configuration; and files are read only beneath that root, with the rights of the
+// service's user. Called by update-good.ts.
 
 import { createHash } from 'node:crypto';
 import { readlinkSync, realpathSync } from 'node:fs';

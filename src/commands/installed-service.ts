@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// The service that is installed on this device, as its unit starts it: an operator's shell has
-// neither its variables nor its working directory. Asked of the service manager, which knows the
-// drop-ins, else its files, else what systemd/spliced.service says. Used by service-choice.ts.
+// The service that is installed on this device, as its unit starts it; an operator's shell has neither
+// its variables nor its working directory. The service manager is asked first, because it knows the
+// drop-ins; then the unit's files; then systemd/spliced.service. Used by service-choice.ts.
 
 import { spawnSync } from 'node:child_process';
 import { existsSync, lstatSync } from 'node:fs';

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
-// Which service a command speaks of, when nobody has named it. In this order:
+// Which service a command addresses when the user has not named one. In this order:
 //   1. the state directory that --state-dir, SPLICED_STATE_DIR or a named configuration file gives,
 //      and no other;
-//   2. of those that may be meant the one that runs, else one that has run, else the first: that of
-//      the checkout which this program is part of and which is the current directory, the installed
-//      service, the one whose directory /etc/spliced/spliced.toml names;
-//   3. where none of them is there, ./state: what "spliced serve" would use here.
-// So the current directory decides nothing on a device that has the service. Used by serving.ts and
+//   2. of the following services one that runs, else one that has run, else the first: that of the
+//      checkout which this program is part of and which is the current directory; the installed
+//      service; the one whose directory /etc/spliced/spliced.toml names;
+//   3. else ./state, which "spliced serve" would use here.
+// So the current directory does not matter on a device that has the service. Used by serving.ts and
 // by the commands that look at files.
 
 import { existsSync, realpathSync } from 'node:fs';

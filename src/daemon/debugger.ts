@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// Node opens its debugger at SIGUSR1, for everybody on the device and without a word who it is: in a
-// process that holds keys that must not be. cli.ts takes the signal before anything else; this closes
-// what a signal has opened before that. Called by commands/serve.ts.
+// At SIGUSR1 Node opens its debugger to everybody on the device, without authentication. A process that
+// holds keys must not allow that. cli.ts takes the signal before anything else; this closes a debugger
+// that a signal has opened before that. Called by commands/serve.ts.
 
 /** Whoever starts us with the option wants it. */
 const isWanted = (args: readonly string[], nodeOptions = ''): boolean =>

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The end of the daemon that loses nothing: the engines finish what is active, the log has its last words
-// and the figures. Called by daemon.ts.
+// Stops the daemon without losing anything: the engines finish active responses, and the log gets its
+// last line with the figures. Called by daemon.ts.
 
 import { type EngineEvents, figures, statsOf, stopEngine } from '../engine/lifecycle.js';
 import type { Engine } from '../engine/native.js';

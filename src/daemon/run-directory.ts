@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-// Where a service makes what lives no longer than itself, the API's sockets and service.json: in its
-// state directory. Where that cannot be written (worn flash is remounted read-only) the unit's runtime
-// directory takes them, systemd.exec(5): what would clear the disk is reached all the same. Asked once
-// a start by daemon.ts; the commands look in both (commands/serving.ts).
+// Where a service makes the files that it needs only while it runs, the API's sockets and service.json:
+// in its state directory. If that cannot be written (worn flash is remounted read-only), they are in the
+// unit's runtime directory, systemd.exec(5), so that operators can still reach the API and clear the
+// disk. Called once at each start by daemon.ts; the commands look in both (commands/serving.ts).
 
 import { accessSync, constants } from 'node:fs';
 

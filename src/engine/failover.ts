@@ -1,15 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
-// Looks after the engines' threads, and has another engine take the place of one that hangs in the
-// kernel.
+// Watches the engines' threads, and replaces an engine whose thread hangs in the kernel.
 //
-// With an asynchronous cipher a send waits for it uninterruptibly, and holds the socket's lock
-// (net/tls/tls_sw.c: tls_encrypt_async_wait; docs/ENGINE-FAULTS.md). A CAAM that does not complete so
-// takes an engine's thread, no signal and no shutdown() from elsewhere gets it back, and not even the
-// process can end before the cipher goes on. What can be done: another engine on the same listening
-// sockets, and from now on every connection in user space, whichever engine has it. The first keeps
-// those that it has; if its thread comes back, it delivers them and ends. In each place one is replaced
-// at a time: while it hangs, nothing is given to the kernel's cipher, so its successor cannot hang
-// likewise.
+// With an asynchronous cipher a send waits uninterruptibly and holds the socket's lock
+// (net/tls/tls_sw.c: tls_encrypt_async_wait; docs/ENGINE-FAULTS.md). If CAAM does not complete, the
+// engine's thread hangs. Neither a signal nor shutdown() from another thread frees it, and not even the
+// process can end before the cipher goes on. So another engine serves on the same listening sockets,
+// and from then on every engine takes new connections in user space. The first engine keeps its
+// connections; if its thread comes back, it delivers them and ends. Each place has at most one replaced
+// engine at a time: while it hangs, nothing is given to the kernel's cipher, so that its successor
+// cannot hang likewise.
 
 import { reasonOf } from '../base/start-error.js';
 import type { Log } from '../log/log.js';

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-// Files by descriptors: a path is walked one name at a time, so that no link is followed that somebody
-// else can turn, and what lies below a directory is opened below its descriptor (/proc/self/fd/N/NAME,
-// which the kernel resolves to the open directory, not by its path). What openat2(2) does with
-// RESOLVE_NO_SYMLINKS, on every kernel and with Node's calls alone. Used by the commands that root
+// Files by descriptors. A path is walked one name at a time, so that no link is followed that another
+// user can change. What lies below a directory is opened below its descriptor (/proc/self/fd/N/NAME,
+// which the kernel resolves to the open directory, not by its path). This does what openat2(2) does
+// with RESOLVE_NO_SYMLINKS, on every kernel and with Node's calls only. Used by the commands that root
 // runs where a service's user can write, and by the daemon.
 
 import {

@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-// Notices that files are replaced, in any of the ways in which that is done: written over, renamed
-// into place, or by a symbolic link anywhere on the path that is turned to a new directory (as
-// Kubernetes and certbot do). Watches directories, not files, because a file that is replaced is
-// another one. Used for certificates and for what is served; both also look from time to time, since a
-// watch can be refused.
+// Notices that files are replaced, however that is done: overwritten, renamed into place, or by a
+// symbolic link anywhere on the path that is changed to a new directory (as Kubernetes and certbot do).
+// Watches directories and not files, because a replaced file is a new file. Used for certificates and
+// for served files; both also check from time to time, because a watch can be refused.
 
 import { existsSync, type FSWatcher, readlinkSync, watch } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';

@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// What the service keeps for itself (the state directory with its records, stores and sockets) and
-// what of it could not be written, tidied or read: said in the log, shown in the status, and tried
-// again after pauses that double up to a bound. Nothing of that may keep the service down: it serves
-// with what is there. Made by daemon.ts; every room that writes gets it as a Housekeeper.
+// Writing, tidying and reading the service's own files (the state directory with its records, stores
+// and sockets). A task that fails is logged, shown in the status, and tried again after pauses that
+// double up to a bound. No such failure may stop the service: it serves with the files that it has. Made by daemon.ts; every room that writes gets it as a Housekeeper.
 
 import { reasonOf } from '../base/start-error.js';
 import type { Log } from '../log/log.js';

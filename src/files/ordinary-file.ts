@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// Reads a file that others may have put where we look: at once or not at all. Opening a FIFO would
-// wait for its writer, on the thread that signals and renewals need, and so would reading a terminal;
-// a file that is too long would fill the memory.
+// Reads a file that other users may have put in its place, without ever waiting. Opening a FIFO would
+// wait for its writer, on the thread that signals and renewals need, and so would reading a terminal.
+// A file that is too long would fill the memory.
 
 import { closeSync, constants, fstatSync, openSync, readFileSync } from 'node:fs';
 

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-// Small files that are replaced at once or not at all: written beside their place under a name of its
-// own, `NAME.new`, which is always a new file (O_EXCL, which follows no link), and renamed. What a
-// process that was killed has left under that name, or somebody else has planted there, is removed
-// first: the name, not what it leads to.
+// Replaces small files atomically: the new content is written to `NAME.new` beside the file, which is
+// always a new file (O_EXCL, which follows no link), and renamed. If a killed process has left a file
+// under that name, or another user has planted one there, the name is removed first, but not what a
+// link of that name leads to.
 
 import { closeSync, fsyncSync, openSync, renameSync, unlinkSync, writeSync } from 'node:fs';
 import { type FileHandle, open, rename, rm } from 'node:fs/promises';

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-// Whether a directory is the service's own: nobody but its user and root may put anything into it, or
-// turn what is there. Who can write beside a key can have it served; who can plant a link can have a
-// file of ours written over. What is ours and open to others is closed, another user's link is removed,
-// and both are said; what is another's directory cannot be made safe, and is refused. Called by daemon.ts at the start, by serving/update.ts for the
-// update's directory, and by checks.ts, which only looks.
+// Whether a directory is the service's own: only its user and root may add or change anything in it.
+// Another user who can write beside a key could have that key served; one who can plant a link could
+// have a file of the service overwritten. A directory of ours that others may write is closed to them,
+// and links of other users are removed; both are logged. A directory of another user cannot be made
+// safe and is refused. Called by daemon.ts at the start, by serving/update.ts for the update's
+// directory, and by checks.ts, which only checks.
 
 import {
   closeSync,

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // What the log says about connections. At level debug each has one line when it ends; at info none.
-// Clients that were refused for their certificate have a line each, within a limit. What a flood from
-// the network could repeat without end is limited: so many lines a second, and refusals beyond that
-// only as counts, once an interval. Owned by daemon.ts.
+// Clients that were refused for their certificate have a line each, within a limit. Lines that a flood
+// from the network could repeat without end are limited in number for each second; refusals beyond
+// that are only counted, once in each interval. Owned by daemon.ts.
 
 import type { Log } from './log.js';
 

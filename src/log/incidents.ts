@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// What the log says about requests that an application's answer, or the configuration, left without
-// a good one: a line each, within a limit, so that a 502 can be explained. Owned by daemon.ts, and by
+// What the log says about requests that failed because of an application's answer or of the
+// configuration: a line each, within a limit, so that a 502 can be explained. Owned by daemon.ts, and by
 // the library's server.
 
 import type { Incident } from '../engine/native.js';

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// JSON lines on standard output, one object an event, for the journal. Written at once (no worker
-// thread), and never waited for: log/output.ts. Keys never reach a log:
-// nothing passes them in, and the fields that hold them are redacted should anything ever do so.
+// JSON lines on standard output, one object for each event, for the journal. Lines are written at once
+// (no worker thread), and nothing waits for them: log/output.ts. Keys never reach a log: nothing passes
+// them in, and their fields are redacted in any case.
 // docs/LOGGING.md tells operators what the lines say. At a terminal log/words.ts has them for a person.
 
 import { type Logger, pino } from 'pino';

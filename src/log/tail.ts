@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// The last lines of the log in memory, for whoever asks the running service for them: on a device
-// without a journal nobody else has them. Filled by log.ts, read by the API. A reader brings its own
-// place and gets what is still here, so that a slow one costs no memory. Must never log.
+// The last lines of the log in memory, for readers that ask the running service: a device without a
+// journal keeps them nowhere else. Filled by log.ts, read by the API. A reader brings its own position
+// and gets the lines that are still here, so that a slow reader costs no memory. Must never log.
 
 /** Both hold; a line that is longer than all of it is kept alone. */
 export const tailBounds = { linesMax: 1_000, charactersMax: 256 * 1024 } as const;

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // The files of a directory that is to be packed, by their paths in it. Symbolic links are not
-// followed: what they lead to has a name of its own, or is not beneath the directory. That holds while
-// somebody else changes the directory, whose files root may be packing: each directory on the way is
-// opened beneath the one before, and its entries beneath its descriptor.
+// followed: their targets have names of their own, or are not beneath the directory. That holds even
+// while another user changes a directory that root packs: each directory on the way is opened beneath
+// the one before, and its entries beneath its descriptor.
 
 import { closeSync, constants, type Dirent, existsSync, openSync } from 'node:fs';
 import { type FileHandle, open, readdir } from 'node:fs/promises';
