@@ -3,9 +3,10 @@
 //   node bench/inside/compare.mjs PEERS ROUNDS CIPHER-NAME [PATTERN [OTHER]]     prints Markdown
 // Started by bench/run through run-guest, in the project's directory.
 import { randomBytes } from 'node:crypto';
-import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { mkdirSync, writeFileSync } from 'node:fs';
 import { release } from 'node:os';
-import { memoryPerStalledClient, speeds } from './measure.mjs';
+import { memoryPerStalledClient, setBuffers, speeds } from './measure.mjs';
+import { digits, median, printTable } from './rounds.mjs';
 import { makeCertificate, start } from './servers.mjs';
 
 const [peers, roundsText, cipher, pattern = '', other = ''] = process.argv.slice(2);
@@ -40,16 +41,6 @@ function startServer(name) {
   return start(name, { ...files, peers, tree, port, directory: `${base}/${name}` });
 }
 
-const median = (values) => values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)];
-
-const limits = ['tcp_wmem', 'tcp_rmem'].map((name) => `/proc/sys/net/ipv4/${name}`);
-const defaults = limits.map((path) => readFileSync(path, 'utf8'));
-function setBuffers(buffers) {
-  for (const [index, path] of limits.entries()) {
-    writeFileSync(path, buffers === 'default' ? defaults[index] : `4096 ${buffers} ${buffers}`);
-  }
-}
-
 /** Measurement name -> server name -> samples. */
 const samples = new Map();
 function add(measurement, name, value) {
@@ -80,7 +71,7 @@ async function measureMemory() {
       setBuffers(buffers);
       for (const name of names) {
         const server = await startServer(name);
-        const { kernel, tcp } = await memoryPerStalledClient(server.port, stalledClients);
+        const { kernel, tcp } = await memoryPerStalledClient(server, stalledClients);
         await server.stop();
         add(`stalled client, buffers ${buffers} (KiB of kernel memory)`, name, kernel);
         add(`stalled client, buffers ${buffers} (KiB of TCP memory)`, name, tcp);
@@ -90,8 +81,6 @@ async function measureMemory() {
   }
 }
 
-const digits = (value) => (value >= 100 ? value.toFixed(0) : value.toFixed(1));
-
 prepare();
 await measureSpeeds();
 if (!pattern) await measureMemory();
@@ -99,16 +88,13 @@ console.log(
   `\n### ${release()}, ${cipher} (medians of ${rounds} rounds${pattern ? '' : `, of memory ${memoryRounds}`})\n`,
 );
 const columns = [
-  '',
   ...names,
   limit,
   'spliced / better peer',
   `spliced / ${limit}`,
   ...(other ? ['spliced / other'] : []),
 ];
-console.log(`| ${columns.join(' | ')} |`);
-console.log(`|---|${'---:|'.repeat(columns.length - 1)}`);
-for (const [measurement, row] of samples) {
+const rows = [...samples].map(([measurement, row]) => {
   const most = row.get(limit).length > 0 ? median(row.get(limit)) : undefined;
   const cells = names.map((name) => digits(median(row.get(name))));
   cells.push(most === undefined ? '-' : digits(most));
@@ -122,5 +108,6 @@ for (const [measurement, row] of samples) {
     const rounds = row.get('spliced').map((value, round) => value / row.get('other')[round]);
     cells.push(median(rounds).toFixed(3));
   }
-  console.log(`| ${measurement} | ${cells.join(' | ')} |`);
-}
+  return [measurement, cells];
+});
+printTable('', columns, rows);

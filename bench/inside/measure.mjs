@@ -2,12 +2,12 @@
 // What bench/run measures of a running server; each measurement is one number. Used by compare.mjs,
 // in a guest.
 import { spawn, spawnSync } from 'node:child_process';
-import { readFileSync } from 'node:fs';
+import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 
 const load = 'build/bench/load';
 const mebibyte = 1 << 20;
 
-function run(command, args, environment = {}) {
+export function run(command, args, environment = {}) {
   const result = spawnSync(command, args.map(String), {
     encoding: 'utf8',
     env: { ...process.env, ...environment },
@@ -80,18 +80,50 @@ async function stallClients(port, clients) {
   };
 }
 
-/** KiB of the kernel's memory for each stalled client; a first one warms the server and the slabs. */
-export async function memoryPerStalledClient(port, clients) {
-  const endFirst = await stallClients(port, 2);
+const bufferLimits = ['tcp_wmem', 'tcp_rmem'].map((name) => `/proc/sys/net/ipv4/${name}`);
+const defaultBuffers = bufferLimits.map((path) => readFileSync(path, 'utf8'));
+
+/** The sockets' buffers from here on: so many bytes, or `default`. */
+export function setBuffers(buffers) {
+  for (const [index, path] of bufferLimits.entries()) {
+    writeFileSync(
+      path,
+      buffers === 'default' ? defaultBuffers[index] : `4096 ${buffers} ${buffers}`,
+    );
+  }
+}
+
+function parentOf(pid) {
+  try {
+    return Number(/PPid:\s+(\d+)/.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1]);
+  } catch {
+    return undefined; // it has ended
+  }
+}
+
+/** Resident memory of a process and of its children, and theirs. */
+function residentKib(pid) {
+  const all = readdirSync('/proc').filter((name) => /^\d+$/.test(name));
+  const own = Number(/VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1] ?? 0);
+  const children = all.filter((other) => parentOf(other) === pid).map(Number);
+  return children.reduce((sum, child) => sum + residentKib(child), own);
+}
+
+/**
+ * KiB for each stalled client: the kernel's memory, TCP's part of it, and the server's own. A first one warms
+ * the server and the slabs. `stall(port, clients)` resolves when they stand, with what ends them.
+ */
+export async function memoryPerStalledClient({ port, pid }, clients, stall = stallClients) {
+  const endFirst = await stall(port, 2);
   await pause(500);
   await endFirst();
   await pause(1000);
-  const before = kernelKib();
-  const pagesBefore = tcpPages();
-  const end = await stallClients(port, clients);
+  const before = { kernel: kernelKib(), pages: tcpPages(), resident: residentKib(pid) };
+  const end = await stall(port, clients);
   await pause(3000); // until the server has stopped handing over
-  const kernel = (kernelKib() - before) / clients;
-  const tcp = ((tcpPages() - pagesBefore) * 4) / clients;
+  const kernel = (kernelKib() - before.kernel) / clients;
+  const tcp = ((tcpPages() - before.pages) * 4) / clients;
+  const resident = (residentKib(pid) - before.resident) / clients;
   await end();
-  return { kernel, tcp };
+  return { kernel, tcp, resident };
 }

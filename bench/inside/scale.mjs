@@ -9,6 +9,7 @@ import { randomBytes } from 'node:crypto';
 import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
+import { digits, median } from './rounds.mjs';
 import { makeCertificate, start } from './servers.mjs';
 
 const [peers, roundsText, tls, title, pattern = ''] = process.argv.slice(2);
@@ -118,8 +119,6 @@ async function measureAll() {
   }
 }
 
-const median = (values) => values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)];
-const digits = (value) => (value >= 100 ? value.toFixed(0) : value.toFixed(1));
 const peerNames = ['nginx', 'lighttpd', 'haproxy'];
 
 function report(samples) {

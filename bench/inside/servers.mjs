@@ -11,7 +11,7 @@ import { join } from 'node:path';
 const suites12 = 'ECDHE-ECDSA-AES128-GCM-SHA256';
 const suites13 = 'TLS_AES_128_GCM_SHA256';
 
-function nginxConfig({ port, root, certificate, key, directory, workers }) {
+function nginxConfig({ host, port, root, certificate, key, directory, workers, protocols }) {
   const temporary = ['client_body', 'proxy', 'fastcgi', 'uwsgi', 'scgi']
     .map((name) => `${name}_temp_path ${directory}/${name};`)
     .join(' ');
@@ -20,7 +20,7 @@ events { worker_connections 1024; }
 http {
   access_log off; sendfile on; tcp_nopush on; keepalive_requests 100000000; ${temporary}
   server {
-    listen 127.0.0.1:${port} ssl; root ${root};
+    listen ${host}:${port} ssl; http2 ${protocols.includes('h2') ? 'on' : 'off'}; root ${root};
     ssl_certificate ${certificate}; ssl_certificate_key ${key};
     ssl_protocols TLSv1.2 TLSv1.3; ssl_ciphers ${suites12}; ssl_session_cache shared:s:10m;
     ssl_conf_command Ciphersuites ${suites13}; ssl_conf_command Options KTLS;
@@ -29,10 +29,11 @@ http {
 `;
 }
 
-function lighttpdConfig({ port, root, certificate, key, directory, workers }) {
+function lighttpdConfig({ host, port, root, certificate, key, directory, workers, protocols }) {
   // 0 is one process that serves; with more, another looks after them.
   return `server.max-worker = ${workers > 1 ? workers : 0}
-server.bind = "127.0.0.1"
+server.bind = "${host}"
+server.feature-flags = ("server.h2proto" => "${protocols.includes('h2') ? 'enable' : 'disable'}")
 server.port = ${port}
 server.document-root = "${root}"
 server.errorlog = "/dev/null"
@@ -52,7 +53,7 @@ ssl.openssl.ssl-conf-cmd = ("MinProtocol" => "TLSv1.2", "Options" => "KTLS",
 // It serves no files: these are in its memory, as its answer to their paths.
 const haproxyFiles = [1, 1024, 16384];
 
-function haproxyConfig({ port, root, certificate, key, directory, workers }) {
+function haproxyConfig({ host, port, root, certificate, key, directory, workers, protocols }) {
   const pair = join(directory, 'pair.pem');
   writeFileSync(pair, readFileSync(certificate, 'utf8') + readFileSync(key, 'utf8'));
   const files = haproxyFiles.map(
@@ -69,14 +70,24 @@ defaults
   timeout client 60s
   timeout http-keep-alive 60s
 frontend compared
-  bind 127.0.0.1:${port} ssl crt ${pair} alpn http/1.1
+  bind ${host}:${port} ssl crt ${pair} alpn ${protocols.join()}
 ${files.join('\n')}
 `;
 }
 
 /** The command line of each server, given what it shall serve. */
 function commandOf(name, options) {
-  const { peers = '', tree = '.', port, root, certificate, key, directory, workers } = options;
+  const {
+    peers = '',
+    tree = '.',
+    host,
+    port,
+    root,
+    certificate,
+    key,
+    directory,
+    workers,
+  } = options;
   const libraries = join(peers, 'usr/lib/x86_64-linux-gnu');
   const loader = [join(libraries, 'ld-linux-x86-64.so.2'), '--library-path', libraries];
   const file = join(directory, `${name}.conf`);
@@ -98,7 +109,7 @@ function commandOf(name, options) {
       String,
     );
   }
-  const listen = ['--listen', `127.0.0.1:${port}`, '--state-dir', join(directory, 'state')];
+  const listen = ['--listen', `${host}:${port}`, '--state-dir', join(directory, 'state')];
   const identity = ['--certificate', certificate, '--private-key', key];
   return [
     process.execPath,
@@ -150,13 +161,17 @@ function requireKernelTls(name, port) {
   if (promotedCount() === before) throw new Error(`${name} does not use kernel TLS`);
 }
 
+const defaults = { host: '127.0.0.1', workers: 1, isKernelTls: true, protocols: ['http/1.1'] };
+
 /**
  * Starts a server with so many engines, workers or threads, and checks that it uses kernel TLS unless told not
- * to; the answer has `port`, `pid` and `stop()`.
+ * to; the answer has `port`, `pid` and `stop()`. `bare` listens on the loopback and speaks HTTP/1.1 alone.
  */
-export async function start(name, { workers = 1, isKernelTls = true, ...options }) {
+export async function start(name, given) {
+  const options = { ...defaults, ...given };
+  const { workers, isKernelTls, protocols } = options;
   mkdirSync(options.directory, { recursive: true });
-  const [command, ...args] = commandOf(name, { ...options, workers });
+  const [command, ...args] = commandOf(name, options);
   const child = spawn(command, args, {
     stdio: ['ignore', 'ignore', 'inherit'],
     // lighttpd that is told to end tells its whole process group.
@@ -166,6 +181,8 @@ export async function start(name, { workers = 1, isKernelTls = true, ...options 
       UV_USE_IO_URING: '0',
       SPLICED_LOG_LEVEL: 'error',
       SPLICED_ENGINES: String(workers),
+      // An older checkout does not know it.
+      ...(protocols.includes('h2') && { SPLICED_PROTOCOLS: protocols.join() }),
       // As the others are told: the clients' connections stay for a whole measurement.
       SPLICED_REQUESTS_PER_CONNECTION_MAX: '1000000000',
     },
