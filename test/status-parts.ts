@@ -22,6 +22,7 @@ export const http2 = {
     ever: 5,
     refused: 0,
     malformed: 0,
+    misdirected: 0,
     resetByUs: 0,
     resetByPeer: 1,
     stalled: 0,

@@ -2,6 +2,8 @@
 // From a new slot to a connection that can read requests: runs OpenSSL's handshake, and at its end
 // lets the kernel take over (tls/promote.cpp) or says why not.
 #include <algorithm>
+#include <memory>
+#include <utility>
 
 #include "base/assert.hpp"
 #include "conn/dispatch.hpp"
@@ -69,7 +71,8 @@ Turn established(Services& s, Connection& c) {
   (c.session->resumed() ? s.figures.handshakes_resumed : s.figures.handshakes_full).add();
   const size_t group = c.session->group();
   if (group < tls::kGroups) s.figures.groups[group].add();
-  const bool http2 = c.session->agreed_on_http2();
+  std::unique_ptr<const tls::ServedName> name;  // HTTP/2
+  if (c.session->agreed_on_http2()) name = c.session->served_name();
   if (const tls::RemoteKey& failing = c.session->remote_key(); failing.health && !c.was_signed) {
     s.figures.certificates_taken_over.add();
     if (s.signatures != nullptr) s.signatures->try_again(failing);
@@ -88,8 +91,8 @@ Turn established(Services& s, Connection& c) {
       return Turn::Again;
   }
   c.readable = true;  // what came behind the client's Finished raised its edge already
-  if (http2)
-    begin_http2(s, c);
+  if (name)
+    begin_http2(s, c, std::move(name));
   else
     enter(s, c, State::ReadHead);
   return Turn::Again;

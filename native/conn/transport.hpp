@@ -102,6 +102,10 @@ inline void write_head(Services& s, Request& r, const http::ResponseHead& head) 
 inline const tls::ClientIdentity* client_of(const Request& r) {  // null: it has shown none
   return r.connection->client.get();
 }
+// HTTP/2: the client was asked for its certificate when it came for another name, or was not asked,
+// as it would be now.
+bool is_for_another_name(const Request& r, std::string_view host);
+bool came_before_certificates(const Services& s, const Request& r);
 inline std::string peer_address_of(const Request& r) {
   return os::peer_address(r.connection->socket);
 }

@@ -142,6 +142,7 @@ void write_http2(JsonWriter& json, const conn::Figures& f, bool wanted) {
       .number("ever", f.streams_ever.get())
       .number("refused", f.streams_refused.get())
       .number("malformed", f.streams_malformed.get())
+      .number("misdirected", f.streams_misdirected.get())
       .number("resetByUs", f.streams_reset_by_us.get())
       .number("resetByPeer", f.streams_reset_by_peer.get())
       .number("stalled", f.streams_stalled.get())

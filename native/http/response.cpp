@@ -36,6 +36,7 @@ constexpr std::string_view kStatuses[] = {
     "414 URI Too Long\n",
     "416 Range Not Satisfiable\n",
     "417 Expectation Failed\n",
+    "421 Misdirected Request\n",
     "422 Unprocessable Content\n",
     "429 Too Many Requests\n",
     "431 Request Header Fields Too Large\n",

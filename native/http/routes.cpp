@@ -22,15 +22,6 @@ constexpr struct {
     {Method::Options, "OPTIONS"},
 };
 
-// RFC 9110 7.2: without the port, and without the root's dot, which means the same host (RFC 1034
-// 3.1); the brackets of IPv6 stay.
-std::string_view host_name(std::string_view host) {
-  const size_t from = !host.empty() && host.front() == '[' ? host.find(']') : 0;
-  host = host.substr(0, host.find(':', from == std::string_view::npos ? 0 : from));
-  if (host.size() > 1 && host.back() == '.') host.remove_suffix(1);
-  return host;
-}
-
 bool covers(std::string_view prefix, std::string_view path) {
   if (prefix.empty()) return true;
   if (path.substr(0, prefix.size()) != prefix) return false;
@@ -70,6 +61,13 @@ const char* fault_of(const Route& route) {
 
 bool is_reserved(std::string_view path) {
   return covers(kReservedPrefix, path);
+}
+
+std::string_view host_name(std::string_view host) {
+  const size_t from = !host.empty() && host.front() == '[' ? host.find(']') : 0;
+  host = host.substr(0, host.find(':', from == std::string_view::npos ? 0 : from));
+  if (host.size() > 1 && host.back() == '.') host.remove_suffix(1);
+  return host;
 }
 
 bool fits_host(const Route& route, std::string_view host) {

@@ -73,6 +73,9 @@ struct Route {
   uint64_t rate_max_bytes_per_s = 0;  // of one connection; 0: as fast as it goes
 };
 
+// Of a host as a Host field has it: without the port, and without the root's dot, which means the
+// same host (RFC 9110 7.2, RFC 1034 3.1). An IPv6 address keeps its brackets.
+std::string_view host_name(std::string_view host);
 // The route is for this host, as a Host field has it, or for any.
 bool fits_host(const Route& route, std::string_view host);
 // What of the path follows the route's prefix.

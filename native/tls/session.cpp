@@ -267,6 +267,12 @@ std::unique_ptr<ClientIdentity> Session::client_identity() const {
   return identity;
 }
 
+std::unique_ptr<const ServedName> Session::served_name() const {
+  const char* sni = SSL_get_servername(ssl_, TLSEXT_NAMETYPE_host_name);
+  return std::make_unique<const ServedName>(sni != nullptr ? sni : "", SSL_get_certificate(ssl_),
+                                            asked_for_certificate());
+}
+
 const CipherSpec* Session::cipher() const {
   const SSL_CIPHER* cipher = SSL_get_current_cipher(ssl_);
   return cipher != nullptr ? find_cipher(SSL_CIPHER_get_protocol_id(cipher)) : nullptr;

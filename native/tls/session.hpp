@@ -18,6 +18,7 @@
 #include "tls/context.hpp"
 #include "tls/key_health.hpp"
 #include "tls/record_input.hpp"
+#include "tls/served_name.hpp"
 #include "tls/traffic_keys.hpp"
 
 typedef struct ssl_st SSL;
@@ -81,6 +82,7 @@ class Session {
   // After Handshake::Done. Null when the client showed no certificate, or was not asked for one.
   std::unique_ptr<ClientIdentity> client_identity() const;
   bool asked_for_certificate() const;
+  std::unique_ptr<const ServedName> served_name() const;  // after Handshake::Done
 
   // What the promotion needs to know; all after Handshake::Done.
   const CipherSpec* cipher() const;

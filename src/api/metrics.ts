@@ -110,6 +110,11 @@ function writeHttp2(to: Exposition, { http2 }: StatusDocument): void {
     streams.malformed,
   );
   to.counter(
+    'spliced_http2_streams_misdirected_total',
+    'Requests for a name that their connection is not for.',
+    streams.misdirected,
+  );
+  to.counter(
     'spliced_http2_streams_stalled_total',
     'Streams given up because their window stayed shut.',
     streams.stalled,

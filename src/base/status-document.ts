@@ -75,6 +75,8 @@ export interface StatusDocument {
       ever: number;
       refused: number;
       malformed: number;
+      /** Answered with 421. */
+      misdirected: number;
       resetByUs: number;
       resetByPeer: number;
       stalled: number;

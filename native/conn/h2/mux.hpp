@@ -6,12 +6,14 @@
 #include <cstdint>
 #include <memory>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "base/limits.hpp"
 #include "conn/h2/stream.hpp"
 #include "conn/services.hpp"
 #include "h2/session.hpp"
+#include "tls/served_name.hpp"
 
 namespace spliced::conn {
 
@@ -40,10 +42,12 @@ class Allowance {
 };
 
 struct Mux final : h2::Events {
-  Mux(Services& services, Connection& connection) : s(services), c(connection) {}
+  Mux(Services& services, Connection& connection, std::unique_ptr<const tls::ServedName> made_for)
+      : s(services), c(connection), name(std::move(made_for)) {}
 
   Services& s;
   Connection& c;
+  const std::unique_ptr<const tls::ServedName> name;
   std::unique_ptr<h2::Session> session;
   std::vector<Stream*> streams;  // open ones, and closed ones of which the ring has something
   std::vector<Stream*> ready;    // to be run
@@ -103,7 +107,7 @@ struct Mux final : h2::Events {
 };
 
 // streams.cpp. The connection agreed on HTTP/2: -> AwaitStreams.
-void begin_http2(Services& s, Connection& c);
+void begin_http2(Services& s, Connection& c, std::unique_ptr<const tls::ServedName> name);
 // Runs a stream as far as it comes, and submits its response.
 void run_stream(Services& s, Stream& stream);
 // The connection is over: what has come of uploads is written nevertheless. True: the ring has it.

@@ -6,6 +6,7 @@
 #include "conn/request/answer.hpp"
 #include "conn/request/routing.hpp"
 #include "conn/transport.hpp"
+#include "http/routes.hpp"
 
 namespace spliced::conn {
 namespace {
@@ -15,6 +16,12 @@ using Fields = http::RequestFields::Verdict;
 void reject(Services& s, Stream& st, uint16_t status) {
   respond_error(s, st.request, status, /*keep_alive=*/true, !st.fields.is_head_request());
   consume_head(st.request);
+}
+
+// RFC 9110 15.5.20, RFC 9113 9.1.1. The connection goes on, for the names that it is for.
+void reject_misdirected(Services& s, Stream& st) {
+  s.figures.streams_misdirected.add();
+  reject(s, st, 421);
 }
 
 // Buffers of a response that are held, or will be as soon as the disk has answered.
@@ -38,6 +45,17 @@ bool waits_for_body(const Services& s, const Stream& st, const http::RequestHead
 
 }  // namespace
 
+bool is_for_another_name(const Request& r, std::string_view host) {
+  if (r.stream == nullptr) return false;
+  const tls::ServedName& name = *r.connection->h2->name;
+  return name.has_sni() && !name.is_for(http::host_name(host));
+}
+
+bool came_before_certificates(const Services& s, const Request& r) {
+  if (r.stream == nullptr || r.connection->h2->name->asked_for_certificate()) return false;
+  return s.generation && s.generation->trust() != nullptr;
+}
+
 void begin_stream(Services& s, Stream& st) {
   Mux& m = *st.request.connection->h2;
   Request& r = st.request;
@@ -54,6 +72,7 @@ void begin_stream(Services& s, Stream& st) {
     if (verdict == Fields::Good) result = http::parse_head(st.head, head, s.options.head);
     if (result.outcome != http::Outcome::Complete)
       return reject(s, st, result.outcome == http::Outcome::Rejected ? result.status : 431);
+    if (m.name->is_misdirected(http::host_name(head.host))) return reject_misdirected(s, st);
     st.fields = http::RequestFields();
     r.head_bytes = result.consumed;
     st.accepted = true;

@@ -254,8 +254,8 @@ void Mux::end_gracefully() {
   session->go_away();
 }
 
-void begin_http2(Services& s, Connection& c) {
-  c.h2.reset(new Mux(s, c));
+void begin_http2(Services& s, Connection& c, std::unique_ptr<const tls::ServedName> name) {
+  c.h2.reset(new Mux(s, c, std::move(name)));
   h2::Settings settings;
   settings.streams_max = s.options.streams_max;
   settings.header_list_bytes_max =

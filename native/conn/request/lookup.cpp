@@ -123,7 +123,7 @@ void look_up(Services& s, Request& r, const http::RequestHead& request) {
                            : r.route->mounted ? r.route->prefix + "/" + r.path
                                               : r.path;
   if (protects && lacks_certificate(s, r, file)) {
-    respond_forbidden(s, r, request.method == http::Method::Get);
+    respond_forbidden(s, r, request.host, request.method == http::Method::Get);
     return end_request(r);
   }
   files::Found found = files_of(r).find(r.path, s.now_ms);

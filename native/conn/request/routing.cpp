@@ -197,9 +197,14 @@ bool lacks_certificate(const Services& s, const Request& r, std::string_view pat
   return s.certificate_required && s.certificate_required->cover(path);
 }
 
-void respond_forbidden(Services& s, Request& r, bool send_body) {
+void respond_forbidden(Services& s, Request& r, std::string_view host, bool send_body) {
   log_refusal(s, r, kNoCertificate);
-  r.keep_alive = false;
+  const bool other_name = is_for_another_name(r, host);
+  r.keep_alive = r.keep_alive && other_name;
+  if (other_name || came_before_certificates(s, r)) {
+    s.figures.streams_misdirected.add();
+    return respond_error(s, r, 421, r.keep_alive, send_body);
+  }
   http::ResponseHead head;
   head.status = 403;
   head.content_type = "text/plain; charset=utf-8";
@@ -279,7 +284,7 @@ void answer_request(Services& s, Request& r, const http::RequestHead& request) {
     return serve_own(s, r, request, path.view(), target.directory);
   r.route = match.route;
   if (lacks_certificate(s, r, path.view())) {
-    respond_forbidden(s, r, body);
+    respond_forbidden(s, r, host_of(request, target), body);
   } else if (match.route != nullptr && has_second_reading(s, r, request, target, path.view())) {
     respond_error(s, r, 400, r.keep_alive, body);
   } else if (match.route != nullptr) {

@@ -27,8 +27,10 @@ void refuse_body(Services& s, Request& r);
 // Whether this path needs a certificate that the client has not shown. Asked with what was
 // resolved, so that every spelling of a path is one. The service's own paths have their own rules.
 bool lacks_certificate(const Services& s, const Request& r, std::string_view path);
-// The connection ends: only a new handshake can bring a certificate.
-void respond_forbidden(Services& s, Request& r, bool send_body);
+// The connection ends: only a new handshake can bring a certificate. Where a client that knows 421
+// (RFC 9110 15.5.20) makes one by itself, it is that: over HTTP/2, for a `host` that the connection
+// was not made for, whose other names go on, and where nobody was asked in its handshake.
+void respond_forbidden(Services& s, Request& r, std::string_view host, bool send_body);
 
 // The head has been answered: it is consumed, and its route is let go.
 void end_request(Request& r);

@@ -107,6 +107,19 @@ std::unique_ptr<ClientIdentity> Session::client_identity() const {
   return identity;
 }
 
+std::unique_ptr<const ServedName> Session::served_name() const {
+  return std::make_unique<const ServedName>("", nullptr, asked_for_certificate());
+}
+ServedName::ServedName(std::string_view, X509*, bool asked)
+    : leaf_(nullptr), asked_for_certificate_(asked) {}
+ServedName::~ServedName() = default;
+bool ServedName::is_for(std::string_view) const {
+  return true;
+}
+bool ServedName::is_misdirected(std::string_view) const {
+  return false;
+}
+
 bool Session::agreed_on_http2() const {
   return scripts[socket_].http2;
 }

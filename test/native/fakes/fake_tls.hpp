@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The link-time replacement of tls/session.cpp, tls/promote.cpp and tls/ktls.cpp: handshakes whose
+// The link-time replacement of tls/session.cpp, tls/served_name.cpp, tls/promote.cpp and tls/ktls.cpp: handshakes whose
 // verdicts a script gives, and promotions that end as it says. No OpenSSL. In user space a session
 // makes the same records as the fake kernel does, so that one kind of peer reads both.
 #pragma once
