@@ -4,6 +4,7 @@
 import { json } from './json.js';
 import { describe } from './openapi.js';
 import type { Route } from './route.js';
+import { administration } from './routes/administration.js';
 import { certificates } from './routes/certificates.js';
 import { device } from './routes/device.js';
 import { observation } from './routes/observation.js';
@@ -38,5 +39,6 @@ export const routes: readonly Route[] = [
   ...update,
   ...uploads,
   ...people,
+  ...administration,
   description,
 ];

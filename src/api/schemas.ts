@@ -269,6 +269,14 @@ export const schemas: Readonly<Record<string, Schema>> = {
       }),
     ),
   }),
+  People: object({
+    people: listOf(
+      object({ name: text, role, isOwn: { type: 'boolean', description: 'Who asks.' } }),
+    ),
+  }),
+  NewPerson: object({ name: text, role, password: text }),
+  RoleChange: object({ role }),
+  NewPassword: object({ password: text }),
   Claim: object({
     isClaimed: { type: 'boolean' },
     secondsLeft: count,

@@ -100,7 +100,7 @@ export const securityEvents: Record<string, SecurityEvent> = {
   people_changed: {
     id: 'SPLICED-PEOPLE-CHANGED',
     meaning:
-      'on the device somebody has `added`, `removed` or `changed` people; noticed at the next request',
+      '`who` has `added`, `removed` or `changed` people by the API; `local` with `spliced user` on the device, noticed at the next request',
   },
   device_claimed: {
     id: 'SPLICED-DEVICE-CLAIMED',

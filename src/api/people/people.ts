@@ -1,26 +1,27 @@
 // SPDX-License-Identifier: Apache-2.0
 // People at the API: signing in and out, their sessions and passwords, and the claim of a device that
 // nobody administers yet. Throws Problem. Made by serving/api.ts; used by access.ts and by the routes.
-// The log gets who did what from where, and never a password, a code or a cookie.
+// The log gets who did what from where, and never a password, a code or a cookie. What an administrator
+// does to others is administration.ts.
 
 import type { ServerResponse } from 'node:http';
 import { reasonOf, StartError } from '../../base/start-error.js';
 import { Problem } from '../problem.js';
 import { GuessThrottle } from '../throttle.js';
+import { Administration } from './administration.js';
 import { add, find, setPassword } from './changes.js';
 import { Claim } from './claim.js';
 import { SignInDelays } from './delays.js';
-import { changePeople, type People as Everybody, type Person, readPeople } from './file.js';
+import type { People as Everybody, Person } from './file.js';
 import { judgeName, judgePassword, nameCharactersMax, nameOf, type Role } from './names.js';
-import { Busy, type Cost, chooseCost, costBounds, hashPassword, isPassword } from './scrypt.js';
+import { type Cost, chooseCost, costBounds, isPassword } from './scrypt.js';
 import { type Session, type SessionClocks, Sessions, systemClocks } from './sessions.js';
+import { busyProblem, hash, judged, PeopleStore, type StoreLog } from './store.js';
 import { SessionStreams } from './streams.js';
-
-type Line = { event: string; [field: string]: unknown };
 
 export interface PeopleParts {
   stateDir: string;
-  log: { info(line: Line): void; warn(line: Line): void };
+  log: StoreLog & { warn: StoreLog['info'] };
   /** Undefined: one is made, and `spliced claim` shows it. */
   makersCode: string | undefined;
   clocks?: SessionClocks;
@@ -44,8 +45,6 @@ export interface SignedIn {
   key: string;
 }
 
-const busyRetryS = 2;
-
 const least: Cost = { n: costBounds.nMin, r: costBounds.r, p: 1 };
 
 function tooMany(waitS: number): Problem {
@@ -53,37 +52,28 @@ function tooMany(waitS: number): Problem {
   return new Problem(429, 'Wait', detail, { headers: { 'Retry-After': String(waitS) } });
 }
 
-/** What a change or a judgement says, for whoever asked. */
-function problemFrom(error: unknown, status: 409 | 422): unknown {
-  if (!(error instanceof StartError)) return error;
-  const { message } = error;
-  const title = status === 422 ? 'Not fit' : 'Not possible';
-  return new Problem(status, title, `${message[0]?.toUpperCase()}${message.slice(1)}.`);
-}
-
-function judged<T>(judge: () => T): T {
-  try {
-    return judge();
-  } catch (error) {
-    throw problemFrom(error, 422);
-  }
-}
-
 export class People {
+  readonly administration: Administration;
   readonly #parts: PeopleParts;
+  readonly #store: PeopleStore;
   readonly #sessions: Sessions;
   readonly #delays: SignInDelays;
   readonly #claim: Claim;
   readonly #streams: SessionStreams;
   /** Of lines in the log. */
   readonly #budget: GuessThrottle;
-  #last: Everybody | undefined;
-  #changesUnderWay = 0;
 
   /** The window for a claim is open from now on. */
   constructor(parts: PeopleParts) {
     this.#parts = parts;
-    const { stateDir, log, makersCode, clocks = systemClocks } = parts;
+    const { stateDir, log, makersCode, cost, clocks = systemClocks } = parts;
+    this.#store = new PeopleStore(stateDir, log);
+    this.administration = new Administration({
+      store: this.#store,
+      log,
+      cost,
+      endSessions: (name) => this.#end((session) => session.name === name),
+    });
     const onRefusal = (error: unknown): void =>
       log.warn({ event: 'sessions_not_kept', reason: reasonOf(error) });
     this.#sessions = new Sessions(stateDir, onRefusal, clocks);
@@ -97,7 +87,7 @@ export class People {
   async start(): Promise<void> {
     this.#sessions.load();
     try {
-      if (!isClaimed(await this.#read())) {
+      if (!isClaimed(await this.#store.read())) {
         const { secondsLeft, code } = this.#claim;
         const by = code === undefined ? "the maker's code" : 'spliced claim';
         this.#parts.log.info({ event: 'device_unclaimed', by, secondsLeft });
@@ -111,7 +101,7 @@ export class People {
   async who(key: string): Promise<{ person: Person; session: Session } | undefined> {
     const session = this.#sessions.use(key);
     if (session === undefined) return undefined;
-    const person = find(await this.#read(), session.name);
+    const person = find(await this.#store.read(), session.name);
     if (person?.stamp === session.stamp) return { person, session };
     await this.#end(({ hash }) => hash === session.hash);
     return undefined;
@@ -153,8 +143,8 @@ export class People {
       throw new Problem(403, 'Wrong password', 'The present password is wrong.');
     }
     this.#delays.succeeded(name, from.address);
-    const hash = await this.#hash(next, everybody.cost ?? least);
-    const after = await this.#change(setPassword(name, hash, stamp));
+    const made = await hash(next, everybody.cost ?? least);
+    const after = await this.#store.change(setPassword(name, made, stamp));
     await this.#end((session) => session.name === name);
     const { address } = from;
     this.#parts.log.info({ event: 'password_changed', who: `person ${name}`, address });
@@ -163,7 +153,7 @@ export class People {
 
   /** Of one person, or of all. */
   async sessions(name: string | undefined) {
-    const { people } = await this.#read();
+    const { people } = await this.#store.read();
     const stamps = new Set(people.map(({ stamp }) => stamp));
     return this.#sessions
       .list(name)
@@ -180,7 +170,7 @@ export class People {
 
   /** For whoever asks; the code is not in it. */
   async state(): Promise<{ isClaimed: boolean; secondsLeft: number; hasPeople: boolean }> {
-    const everybody = await this.#read();
+    const everybody = await this.#store.read();
     const secondsLeft = isClaimed(everybody) ? 0 : this.#claim.secondsLeft;
     const hasPeople = everybody.people.length > 0;
     return { isClaimed: isClaimed(everybody), secondsLeft, hasPeople };
@@ -211,9 +201,8 @@ export class People {
     const giveBack = this.#claim.take();
     try {
       const cost = this.#parts.cost ?? (await chooseCost());
-      const hash = await this.#hash(password, cost);
-      const made = add({ name, role: 'administer', hash }, cost);
-      const after = await this.#change((before) => {
+      const made = add({ name, role: 'administer', hash: await hash(password, cost) }, cost);
+      const after = await this.#store.change((before) => {
         if (before.isClaimed || before.people.length > 0)
           throw new StartError('this device was claimed meanwhile');
         return made(before);
@@ -235,7 +224,7 @@ export class People {
   async #isGood(session: Session): Promise<boolean> {
     if (!this.#sessions.isGood(session)) return false;
     try {
-      return find(await this.#read(), session.name)?.stamp === session.stamp;
+      return find(await this.#store.read(), session.name)?.stamp === session.stamp;
     } catch {
       return false;
     }
@@ -249,7 +238,7 @@ export class People {
 
   async #readFor(name: string, { address }: From): Promise<Everybody> {
     try {
-      return await this.#read();
+      return await this.#store.read();
     } catch (error) {
       this.#delays.undo(name, address);
       throw error;
@@ -267,14 +256,6 @@ export class People {
       return await isPassword(password, person?.hash, cost);
     } catch (error) {
       this.#delays.undo(name, address);
-      throw busyProblem(error);
-    }
-  }
-
-  async #hash(password: string, cost: Cost) {
-    try {
-      return await hashPassword(password, cost);
-    } catch (error) {
       throw busyProblem(error);
     }
   }
@@ -300,52 +281,6 @@ export class People {
     if (isLogged) log.warn({ event, address, ...(name === undefined ? {} : { name }) });
     if (isAllFull) log.warn({ event: 'sign_in_refusals_not_logged' });
   }
-
-  async #change(change: (before: Everybody) => Everybody): Promise<Everybody> {
-    this.#changesUnderWay += 1;
-    try {
-      this.#last = await changePeople(this.#parts.stateDir, change);
-      return this.#last;
-    } catch (error) {
-      throw problemFrom(error, 409);
-    } finally {
-      this.#changesUnderWay -= 1;
-    }
-  }
-
-  /** Says what another has changed, such as `spliced user`. */
-  async #read(): Promise<Everybody> {
-    let now: Everybody;
-    try {
-      now = await readPeople(this.#parts.stateDir);
-    } catch (error) {
-      throw new Problem(500, 'People', `The people cannot be read: ${reasonOf(error)}.`);
-    }
-    if (this.#changesUnderWay > 0) return now;
-    const before = this.#last ?? now;
-    this.#last = now;
-    const changed = differences(before, now);
-    if (changed !== undefined)
-      this.#parts.log.info({ event: 'people_changed', who: 'local', ...changed });
-    return now;
-  }
 }
 
 const isClaimed = ({ people, isClaimed }: Everybody): boolean => isClaimed || people.length > 0;
-
-function busyProblem(error: unknown): unknown {
-  if (!(error instanceof Busy)) return error;
-  const headers = { 'Retry-After': String(busyRetryS) };
-  return new Problem(503, 'Busy', 'Too many passwords are being checked. Try again.', { headers });
-}
-
-function differences(before: Everybody, now: Everybody) {
-  const names = (all: readonly Person[]): string[] => all.map(({ name }) => name);
-  const added = names(now.people.filter(({ name }) => find(before, name) === undefined));
-  const removed = names(before.people.filter(({ name }) => find(now, name) === undefined));
-  const changed = now.people
-    .filter(({ name, stamp }) => (find(before, name)?.stamp ?? stamp) !== stamp)
-    .map(({ name, role }) => ({ name, role }));
-  if (added.length + removed.length + changed.length === 0) return undefined;
-  return { added, removed, changed };
-}

@@ -113,6 +113,22 @@ t.test('real answers are as described', async (t) => {
   ]) {
     check('delete', path, await ask(local, path, { method: 'DELETE' }));
   }
+  check('get', '/people', await ask(local, '/people'));
+  const eve = { name: 'eve', role: 'view', password: 'four words are good' };
+  for (const body of [eve, eve, { ...eve, role: 'none' }, { name: 'eve' }])
+    check('post', '/people', await post(local, '/people', body));
+  for (const [what, body] of [
+    ['role', { role: 'operate' }],
+    ['role', { role: 'none' }],
+    ['password', { password: 'five words are better' }],
+    ['password', { password: 'short' }],
+  ] as const) {
+    const asked = { method: 'PUT', headers: json, body: JSON.stringify(body) };
+    for (const name of ['eve', 'nobody'])
+      check('put', `/people/{name}/${what}`, await ask(local, `/people/${name}/${what}`, asked));
+  }
+  for (const name of ['eve', 'eve', 'ada'])
+    check('delete', '/people/{name}', await ask(local, `/people/${name}`, { method: 'DELETE' }));
   check('get', '/sessions', await ask(local, '/sessions'));
   check('delete', '/session', await ask(local, '/session', { method: 'DELETE' }));
   const nobodys = await ask(local, '/sessions/0123456789abcdef', { method: 'DELETE' });
