@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Requests to the device's API with the token of this tab. Two kinds of failure: the device says no
+// Requests to the device's API with the token of this tab, or the cookie of this browser. Two kinds of failure: the device says no
 // (Refusal, with its words), or it does not answer (Unreachable), which passes.
 
 import type { ProblemDocument } from './documents.js';
@@ -7,12 +7,16 @@ import { answersOtherwise } from './reach.js';
 
 export const prefix = '/.spliced/api/v1/';
 const timeoutMs = 10_000;
+/** Passwords are hashed one at a time, each for half a second or more on a slow board. */
+export const passwordTimeoutMs = 60_000;
 const tokenKey = 'spliced-token';
 
 export class Refusal extends Error {
   constructor(
     readonly status: number,
     readonly problem: ProblemDocument,
+    /** 0: it may be tried again at once. */
+    readonly retryAfterS = 0,
   ) {
     super(problem.detail);
   }
@@ -52,14 +56,28 @@ async function problemOf(response: Response): Promise<ProblemDocument> {
   return { title: '', status, detail: `The device answered ${status}.` };
 }
 
+let person = '';
+
+/** Who has signed in by name. */
+export function keepPerson(name: string): void {
+  person = name;
+}
+
+/** Whose requests these are: the same in every window of this browser, and another for another one. */
+export const identity = (): string => token() || `person ${person}`;
+
 /** Throws Refusal or Unreachable. A signal of the caller's own replaces the time-out. */
-export async function ask(path: string, init: RequestInit = {}): Promise<Response> {
+export async function ask(
+  path: string,
+  init: RequestInit = {},
+  waitMs = timeoutMs,
+): Promise<Response> {
   const headers = new Headers(init.headers);
   if (token() !== '') headers.set('Authorization', `Bearer ${token()}`);
   let response: Response;
   try {
     response = await fetch(prefix + path, {
-      signal: AbortSignal.timeout(timeoutMs),
+      signal: AbortSignal.timeout(waitMs),
       cache: 'no-store',
       ...init,
       headers,
@@ -75,7 +93,8 @@ export async function ask(path: string, init: RequestInit = {}): Promise<Respons
     const { detail } = await problemOf(response);
     throw new Unreachable(detail);
   }
-  throw new Refusal(response.status, await problemOf(response));
+  const retryAfterS = Number(response.headers.get('Retry-After') ?? 0);
+  throw new Refusal(response.status, await problemOf(response), retryAfterS);
 }
 
 export async function read<T>(path: string): Promise<T> {
@@ -88,14 +107,17 @@ export async function read<T>(path: string): Promise<T> {
 }
 
 /** A change; its answer, if it has one. */
-export async function change<T>(method: string, path: string, body?: unknown): Promise<T> {
+export async function change<T>(
+  method: string,
+  path: string,
+  body?: unknown,
+  waitMs = timeoutMs,
+): Promise<T> {
   const isEmpty = body === undefined;
-  const response = await ask(path, {
-    method,
-    ...(isEmpty
-      ? {}
-      : { body: JSON.stringify(body), headers: { 'Content-Type': 'application/json' } }),
-  });
+  const sent = isEmpty
+    ? {}
+    : { body: JSON.stringify(body), headers: { 'Content-Type': 'application/json' } };
+  const response = await ask(path, { method, ...sent }, waitMs);
   const text = await response.text();
   return (text === '' ? {} : JSON.parse(text)) as T;
 }

@@ -58,12 +58,16 @@ function daysOf({ daysLeft, notAfter }: CertificateEntry): HTMLElement {
   );
 }
 
-function entryOf(entry: CertificateEntry, onRemove: () => void): HTMLElement {
+/** `onRemove`: undefined for whoever may not. */
+function entryOf(entry: CertificateEntry, onRemove: (() => void) | undefined): HTMLElement {
   const { source, subject, fingerprint, warning, lastError, isSelfSigned, more } = entry;
   if (more !== undefined) return h('li', {}, h('p', {}, `and ${more} more: sign in to see them`));
   const what = sources[source] ?? `From the file of ${source}`;
   const signed = isSelfSigned === true ? `${what}, self-signed` : what;
-  const remove = source === 'uploaded' ? button('Remove', onRemove, 'small') : undefined;
+  const remove =
+    source === 'uploaded' && onRemove !== undefined
+      ? button('Remove', onRemove, 'small')
+      : undefined;
   const print =
     fingerprint === undefined
       ? undefined
@@ -142,8 +146,9 @@ export class CertificatesView {
   }
 
   #show(entries: readonly CertificateEntry[]): void {
-    renderOnce(byId('served'), JSON.stringify(entries), () =>
-      entries.map((entry) => entryOf(entry, () => void this.#remove())),
+    const onRemove = this.#session.may('administer') ? () => void this.#remove() : undefined;
+    renderOnce(byId('served'), JSON.stringify([entries, onRemove !== undefined]), () =>
+      entries.map((entry) => entryOf(entry, onRemove)),
     );
   }
 

@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 // What the device answers, as far as the page shows it. Types only; docs/API.md has the routes.
 
+import type { Role } from '../src/api/people/names.js';
 import type { Counts, StatusDocument } from '../src/base/status-document.js';
 
+export type { Role } from '../src/api/people/names.js';
 export type { PowerDocument as Power } from '../src/power/document.js';
 export type { HistoryDocument, HistorySample, SystemDocument } from '../src/system/document.js';
 export type { UpdateDocument as Update } from '../src/update/document.js';
@@ -46,10 +48,40 @@ export interface Finding {
   text: string;
 }
 
+/** Who asks: `GET session`. */
+export interface Who {
+  /** Of who has signed in by name. */
+  name: string | null;
+  /** null: no credential was shown. */
+  role: Role | null;
+  hasPeople: boolean;
+  claim: 'claimed' | 'open' | 'over';
+  /** For a claim. */
+  secondsLeft: number;
+}
+
+export interface SessionEntry {
+  id: string;
+  name: string;
+  address: string;
+  agent: string;
+  startedAt: string;
+  idleMs: number;
+  isOwn: boolean;
+}
+
+export interface PersonEntry {
+  name: string;
+  role: Role;
+  isOwn: boolean;
+}
+
 /** RFC 9457. */
 export interface ProblemDocument {
   title: string;
   status: number;
   detail: string;
   findings?: Finding[];
+  /** Of who asks, where it is too little. */
+  role?: Role;
 }

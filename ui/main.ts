@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-// The operators' page: puts its parts together. device.ts asks the device each second; what needs the
-// token begins when somebody has signed in.
+// The operators' page: puts its parts together. device.ts asks the device each second; what needs a
+// credential begins when somebody has signed in.
 
+import { AccountView } from './account.js';
 import { Unreachable } from './api.js';
 import { reloadWhenNewer, showNotice, takeNote } from './build.js';
 import { CertificatesView } from './certificates.js';
@@ -13,7 +14,9 @@ import { duration } from './format.js';
 import { HistoryView } from './history.js';
 import { LogView } from './log.js';
 import { Operation } from './operate.js';
+import { PeopleView } from './people.js';
 import { PowerView } from './power.js';
+import { showLimits } from './roles.js';
 import { watchSections } from './sections.js';
 import { Session } from './session.js';
 import { SystemView } from './system.js';
@@ -38,8 +41,13 @@ const session = new Session(() => {
   update.accessChanged();
   log.accessChanged();
   operation.accessChanged();
+  account.accessChanged();
+  people.accessChanged();
+  showLimits(session.who);
 });
 const certificates = new CertificatesView(session);
+const account = new AccountView(session);
+const people = new PeopleView(session, () => void account.refresh());
 const log = new LogView(session);
 const update = new UpdateView(session, {
   onChange: () => {

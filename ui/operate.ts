@@ -5,6 +5,7 @@
 import { ask, change, reasonOf } from './api.js';
 import { button, byId, say } from './dom.js';
 import { type Action, questions } from './power.js';
+import { forRole } from './roles.js';
 import type { Session } from './session.js';
 
 /** Saves it as a file of the user's. */
@@ -40,10 +41,13 @@ export class Operation {
     );
     byId('certificate-actions').append(
       button('Download the authority', () => this.#run('certificate-result', saveAuthority, '')),
-      button('Renew now', () => {
-        const renew = (): Promise<unknown> => change('POST', 'certificates/renewal', {});
-        this.#run('certificate-result', renew, 'It has begun; the log tells the end.');
-      }),
+      forRole(
+        'operate',
+        button('Renew now', () => {
+          const renew = (): Promise<unknown> => change('POST', 'certificates/renewal', {});
+          this.#run('certificate-result', renew, 'It has begun; the log tells the end.');
+        }),
+      ),
     );
     byId('request').addEventListener('submit', (event) => {
       event.preventDefault();

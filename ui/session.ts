@@ -1,14 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
-// Whether we may, and the dialog that asks for the token. Nobody is asked before they want something
-// that needs it; a client certificate needs no token at all.
+// Who we are and whether we may. Nobody is asked before they want something that needs it; a client
+// certificate needs nothing at all. The dialog that asks is sign-in.ts.
 
-import { keepToken, Refusal, read, reasonOf, token } from './api.js';
-import type { Certificates } from './documents.js';
+import { change, keepPerson, keepToken, Refusal, read, reasonOf, token } from './api.js';
+import { showNotice } from './build.js';
+import type { Role, Who } from './documents.js';
 import { button, byId, h, icon, say } from './dom.js';
+import { mayAs } from './roles.js';
+import { SignIn } from './sign-in.js';
 
 export type Access = 'unknown' | 'granted' | 'refused';
 
-/** What is shown in place of a part that needs the token. */
+/** What is shown in place of a part that needs somebody who has signed in. */
 export function lockNote(parent: HTMLElement, what: string, onSignIn: () => void): void {
   parent.replaceChildren(
     icon('lock'),
@@ -17,55 +20,69 @@ export function lockNote(parent: HTMLElement, what: string, onSignIn: () => void
   );
 }
 
+const nobody: Who = { name: null, role: null, hasPeople: false, claim: 'over', secondsLeft: 0 };
+
 export class Session {
   access: Access = 'unknown';
+  who = nobody;
   readonly #onChange: () => void;
-  readonly #dialog = byId<HTMLDialogElement>('sign-in');
-  readonly #field = byId<HTMLInputElement>('token');
+  readonly #signIn = new SignIn(() => this.begin());
   readonly #button = byId<HTMLButtonElement>('session');
   #waiting: (() => void)[] = [];
   #until = new AbortController();
+  /** Our own cookie is being replaced: what is refused meanwhile says nothing. */
+  #replacing: Promise<unknown> | undefined;
 
-  /** `onChange` is called when we may, and when we may no longer. */
+  /** `onChange` is called when we may, when we may no longer, and when we are another one. */
   constructor(onChange: () => void) {
     this.#onChange = onChange;
-    byId('sign-in-form').addEventListener('submit', (event) => {
-      event.preventDefault();
-      void this.#try(this.#field.value.trim());
-    });
-    byId('token-cancel').addEventListener('click', () => this.#dialog.close());
     this.#button.addEventListener('click', () => {
-      if (token() === '') this.ask();
-      else this.#signOut();
+      if (this.access === 'granted') void this.#signOut();
+      else this.ask();
+    });
+    // Another window may have signed in or out meanwhile: the cookie is that of the browser.
+    document.addEventListener('visibilitychange', () => {
+      if (!document.hidden && this.access !== 'unknown') void this.begin();
     });
   }
 
-  /** Aborted when we may no longer. */
+  /** Aborted when we may no longer, or are another one. */
   get signal(): AbortSignal {
     return this.#until.signal;
   }
 
-  /** Finds out whether we may, with what we have. */
-  async begin(): Promise<void> {
+  may(wanted: Role): boolean {
+    const { role } = this.who;
+    return this.access === 'granted' && role !== null && mayAs(role, wanted);
+  }
+
+  /** Finds out who we are, with what we have. The answer is that, where the device has said it. */
+  async begin(): Promise<Who | undefined> {
+    await this.#replacing;
     try {
-      await read<Certificates>('certificates');
-      this.#set('granted');
+      const who = await read<Who>('session');
+      this.#set(who.role === null ? 'refused' : 'granted', who);
+      return who;
     } catch (error) {
-      if (error instanceof Refusal) this.#refusedFor(error);
-      else this.#set('unknown');
+      if (error instanceof Refusal && error.status === 401 && token() !== '') {
+        keepToken('');
+        return this.begin();
+      }
+      // No answer says nothing.
+      if (error instanceof Refusal) this.#set('refused', nobody);
+      return undefined;
     }
   }
 
   /** Opens the dialog. */
-  ask(error = ''): void {
-    say('token-error', error);
-    if (!this.#dialog.open) this.#dialog.showModal();
-    this.#field.focus();
+  ask(): void {
+    this.#signIn.open(this.who);
   }
 
-  /** A request was refused: if for the token, it is forgotten. */
+  /** A request was refused: for who we are, or for the role, which may be another one by now. */
   refused(error: unknown): void {
-    if (error instanceof Refusal && error.status === 401) this.#refusedFor(error);
+    if (!(error instanceof Refusal) || this.#replacing !== undefined) return;
+    if (error.status === 401 || error.problem.role !== undefined) void this.begin();
   }
 
   /** Until somebody has signed in. */
@@ -74,44 +91,57 @@ export class Session {
     return new Promise((resolve) => this.#waiting.push(resolve));
   }
 
-  #refusedFor({ status }: Refusal): void {
-    if (status === 401) keepToken('');
-    this.#set('refused');
+  /** Work that ends our session and begins another one. */
+  async replace(work: () => Promise<unknown>): Promise<void> {
+    const done = work();
+    this.#replacing = done.catch(() => {});
+    try {
+      await done;
+    } finally {
+      this.#replacing = undefined;
+    }
+    await this.begin();
   }
 
-  #signOut(): void {
+  async #signOut(): Promise<void> {
     keepToken('');
+    try {
+      const { name } = await read<Who>('session');
+      if (name !== null) await change('DELETE', 'session');
+    } catch (error) {
+      showNotice(`You are still signed in: ${reasonOf(error)}`);
+      return;
+    }
     location.reload();
   }
 
-  async #try(text: string): Promise<void> {
-    const send = byId<HTMLButtonElement>('token-send');
-    send.disabled = true;
-    keepToken(text);
-    try {
-      await read<Certificates>('certificates');
-      this.#field.value = '';
-      this.#dialog.close();
-      this.#set('granted');
-    } catch (error) {
-      keepToken('');
-      this.ask(reasonOf(error));
-      this.#field.select();
-    } finally {
-      send.disabled = false;
-    }
-  }
-
-  #set(access: Access): void {
-    const hasChanged = access !== this.access;
+  #set(access: Access, who: Who): void {
+    const { name, role } = who;
+    const hasChanged = access !== this.access || name !== this.who.name || role !== this.who.role;
     this.access = access;
+    this.who = who;
+    keepPerson(name ?? '');
     if (hasChanged) {
       this.#until.abort();
       this.#until = new AbortController();
     }
-    this.#button.hidden = access === 'unknown' || (access === 'granted' && token() === '');
-    this.#button.textContent = access === 'granted' ? 'Sign out' : 'Sign in';
-    if (access === 'granted') for (const resolve of this.#waiting.splice(0)) resolve();
+    this.#show();
+    if (access === 'granted') {
+      this.#signIn.close();
+      for (const resolve of this.#waiting.splice(0)) resolve();
+    }
     if (hasChanged) this.#onChange();
+  }
+
+  #show(): void {
+    const { name, role, hasPeople, claim } = this.who;
+    const isOpen = this.access === 'granted';
+    const byCertificate = isOpen && name === null && token() === '';
+    const how = name ?? (token() === '' ? 'by certificate' : 'by token');
+    byId('who').hidden = !isOpen;
+    say('who', isOpen ? `${how} · ${role}` : '');
+    this.#button.hidden = this.access === 'unknown' || byCertificate;
+    const open = !hasPeople && claim === 'open' ? 'Claim' : 'Sign in';
+    this.#button.textContent = isOpen ? 'Sign out' : open;
   }
 }

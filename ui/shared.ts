@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
-// One window reads a stream for all that are signed in with the same token: who holds the lock reads
-// it and tells the others on a channel; when that window is closed or hidden, the next one takes over.
-// Whoever knows the name of the channel can listen, so it is made of the token: another page of this
-// host, which has no token, cannot. The name of the lock, which any page of the host can look up, says
+// One window reads a stream for all that are signed in with the same token or by the same name: who
+// holds the lock reads it and tells the others on a channel; when that window is closed or hidden, the
+// next one takes over. Whoever knows the name of the channel can listen, so it is made of the token:
+// another page of this host, which has no token, cannot. (By name it could as well read the stream
+// itself: the browser sends the cookie for all of this host.) The name of the lock, which any page of the host can look up, says
 // nothing of it.
 
-import { token } from './api.js';
+import { identity } from './api.js';
 
 export interface StreamEvent {
   /** Where it stands in the stream; empty: nowhere. */
@@ -47,7 +48,7 @@ export class Place {
 }
 
 async function nameOf(kind: string, path: string): Promise<string> {
-  const text = new TextEncoder().encode(`spliced ${kind} ${path} ${token()}`);
+  const text = new TextEncoder().encode(`spliced ${kind} ${path} ${identity()}`);
   const hash = new Uint8Array(await crypto.subtle.digest('SHA-256', text));
   return Array.from(hash, (byte) => byte.toString(16).padStart(2, '0')).join('');
 }

@@ -74,14 +74,14 @@ function dropZone(title: string, note: string, { choose }: PanelActions): HTMLEl
   });
   zone.addEventListener('dragover', (event) => {
     event.preventDefault();
-    zone.classList.add('over');
+    if (!input.matches(':disabled')) zone.classList.add('over');
   });
   zone.addEventListener('dragleave', () => zone.classList.remove('over'));
   zone.addEventListener('drop', (event) => {
     event.preventDefault();
     zone.classList.remove('over');
     const file = event.dataTransfer?.files[0];
-    if (file !== undefined) choose(file);
+    if (file !== undefined && !input.matches(':disabled')) choose(file);
   });
   return zone;
 }

@@ -21,7 +21,9 @@ import type {
   SystemDocument,
   Update,
 } from '../../ui/documents.js';
+import { bodyOf, json, problem } from './answers.js';
 import { certificatesOf, historyOf, idleUpdate, logLines, statusOf, systemOf } from './figures.js';
+import { FakePeople } from './people.js';
 
 const uiDirectory = 'dist/ui';
 const types: Record<string, string> = {
@@ -59,6 +61,7 @@ export interface DeviceOptions {
 }
 
 export class FakeDevice {
+  readonly people = new FakePeople();
   readonly update: Update = idleUpdate();
   /** Why it is neither restarted nor powered off; none: it is. */
   powerRefusal = '';
@@ -194,10 +197,15 @@ export class FakeDevice {
 
   async #api(path: string, incoming: IncomingMessage, outgoing: ServerResponse): Promise<void> {
     const isMeasure = /^(status|system)/.test(path) && this.isMeasureOpen;
-    if (!isMeasure && incoming.headers.authorization !== `Bearer ${this.#options.token}`) {
+    const { authorization } = incoming.headers;
+    const isToken = authorization === `Bearer ${this.#options.token}`;
+    if (authorization !== undefined && !isToken) {
       const detail = 'The token is wrong. "spliced token" on the device makes a new one.';
       return problem(outgoing, 401, detail);
     }
+    const who = this.people.who(isToken);
+    if (path === 'session') return json(outgoing, who);
+    if (!isMeasure && who.role === null) return problem(outgoing, 401, 'Sign in.');
     const { status = statusOf } = this.#options;
     switch (`${incoming.method} ${path}`) {
       case 'GET status':
@@ -267,7 +275,9 @@ export class FakeDevice {
     } else if (what === 'POST certificates/renewal' || what === 'POST drain') {
       json(outgoing, {}, 202);
     } else {
-      problem(outgoing, 404, `There is no ${what}.`);
+      const answer = this.people.answer(what);
+      if (answer !== undefined) json(outgoing, answer);
+      else problem(outgoing, 404, `There is no ${what}.`);
     }
   }
 
@@ -373,25 +383,4 @@ export class FakeDevice {
     const about = { compatible: 'example-gateway', version: '2026.11.0', description: null };
     this.set({ state: 'received', upload: null, bundle: { name, length, sha256, ...about } });
   }
-}
-
-function json(outgoing: ServerResponse, body: unknown, status = 200): void {
-  outgoing.writeHead(status, { 'Content-Type': 'application/json', 'Cache-Control': 'no-store' });
-  outgoing.end(JSON.stringify(body));
-}
-
-function problem(
-  outgoing: ServerResponse,
-  status: number,
-  detail: string,
-  more: object = {},
-): void {
-  outgoing.writeHead(status, { 'Content-Type': 'application/problem+json' });
-  outgoing.end(JSON.stringify({ type: 'about:blank', title: 'Refused', status, detail, ...more }));
-}
-
-async function bodyOf(incoming: IncomingMessage): Promise<string> {
-  const chunks: Buffer[] = [];
-  for await (const chunk of incoming) chunks.push(chunk);
-  return Buffer.concat(chunks).toString();
 }

@@ -31,7 +31,7 @@ export interface SceneOptions extends Partial<DeviceOptions> {
  * to fail that a test cuts off, that meet a service that is starting, or that have no token yet.
  */
 const meant =
-  /^Failed to load resource: (the server responded with a status of (401|409|422|502|503|507)|net::ERR_)/;
+  /^Failed to load resource: (the server responded with a status of (401|403|409|422|429|502|503|507)|net::ERR_)/;
 
 /** Removed at the end; a browser that has just ended may still be writing its profile there. */
 export function temporaryDirectory(t: Test): string {

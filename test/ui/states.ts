@@ -97,7 +97,7 @@ export const states: State[] = [
     reach: async (page) => {
       await page.fill('#token', 'wrong');
       await page.keyboard.press('Enter');
-      await says(page, '#token-error', /The token is wrong/);
+      await says(page, '#sign-in-error', /The token is wrong/);
     },
   },
   {
@@ -168,6 +168,37 @@ export const states: State[] = [
       await says(page, '#sending-text', /Going on as soon as it is possible/);
     },
   },
+];
+
+/** Who has signed in, and the dialog that asks. */
+export const peopleStates: State[] = [
+  ...(['view', 'administer'] as const).map((role) => ({
+    name: `signed in by a long name, ${role}`,
+    isSignedIn: false,
+    prepare: (device: FakeDevice) => device.people.enter(unbroken.slice(0, 64), role, [unbroken]),
+    reach: async (page: Page) => {
+      await says(page, '#who', new RegExp(`^${unbroken.slice(0, 64)} · ${role}$`));
+      await says(page, '#session-list li:last-child', /averylong/);
+      await wait(page);
+      if (role === 'administer') await says(page, '#people-list li:last-child', /averylong/);
+      else await says(page, '.limit', /needs the role “operate”, and yours is “view”/);
+      await page.evaluate("for (const d of document.querySelectorAll('details')) d.open = true");
+    },
+  })),
+  ...(['open', 'over', 'claimed'] as const).map((claim) => ({
+    name: `the sign-in, where the claim is ${claim}`,
+    isSignedIn: false,
+    prepare: (device: FakeDevice) => {
+      device.people.claim = claim;
+      device.people.secondsLeft = 600;
+      if (claim === 'claimed') device.people.people = [{ name: 'ada', role: 'view', isOwn: false }];
+    },
+    reach: async (page: Page) => {
+      await wait(page);
+      await page.click('#session');
+      await page.locator('#sign-in').waitFor();
+    },
+  })),
 ];
 
 /** States of the update, each with what its card then says. */

@@ -7,7 +7,7 @@ import { createRequire } from 'node:module';
 import type { Page } from 'playwright-core';
 import t, { type Test } from 'tap';
 import { certificatesOf, statusOf } from './figures.js';
-import { open, quiet, says, token, until } from './page.js';
+import { open, quiet, type Scene, says, token, until } from './page.js';
 
 const axeSource = readFileSync(createRequire(import.meta.url).resolve('axe-core'), 'utf8');
 
@@ -21,12 +21,13 @@ t.test('figures without a token, all of it with one', async (t) => {
   t.ok(await page.isHidden('#update-open'), 'no update');
   t.match(await page.textContent('#log-locked'), /Sign in to read the log/);
   t.notOk(device.asked.includes('GET /.spliced/api/v1/log'), 'which is not asked for');
+  t.ok(await page.isHidden('#people-open'), 'nor people');
 
   await page.click('#session');
   t.equal(await page.evaluate('document.activeElement.id'), 'token');
   await page.fill('#token', 'wrong');
   await page.keyboard.press('Enter');
-  await says(page, '#token-error', /The token is wrong\. "spliced token"/);
+  await says(page, '#sign-in-error', /The token is wrong\. "spliced token"/);
   await page.fill('#token', token);
   await page.keyboard.press('Enter');
   await page.locator('#sign-in').waitFor({ state: 'hidden' });
@@ -148,6 +149,23 @@ async function faultsIn(page: Page): Promise<string[]> {
   );
 }
 
+/** The dialog in each of its ways. */
+async function accessibleSignIn({ page, device }: Scene, t: Test): Promise<void> {
+  for (const [claim, hasPeople, title] of [
+    ['over', false, /by token/],
+    ['open', false, /Claim this device/],
+    ['claimed', true, /^Sign in$/],
+  ] as const) {
+    device.people.claim = claim;
+    device.people.secondsLeft = 600;
+    device.people.people = hasPeople ? [{ name: 'ada', role: 'administer', isOwn: false }] : [];
+    await page.reload();
+    await page.click('#session');
+    await says(page, '#sign-in-title', title);
+    t.same(await faultsIn(page), [], `axe, at the sign-in: ${title}`);
+  }
+}
+
 async function accessible(t: Test, scheme: 'light' | 'dark', width: number): Promise<void> {
   const scene = await open(t, { prepare: (device) => device.set({ state: 'received' }) });
   const { page, device } = scene;
@@ -166,9 +184,15 @@ async function accessible(t: Test, scheme: 'light' | 'dark', width: number): Pro
   await page.evaluate("sessionStorage.setItem('signed-out', 'yes')");
   await page.click('#session');
   await says(page, '#session', /Sign in/);
-  await page.click('#session');
-  await page.locator('#sign-in').waitFor();
-  t.same(await faultsIn(page), [], 'axe, at the sign-in');
+  await accessibleSignIn(scene, t);
+  for (const role of ['view', 'administer'] as const) {
+    device.people.enter('ada', role);
+    await page.reload();
+    await says(page, '#session-list', /bob/);
+    await page.evaluate("for (const d of document.querySelectorAll('details')) d.open = true");
+    t.same(await faultsIn(page), [], `axe, by name, ${role}`);
+    t.equal(await page.evaluate(scrolled), width, 'nothing is wider than the screen');
+  }
   quiet(t, scene.tab);
 }
 
@@ -187,7 +211,7 @@ t.test('by the keyboard alone', async (t) => {
   t.match(await page.evaluate('document.activeElement.textContent'), 'Skip to the content');
   await page.keyboard.press('Enter');
   const reached: unknown[] = [];
-  for (let i = 0; i < 30 && !reached.includes('lines'); i += 1) {
+  for (let i = 0; i < 40 && !reached.includes('lines'); i += 1) {
     await page.keyboard.press('Tab');
     reached.push(await page.evaluate('document.activeElement.id'));
     const ring = "getComputedStyle(document.activeElement).outlineStyle !== 'none'";
