@@ -2,13 +2,19 @@
 // Who has signed in: we ourselves, with another password, and the sessions, which can be ended: our own, or
 // everybody's for who administers.
 
-import { change, passwordTimeoutMs, read, reasonOf, token } from './api.js';
+import { change, passwordTimeoutMs, read, reasonOf } from './api.js';
 import type { SessionEntry } from './documents.js';
 import { button, byId, h, renderOnce, say } from './dom.js';
 import { duration } from './format.js';
 import { lockNote, type Session } from './session.js';
 
 const refreshMs = 15_000;
+
+const hows: Readonly<Record<string, string>> = {
+  token: 'with the token',
+  certificate: 'with a client certificate',
+  application: 'whom the application has let pass',
+};
 
 /** "Firefox, Android" of what a browser calls itself; all of it where that says neither. */
 export function browserOf(agent: string): string {
@@ -60,14 +66,13 @@ export class AccountView {
     const isOpen = access === 'granted';
     byId('people-locked').hidden = isOpen;
     byId('people-open').hidden = !isOpen;
-    byId('own-password').hidden = who.name === null;
+    byId('own-password').hidden = who.by !== 'person';
     byId('session-list').replaceChildren();
     delete byId('session-list').dataset.key;
     for (const id of ['own-result', 'sessions-result']) say(id, '');
     if (!isOpen) return;
     byId<HTMLInputElement>('own-name').value = who.name ?? '';
-    const how = token() === '' ? 'a client certificate' : 'the token';
-    say('you', who.name === null ? `Somebody with ${how}.` : who.name);
+    say('you', who.name ?? `Somebody ${hows[who.by ?? ''] ?? ''}.`);
     say('your-role', `Role: ${who.role}.`);
     void this.refresh();
   }

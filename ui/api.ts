@@ -35,6 +35,12 @@ export class Unreachable extends Error {
 const crowded =
   'This browser has no connection left for the device: other tabs hold all six. The device answers. Close tabs of it that load or send something.';
 
+const signedOut: ProblemDocument = {
+  title: 'Signed out',
+  status: 401,
+  detail: 'Your session at the application is over. Load this page again.',
+};
+
 /** What a proxy says of a service that is not there, or not yet: it passes. */
 const passing = [502, 503, 504];
 
@@ -56,15 +62,15 @@ async function problemOf(response: Response): Promise<ProblemDocument> {
   return { title: '', status, detail: `The device answered ${status}.` };
 }
 
-let person = '';
+let who = '';
 
-/** Who has signed in by name. */
-export function keepPerson(name: string): void {
-  person = name;
+/** Who we are without a token. */
+export function keepWho(name: string): void {
+  who = name;
 }
 
 /** Whose requests these are: the same in every window of this browser, and another for another one. */
-export const identity = (): string => token() || `person ${person}`;
+export const identity = (): string => token() || who;
 
 /** Throws Refusal or Unreachable. A signal of the caller's own replaces the time-out. */
 export async function ask(
@@ -79,6 +85,8 @@ export async function ask(
     response = await fetch(prefix + path, {
       signal: AbortSignal.timeout(waitMs),
       cache: 'no-store',
+      // Of an application that is asked first: to its page to sign in at, which is no answer for us.
+      redirect: 'manual',
       ...init,
       headers,
     });
@@ -88,6 +96,7 @@ export async function ask(
     if (isLate && (await answersOtherwise(prefix))) throw new Unreachable(crowded, true);
     throw new Unreachable('The device does not answer.');
   }
+  if (response.type === 'opaqueredirect') throw new Refusal(401, signedOut);
   if (response.ok) return response;
   if (passing.includes(response.status)) {
     const { detail } = await problemOf(response);

@@ -50,9 +50,10 @@ export interface Finding {
 
 /** Who asks: `GET session`. */
 export interface Who {
-  /** Of who has signed in by name. */
-  name: string | null;
   /** null: no credential was shown. */
+  by: 'device' | 'token' | 'certificate' | 'person' | 'application' | null;
+  /** Of a person, or as the application says that was asked first. */
+  name: string | null;
   role: Role | null;
   hasPeople: boolean;
   claim: 'claimed' | 'open' | 'over';

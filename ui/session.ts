@@ -2,7 +2,7 @@
 // Who we are and whether we may. Nobody is asked before they want something that needs it; a client
 // certificate needs nothing at all. The dialog that asks is sign-in.ts.
 
-import { change, keepPerson, keepToken, Refusal, read, reasonOf, token } from './api.js';
+import { change, keepToken, keepWho, Refusal, read, reasonOf, token } from './api.js';
 import { showNotice } from './build.js';
 import type { Role, Who } from './documents.js';
 import { button, byId, h, icon, say } from './dom.js';
@@ -20,7 +20,14 @@ export function lockNote(parent: HTMLElement, what: string, onSignIn: () => void
   );
 }
 
-const nobody: Who = { name: null, role: null, hasPeople: false, claim: 'over', secondsLeft: 0 };
+const nobody: Who = {
+  by: null,
+  name: null,
+  role: null,
+  hasPeople: false,
+  claim: 'over',
+  secondsLeft: 0,
+};
 
 export class Session {
   access: Access = 'unknown';
@@ -30,6 +37,7 @@ export class Session {
   readonly #button = byId<HTMLButtonElement>('session');
   #waiting: (() => void)[] = [];
   #until = new AbortController();
+  #wasApplication = false;
   /** Our own cookie is being replaced: what is refused meanwhile says nothing. */
   #replacing: Promise<unknown> | undefined;
 
@@ -76,7 +84,9 @@ export class Session {
 
   /** Opens the dialog. */
   ask(): void {
-    this.#signIn.open(this.who);
+    // Its session is over, and it has a page to sign in at, which takes the place of this one.
+    if (this.#wasApplication) location.reload();
+    else this.#signIn.open(this.who);
   }
 
   /** A request was refused: for who we are, or for the role, which may be another one by now. */
@@ -106,8 +116,8 @@ export class Session {
   async #signOut(): Promise<void> {
     keepToken('');
     try {
-      const { name } = await read<Who>('session');
-      if (name !== null) await change('DELETE', 'session');
+      const { by } = await read<Who>('session');
+      if (by === 'person') await change('DELETE', 'session');
     } catch (error) {
       showNotice(`You are still signed in: ${reasonOf(error)}`);
       return;
@@ -116,11 +126,14 @@ export class Session {
   }
 
   #set(access: Access, who: Who): void {
-    const { name, role } = who;
-    const hasChanged = access !== this.access || name !== this.who.name || role !== this.who.role;
+    const { by, name, role } = who;
+    const before = this.who;
+    const isOther = by !== before.by || name !== before.name || role !== before.role;
+    const hasChanged = access !== this.access || isOther;
+    if (access === 'granted') this.#wasApplication = by === 'application';
     this.access = access;
     this.who = who;
-    keepPerson(name ?? '');
+    keepWho(`${by} ${name}`);
     if (hasChanged) {
       this.#until.abort();
       this.#until = new AbortController();
@@ -134,13 +147,14 @@ export class Session {
   }
 
   #show(): void {
-    const { name, role, hasPeople, claim } = this.who;
+    const { by, name, role, hasPeople, claim } = this.who;
     const isOpen = this.access === 'granted';
-    const byCertificate = isOpen && name === null && token() === '';
-    const how = name ?? (token() === '' ? 'by certificate' : 'by token');
+    const isOurs = by === 'person' || by === 'token';
+    const how = name ?? `by ${by}`;
     byId('who').hidden = !isOpen;
     say('who', isOpen ? `${how} · ${role}` : '');
-    this.#button.hidden = this.access === 'unknown' || byCertificate;
+    // A certificate, and the session of an application, are not ours to end.
+    this.#button.hidden = this.access === 'unknown' || (isOpen && !isOurs);
     const open = !hasPeople && claim === 'open' ? 'Claim' : 'Sign in';
     this.#button.textContent = isOpen ? 'Sign out' : open;
   }

@@ -53,6 +53,15 @@ size_t format_check_request(std::string_view head, const RequestHead& request,
   return writer.size();
 }
 
+bool has_bearer_token(std::string_view head) {
+  constexpr std::string_view kScheme = "bearer ";
+  Fields fields(head);
+  std::string_view name, value;
+  while (fields.next(name, value))
+    if (equals_ignoring_case(name, "authorization") && begins_with(value, kScheme)) return true;
+  return false;
+}
+
 std::string chosen_fields(std::string_view head, const std::vector<std::string>& names) {
   std::string lines;
   Fields fields(head);

@@ -17,6 +17,12 @@ namespace spliced::http {
                                           const Forwarding& forwarding, std::string_view path,
                                           char* out, size_t capacity);
 
+// Authorization: Bearer (RFC 6750 2.1).
+[[nodiscard]] bool has_bearer_token(std::string_view head);
+
+// With it a request to the service's own API has passed its check; no client can send it.
+inline constexpr std::string_view kPassedLine = "Spliced-Authorized: 1\r\n";
+
 // Whole lines: the fields of these names that the answer has.
 std::string chosen_fields(std::string_view head, const std::vector<std::string>& names);
 

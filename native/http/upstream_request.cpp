@@ -24,7 +24,8 @@ bool is_ambiguous_name(std::string_view name) {
 
 // What only we may say.
 bool is_forged(std::string_view name) {
-  static constexpr std::string_view kPrefixes[] = {"x-forwarded-", "x-client-certificate-"};
+  static constexpr std::string_view kPrefixes[] = {"x-forwarded-", "x-client-certificate-",
+                                                   "spliced-"};
   // Proxy becomes HTTP_PROXY in a CGI program, which then believes it.
   static constexpr std::string_view kNames[] = {"forwarded", "x-request-id", "x-real-ip", "proxy"};
   for (const std::string_view prefix : kPrefixes)

@@ -105,6 +105,7 @@ http::Route read_route(const Napi::Object& from) {
   route.check_path = text(from, "authorizePath");
   route.check_fields = texts(from, "authorizeFields", limits::kCheckFieldsMax);
   route.check_timeout_ms = timeout(from, "authorizeTimeoutMs");
+  route.check_spares_tokens = flag(from, "authorizeSparesTokens");
   return route;
 }
 

@@ -8,6 +8,7 @@
 import type { IncomingMessage } from 'node:http';
 import { BlockList, isIP } from 'node:net';
 import { reasonOf } from '../base/start-error.js';
+import { applicationUserOf } from './application.js';
 import { sessionKeyOf } from './cookie.js';
 import type { Need } from './needs.js';
 import type { Person } from './people/file.js';
@@ -22,8 +23,15 @@ import { isToken } from './token.js';
 export type Door = 'local' | 'proxy';
 
 export interface Asker {
-  /** For the log: "local", "loopback", "token", "certificate SUBJECT", "person NAME" or "nobody". */
+  /**
+   * For the log: "local", "loopback", "token", "certificate SUBJECT", "person NAME", "application NAME" or
+   * "nobody".
+   */
   who: string;
+  /** How that is known. */
+  by: 'device' | 'token' | 'certificate' | 'person' | 'application' | undefined;
+  /** Of a person, or as the application says. */
+  name?: string | undefined;
   /** Of the client; undefined on the local socket. */
   address: string | undefined;
   /** Undefined: of somebody who has shown no credential. */
@@ -114,13 +122,13 @@ export class Access {
   async admit(door: Door, need: Need, incoming: IncomingMessage): Promise<Asker> {
     const asker =
       door === 'local'
-        ? ({ who: 'local', address: undefined, role: 'administer' } as const)
+        ? ({ who: 'local', by: 'device', address: undefined, role: 'administer' } as const)
         : await this.#client(incoming);
     if (need === 'anybody') return asker;
     if (need === 'device') return admitDevice(door, asker);
     const { role, address = '' } = asker;
     if (role === undefined && need === 'measure' && isLoopback(address)) {
-      return { ...asker, who: 'loopback' };
+      return { ...asker, who: 'loopback', by: 'device' };
     }
     if (role === undefined) throw credentialsNeeded();
     if (need === 'person') return admitPerson(asker);
@@ -129,7 +137,10 @@ export class Access {
     return asker;
   }
 
-  /** A person comes before the certificate of the browser: it may say less, and the log says who. */
+  /**
+   * A person comes before the certificate of the browser: it may say less, and the log says who. Whoever
+   * has passed the application may have any Authorization: it was for that one.
+   */
   async #client(incoming: IncomingMessage): Promise<Asker> {
     const address = clientOf(incoming);
     const { authorization } = incoming.headers;
@@ -137,16 +148,22 @@ export class Access {
     const person = key === undefined ? undefined : await this.#parts.people.who(key);
     if (person !== undefined) {
       const { name, role } = person.person;
-      return { who: `person ${name}`, address, role, person };
+      return { who: `person ${name}`, by: 'person', name, address, role, person };
     }
     const subject = fromProxy(incoming, 'x-client-certificate-subject') ?? '';
     const fingerprint = fromProxy(incoming, 'x-client-certificate-fingerprint') ?? '';
     if (this.#isAdministrator(subject, fingerprint)) {
-      return { who: `certificate ${subject}`, address, role: 'administer' };
+      return { who: `certificate ${subject}`, by: 'certificate', address, role: 'administer' };
     }
-    if (authorization === undefined) return { who: 'nobody', address, role: undefined };
+    const user = applicationUserOf(incoming);
+    if (user !== undefined) {
+      const who = user.name === undefined ? 'application' : `application ${user.name}`;
+      return { who, by: 'application', address, ...user };
+    }
+    if (authorization === undefined)
+      return { who: 'nobody', by: undefined, address, role: undefined };
     await this.#checkToken(authorization, address);
-    return { who: 'token', address, role: 'administer' };
+    return { who: 'token', by: 'token', address, role: 'administer' };
   }
 
   #isAdministrator(subject: string, fingerprint: string): boolean {

@@ -3,7 +3,7 @@
 // the route's handler; every refusal leaves as a problem document. Loaded at the first request by server.ts, because the library and what it needs of Node cost a
 // device megabytes that never asks.
 
-import type { RequestListener } from 'node:http';
+import type { RequestListener, ServerResponse } from 'node:http';
 import { getRequestListener } from '@hono/node-server';
 import { Hono } from 'hono/tiny';
 import { visibleJson } from '../base/visible.js';
@@ -18,7 +18,15 @@ import { prefix, routes } from './routes.js';
 export interface AppParts extends RouteParts {
   access: Access;
   log: Log;
+  /** For tests. */
+  applicationStreamMs?: number;
 }
+
+/**
+ * How long an answer goes on that an application has let pass: then it is asked for again, and so is the
+ * application.
+ */
+const applicationStreamMsMax = 60_000;
 
 /** Nothing here is for a cache, a frame, or a script of another site. */
 const standardHeaders = {
@@ -62,17 +70,24 @@ function noRoute(c: RouteContext): Problem {
   return new Problem(405, 'Wrong method', detail, { headers: { Allow: allowed } });
 }
 
-function refuseOthers(c: RouteContext, isChange: boolean, { person }: Asker): void {
+function refuseOthers(c: RouteContext, isChange: boolean, { by }: Asker): void {
   const header = (name: string) => c.req.header(name);
   const [secFetchSite, origin] = [header('sec-fetch-site'), header('origin')];
   const isHttps = c.env.door === 'proxy';
   const sent = { isHttps, secFetchSite, origin, host: header('host') };
   if (isChange) refuseOtherSites(sent);
-  if (person !== undefined) refuseOthersWithCookie({ ...sent, isChange });
+  // An application's session is in a cookie as well, of whatever SameSite.
+  if (by === 'person' || by === 'application') refuseOthersWithCookie({ ...sent, isChange });
+}
+
+function endAfter(ms: number, outgoing: ServerResponse): void {
+  const timer = setTimeout(() => outgoing.destroy(), ms).unref();
+  outgoing.once('close', () => clearTimeout(timer));
 }
 
 export function createApp({ access, log, ...parts }: AppParts): Hono<{ Bindings: Bindings }> {
   const app = new Hono<{ Bindings: Bindings }>();
+  const streamMs = parts.applicationStreamMs ?? applicationStreamMsMax;
 
   /** Who changed what, for the log. What never got past the door is not in it. */
   const record = (route: Route, { who, address }: Asker, c: RouteContext, status: number): void => {
@@ -103,6 +118,7 @@ export function createApp({ access, log, ...parts }: AppParts): Hono<{ Bindings:
       // A stream, which the handler has begun.
       if (asker.person !== undefined && outgoing.headersSent)
         parts.people.follow(asker.person.session, outgoing);
+      if (asker.by === 'application' && outgoing.headersSent) endAfter(streamMs, outgoing);
       for (const [name, value] of Object.entries(standardHeaders)) {
         if (!outgoing.headersSent) answer.headers.set(name, value);
       }

@@ -247,7 +247,11 @@ export const schemas: Readonly<Record<string, Schema>> = {
   Requests: object({ requests: { ...listOf(refTo('Request')), maxItems: 1 } }),
   Nothing: object({}),
   Session: object({
-    name: { ...textOrNull, description: 'Of who has signed in by name.' },
+    by: {
+      enum: ['device', 'token', 'certificate', 'person', 'application', null],
+      description: 'How the service knows who asks; null: it does not.',
+    },
+    name: { ...textOrNull, description: 'Of a person, or as the application says.' },
     role: { enum: ['view', 'operate', 'administer', null] },
     hasPeople: { type: 'boolean', description: 'Somebody can sign in by name.' },
     claim: { enum: ['claimed', 'open', 'over'] },

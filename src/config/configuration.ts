@@ -15,6 +15,7 @@ import {
   parseListenAddress,
   withoutCovered,
 } from './address.js';
+import { judgeApi } from './api.js';
 import { type EnrolmentSettings, enrolmentOf, type Given, judgeEnrolment } from './enrolment.js';
 import { type Effective, judge } from './judge.js';
 import {
@@ -61,6 +62,9 @@ export interface Configuration {
   clientCertificates: ClientCertificateFiles | undefined;
   /** Who may use the API over the network: subjects (RFC 4514) or fingerprints. */
   apiClientCertificates: string[];
+  /** Who is asked before the page and the API, and at which path; empty: nobody. */
+  apiAuthorize: string;
+  apiAuthorizePath: string;
   /** An absolute path or `credential:NAME`; empty: none. */
   apiClaimCodeFile: string;
   update: UpdateSettings;
@@ -212,6 +216,7 @@ function judgeTogether(settings: ReadonlyMap<string, Effective>, layers: Layers)
     if (!String(value(key)).includes('pin-value=')) continue;
     refuse(key, 'the PIN must be in a file of its own (mode 0600): pin-source=file:/path');
   }
+  judgeApi({ isSet, refuse });
   judgePlaces(value, refuse);
   judgeEnrolment({ isSet, value, refuse, warn });
   judgeUpdate({ value, refuse, warn });
@@ -293,6 +298,8 @@ function configurationOf(
         }
       : undefined,
     apiClientCertificates: setTo('api.client_certificates') as string[],
+    apiAuthorize: String(setTo('api.authorize')),
+    apiAuthorizePath: String(setTo('api.authorize_path')),
     apiClaimCodeFile: optionalFile('api.claim_code_file'),
     update: updateOf(setTo, pathOf('state_dir'), directory),
     uiEnabled: setTo('ui.enabled') === true,

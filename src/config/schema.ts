@@ -4,6 +4,7 @@
 // config/spliced.toml from it (`npm run docs`).
 
 import { keyKinds } from '../tls/token-key.js';
+import { apiTable } from './api.js';
 import { enrolmentTable } from './enrolment.js';
 import { limitsTable, timeoutsTable } from './limits.js';
 import type { Setting, SettingTable } from './setting.js';
@@ -188,31 +189,7 @@ export const schema = {
       isLive: true,
     },
   },
-  api: {
-    client_certificates: {
-      doc:
-        'Clients that may use the whole API over the network (docs/API.md), by the subjects of ' +
-        'their certificates, as RFC 4514 writes them, or by SHA-256 fingerprints in hexadecimal. ' +
-        'Every CA in `client_certificates.ca` can give a subject to anyone. In the variable ' +
-        'separated by semicolons.',
-      format: 'subjects or fingerprints',
-      default: [],
-      example: ['CN=admin,O=Example'],
-      env: 'SPLICED_API_CLIENT_CERTIFICATES',
-      isLive: true,
-    },
-    claim_code_file: {
-      doc:
-        'A file with the code by which the first administrator claims the device ' +
-        '(docs/PEOPLE.md), such as the code on its label: 8 to 128 characters, different for ' +
-        'each device. Or `credential:NAME`. Without a file the service makes a code at each ' +
-        'start until somebody has claimed the device; `spliced claim` shows it.',
-      format: 'file or nothing',
-      default: '',
-      example: 'credential:claim-code',
-      env: 'SPLICED_API_CLAIM_CODE_FILE',
-    },
-  },
+  api: apiTable,
   update: updateTable,
   ui: {
     enabled: {

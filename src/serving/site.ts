@@ -26,6 +26,9 @@ const secureFields: Readonly<Record<string, string>> = {
 };
 /** Which build an answer is from, so that a page learns that there is another. */
 const buildField = 'Spliced-Build';
+const apiPath = '/.spliced/api';
+/** What an application that was asked says of who it is: api/application.ts. */
+const applicationFields = ['Spliced-Role', 'Spliced-User'];
 /** A year (RFC 6797 6.1.1); without subdomains, which may be other devices. */
 const strictTransport = 'max-age=31536000';
 
@@ -87,17 +90,27 @@ const wholeRoot: RouteSettings = {
   require_client_certificate: false,
 };
 
-/** The operators' API, for clients from the network: docs/API.md. */
-const apiRoute = (runDir: string): RouteSettings => ({
+type Asked = Pick<Configuration, 'apiAuthorize' | 'apiAuthorizePath'>;
+
+/** The application is asked first: docs/AUTHORIZE.md. */
+const askedFirst = ({ apiAuthorize, apiAuthorizePath }: Asked): RouteSettings => ({
   ...wholeRoot,
-  path: '/.spliced/api',
+  authorize: apiAuthorize,
+  authorize_path: apiAuthorizePath,
+});
+
+/** The operators' API, for clients from the network: docs/API.md. */
+const apiRoute = (runDir: string, asked: Asked): RouteSettings => ({
+  ...askedFirst(asked),
+  authorize_fields: [...applicationFields],
+  path: apiPath,
   action: 'proxy',
   upstream: `unix:${join(resolve(runDir), 'proxy.sock')}`,
 });
 
 /** The operators' page: docs/UI.md. */
-const pageRoute = (directory: string): RouteSettings => ({
-  ...wholeRoot,
+const pageRoute = (directory: string, asked: Asked): RouteSettings => ({
+  ...askedFirst(asked),
   path: uiPath,
   root: directory,
   immutable: ['/assets'],
@@ -140,10 +153,10 @@ const rootsOf = (configuration: Configuration): string[] => [
  */
 export const operatorRoutes =
   (runDir: string, uiDirectory: string | undefined) =>
-  ({ uiEnabled }: Configuration): RouteSettings[] =>
+  ({ uiEnabled, ...asked }: Configuration): RouteSettings[] =>
     uiEnabled && uiDirectory !== undefined
-      ? [apiRoute(runDir), pageRoute(uiDirectory)]
-      : [apiRoute(runDir)];
+      ? [apiRoute(runDir, asked), pageRoute(uiDirectory, asked)]
+      : [apiRoute(runDir, asked)];
 
 export function siteOf({ configuration, own: ownOf, isTrusted }: SiteParts): SiteOptions {
   const settings = settingsOf(configuration);
@@ -173,6 +186,8 @@ export function siteOf({ configuration, own: ownOf, isTrusted }: SiteParts): Sit
     authorizePath: route.authorize_path,
     authorizeFields: route.authorize_fields,
     authorizeTimeoutMs: route.authorize_timeout_ms,
+    // The service's own API alone judges tokens.
+    authorizeSparesTokens: route.path === apiPath,
     rateMaxBytesPerS: route.rate_max_bytes_per_s,
     status: route.status,
     location: route.to,
@@ -236,9 +251,10 @@ export class SiteServing {
   /** The path of the root stays what it is until a restart; what it leads to is looked at again. */
   participant(): Participant {
     return {
-      prepare: ({ configuration: { routes, uiEnabled } }) => {
+      prepare: ({ configuration: { routes, uiEnabled, apiAuthorize, apiAuthorizePath } }) => {
         const before = this.#parts;
-        const configuration = { ...before.configuration, routes, uiEnabled };
+        const changed = { routes, uiEnabled, apiAuthorize, apiAuthorizePath };
+        const configuration = { ...before.configuration, ...changed };
         return {
           commit: () => this.#use({ ...this.#parts, configuration }),
           rollBack: () => this.#use(before),

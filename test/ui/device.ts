@@ -203,6 +203,7 @@ export class FakeDevice {
       const detail = 'The token is wrong. "spliced token" on the device makes a new one.';
       return problem(outgoing, 401, detail);
     }
+    if (this.people.isSentToSignIn) return void outgoing.writeHead(302, { Location: '/in' }).end();
     const who = this.people.who(isToken);
     if (path === 'session') return json(outgoing, who);
     if (!isMeasure && who.role === null) return problem(outgoing, 401, 'Sign in.');

@@ -9,6 +9,9 @@ const agent = 'Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/
 export class FakePeople {
   /** Who asks without the token. */
   signedIn: { name: string; role: Role } | undefined;
+  by: 'person' | 'application' = 'person';
+  /** The application that is asked first sends everybody to its own page. */
+  isSentToSignIn = false;
   people: PersonEntry[] = [];
   sessions: SessionEntry[] = [];
   claim: Who['claim'] = 'over';
@@ -38,7 +41,8 @@ export class FakePeople {
     const { name, role } = isToken
       ? { name: null, role: 'administer' as const }
       : (signedIn ?? { name: null, role: null });
-    return { name, role, hasPeople: people.length > 0, claim, secondsLeft };
+    const by = isToken ? 'token' : signedIn === undefined ? null : this.by;
+    return { by, name, role, hasPeople: people.length > 0, claim, secondsLeft };
   }
 
   /** Undefined: it is another's. */

@@ -29,7 +29,8 @@ void respond_busy(Services& s, Request& r, const http::RequestHead& request) {
 bool write_check(Services& s, Request& r, Exchange& x, const http::RequestHead& request,
                  std::string_view host) {
   x.to_upstream.hold(s.buffers, room_for_request(s, r));
-  const bool written = with_forwarding(s, r, host, [&](const http::Forwarding& forwarding) {
+  const bool written = with_forwarding(s, r, host, [&](http::Forwarding forwarding) {
+    forwarding.own = false;  // whoever is asked is an application, whatever the route
     const size_t bytes =
         http::format_check_request(head_text_of(r), request, forwarding, r.route->check_path,
                                    x.to_upstream.tail(), x.to_upstream.room());
@@ -42,7 +43,8 @@ bool write_check(Services& s, Request& r, Exchange& x, const http::RequestHead& 
 }  // namespace
 
 bool needs_check(const Request& r) {
-  return r.route != nullptr && !r.route->check.empty() && !r.checked;
+  if (r.route == nullptr || r.route->check.empty() || r.checked) return false;
+  return !(r.route->check_spares_tokens && http::has_bearer_token(head_text_of(r)));
 }
 
 void begin_check(Services& s, Request& r, const http::RequestHead& request, std::string_view host) {
@@ -87,6 +89,7 @@ Flow take_check(Services& s, Request& r, std::string_view head, const http::Upst
   r.site = site;
   r.route = route;
   r.checked = true;
+  if (http::is_reserved(route->prefix)) added += http::kPassedLine;
   r.added_fields = std::move(added);
   resume_checked(s, r);
   return Flow::Ended;

@@ -48,9 +48,9 @@ const session: readonly Route[] = [
     answer: { status: 200, description: 'Who asks.', ...jsonOf('Session') },
     handle: async (_c, { people, asker }) => {
       const { isClaimed, secondsLeft, hasPeople } = await people.state();
-      const name = asker.person?.person.name ?? null;
+      const { by = null, name = null, role = null } = asker;
       const claim = isClaimed ? 'claimed' : secondsLeft > 0 ? 'open' : 'over';
-      return json({ name, role: asker.role ?? null, hasPeople, claim, secondsLeft });
+      return json({ by, name, role, hasPeople, claim, secondsLeft });
     },
   },
   {

@@ -107,6 +107,8 @@ t.test('every setting can be set in every layer that it has', async (t) => {
   const partners = {
     SPLICED_CERTIFICATE: '/p',
     SPLICED_PRIVATE_KEY: '/p',
+    SPLICED_API_AUTHORIZE: 'unix:/p',
+    SPLICED_API_AUTHORIZE_PATH: '/p',
     SPLICED_CLIENT_CERTIFICATES_CA: '/p',
     SPLICED_ENROLMENT_USERNAME: 'p',
     SPLICED_ENROLMENT_PASSWORD_FILE: '/p',
@@ -130,6 +132,7 @@ t.test('every setting can be set in every layer that it has', async (t) => {
     'https URL or nothing': 'https://x/',
     'e-mail address or nothing': 'a@b',
     'group names': 'P-384',
+    'upstream or nothing': 'unix:/x',
   };
   for (const [key, { env, option, format, default: fallback, min, example }] of settings) {
     const text = texts[String(format)];

@@ -177,6 +177,8 @@ t.test('which settings are live', async (t) => {
     'client_certificates.crl',
     'client_certificates.require',
     'api.client_certificates',
+    'api.authorize',
+    'api.authorize_path',
     'ui.enabled',
     'timeouts.stop_ms',
     'log.level',

@@ -1,0 +1,211 @@
+// SPDX-License-Identifier: Apache-2.0
+// The page and the API behind an application's session (`api.authorize`), by the real service and a real
+// application: who it lets pass has the role that it says, nobody else can say one, and the token goes on.
+
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { createServer, type IncomingMessage } from 'node:http';
+import { request } from 'node:https';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import t, { type Test } from 'tap';
+import { listen } from '../contract/proxy.js';
+import { type Scene, startWithApi } from './api.js';
+import { runCli } from './server.js';
+
+/** What the application says of whom, by its cookie. */
+const sessions: Record<string, Record<string, string | string[]>> = {
+  carol: { 'Spliced-Role': 'operate', 'Spliced-User': 'Carol Example' },
+  root: { 'Spliced-Role': 'administer', 'Spliced-User': 'root' },
+  eve: { 'Spliced-User': 'eve' },
+  odd: { 'Spliced-Role': 'superuser' },
+  twice: { 'Spliced-Role': ['view', 'administer'] },
+};
+
+interface Application {
+  seen: IncomingMessage[];
+  address: string;
+  stop(): void;
+}
+
+/** Signs in by a page of its own; everybody else is sent there. */
+async function application(t: Test): Promise<Application> {
+  const seen: IncomingMessage[] = [];
+  const server = createServer((incoming, outgoing) => {
+    seen.push(incoming);
+    const [, name = ''] = /session=(\w+)/.exec(incoming.headers.cookie ?? '') ?? [];
+    const fields = sessions[name];
+    if (fields === undefined) outgoing.writeHead(302, { Location: '/sign-in' });
+    else outgoing.writeHead(204, fields);
+    outgoing.end();
+  });
+  const address = await listen(t, server);
+  const stop = (): void => {
+    server.close();
+    server.closeAllConnections();
+  };
+  return { seen, address, stop };
+}
+
+interface Sent {
+  cookie?: string;
+  method?: string;
+  headers?: Record<string, string>;
+}
+
+function ask({ server }: Scene, path: string, { cookie, method = 'GET', headers = {} }: Sent = {}) {
+  const isChange = method !== 'GET';
+  const all = {
+    ...(cookie === undefined ? {} : { cookie }),
+    ...(isChange ? { 'content-type': 'application/json', 'content-length': 2 } : {}),
+    ...headers,
+  };
+  return new Promise<{ status: number; location: string; json: Record<string, unknown> }>(
+    (resolve, reject) => {
+      const options = { host: '127.0.0.1', port: server.port, rejectUnauthorized: false };
+      const own = { path: `/.spliced${path}`, method, headers: all, agent: false as const };
+      const outgoing = request({ ...options, ...own }, (response) => {
+        let text = '';
+        response.on('data', (data) => {
+          text += data;
+        });
+        response.on('error', reject);
+        response.on('end', () => {
+          const { statusCode: status = 0, headers } = response;
+          const isJson = /json/.test(headers['content-type'] ?? '');
+          const location = headers.location ?? '';
+          resolve({ status, location, json: isJson ? JSON.parse(text) : {} });
+        });
+      });
+      outgoing.on('error', reject);
+      outgoing.end(isChange ? '{}' : undefined);
+    },
+  );
+}
+
+const api = '/api/v1';
+const own = { 'sec-fetch-site': 'same-origin' };
+
+async function behind(t: Test): Promise<{ scene: Scene; asked: Application }> {
+  const asked = await application(t);
+  const scene = await startWithApi(t, [], {
+    SPLICED_API_AUTHORIZE: asked.address,
+    SPLICED_API_AUTHORIZE_PATH: '/session/check',
+  });
+  return { scene, asked };
+}
+
+t.test('who it lets pass, and as what', async (t) => {
+  const { scene, asked } = await behind(t);
+  const who = async (cookie: string, headers: Record<string, string> = {}) =>
+    (await ask(scene, `${api}/session`, { cookie, headers })).json;
+  for (const path of ['/ui/', `${api}/session`, `${api}/status`])
+    t.match(await ask(scene, path), { status: 302, location: '/sign-in' }, path);
+  t.equal((await ask(scene, '/ui/', { cookie: 'session=eve' })).status, 200);
+  t.match(await who('session=carol'), {
+    by: 'application',
+    name: 'Carol Example',
+    role: 'operate',
+  });
+  t.match(await who('session=eve'), { by: 'application', name: 'eve', role: 'view' });
+  for (const odd of ['odd', 'twice'])
+    t.match(await who(`session=${odd}`), { by: 'application', name: null, role: 'view' }, odd);
+
+  const forged = {
+    'spliced-role': 'administer',
+    'spliced-user': 'root',
+    'spliced-authorized': '1',
+  };
+  t.match(await who('session=eve', forged), { name: 'eve', role: 'view' }, 'no client says a role');
+  t.match(await who('session=odd', forged), { name: null, role: 'view' });
+  t.match(await ask(scene, `${api}/session`, { headers: forged }), { status: 302 });
+  const bearer = { ...forged, authorization: 'Bearer nonsense' };
+  t.match(await ask(scene, `${api}/session`, { headers: bearer }), { status: 401 });
+  t.match(await ask(scene, `${api}/certificates`, { headers: bearer }), { status: 401 });
+  const basic = { authorization: 'Basic Y2Fyb2w6eA==' };
+  t.match(await who('session=carol', basic), { role: 'operate' }, 'it was for the application');
+
+  const change = (cookie: string, headers: Record<string, string>) =>
+    ask(scene, `${api}/certificates/renewal`, { cookie, method: 'POST', headers });
+  t.match(await change('session=eve', own), { status: 403, json: { role: 'view' } });
+  t.match(await change('session=carol', {}), { status: 403 }, 'a cookie that browsers send');
+  t.match(await change('session=carol', { 'sec-fetch-site': 'cross-site' }), { status: 403 });
+  t.match(await change('session=carol', own), { status: 202 });
+  t.match(await ask(scene, `${api}/people`, { cookie: 'session=carol' }), { status: 403 });
+  t.match(await ask(scene, `${api}/people`, { cookie: 'session=root' }), { status: 200 });
+
+  await who('session=eve; __Host-spliced=key');
+  for (const { headers, url } of asked.seen) {
+    t.equal(url, '/session/check');
+    t.notMatch(headers.cookie ?? '', /__Host-spliced/, 'ours is not for it');
+    t.notOk(Object.keys(headers).some((name) => name.startsWith('spliced-')));
+  }
+  t.match(asked.seen.at(-1)?.headers, { 'x-forwarded-uri': '/.spliced/api/v1/session' });
+  scene.server.child.kill('SIGTERM');
+  const { stdout } = await scene.server.ended;
+  t.match(stdout, /"api_changed".*"who":"application Carol Example"/);
+});
+
+t.test('the token is not asked about, and goes on without the application', async (t) => {
+  const { scene, asked } = await behind(t);
+  const { stdout } = await runCli(['token', ...scene.own]);
+  const token = /^[\w-]{40,}$/m.exec(stdout)?.[0] ?? '';
+  const headers = { authorization: `Bearer ${token}` };
+  t.match(await ask(scene, `${api}/session`, { headers }), {
+    status: 200,
+    json: { by: 'token', role: 'administer' },
+  });
+  const renewal = { method: 'POST', headers };
+  t.match(await ask(scene, `${api}/certificates/renewal`, renewal), { status: 202 });
+  t.equal(asked.seen.length, 0);
+  t.match(await ask(scene, '/ui/', { headers }), { status: 302 }, 'the page has no token');
+  asked.stop();
+  t.match(await ask(scene, `${api}/session`, { cookie: 'session=root' }), { status: 502 });
+  t.match(await ask(scene, '/ui/', { cookie: 'session=root' }), { status: 502 });
+  t.match(await ask(scene, `${api}/session`, { headers }), { status: 200 });
+});
+
+t.test('by a reload, and over with it; without it nobody is believed', async (t) => {
+  const asked = await application(t);
+  const directory = mkdtempSync(join(tmpdir(), 'spliced-asked-'));
+  t.teardown(() => rmSync(directory, { recursive: true }));
+  const file = join(directory, 'spliced.toml');
+  writeFileSync(file, '');
+  const scene = await startWithApi(t, ['--config', file]);
+  const forged = {
+    'spliced-role': 'administer',
+    'spliced-user': 'root',
+    'spliced-authorized': '1',
+    Spliced_Authorized: '1',
+  };
+  const isUnbelieved = async () => {
+    const { json } = await ask(scene, `${api}/session`, {
+      headers: forged,
+      cookie: 'session=root',
+    });
+    t.match(json, { by: null, name: null, role: null });
+    t.match(await ask(scene, `${api}/certificates`, { headers: forged }), { status: 401 });
+  };
+  await isUnbelieved();
+  const reload = async (text: string, isDone: (status: number) => boolean) => {
+    writeFileSync(file, text);
+    scene.server.child.kill('SIGHUP');
+    while (!isDone((await ask(scene, '/ui/')).status))
+      await new Promise((resolve) => setTimeout(resolve, 50));
+  };
+  const table = `[api]\nauthorize = "${asked.address}"\nauthorize_path = "/check?x=1"\n`;
+  await reload(table, (status) => status === 302);
+  t.match(await ask(scene, `${api}/session`, { cookie: 'session=root' }), {
+    json: { by: 'application', role: 'administer' },
+  });
+  t.equal(asked.seen.at(-1)?.url, '/check?x=1');
+  await reload('', (status) => status === 200);
+  await isUnbelieved();
+  for (const [text, error] of [
+    [table.replace(/authorize_path.*\n/, ''), /api\.authorize: needs api\.authorize_path/],
+    [table.replace(/authorize = .*\n/, ''), /api\.authorize_path: needs api\.authorize/],
+    [table.replace('unix:', 'http:'), /api\.authorize/],
+  ] as const) {
+    writeFileSync(file, text);
+    t.match(await runCli(['config', 'check', '--config', file]), { code: 2, stderr: error });
+  }
+});
