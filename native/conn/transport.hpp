@@ -6,6 +6,7 @@
 #pragma once
 #include <string>
 #include <string_view>
+#include <utility>
 
 #include "base/assert.hpp"
 #include "conn/dispatch.hpp"
@@ -126,6 +127,10 @@ inline bool relays_by_pipe(const Request& r) {
 // Over HTTP/2 frames say where a body ends (RFC 9113 8.2.2: no transfer coding).
 inline bool frames_bodies(const Request& r) {
   return r.stream != nullptr;
+}
+// Over HTTP/2: fields that go behind its body (http/trailers.hpp), as whole lines.
+inline void trail(Request& r, std::string&& lines) {
+  if (r.stream != nullptr) r.stream->trailers = std::move(lines);
 }
 inline bool client_hung_up(const Request& r) {  // nobody is there any more
   return r.connection->peer_hung_up;

@@ -22,7 +22,7 @@ inline constexpr int kPause = -526;
 inline constexpr int kBadPreface = -903;
 inline constexpr int kFlooded = -904;
 
-inline constexpr uint32_t kDataEof = 1, kDataNoCopy = 4;
+inline constexpr uint32_t kDataEof = 1, kDataNoEndStream = 2, kDataNoCopy = 4;
 
 inline constexpr uint8_t kFlagEndStream = 1, kFlagEndHeaders = 4, kFlagAck = 1;
 inline constexpr int kCategoryRequest = 0;  // of a HEADERS frame

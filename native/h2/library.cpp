@@ -54,6 +54,7 @@ struct Search {
     take(l.submit_settings, "nghttp2_submit_settings");
     take(l.submit_response, "nghttp2_submit_response");
     take(l.submit_headers, "nghttp2_submit_headers");
+    take(l.submit_trailer, "nghttp2_submit_trailer");
     take(l.submit_reset, "nghttp2_submit_rst_stream");
     take(l.submit_goaway, "nghttp2_submit_goaway");
     take(l.submit_shutdown_notice, "nghttp2_submit_shutdown_notice");

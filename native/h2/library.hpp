@@ -41,6 +41,7 @@ struct Library {
   int (*submit_response)(Session*, int32_t, const abi::Field*, size_t, const abi::DataProvider*);
   int32_t (*submit_headers)(Session*, uint8_t, int32_t, const abi::PrioritySpec*, const abi::Field*,
                             size_t, void*);
+  int (*submit_trailer)(Session*, int32_t, const abi::Field*, size_t);
   int (*submit_reset)(Session*, uint8_t, int32_t, uint32_t);
   int (*submit_goaway)(Session*, uint8_t, int32_t, uint32_t, const uint8_t*, size_t);
   int (*submit_shutdown_notice)(Session*);

@@ -95,10 +95,13 @@ struct Glue {
   static int on_frame_send(abi::Session* session, const abi::Frame* frame, void* self) {
     const auto type = static_cast<FrameType>(frame->head.type);
     if (type == FrameType::Reset) events(self).on_reset(/*ours=*/true, frame->reset.error_code);
-    if (!ends_stream(frame->head) || (type != FrameType::Data && type != FrameType::Headers))
-      return 0;
+    if (type != FrameType::Data && type != FrameType::Headers) return 0;
     void* const stream = library()->stream_data(session, frame->head.stream_id);
-    if (stream != nullptr) events(self).on_response_sent(stream);
+    if (stream == nullptr) return 0;
+    if (ends_stream(frame->head))
+      events(self).on_response_sent(stream);
+    else if (type == FrameType::Headers)
+      events(self).on_head_sent(stream);
     return 0;
   }
 
@@ -124,6 +127,7 @@ struct Glue {
     if (piece.verdict == Piece::Verdict::Later) return abi::kDeferred;
     if (piece.verdict == Piece::Verdict::Failed) return abi::kTemporalFailure;
     *flags |= abi::kDataNoCopy | (piece.ends ? abi::kDataEof : 0);
+    if (piece.trailed) *flags |= abi::kDataNoEndStream;
     return static_cast<ssize_t>(piece.bytes);
   }
 
@@ -244,6 +248,11 @@ bool Session::respond(int32_t id, const std::vector<Field>& fields, bool has_bod
 void Session::inform(int32_t id, const std::vector<Field>& fields) {
   const std::vector<abi::Field> sent = Glue::fields_of(fields);
   library()->submit_headers(Glue::of(*this), 0, id, nullptr, sent.data(), sent.size(), nullptr);
+}
+
+void Session::trail(int32_t id, const std::vector<Field>& fields) {
+  const std::vector<abi::Field> sent = Glue::fields_of(fields);
+  library()->submit_trailer(Glue::of(*this), id, sent.data(), sent.size());
 }
 
 // RFC 9218 10 lets a server share among streams of one urgency as it likes: all alike, so that a

@@ -51,7 +51,8 @@ struct Piece {
   };
   Verdict verdict = Verdict::Later;
   size_t bytes = 0;
-  bool ends = false;  // it has no more
+  bool ends = false;     // it has no more
+  bool trailed = false;  // ... but trailers, for which Session::trail() was called
 };
 
 // What the peer does. `stream` is what on_head_begun() returned; a null pointer is none of ours.
@@ -68,6 +69,7 @@ class Events {
   virtual void on_head(void* stream, bool ends) = 0;
   virtual void on_data(void* stream, size_t bytes, const char* data) = 0;
   virtual void on_end(void* stream) = 0;            // of the request, behind data or trailers
+  virtual void on_head_sent(void* stream) = 0;      // of a response, interim or not
   virtual void on_response_sent(void* stream) = 0;  // its last frame went out
   // It is over, for both; no event of it comes behind this one.
   virtual void on_closed(void* stream, uint32_t code) = 0;
@@ -108,6 +110,8 @@ class Session {
   void inform(int32_t id, const std::vector<Field>& fields);
   // The fields in lower case or not; without a body the stream ends with them.
   bool respond(int32_t id, const std::vector<Field>& fields, bool has_body);
+  // Behind the body, whose last piece is being asked for.
+  void trail(int32_t id, const std::vector<Field>& fields);
   void resume(int32_t id);
   void reset(int32_t id, Code code);
   void consume(int32_t id, size_t bytes);   // so much data was taken: its window opens again

@@ -197,8 +197,9 @@ void BodyReader::size_line_ends() {
   }
 }
 
-// RFC 9112 7.1.2 and 5: as in a head, and then forgotten.
+// RFC 9112 7.1.2 and 5: as in a head.
 void BodyReader::trailer(char c) {
+  if (trailers_ != nullptr) trailers_->push_back(c);
   switch (at_) {
     case At::FieldFirst:
       if (c == '\r') {
@@ -206,7 +207,7 @@ void BodyReader::trailer(char c) {
       } else if (!is_token_char(c)) {
         bad("A trailer field's name is not a token.");
       } else if (++fields_ > limits::kHeaderFieldsMax) {
-        bad("The request has too many trailer fields.");
+        bad("The message has too many trailer fields.");
       } else {
         at_ = At::FieldName;
       }

@@ -3,10 +3,12 @@
 // by conn's read_body for a body that nobody wants, and by its proxy for both directions. A body
 // can be bounded as it is on the wire, chunk lines and trailers included: a megabyte of one-byte
 // chunks is no small body. Strict like head.hpp, for the same reason: where this body ends is where
-// the next message begins. No I/O, no allocation, no exceptions.
+// the next message begins. No I/O, no exceptions, and no allocation but of a trailer section that is
+// to be kept.
 #pragma once
 #include <cstddef>
 #include <cstdint>
+#include <string>
 #include <string_view>
 
 #include "http/head.hpp"
@@ -45,6 +47,9 @@ class BodyReader {
   // `consumed` < the input's size: ask again with the rest.
   [[nodiscard]] Piece next(std::string_view input);
   bool done() const { return at_ == At::End; }
+  // From now on the trailer section (RFC 9112 7.1.2) is put there as it comes, to its empty line:
+  // kTrailerBytesMax bytes and kHeaderFieldsMax fields at most. Otherwise it is forgotten.
+  void keep_trailers(std::string* section) { trailers_ = section; }
 
   // Content that has to come before anything else may: of a body with a length all, of a chunked
   // one that of the chunk.
@@ -97,6 +102,7 @@ class BodyReader {
   uint16_t fields_ = 0;
   uint8_t digits_ = 0;
   const char* why_ = nullptr;
+  std::string* trailers_ = nullptr;
 };
 
 }  // namespace spliced::http

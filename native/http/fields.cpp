@@ -18,16 +18,6 @@ bool next_line(std::string_view& rest, std::string_view& line) {
   return true;
 }
 
-bool next_field(std::string_view& rest, std::string_view& name, std::string_view& value) {
-  std::string_view line;
-  if (!next_line(rest, line)) return false;
-  const size_t colon = line.find(':');
-  if (colon == kNone) return false;
-  name = line.substr(0, colon);
-  value = trim(line.substr(colon + 1));
-  return true;
-}
-
 }  // namespace
 
 void ListField::add(std::string_view line_name, std::string_view value) {
@@ -64,6 +54,16 @@ bool has_element(ListField list, std::string_view token) {
   return false;
 }
 
+bool take_field(std::string_view& rest, std::string_view& name, std::string_view& value) {
+  std::string_view line;
+  if (!next_line(rest, line)) return false;
+  const size_t colon = line.find(':');
+  if (colon == kNone) return false;
+  name = line.substr(0, colon);
+  value = trim(line.substr(colon + 1));
+  return true;
+}
+
 Fields::Fields(std::string_view head) : rest_(head) {
   if (rest_.substr(0, 2) == "\r\n") rest_.remove_prefix(2);
   std::string_view start_line;
@@ -71,7 +71,7 @@ Fields::Fields(std::string_view head) : rest_(head) {
 }
 
 bool Fields::next(std::string_view& name, std::string_view& value) {
-  return next_field(rest_, name, value);
+  return take_field(rest_, name, value);
 }
 
 bool is_hop_by_hop(std::string_view name) {
@@ -93,6 +93,15 @@ bool is_hop_by_hop(std::string_view name) {
   return false;
 }
 
+std::string connection_options(std::string_view head) {
+  Fields fields(head);
+  std::string_view field, list;
+  std::string options;
+  while (fields.next(field, list))
+    if (equals_ignoring_case(field, "connection")) options.append(list).append(",");
+  return options;
+}
+
 bool connection_names(std::string_view head, std::string_view name) {
   Fields fields(head);
   std::string_view field, list, option;
@@ -106,7 +115,7 @@ bool connection_names(std::string_view head, std::string_view name) {
 
 bool lines_have(std::string_view lines, std::string_view name) {
   std::string_view field, value;
-  while (next_field(lines, field, value))
+  while (take_field(lines, field, value))
     if (equals_ignoring_case(field, name)) return true;
   return false;
 }

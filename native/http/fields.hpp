@@ -3,6 +3,7 @@
 // which of them concern one connection alone. For the writers of heads that are passed on: they
 // write every field anew, and no byte of a received head is sent as it came.
 #pragma once
+#include <string>
 #include <string_view>
 
 namespace spliced::http {
@@ -41,10 +42,17 @@ class Fields {
 // RFC 9110 7.6.1: what an intermediary does not pass on, whatever Connection says.
 bool is_hop_by_hop(std::string_view name);
 
+// The Connection fields of the head as one list.
+std::string connection_options(std::string_view head);
+
 // The Connection fields of the head name this one.
 bool connection_names(std::string_view head, std::string_view name);
 
-// Whole lines ("Name: value" and CRLF) have one of that name.
+// Takes the next of whole lines ("Name: value" and CRLF) off; false at the end, and at an empty one.
+// `value` is trimmed.
+bool take_field(std::string_view& lines, std::string_view& name, std::string_view& value);
+
+// Whole lines have one of that name.
 bool lines_have(std::string_view lines, std::string_view name);
 
 }  // namespace spliced::http

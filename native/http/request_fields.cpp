@@ -65,6 +65,7 @@ void RequestFields::add_regular(std::string_view name, std::string_view value) {
     malformed_ = true;
   } else if (name == "te") {
     malformed_ = malformed_ || !equals_ignoring_case(trim(value), "trailers");
+    takes_trailers_ = true;
   } else if (name == "host") {
     malformed_ = malformed_ || has_host_;
     has_host_ = true;
@@ -111,6 +112,7 @@ RequestFields::Verdict RequestFields::finish(bool ends, std::string& out) const 
   out.assign(method_).append(" ").append(target).append(" HTTP/1.1\r\n");
   if (has_authority_ || has_host_)
     out.append("host: ").append(has_authority_ ? authority_ : host_).append("\r\n");
+  if (takes_trailers_) out.append("te: trailers\r\nconnection: te\r\n");
   if (has_cookie_) out.append("cookie: ").append(cookie_).append("\r\n");
   out.append(lines_);
   if (!ends && !has_length_) out.append("transfer-encoding: chunked\r\n");

@@ -34,6 +34,7 @@ class RequestFields {
   std::string method_, authority_, path_, host_, cookie_, lines_;
   bool has_method_ = false, has_scheme_ = false, has_authority_ = false, has_path_ = false;
   bool has_host_ = false, has_cookie_ = false, has_length_ = false, length_is_zero_ = false;
+  bool takes_trailers_ = false;
   bool regular_ = false;  // a field that is no pseudo-header field came
   bool malformed_ = false, too_large_ = false;
   size_t bytes_ = 0;

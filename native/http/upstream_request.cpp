@@ -7,6 +7,7 @@
 #include "http/fields.hpp"
 #include "http/hand_over.hpp"
 #include "http/syntax.hpp"
+#include "http/trailers.hpp"
 #include "http/writer.hpp"
 
 namespace spliced::http {
@@ -175,7 +176,10 @@ size_t format_upstream_request(std::string_view head, const RequestHead& request
   if (request.expect_continue && request.has_body) writer.line("Expect", "100-continue");
   writer.text(forwarding.added);
   write_forwarding(forwarding, writer);
-  if (request.upgrades_to_websocket) writer.text("Connection: Upgrade\r\nUpgrade: websocket\r\n");
+  if (request.upgrades_to_websocket)
+    writer.text("Connection: Upgrade\r\nUpgrade: websocket\r\n");
+  else if (request.minor_version > 0 && takes_trailers(head))
+    writer.text("TE: trailers\r\nConnection: TE\r\n");  // RFC 9110 10.1.4
   writer.text("\r\n");
   return writer.size();
 }

@@ -105,7 +105,9 @@ const char* settle(const Pending& pending, UpstreamHead& out) {
 // What the client is not told of what the backend said.
 bool is_withheld(std::string_view head, const UpstreamHead& parsed, const Relay& relay,
                  std::string_view name) {
-  if (is_hop_by_hop(name) || equals_ignoring_case(name, "content-length")) return true;
+  const bool announces = relay.trailers && equals_ignoring_case(name, "trailer");
+  if (is_hop_by_hop(name) && !announces) return true;
+  if (equals_ignoring_case(name, "content-length")) return true;
   if (is_hand_over_field(name) || lines_have(relay.fields, name)) return true;
   return parsed.status != 101 && connection_names(head, name);
 }

@@ -52,6 +52,7 @@ Framing framing_to_client(Framing from_upstream, uint8_t minor_version);
 struct Relay {
   Framing framing = Framing::None;
   bool keep_alive = false;
+  bool trailers = false;    // they go on behind the content
   std::string_view date;    // sent where the backend has none (RFC 9110 6.6.1)
   std::string_view fields;  // whole lines of the route: each replaces the backend's of that name
 };

@@ -182,6 +182,24 @@ TEST_CASE("body: trailer section (RFC 9112 7.1.2, 5)") {
   });
 }
 
+TEST_CASE("body: a trailer section that is to be kept, however it comes") {
+  const std::string section = "A: b\r\nX-Sum:\t c d \r\nE:\r\n\r\n";
+  const std::string body = "3\r\nabc\r\n0;x=y\r\n" + section;
+  for (size_t piece = 1; piece <= body.size(); piece++) {
+    std::string kept;
+    BodyReader reader = BodyReader::of_chunks();
+    reader.keep_trailers(&kept);
+    CHECK(feed(reader, body + "A: c\r\n", piece).consumed == body.size());
+    CHECK(kept == section);
+  }
+  std::string kept;
+  BodyReader long_one = BodyReader::of_chunks();
+  long_one.keep_trailers(&kept);
+  const std::string flood = "0\r\nA: " + std::string(2 * limits::kTrailerBytesMax, 'x');
+  CHECK(feed(long_one, flood, 1).verdict == Verdict::Bad);
+  CHECK(kept.size() <= limits::kTrailerBytesMax + 1);
+}
+
 TEST_CASE("body: the bound is of bytes on the wire") {
   CHECK(feed(BodyReader(sized(11), 10), "x", 1).verdict == Verdict::TooLarge);
   CHECK(feed(BodyReader(sized(10), 10), "0123456789", 3).verdict == Verdict::Done);

@@ -50,7 +50,8 @@ TEST_CASE("a request is the head that HTTP/1.1 has for it") {
                  {"cookie", "a=1"},
                  {"cookie", "b=2"},
                  {"te", "trailers"}}) ==
-        "GET /x?y HTTP/1.1\r\nhost: a:1\r\ncookie: a=1; b=2\r\naccept: text/html\r\n\r\n");
+        "GET /x?y HTTP/1.1\r\nhost: a:1\r\nte: trailers\r\nconnection: te\r\n"
+        "cookie: a=1; b=2\r\naccept: text/html\r\n\r\n");
   CHECK(head_of({{":method", "GET"}, {":scheme", "https"}, {":path", "/"}, {"host", "b"}}) ==
         "GET / HTTP/1.1\r\nhost: b\r\n\r\n");
   CHECK(head_of({{":method", "POST"}, {":scheme", "https"}, {":path", "/"}, {":authority", "a"}},

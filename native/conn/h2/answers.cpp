@@ -8,11 +8,17 @@
 #include "conn/request/exchange.hpp"
 #include "conn/transport.hpp"
 #include "http/fields.hpp"
+#include "http/syntax.hpp"
 
 namespace spliced::conn {
 namespace {
 
 constexpr size_t kStatusAt = 9, kStatusBytes = 3;  // "HTTP/1.1 200"
+
+// Trailer is there only where they follow (http::Relay), and may be said (RFC 9110 6.6.2).
+bool is_sent(std::string_view name) {
+  return !http::is_hop_by_hop(name) || http::equals_ignoring_case(name, "trailer");
+}
 
 std::vector<h2::Field> fields_of(std::string_view head) {
   std::vector<h2::Field> fields;
@@ -21,17 +27,25 @@ std::vector<h2::Field> fields_of(std::string_view head) {
   http::Fields lines(head);
   std::string_view name, value;
   while (lines.next(name, value))
-    if (!http::is_hop_by_hop(name)) fields.push_back({name, value});
+    if (is_sent(name)) fields.push_back({name, value});
   return fields;
 }
 
 }  // namespace
+
+void submit_trailers(Mux& m, Stream& st) {
+  std::vector<h2::Field> fields;
+  std::string_view lines = st.trailers, name, value;
+  while (http::take_field(lines, name, value)) fields.push_back({name, value});
+  m.session->trail(st.id, fields);
+}
 
 void inform_client(Services& s, Request& r) {
   Stream& st = *r.stream;
   const std::string_view head{st.output.data(), st.output.size()};
   r.connection->h2->session->inform(st.id, fields_of(head));
   st.output.release(s.buffers);
+  st.informing = true;
 }
 
 void submit_response(Services& s, Stream& st) {
@@ -40,8 +54,8 @@ void submit_response(Services& s, Stream& st) {
   SPLICED_ASSERT(!st.answered && st.head_end > st.output.begin);
   const std::string_view head{st.output.data(), st.head_end - st.output.begin};
   const bool to_come = r.exchange && !r.exchange->response_over;
-  const bool has_body =
-      st.output.end > st.head_end || r.body_remaining > 0 || r.parts != nullptr || to_come;
+  const bool has_body = st.output.end > st.head_end || r.body_remaining > 0 ||
+                        r.parts != nullptr || to_come || !st.trailers.empty();
   st.answered = true;
   const bool sent = m.session->respond(st.id, fields_of(head), has_body);
   st.output.begin = st.head_end;

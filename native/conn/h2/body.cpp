@@ -110,8 +110,10 @@ bool Mux::give_pipes() {
 h2::Piece Mux::next_piece(void* stream, size_t most) {
   Stream& st = *static_cast<Stream*>(stream);
   if (st.closed || st.state == State::Join) return {h2::Piece::Verdict::Failed, 0, false};
-  const h2::Piece piece = find_piece(s, *this, st, most);
+  h2::Piece piece = find_piece(s, *this, st, most);
   st.waits = piece.verdict == h2::Piece::Verdict::Later;
+  piece.trailed = piece.ends && !st.trailers.empty();
+  if (piece.trailed) submit_trailers(*this, st);
   return piece;
 }
 

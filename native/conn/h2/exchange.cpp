@@ -15,6 +15,7 @@ namespace spliced::conn {
 
 Flow send_ready_frames(Services& s, Request& r) {
   Stream& st = *r.stream;
+  if (st.informing) return Flow::Blocked;
   if (r.exchange->head_done && !st.answered) submit_response(s, st);
   if (st.state == State::Join) return Flow::Ended;
   if (st.output.empty()) return Flow::Moved;

@@ -2,6 +2,7 @@
 // What the peer's frames do: streams begin, their heads are collected, their bodies counted, and
 // whoever sends too much of what asks for nothing is told to calm down (RFC 9113 10.5).
 #include <algorithm>
+#include <utility>
 
 #include "conn/h2/mux.hpp"
 #include "conn/request/exchange.hpp"
@@ -157,6 +158,12 @@ void Mux::on_end(void* stream) {
   Stream& st = stream_of(stream);
   st.ended = true;
   if (st.state == State::ReadBody || st.keeps_body) queue(st);
+}
+
+// Of an interim response: what follows it may come.
+void Mux::on_head_sent(void* stream) {
+  Stream& st = stream_of(stream);
+  if (std::exchange(st.informing, false)) queue(st);
 }
 
 // The response is complete, and what else of the request comes is not wanted. RFC 9113 8.1 would

@@ -89,6 +89,7 @@ struct Mux final : h2::Events {
   void on_head(void* stream, bool ends) override;
   void on_data(void* stream, size_t bytes, const char* data) override;
   void on_end(void* stream) override;
+  void on_head_sent(void* stream) override;
   void on_response_sent(void* stream) override;
   void on_closed(void* stream, uint32_t code) override;
   void on_reset(bool ours, uint32_t code) override;
@@ -119,6 +120,8 @@ void begin_stream(Services& s, Stream& stream);
 void begin_waiting(Services& s, Mux& m);
 // answers.cpp. The head in the stream's output goes out, and what is behind it.
 void submit_response(Services& s, Stream& stream);
+// Its trailers, behind the last frame of its body, which is the next one.
+void submit_trailers(Mux& m, Stream& stream);
 // wire.cpp. False: the state has changed. `more`: others have their turn first.
 bool send_frames(Services& s, Connection& c, bool& more);
 // times.cpp: when somebody must look again, and what is then overdue.

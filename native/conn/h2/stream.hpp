@@ -51,6 +51,8 @@ struct Stream {
   Span output;
   size_t head_end = 0;
   bool answered = false;
+  bool informing = false;  // an interim response is not sent yet: one at a time
+  std::string trailers;    // behind its body, as whole lines
   bool waits = false;          // next_piece() has said Later
   bool wants_pipe = false;     // ... because the others of its connection have all of them
   bool direct = false;         // the piece that was announced goes from the page cache or the pipe

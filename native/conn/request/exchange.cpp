@@ -13,6 +13,7 @@
 #include "conn/transport.hpp"
 #include "http/hand_over.hpp"
 #include "http/routes.hpp"
+#include "http/trailers.hpp"
 #include "http/upstream_request.hpp"
 #include "os/socket_io.hpp"
 
@@ -49,7 +50,9 @@ bool asks_for_html(const http::RequestHead& request) {
   return false;
 }
 
-void describe(Exchange& x, const http::RequestHead& request, uint64_t now_ms) {
+void describe(Exchange& x, const Request& r, const http::RequestHead& request, uint64_t now_ms) {
+  x.takes_trailers = frames_bodies(r) ||
+                     (request.minor_version > 0 && http::takes_trailers(head_text_of(r)));
   x.method = request.method;
   x.client_minor_version = request.minor_version;
   x.wants_html = asks_for_html(request);
@@ -172,7 +175,7 @@ void begin_proxy(Services& s, Request& r, const http::RequestHead& request, std:
     respond_error(s, r, 400, r.keep_alive && !request.has_body, body);
     return end_request(r);
   }
-  describe(*x, request, s.now_ms);
+  describe(*x, r, request, s.now_ms);
   if (!r.route->accelerate.empty()) {
     x->conditions = http::keep_request(head_text_of(r), request.method);
     x->host = host;

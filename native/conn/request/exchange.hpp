@@ -58,6 +58,8 @@ struct Exchange {
   uint32_t interim = 0;
   http::Framing from = http::Framing::None, to = http::Framing::None;
   http::BodyReader response_body;
+  bool takes_trailers = false;       // the client, over HTTP/1.1 where it says so
+  std::string trailers, connection;  // the section, and what its head's Connection names
   size_t direct_bytes = 0;  // of r.pipe, whole records that go by splice
 
   http::WebSocketFrames downwards, upwards;

@@ -12,6 +12,7 @@
 #include "conn/request/exchange.hpp"
 #include "conn/request/hand_over.hpp"
 #include "conn/transport.hpp"
+#include "http/trailers.hpp"
 #include "os/upstream_socket.hpp"
 
 namespace spliced::conn {
@@ -63,6 +64,9 @@ Flow take_answer(Services& s, Request& r, std::string_view head, const http::Ups
   if (x.from == Framing::Length)
     x.response_body = http::BodyReader::of_length(parsed.content_length);
   if (x.from == Framing::Chunked) x.response_body = http::BodyReader::of_chunks();
+  const bool trailers = x.takes_trailers && x.from == Framing::Chunked;
+  if (trailers) x.response_body.keep_trailers(&x.trailers);
+  if (trailers) x.connection = http::connection_options(head);
   x.response_over =
       x.from == Framing::None || (x.from == Framing::Length && x.response_body.done());
   // An answer before the end of the request: where that ends, nobody will know.
@@ -71,6 +75,7 @@ Flow take_answer(Services& s, Request& r, std::string_view head, const http::Ups
   http::Relay how;
   how.framing = x.to;
   how.keep_alive = r.keep_alive;
+  how.trailers = trailers;
   how.date = s.date();
   how.fields = fields;
   output.hold(s.buffers, room_for(head));
@@ -144,9 +149,21 @@ Flow relay_head(Services& s, Request& r) {
 
 // ---- The body. ----
 
+// The content is all there. What does not fit behind it any more goes when that is sent.
 Flow end_body(Request& r) {
   Exchange& x = *r.exchange;
-  if (x.to == Framing::Chunked) append_text(output_of(r), kLastChunk);
+  Span& output = output_of(r);
+  std::string trailers;
+  if (!x.trailers.empty())
+    trailers = http::trailers_for_client(x.trailers, x.connection, r.route->fields);
+  if (x.to == Framing::Chunked) {
+    if (output.room() < kLastChunk.size() + trailers.size()) return Flow::Moved;
+    append_text(output, "0\r\n");
+    append_text(output, trailers);
+    append_text(output, "\r\n");
+  } else {
+    trail(r, std::move(trailers));
+  }
   x.response_over = true;
   return Flow::Moved;
 }
@@ -154,6 +171,7 @@ Flow end_body(Request& r) {
 Flow relay_chunks(Services& s, Request& r) {
   Exchange& x = *r.exchange;
   Span& output = output_of(r);
+  if (x.response_body.done()) return end_body(r);
   if (x.from_upstream.empty()) {
     x.from_upstream.release(s.buffers);
     if (!upstream_of(s, r).readable) return Flow::Blocked;
