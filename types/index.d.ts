@@ -59,6 +59,11 @@ export interface ServerOptions {
   routes?: Route[];
   tls?: { offload?: 'auto' | 'off' };
   ring?: 'auto' | 'epoll';
+  /**
+   * What clients may choose: HTTP/1.1 alone by default. A handler sees no difference: each of a connection's
+   * requests comes to it as one of HTTP/1.1.
+   */
+  protocols?: ('h2' | 'http/1.1')[];
   /** Threads that serve: one for each CPU, or a number from 1 to 8. */
   engines?: 'auto' | number;
   limits?: Record<string, number>;

@@ -6,7 +6,7 @@ import type { ServerOptions } from '../../types/index.js';
 import { StartError } from '../base/start-error.js';
 
 const tables = ['tls', 'limits', 'timeouts', 'client_certificates'] as const;
-const values = ['root', 'ring', 'engines'] as const;
+const values = ['root', 'ring', 'engines', 'protocols'] as const;
 const own = ['cert', 'key', 'routes', 'log'] as const;
 
 const textOf = (value: unknown): string =>

@@ -2,21 +2,15 @@
 // The package as a library: the two examples as their readers would run them, what attaches to the
 // server that Node has of it, its errors, and its close.
 
-import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdirSync, readdirSync, writeFileSync } from 'node:fs';
 import { Agent, type RequestOptions, request } from 'node:https';
 import { join } from 'node:path';
-import { createInterface } from 'node:readline';
-import t, { type Test } from 'tap';
+import t from 'tap';
 import { WebSocket, WebSocketServer } from 'ws';
-import type { Server, ServerOptions } from '../../types/index.js';
+import type { ServerOptions } from '../../types/index.js';
 import { newPair } from '../contract/engine.js';
-
-// As a program of somebody else's finds it.
-const { createServer, version } = (await import(
-  'spliced' as string
-)) as typeof import('../../types/index.js');
+import { createServer, start, startExample, version } from './library.js';
 
 interface Answer {
   status: number;
@@ -55,23 +49,6 @@ function firstEvent(port: number, ca: string): Promise<string> {
   });
 }
 
-async function startExample(t: Test, name: string) {
-  const directory = t.testdir();
-  const { chain, privateKey } = await newPair();
-  writeFileSync(join(directory, 'cert.pem'), chain);
-  writeFileSync(join(directory, 'key.pem'), privateKey, { mode: 0o600 });
-  const files = ['cert.pem', 'key.pem'].map((file) => join(directory, file));
-  const child: ChildProcess = spawn(
-    process.execPath,
-    [`examples/${name}/server.mjs`, ...files, '0'],
-    { stdio: ['ignore', 'pipe', 'inherit'] },
-  );
-  t.teardown(() => child.kill('SIGKILL'));
-  const lines = createInterface({ input: child.stdout as NodeJS.ReadableStream });
-  const [line] = (await once(lines, 'line')) as [string];
-  return { child, port: Number(new URL(line).port), ca: chain };
-}
-
 for (const name of ['express', 'fastify']) {
   t.test(`examples/${name}`, async (t) => {
     const { child, port, ca } = await startExample(t, name);
@@ -103,19 +80,6 @@ for (const name of ['express', 'fastify']) {
     child.kill('SIGTERM');
     t.same(await once(child, 'exit'), [0, null]);
   });
-}
-
-async function start(
-  t: Test,
-  options: Partial<ServerOptions>,
-  handler?: Parameters<typeof createServer>[1],
-): Promise<{ server: Server; port: number; ca: string }> {
-  const { chain, privateKey } = await newPair();
-  const server = createServer({ cert: chain, key: privateKey, ...options }, handler);
-  t.teardown(() => server.close());
-  server.listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  return { server, port: server.address()?.port ?? 0, ca: chain };
 }
 
 t.test('what attaches to the server that Node has of it: ws', async (t) => {

@@ -13,10 +13,12 @@ declare module 'express' {
     attachment(name: string): this;
     status(code: number): this;
     redirect(code: number, url: string): void;
-    send(body: string): this;
+    send(body: string | Buffer): this;
   }
+  type Handler = (request: Request, response: Response) => unknown;
   interface Application extends RequestListener {
-    get(path: string, handler: (request: Request, response: Response) => unknown): void;
+    get(path: string, handler: Handler): void;
+    post(path: string, handler: Handler): void;
   }
   export default function express(): Application;
 }

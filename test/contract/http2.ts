@@ -42,7 +42,7 @@ export function startHttp2(
 /** A verified session, ended with the test. */
 export function openSession(
   t: Test,
-  running: Running,
+  running: { port: number; pair: { chain: string } },
   options: SecureClientSessionOptions = {},
 ): Promise<ClientHttp2Session> {
   return new Promise((resolve, reject) => {
