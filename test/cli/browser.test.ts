@@ -98,62 +98,69 @@ async function seek(t: Test, tab: Tab): Promise<void> {
   t.equal(range.headers['content-range'], `bytes ${first}-${size - 1}/${size}`);
 }
 
-t.test('a site in the browser: load, reload, seek, update', async (t) => {
-  const directory = t.testdir({ 'spliced.toml': '[[route]]\nfallback = "index.html"\n' });
-  const root = join(directory, 'www');
-  const [old, next] = [buildOf('one'), buildOf('two')];
-  install(root, old.files);
-  writeFileSync(join(root, 'sound.wav'), sound());
-  const { port } = await serve(t, directory, [
-    ...['--root', root],
-    ...['--config', join(directory, 'spliced.toml')],
-  ]);
-  const origin = `https://localhost:${port}`;
-  const tab = await Tab.open(await launch(t, directory, port));
-  const assets = ({ files }: typeof old, status: number | 'cache', except = '') =>
-    Object.fromEntries(
-      Object.keys(files)
-        .filter((name) => name.startsWith('assets/') && name !== except)
-        .map((name) => [`/${name}`, status]),
-    );
+for (const protocol of ['http/1.1', 'h2'])
+  t.test(`a site in the browser over ${protocol}: load, reload, seek, update`, async (t) => {
+    const directory = t.testdir({
+      'spliced.toml': `protocols = ["${protocol}"]\n[[route]]\nfallback = "index.html"\n`,
+    });
+    const root = join(directory, 'www');
+    const [old, next] = [buildOf('one'), buildOf('two')];
+    install(root, old.files);
+    writeFileSync(join(root, 'sound.wav'), sound());
+    const { port } = await serve(t, directory, [
+      ...['--root', root],
+      ...['--config', join(directory, 'spliced.toml')],
+    ]);
+    const origin = `https://localhost:${port}`;
+    const tab = await Tab.open(await launch(t, directory, port));
+    const assets = ({ files }: typeof old, status: number | 'cache', except = '') =>
+      Object.fromEntries(
+        Object.keys(files)
+          .filter((name) => name.startsWith('assets/') && name !== except)
+          .map((name) => [`/${name}`, status]),
+      );
 
-  await tab.page.goto(`${origin}/`, { waitUntil: 'load' });
-  t.equal(await tab.noted('version'), 'one', 'the script ran');
-  t.same(await tab.statuses(), { '/': 200, ...assets(old, 200, old.later) });
-  t.match((await tab.first('/')).headers['content-security-policy'], /^default-src 'self';/);
-  t.equal((await tab.first('/sound.wav')).status, 206, 'the sound is asked for by a range');
+    await tab.page.goto(`${origin}/`, { waitUntil: 'load' });
+    t.equal(await tab.noted('version'), 'one', 'the script ran');
+    t.same(await tab.protocols(), [protocol]);
+    t.same(await tab.statuses(), { '/': 200, ...assets(old, 200, old.later) });
+    t.match((await tab.first('/')).headers['content-security-policy'], /^default-src 'self';/);
+    t.equal((await tab.first('/sound.wav')).status, 206, 'the sound is asked for by a range');
 
-  tab.forget();
-  await tab.page.reload({ waitUntil: 'load' });
-  t.equal((await tab.first('/')).status, 304);
-  t.same(await tab.statuses(), { '/': 304, ...assets(old, 'cache', old.later) }, 'reload');
-  t.equal(await tab.noted('version'), 'one');
-  await seek(t, tab);
-  t.same(tab.errors, [], 'nothing on the console');
+    tab.forget();
+    await tab.page.reload({ waitUntil: 'load' });
+    t.equal((await tab.first('/')).status, 304);
+    t.same(await tab.statuses(), { '/': 304, ...assets(old, 'cache', old.later) }, 'reload');
+    t.equal(await tab.noted('version'), 'one');
+    await seek(t, tab);
+    t.same(tab.errors, [], 'nothing on the console');
 
-  install(root, next.files, old.files);
-  tab.forget();
-  await tab.page.click('button');
-  await tab.page.locator('body[data-later]').waitFor();
-  t.equal(await tab.noted('later'), 'gone', 'the open tab learns that its build has gone');
-  t.same(await tab.statuses(), { [`/${old.later}`]: 404 });
-  t.equal((await tab.first(`/${old.later}`)).headers['cache-control'], 'no-store');
-  t.match(tab.errors.splice(0), [/404/], 'and says no more than that');
+    install(root, next.files, old.files);
+    tab.forget();
+    await tab.page.click('button');
+    await tab.page.locator('body[data-later]').waitFor();
+    t.equal(await tab.noted('later'), 'gone', 'the open tab learns that its build has gone');
+    t.same(await tab.statuses(), { [`/${old.later}`]: 404 });
+    t.equal((await tab.first(`/${old.later}`)).headers['cache-control'], 'no-store');
+    t.match(tab.errors.splice(0), [/404/], 'and says no more than that');
 
-  tab.forget();
-  await tab.page.reload({ waitUntil: 'load' });
-  t.equal(await tab.noted('version'), 'two', 'a reload brings the new build');
-  t.same(await tab.statuses(), { '/': 200, ...assets(next, 200, next.later) });
-  await tab.page.click('button');
-  await tab.page.locator('body[data-later]').waitFor();
-  t.equal(await tab.noted('later'), 'two', 'all of it');
+    tab.forget();
+    await tab.page.reload({ waitUntil: 'load' });
+    t.equal(await tab.noted('version'), 'two', 'a reload brings the new build');
+    t.same(await tab.statuses(), { '/': 200, ...assets(next, 200, next.later) });
+    await tab.page.click('button');
+    await tab.page.locator('body[data-later]').waitFor();
+    t.equal(await tab.noted('later'), 'two', 'all of it');
 
-  tab.forget();
-  await tab.page.goto(`${origin}/settings/network`, { waitUntil: 'load' });
-  t.equal(await tab.noted('version'), 'two', 'a page that only the application knows');
-  t.same(await tab.statuses(), { '/settings/network': 200, ...assets(next, 'cache', next.later) });
-  t.same(tab.errors, [], 'nothing on the console');
-});
+    tab.forget();
+    await tab.page.goto(`${origin}/settings/network`, { waitUntil: 'load' });
+    t.equal(await tab.noted('version'), 'two', 'a page that only the application knows');
+    t.same(await tab.statuses(), {
+      '/settings/network': 200,
+      ...assets(next, 'cache', next.later),
+    });
+    t.same(tab.errors, [], 'nothing on the console');
+  });
 
 t.test("what is served out of the box leads to the operators' page", async (t) => {
   const directory = t.testdir();

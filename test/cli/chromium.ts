@@ -37,6 +37,8 @@ interface Exchange {
   isAnswered?: boolean;
   /** It came from the memory of the page before. */
   isKept?: boolean;
+  /** Of the browser; undefined before an answer came by one. */
+  connection?: number;
   asked: Record<string, string>;
   headers: Record<string, string>;
 }
@@ -79,7 +81,9 @@ export class Tab {
       this.#of(requestId).isKept = true;
     });
     session.on('Network.responseReceived', ({ requestId, response, hasExtraInfo }) => {
-      this.#of(requestId).isAnswered = hasExtraInfo && response.fromDiskCache !== true;
+      const exchange = this.#of(requestId);
+      exchange.isAnswered = hasExtraInfo && response.fromDiskCache !== true;
+      exchange.connection = response.connectionId;
     });
     await session.send('Network.enable');
   }
@@ -117,6 +121,18 @@ export class Tab {
   async statuses(): Promise<Record<string, number | 'cache'>> {
     const rows = (await this.#told()).filter(({ path }) => !['', '/sound.wav'].includes(path));
     return Object.fromEntries(rows.map(({ path, status }) => [path, status ?? 'cache']));
+  }
+
+  /** By how many connections its answers came. */
+  async connections(): Promise<number> {
+    return new Set((await this.#told()).map(({ connection }) => connection)).size;
+  }
+
+  /** What the page and all that it has loaded came by. */
+  async protocols(): Promise<string[]> {
+    const entries = await this.page.evaluate(`['navigation', 'resource'].flatMap((type) =>
+      performance.getEntriesByType(type).map(({ nextHopProtocol }) => nextHopProtocol))`);
+    return [...new Set(entries as string[])];
   }
 
   /** What the page's scripts have noted about themselves. */

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The page in Chromium by the real service alone: served by the engine, its API through the proxy
-// route. Certificates are refused in words and installed; the service is restarted under an open tab.
+// route. Certificates are refused in words and installed; the service is restarted under an open tab. Over
+// HTTP/1.1 and over HTTP/2.
 
 import { createHash } from 'node:crypto';
 import { writeFileSync } from 'node:fs';
@@ -41,9 +42,10 @@ async function signIn(page: Page, directory: string): Promise<void> {
   await page.locator('#install').waitFor();
 }
 
-t.test('figures, certificates, and a restart under the open tab', async (t) => {
+async function certificates(t: Test, protocol: string): Promise<void> {
   const directory = temporaryDirectory(t);
-  const { child, port, ended } = await serve(t, directory, 0);
+  const env = { SPLICED_PROTOCOLS: protocol };
+  const { child, port, ended } = await serve(t, directory, 0, env);
   const names = { commonName: 'customer', dns: ['customer'], ip: [] };
   const pair = await issueCertificate(names, Date.now());
   const tab = await Tab.open(await launch(t, directory, port, [pair.certificate]));
@@ -52,6 +54,7 @@ t.test('figures, certificates, and a restart under the open tab', async (t) => {
   await page.goto(`https://127.0.0.1:${port}/.spliced/ui/`);
   await says(page, '#offload', /User space encrypts|The kernel/);
   await says(page, '#served', /The device’s own, by its own authority/);
+  t.same(await tab.protocols(), [protocol]);
   await says(page, '#log-locked', /Sign in to read the log/);
 
   await signIn(page, directory);
@@ -79,7 +82,7 @@ t.test('figures, certificates, and a restart under the open tab', async (t) => {
   child.kill('SIGTERM');
   await says(page, '#verdict', /does not answer/);
   t.equal((await ended).code, 0, 'streams that are open do not hold up the end');
-  await serve(t, directory, port);
+  await serve(t, directory, port, env);
   await says(page, '#notice', /The service was started anew/);
   await says(page, '#line-list li:last-child', /ready|api_changed|device_unclaimed/);
   t.ok(await page.isVisible('#install'), 'and still signed in');
@@ -94,7 +97,7 @@ t.test('figures, certificates, and a restart under the open tab', async (t) => {
   await says(page, '#install-result', /is forgotten/);
   t.equal(await shownTo(port), device);
   quiet(t, tab);
-});
+}
 
 /** Says how far it is, then waits for a file that says how it is to end. */
 const installer = `
@@ -104,10 +107,11 @@ exit "$(cat "$1/end")"
 `;
 const bundleBytes = 20 << 20;
 
-t.test('an update: uploaded through a restart, refused, installed', async (t) => {
+async function update(t: Test, protocol: string): Promise<void> {
   const directory = temporaryDirectory(t);
   writeFileSync(join(directory, 'install.sh'), installer);
   const env = {
+    SPLICED_PROTOCOLS: protocol,
     SPLICED_UPDATE_ADAPTER: 'command',
     SPLICED_UPDATE_COMMAND: `/bin/sh;${join(directory, 'install.sh')};${directory}`,
     SPLICED_UPDATE_RESTART: 'none',
@@ -155,4 +159,13 @@ t.test('an update: uploaded through a restart, refused, installed', async (t) =>
   await install.click();
   await says(page, '#update-panel', /Installed\./);
   quiet(t, tab);
-});
+}
+
+for (const protocol of ['http/1.1', 'h2']) {
+  t.test(`figures, certificates, and a restart under the open tab, over ${protocol}`, (t) =>
+    certificates(t, protocol),
+  );
+  t.test(`an update over ${protocol}: uploaded through a restart, refused, installed`, (t) =>
+    update(t, protocol),
+  );
+}
