@@ -91,6 +91,10 @@ inline constexpr uint32_t kChecksMax = 256;
 inline constexpr uint32_t kCheckTimeoutMsDefault = 5'000;
 inline constexpr size_t kCheckFieldsMax = 16;
 inline constexpr size_t kCheckFieldBytesMax = 8 * 1024;
+// Of its answers those that are remembered: how many of one engine, how long, and what of fields.
+inline constexpr size_t kRememberedChecksMax = 256;
+inline constexpr uint32_t kCheckRememberMsMax = 60'000;
+inline constexpr size_t kRememberedFieldBytesMax = 1024;
 // How fast a route's answers may go, of one connection.
 inline constexpr uint64_t kRateMin = 1024;
 inline constexpr uint64_t kRateCeiling = 1024ull * 1024 * 1024;

@@ -54,7 +54,7 @@ struct Figures {
   // Proxy routes.
   Counter upstreams_open, upstreams_idle, upstreams_opened, upstreams_reused, upstream_retries;
   Counter upstream_failures[kUpstreamFailures];
-  Counter checks_passed, checks_denied, checks_failed;
+  Counter checks_passed, checks_remembered, checks_denied, checks_failed;
   Counter handed_over, hand_over_faults[http::kHandOverFaults];
   Counter websockets, websockets_ever;
   Counter stale_completions;      // never expected: a completion for a slot's earlier owner

@@ -174,6 +174,7 @@ void write_upstreams(JsonWriter& json, const conn::Figures& f) {
   write_names(json, f.upstream_failures, conn::kUpstreamFailureNames, conn::kUpstreamFailures);
   json.close()
       .number("checksPassed", f.checks_passed.get())
+      .number("checksRemembered", f.checks_remembered.get())
       .number("checksDenied", f.checks_denied.get())
       .number("checksFailed", f.checks_failed.get())
       .number("handedOver", f.handed_over.get())

@@ -62,6 +62,19 @@ bool has_bearer_token(std::string_view head) {
   return false;
 }
 
+bool may_be_remembered(std::string_view head) {
+  Fields fields(head);
+  std::string_view name, value, element;
+  while (fields.next(name, value)) {
+    if (equals_ignoring_case(name, "set-cookie")) return false;
+    if (!equals_ignoring_case(name, "cache-control")) continue;
+    // Also with a value, no-cache="field", and inside a quoted one: rather asked again.
+    while (next_element(value, element))
+      if (begins_with(element, "no-store") || begins_with(element, "no-cache")) return false;
+  }
+  return true;
+}
+
 std::string chosen_fields(std::string_view head, const std::vector<std::string>& names) {
   std::string lines;
   Fields fields(head);

@@ -23,6 +23,10 @@ namespace spliced::http {
 // With it a request to the service's own API has passed its check; no client can send it.
 inline constexpr std::string_view kPassedLine = "Spliced-Authorized: 1\r\n";
 
+// The answer is no one's alone: it sets no cookie, and Cache-Control (RFC 9111 5.2.2) has neither
+// no-store nor no-cache.
+[[nodiscard]] bool may_be_remembered(std::string_view head);
+
 // Whole lines: the fields of these names that the answer has.
 std::string chosen_fields(std::string_view head, const std::vector<std::string>& names);
 

@@ -70,6 +70,7 @@ struct Route {
   std::string check_path;                 // its path, with a query if it has one
   std::vector<std::string> check_fields;  // of its answer, for the backend
   uint32_t check_timeout_ms = limits::kCheckTimeoutMsDefault;
+  uint32_t check_remember_ms = 0;    // how long an answer that lets pass is good; 0: once
   bool check_spares_tokens = false;  // a request with a bearer token is the backend's to judge
   uint64_t rate_max_bytes_per_s = 0;  // of one connection; 0: as fast as it goes
 };

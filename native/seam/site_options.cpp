@@ -105,6 +105,8 @@ http::Route read_route(const Napi::Object& from) {
   route.check_path = text(from, "authorizePath");
   route.check_fields = texts(from, "authorizeFields", limits::kCheckFieldsMax);
   route.check_timeout_ms = timeout(from, "authorizeTimeoutMs");
+  route.check_remember_ms = static_cast<uint32_t>(
+      integer(from, "authorizeRememberMs", 0, limits::kCheckRememberMsMax));
   route.check_spares_tokens = flag(from, "authorizeSparesTokens");
   return route;
 }

@@ -199,6 +199,7 @@ function writeUpstreams(to: Exposition, { upstreams }: StatusDocument): void {
     'Requests that waited for the decision of an application, by outcome.',
     by('outcome', {
       passed: upstreams.checksPassed,
+      remembered: upstreams.checksRemembered,
       denied: upstreams.checksDenied,
       failed: upstreams.checksFailed,
     }),

@@ -95,6 +95,7 @@ export interface StatusDocument {
     failures: Counts;
     /** What was asked before requests of routes with `authorize`, by the answer. */
     checksPassed: number;
+    checksRemembered: number;
     checksDenied: number;
     checksFailed: number;
     /** Answers that were a file, and why others could not be. */

@@ -222,6 +222,17 @@ export const routeSchema = {
     max: 60_000,
     ...none,
   },
+  authorize_remember_ms: {
+    doc:
+      'authorize: how long an answer that lets a request pass is remembered for whoever asks exactly the ' +
+      'same again (docs/AUTHORIZE.md#remembered-answers); 0: not at all. So long somebody may go on who ' +
+      'has signed out.',
+    format: 'whole number',
+    default: 0,
+    min: 0,
+    max: 60_000,
+    ...none,
+  },
   rate_max_bytes_per_s: {
     doc:
       'The highest rate of a response on one connection, so that a download does not fill a slow ' +
@@ -281,6 +292,7 @@ export interface RouteSettings {
   authorize_path: string;
   authorize_fields: string[];
   authorize_timeout_ms: number;
+  authorize_remember_ms: number;
   /** 0: no bound. */
   rate_max_bytes_per_s: number;
   headers: string[];
@@ -344,7 +356,7 @@ export function judgeRoute({ value, isSet, refuse, hasClientAuthorities }: Judge
       : ['authorize_path', 'authorize'];
     refuse(given, `needs "${missing}"`);
   }
-  for (const key of ['authorize_fields', 'authorize_timeout_ms']) {
+  for (const key of ['authorize_fields', 'authorize_timeout_ms', 'authorize_remember_ms']) {
     if (isSet(key) && !isSet('authorize')) refuse(key, 'needs "authorize"');
   }
   if (value('internal') === true) {

@@ -33,6 +33,8 @@ export interface RouteOptions {
   /** Names of fields of the answer that go to the backend. */
   authorizeFields: string[];
   authorizeTimeoutMs: number;
+  /** How long an answer that lets a request pass is remembered; 0: it is not. */
+  authorizeRememberMs: number;
   /** Who brings a bearer token is not asked about: the backend judges it. */
   authorizeSparesTokens: boolean;
   /** Of one connection; 0: no bound. */

@@ -85,6 +85,7 @@ const wholeRoot: RouteSettings = {
   authorize_path: '',
   authorize_fields: [],
   authorize_timeout_ms: 5_000,
+  authorize_remember_ms: 0,
   rate_max_bytes_per_s: 0,
   headers: [],
   require_client_certificate: false,
@@ -186,6 +187,7 @@ export function siteOf({ configuration, own: ownOf, isTrusted }: SiteParts): Sit
     authorizePath: route.authorize_path,
     authorizeFields: route.authorize_fields,
     authorizeTimeoutMs: route.authorize_timeout_ms,
+    authorizeRememberMs: route.authorize_remember_ms,
     // The service's own API alone judges tokens.
     authorizeSparesTokens: route.path === apiPath,
     rateMaxBytesPerS: route.rate_max_bytes_per_s,

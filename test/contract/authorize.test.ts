@@ -222,3 +222,38 @@ t.test('twice is once', async (t) => {
   }
   t.equal(upstreamsOf(running).reused, 0, 'what nobody asked for answers nobody');
 });
+
+t.test('remembered for so long, by exactly what was asked, until a reload', async (t) => {
+  const seen: IncomingMessage[] = [];
+  const check = await guard(t, seen);
+  const route = guarded(check, { authorizeRememberMs: 60_000 });
+  const site = siteWith([route]);
+  const running = await startEngine(t, { 'a.txt': 'text', 'b.txt': 'other' }, { site });
+  const get = async (path: string, cookie: string, more: Record<string, string> = {}) =>
+    (await ask(running, { path, headers: { Cookie: cookie, ...more } })).status;
+  t.equal(await get('/a.txt', 'session=1'), 200);
+  t.equal(await get('/a.txt', 'session=1'), 200);
+  t.equal(await get('/a.txt', 'session=1', { Range: 'bytes=0-1' }), 206);
+  t.equal(seen.length, 1, 'once');
+  t.equal(await get('/a.txt', 'session=11'), 200);
+  t.equal(await get('/b.txt', 'session=1'), 200);
+  t.equal(await get('/a.txt?x', 'session=1'), 200);
+  t.equal(await get('/a.txt', 'session=1', { 'X-Device': '1' }), 200);
+  t.equal(seen.length, 5, 'another credential, target or field is another question');
+  for (const refused of ['session=other', 'session=expired', 'none']) {
+    const before = seen.length;
+    await get('/a.txt', refused);
+    await get('/a.txt', refused);
+    t.equal(seen.length, before + 2, refused);
+  }
+  const { checksPassed, checksRemembered, checksDenied } = upstreamsOf(running);
+  t.strictSame([checksPassed, checksRemembered, checksDenied], [5, 2, 6]);
+  const before = seen.length;
+  running.engine.replaceSite(site);
+  t.equal(await get('/a.txt', 'session=1'), 200);
+  t.equal(seen.length, before + 1, 'a reload forgets');
+  running.engine.replaceSite(siteWith([guarded(check)]));
+  await get('/a.txt', 'session=1');
+  await get('/a.txt', 'session=1');
+  t.equal(seen.length, before + 3, 'off by default');
+});

@@ -36,6 +36,7 @@ export function proxyRoute(upstream: string, change: Partial<RouteOptions> = {})
     authorizePath: '',
     authorizeFields: [],
     authorizeTimeoutMs: 5_000,
+    authorizeRememberMs: 0,
     authorizeSparesTokens: false,
     rateMaxBytesPerS: 0,
     status: 0,

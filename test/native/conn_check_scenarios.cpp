@@ -1,42 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 // Scenarios: somebody is asked before a request is served.
-#include <memory>
 #include <string>
+#include <utility>
 
 #include "doctest/doctest.h"
-#include "fakes/proxied.hpp"
+#include "fakes/guarded.hpp"
 
 using namespace spliced;
 using namespace spliced::fakes;
 using conn::Ending;
 using conn::State;
-
-namespace {
-
-class Guarded : public Proxied {
- public:
-  conn::IncidentLog incidents;
-
-  explicit Guarded(bool proxied) {
-    http::Route route = proxied ? proxy_route() : http::Route();
-    route.index = "index.html";
-    route.check = "unix:/check.sock";
-    route.check_path = "/session/check?a=b";
-    route.check_fields = {"X-User"};
-    route.check_timeout_ms = 2000;
-    route.fields = "X-Route: 1\r\n";
-    serve({route});
-    services->incident_log = &incidents;
-  }
-  std::string reason() {
-    const auto batch = incidents.take();
-    return batch.incidents.size() == 1 ? batch.incidents[0].reason : "";
-  }
-};
-
-const std::string kPass = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\nX-User: anna\r\nX-No: 1\r\n\r\nok";
-
-}  // namespace
 
 TEST_CASE("a file waits for the word, and is served as ever") {
   for (const Path path : kPaths) {
@@ -169,6 +142,51 @@ TEST_CASE("anything else is 502, and nothing is served") {
     CHECK(world.services->checks == 0);
     CHECK(world.settle_accounts() == "");
   }
+}
+
+TEST_CASE("the service's own API hears that somebody was asked, and judges tokens itself") {
+  Guarded world(false);
+  http::Route route = proxy_route();
+  route.prefix = ".spliced/api";
+  route.check = "unix:/check.sock";
+  route.check_path = "/session/check";
+  route.check_fields = {"Spliced-Role"};
+  route.check_spares_tokens = true;
+  world.serve({route});
+  const std::string forged =
+      "Cookie: a=b; __Host-spliced=key\r\nSpliced-Role: administer\r\nSpliced-Authorized: 1\r\n";
+  const Peer peer = connect(world, Path::KernelSync);
+  peer.get("/.spliced/api/v1/session", forged + "Authorization: Basic eA==\r\n");
+  world.play(peer);
+  const std::string check = world.asked();
+  CHECK(check.find("GET /session/check") == 0);
+  CHECK(check.find("Cookie: a=b\r\n") != check.npos);
+  CHECK(check.find("Spliced-") == check.npos);
+  world.application().peer_sends(
+      "HTTP/1.1 204 Yes\r\nSpliced-Role: view\r\nSpliced-Other: 1\r\n\r\n");
+  world.play(peer);
+  const std::string asked = world.asked();
+  CHECK(asked.find("GET /.spliced/api/v1/session") == 0);
+  CHECK(asked.find("__Host-spliced=key") != asked.npos);
+  CHECK(asked.find("Spliced-Role: view\r\n") != asked.npos);
+  CHECK(asked.find("Spliced-Authorized: 1\r\n") == asked.rfind("Spliced-Authorized: 1\r\n"));
+  CHECK(asked.find("Spliced-Authorized: 1\r\n") != asked.npos);
+  CHECK(asked.find("administer") == asked.npos);
+  CHECK(asked.find("Spliced-Other") == asked.npos);
+  world.application().peer_sends(answer("{}"));
+  world.play(peer);
+
+  peer.get("/.spliced/api/v1/session", forged + "authorization: bearer x\r\n");
+  world.play(peer);
+  const std::string spared = world.asked();
+  const size_t last = spared.rfind("GET /");
+  CHECK(spared.find("GET /.spliced/api/v1/session", last) == last);
+  CHECK(spared.find("Spliced-", last) == spared.npos);
+  CHECK(world.figures.checks_passed.get() == 1);
+  world.application().peer_sends(answer("{}"));
+  world.play(peer);
+  CHECK(peer.responses().size() == 2);
+  CHECK(world.settle_accounts() == "");
 }
 
 TEST_CASE("a client that goes away takes its question with it") {

@@ -127,6 +127,7 @@ export function statusOf(second: number): Status {
       webSocketsEver: 17,
       failures: {},
       checksPassed: 0,
+      checksRemembered: 0,
       checksDenied: 0,
       checksFailed: 0,
       handedOver: 0,

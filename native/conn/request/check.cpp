@@ -10,6 +10,7 @@
 #include "conn/request/unavailable.hpp"
 #include "conn/transport.hpp"
 #include "http/check_request.hpp"
+#include "tls/sha256.hpp"
 
 namespace spliced::conn {
 namespace {
@@ -26,6 +27,20 @@ void respond_busy(Services& s, Request& r, const http::RequestHead& request) {
   end_request(r);
 }
 
+// All that is asked, and for which route, but for the id of the request, which is another one each
+// time. Empty: it is not remembered.
+std::string key_of(const Request& r, std::string_view question, std::string_view request_id) {
+  const http::Route* route = r.route;
+  const size_t id = question.rfind(request_id);
+  if (route->check_remember_ms == 0 || id == question.npos) return {};
+  tls::Sha256 digest;
+  (void)digest.update(&route, sizeof route);
+  (void)digest.update(question.data(), id);
+  const std::string_view rest = question.substr(id + request_id.size());
+  (void)digest.update(rest.data(), rest.size());
+  return digest.finish();
+}
+
 bool write_check(Services& s, Request& r, Exchange& x, const http::RequestHead& request,
                  std::string_view host) {
   x.to_upstream.hold(s.buffers, room_for_request(s, r));
@@ -34,10 +49,24 @@ bool write_check(Services& s, Request& r, Exchange& x, const http::RequestHead& 
     const size_t bytes =
         http::format_check_request(head_text_of(r), request, forwarding, r.route->check_path,
                                    x.to_upstream.tail(), x.to_upstream.room());
+    if (bytes > 0) x.check_key = key_of(r, {x.to_upstream.tail(), bytes}, forwarding.request_id);
     x.to_upstream.end += bytes;
     return bytes > 0;
   });
   return written;
+}
+
+// It was let pass just now.
+bool pass_remembered(Services& s, Request& r, Exchange& x) {
+  const std::string* added =
+      x.check_key.empty() ? nullptr : r.site->remembered.find(x.check_key, s.now_ms);
+  if (added == nullptr) return false;
+  x.to_upstream.release(s.buffers);
+  s.figures.checks_remembered.add();
+  r.checked = true;
+  r.added_fields = *added;
+  resume_checked(s, r);
+  return true;
 }
 
 }  // namespace
@@ -48,12 +77,16 @@ bool needs_check(const Request& r) {
 }
 
 void begin_check(Services& s, Request& r, const http::RequestHead& request, std::string_view host) {
-  if (s.checks >= limits::kChecksMax) return respond_busy(s, r, request);
   ExchangePtr x(new Exchange);
   if (!write_check(s, r, *x, request, host)) {
     x->to_upstream.release(s.buffers);
     respond_error(s, r, 400, r.keep_alive, request.method != http::Method::Head);
     return end_request(r);
+  }
+  if (pass_remembered(s, r, *x)) return;
+  if (s.checks >= limits::kChecksMax) {
+    x->to_upstream.release(s.buffers);
+    return respond_busy(s, r, request);
   }
   x->check = x->request_over = true;
   x->method = request.method == http::Method::Head ? http::Method::Head : http::Method::Get;
@@ -80,6 +113,10 @@ Flow take_check(Services& s, Request& r, std::string_view head, const http::Upst
   if (status < 200 || status > 299) return fail_check(s, r, "status");
   std::string added = http::chosen_fields(head, r.route->check_fields);
   if (added.size() > limits::kCheckFieldBytesMax) return fail_check(s, r, "long_fields");
+  if (http::is_reserved(r.route->prefix)) added += http::kPassedLine;
+  if (!x.check_key.empty() && added.size() <= limits::kRememberedFieldBytesMax &&
+      http::may_be_remembered(head))
+    r.site->remembered.keep(std::move(x.check_key), added, s.now_ms + r.route->check_remember_ms);
   // To a GET, whatever the client's method: it may have a body.
   drop_body(s, r, head.size(), parsed, http::Method::Get);
   const std::shared_ptr<OpenSite> site = r.site;
@@ -89,7 +126,6 @@ Flow take_check(Services& s, Request& r, std::string_view head, const http::Upst
   r.site = site;
   r.route = route;
   r.checked = true;
-  if (http::is_reserved(route->prefix)) added += http::kPassedLine;
   r.added_fields = std::move(added);
   resume_checked(s, r);
   return Flow::Ended;

@@ -28,6 +28,7 @@ struct Exchange {
   bool upgrades = false;    // to a WebSocket
   bool retried = false;
   bool check = false;            // it asks whether the request may be served: check.hpp
+  std::string check_key;         // of a check that may be remembered
   std::string conditions, host;  // of the request, where its answer may name a file: hand_over.hpp
   uint64_t heard_ms = 0;         // when the backend last took or gave anything
 

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // What is served. A Site is the same for all engines and never changes: engine/ makes it when the
 // configuration is read, and a reload replaces it as a whole. An OpenSite is one engine's: the site
-// with the files that are open in its directories, for that engine's thread alone. A request that
+// with the files that are open in its directories and the checks that are remembered, for that
+// engine's thread alone. A request that
 // is under way keeps the one that it began with.
 #pragma once
 #include <memory>
@@ -9,6 +10,7 @@
 #include <utility>
 #include <vector>
 
+#include "conn/request/remembered.hpp"
 #include "files/file_cache.hpp"
 #include "http/routes.hpp"
 #include "os/fd.hpp"
@@ -30,6 +32,7 @@ struct OpenSite {
 
   const std::shared_ptr<const Site> site;
   std::vector<std::unique_ptr<files::FileCache>> files;  // one for each of site->directories
+  RememberedChecks remembered;
 };
 
 }  // namespace spliced::conn

@@ -69,6 +69,7 @@ export const statusJson = JSON.stringify({
     webSocketsEver: 8,
     failures: { refused: 2, truncated: 1 },
     checksPassed: 6,
+    checksRemembered: 5,
     checksDenied: 3,
     checksFailed: 1,
     handedOver: 7,
