@@ -237,9 +237,10 @@ inline constexpr size_t kFilesKeptMax = 64;
 inline constexpr uint64_t kFileKeptMs = 10'000;  // unused: a deleted file must not hold its blocks
 inline constexpr int64_t kSettledFileS =
     2;  // a younger change may share its time stamp with the next
-// A usual head and this body fit in one record; beside a longer head the body comes from the file.
-inline constexpr size_t kSmallBodyBytesMax = 15 * 1024;
-static_assert(kSmallBodyBytesMax + 1024 <= kOutputBytes);
+// A body that is kept leaves with its head in one call. It is as long as what one read of the ring
+// brings, and fits the smallest window; all that one engine keeps are as long as this together.
+inline constexpr size_t kKeptBodyBytesMax = kPieceBytes;
+inline constexpr size_t kKeptBodiesBytesMax = 2 * 1024 * 1024;
 
 // Waits, in milliseconds.
 inline constexpr uint32_t kHandshakeTimeoutMsDefault = 10'000;

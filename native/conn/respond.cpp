@@ -29,10 +29,13 @@ Turn respond(Services& s, Connection& c) {
   if (c.sending) return Turn::Wait;
   if (c.send_done) return after_send(s, c, stream_sent(s, c));
   if (!c.writable) return Turn::Wait;
-  if (c.offloaded && over_window(s, c, c.output.size())) {
+  const bool kept = sends_kept_body(c.request);
+  const size_t bytes = c.output.size() + (kept ? c.request.body_remaining : 0);
+  if (c.offloaded && over_window(s, c, bytes)) {
     s.tick(c);
     return Turn::Wait;
   }
+  if (kept) return after_send(s, c, stream_send_kept_body(s, c.request));
   const bool more = c.request.body_remaining > 0;
   if (!c.offloaded || more) return after_send(s, c, stream_send_output(s, c, more));
   stream_queue_output(s, c);

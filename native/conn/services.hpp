@@ -24,6 +24,7 @@
 #include "conn/request/upstream.hpp"
 #include "conn/waiting.hpp"
 #include "files/file_cache.hpp"
+#include "files/kept_body.hpp"
 #include "http/date.hpp"
 #include "http/head.hpp"
 #include "http/path_prefixes.hpp"
@@ -98,6 +99,7 @@ struct Services {
   Occupancy::Share& share;  // this one's part of it
   os::PipePool pipes;
   BufferPool buffers;
+  files::KeptBodies kept_bodies;
   std::shared_ptr<OpenSite> site;                                  // for new requests
   std::shared_ptr<const tls::ContextGeneration> generation;        // for new connections
   std::shared_ptr<const http::PathPrefixes> certificate_required;  // null: nowhere

@@ -4,6 +4,9 @@
 
 #include <errno.h>
 
+#include <algorithm>
+#include <string_view>
+
 #include "conn/alert.hpp"
 #include "conn/dispatch.hpp"
 
@@ -22,6 +25,15 @@ void count_handed(Services& s, Connection& c, size_t bytes, bool open) {
 void no_room(Connection& c) {
   c.writable = false;
   c.lags = true;
+}
+
+// The output is through; what OpenSSL has of it may still wait for the socket.
+os::Moved finish_sending(Services& s, Connection& c) {
+  c.output.release(s.buffers);
+  if (c.offloaded) return {};
+  const os::Moved flushed = c.session->flush();
+  if (flushed.io == os::Io::WouldBlock) no_room(c);
+  return flushed;
 }
 
 }  // namespace
@@ -43,11 +55,30 @@ os::Moved stream_send_output(Services& s, Connection& c, bool more) {
     c.output.begin += moved.bytes;
     count_handed(s, c, moved.bytes, more || !c.output.empty());
   }
-  c.output.release(s.buffers);
-  if (c.offloaded) return {};
-  const os::Moved flushed = c.session->flush();
-  if (flushed.io == os::Io::WouldBlock) no_room(c);
-  return flushed;
+  return finish_sending(s, c);
+}
+
+os::Moved stream_send_kept_body(Services& s, Request& r) {
+  Connection& c = *r.connection;
+  while (!c.output.empty() || r.body_remaining > 0) {
+    const std::string_view head{c.output.data(), c.output.size()};
+    const std::string_view body{r.file->body.get() + r.body_offset, r.body_remaining};
+    os::Moved moved;
+    if (c.offloaded) {
+      moved = os::send_two(c.socket, head, body);
+    } else {
+      const std::string_view record =
+          head.empty() ? body.substr(0, limits::kRecordPlaintextBytes) : head;
+      moved = c.session->write(record.data(), record.size());
+    }
+    if (moved.io == os::Io::WouldBlock) no_room(c);
+    if (moved.io != os::Io::Done) return moved;
+    const size_t of_head = std::min(moved.bytes, head.size());
+    c.output.begin += of_head;
+    r.advance(moved.bytes - of_head);
+    count_handed(s, c, moved.bytes, r.body_remaining > 0);
+  }
+  return finish_sending(s, c);
 }
 
 void stream_queue_output(Services& s, Connection& c) {

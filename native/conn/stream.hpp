@@ -12,6 +12,13 @@ os::Received stream_read(Connection& c, char* out, size_t capacity);
 // Sends c.output. Done when it is empty; otherwise WouldBlock or Failed. `more`: a body follows.
 os::Moved stream_send_output(Services& s, Connection& c, bool more);
 
+// Its body is in memory, and goes with the head.
+inline bool sends_kept_body(const Request& r) {
+  return r.body_remaining > 0 && r.file->body != nullptr && !r.parts;
+}
+// Sends c.output and then the kept body. Done when both are through; otherwise as above.
+os::Moved stream_send_kept_body(Services& s, Request& r);
+
 // Kernel TLS, one complete record or more: gives `output` to the ring. Either c.sending until the
 // completion, or, where the ring does not queue, c.send_done at once.
 void stream_queue_output(Services& s, Connection& c);

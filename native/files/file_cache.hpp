@@ -10,6 +10,7 @@
 #include <unordered_map>
 
 #include "base/counter.hpp"
+#include "files/kept_body.hpp"
 #include "http/negotiation.hpp"
 #include "os/fd.hpp"
 
@@ -51,7 +52,7 @@ struct File {
   std::string_view media_type;
   bool hashed_name = false;  // http/asset_name.hpp: what this path names never changes
   // Small files: the whole body, once it has been read; null until then and for large ones.
-  std::unique_ptr<char[]> body;
+  KeptBodies::Body body;
   Residency residency = Residency::Told;
   std::string_view content_encoding;  // of a variant (RFC 9110 8.4); else empty
   Variant variants[http::kCodings];

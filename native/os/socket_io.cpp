@@ -119,6 +119,16 @@ Moved send_bytes(int socket, const char* data, size_t bytes, bool more) {
   return verdict(retry([&] { return ::send(socket, data, bytes, flags); }));
 }
 
+Moved send_two(int socket, std::string_view first, std::string_view second) {
+  iovec parts[2] = {{const_cast<char*>(first.data()), first.size()},
+                    {const_cast<char*>(second.data()), second.size()}};
+  msghdr message{};
+  message.msg_iov = parts;
+  message.msg_iovlen = 2;
+  return verdict(
+      retry([&] { return ::sendmsg(socket, &message, MSG_DONTWAIT | MSG_NOSIGNAL); }));
+}
+
 Moved send_control(int socket, RecordType type, const void* payload, size_t bytes) {
   alignas(cmsghdr) char control[CMSG_SPACE(sizeof(uint8_t))] = {};
   iovec part{const_cast<void*>(payload), bytes};

@@ -6,6 +6,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <string>
+#include <string_view>
 
 namespace spliced::os {
 
@@ -43,6 +44,8 @@ Received peek_plain(int socket, char* out, size_t capacity);
 
 // Plaintext to the socket. `more`: the record may stay open for what follows (MSG_MORE).
 Moved send_bytes(int socket, const char* data, size_t bytes, bool more);
+// Two pieces of plaintext, one behind the other; nothing follows them.
+Moved send_two(int socket, std::string_view first, std::string_view second);
 
 // One whole control record. EINPROGRESS is Done: the record was taken (asynchronous cipher).
 Moved send_control(int socket, RecordType type, const void* payload, size_t bytes);

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Scenarios: what is answered, in which order and from where. Kernel TLS and user space side by
 // side.
+#include <algorithm>
 #include <ostream>
 #include <string>
 
@@ -57,6 +58,90 @@ TEST_CASE("a small body is kept, unless it was changed a moment ago") {
     CHECK(world.figures.files.hits.get() == 1);
     CHECK(world.settle_accounts() == "");
   }
+}
+
+namespace {
+
+// As many records as their bytes need: none was closed short.
+size_t records_for(const std::string& bytes) {
+  return (bytes.size() + limits::kRecordPlaintextBytes - 1) / limits::kRecordPlaintextBytes;
+}
+
+}  // namespace
+
+TEST_CASE("a kept body leaves with its head, in full records, and its file is not touched") {
+  for (size_t size : {size_t{16'000}, size_t{16'384}, size_t{40'000}, size_t{65'536}}) {
+    for (Path path : kPaths) {
+      CAPTURE(size);
+      CAPTURE(static_cast<int>(path));
+      World world;
+      const std::string content = world.site.write("kept", size);
+      const Peer peer = connect(world, path, 1 << 20);
+      peer.get("/kept");
+      world.pump(peer);
+      kernel().residency = Kernel::Residency::Cold;
+      const size_t before = peer.arrived().plaintext.size();
+      const uint64_t records = peer.socket().records_sent();
+      peer.get("/kept");
+      world.pump(peer);
+      REQUIRE(peer.responses().size() == 2);
+      CHECK(peer.responses()[1].body == content);
+      CHECK(world.figures.files.cold_fills.get() == 0);
+      CHECK(world.figures.spliced_bytes.get() == 0);
+      if (path != Path::UserSpace)
+        CHECK(peer.socket().records_sent() - records ==
+              records_for(peer.arrived().plaintext.substr(before)));
+      CHECK(world.settle_accounts() == "");
+    }
+  }
+}
+
+TEST_CASE("a kept body goes on where the socket had no more room") {
+  for (size_t take_at_most : {size_t{1}, size_t{700}, size_t{16'384}, SIZE_MAX}) {
+    for (Path path : kPaths) {
+      CAPTURE(take_at_most);
+      CAPTURE(static_cast<int>(path));
+      World world;
+      const size_t size = take_at_most == 1 ? 15'999 : 60'000;
+      const std::string content = world.site.write("kept", size);
+      const Peer peer = connect(world, path, 4096);
+      peer.socket().take_at_most = take_at_most;
+      peer.sends(Peer::request("GET", "/kept", "Range: bytes=10-\r\n"));
+      world.pump(peer, 4000);
+      REQUIRE(peer.responses().size() == 1);
+      CHECK(peer.responses()[0].body == content.substr(10));
+      CHECK(world.figures.spliced_bytes.get() == 0);
+      peer.says_goodbye();
+      world.run_to_end(peer);
+      CHECK(world.ending(peer) == conn::Ending::Drained);
+      CHECK(world.settle_accounts() == "");
+    }
+  }
+}
+
+TEST_CASE("what is kept of bodies is bounded, and given back") {
+  World world;
+  constexpr size_t kSize = limits::kKeptBodyBytesMax;
+  constexpr size_t kFiles = limits::kKeptBodiesBytesMax / kSize;
+  const Peer peer = connect(world, Path::KernelSync, 1 << 20);
+  for (size_t i = 0; i <= kFiles; i++) {
+    const std::string name = "file-" + std::to_string(i);
+    const std::string content = world.site.write(name, kSize);
+    peer.get("/" + name);
+    world.pump(peer, 5);  // all within limits::kFileKeptMs
+    REQUIRE(peer.responses().size() == i + 1);
+    CHECK(peer.responses().back().body == content);
+    CHECK(world.services->kept_bodies.used_bytes() == std::min(i + 1, kFiles) * kSize);
+  }
+  CHECK(world.figures.spliced_bytes.get() > 0);  // the last one went from its file
+  const std::string larger = world.site.write("larger", kSize + 1);
+  peer.get("/larger");
+  world.pump(peer);
+  CHECK(peer.responses().back().body == larger);
+  CHECK(world.services->kept_bodies.used_bytes() <= limits::kKeptBodiesBytesMax);
+  world.services->site->files[0]->sweep(world.services->now_ms + 2 * limits::kFileKeptMs);
+  CHECK(world.services->kept_bodies.used_bytes() == 0);
+  CHECK(world.settle_accounts() == "");
 }
 
 TEST_CASE("the statuses, with and without a body") {

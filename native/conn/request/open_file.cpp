@@ -14,12 +14,11 @@ namespace {
 // A file that changed within the resolution of its time stamps could change again unseen: such a
 // body is not kept.
 bool worth_keeping(const files::File& file, int64_t wall_s) {
-  return file.size() > 0 && file.size() <= limits::kSmallBodyBytesMax && !file.body &&
+  return file.size() > 0 && file.size() <= limits::kKeptBodyBytesMax && !file.body &&
          file.identity.changed_s + limits::kSettledFileS < wall_s;
 }
 
-bool read_if_resident(files::File& file) {
-  std::unique_ptr<char[]> body(new char[file.size()]);
+bool read_if_resident(files::File& file, files::KeptBodies::Body& body) {
   const os::Moved got = files::read_resident(file, 0, body.get(), file.size());
   if (got.io != os::Io::Done || got.bytes != file.size()) return false;
   file.body = std::move(body);
@@ -29,14 +28,15 @@ bool read_if_resident(files::File& file) {
 // What the ring put into the pipe becomes the body, if it is all of it.
 void take_body(Services& s, Request& r) {
   const size_t size = r.file->size();
-  bool whole = r.async_result == static_cast<int32_t>(size);
-  if (whole) {
-    std::unique_ptr<char[]> body(new char[size]);
-    const os::Moved got = os::pipe_to_memory(r.pipe.read_end.get(), body.get(), size);
-    whole = got.io == os::Io::Done && got.bytes == size;
-    if (whole) r.file->body = std::move(body);
+  bool taken = false;
+  if (r.async_result == static_cast<int32_t>(size)) {
+    if (files::KeptBodies::Body body = s.kept_bodies.take(size)) {
+      const os::Moved got = os::pipe_to_memory(r.pipe.read_end.get(), body.get(), size);
+      taken = got.io == os::Io::Done && got.bytes == size;
+      if (taken) r.file->body = std::move(body);
+    }
   }
-  s.pipes.give(std::move(r.pipe), whole);
+  s.pipes.give(std::move(r.pipe), taken);
 }
 
 }  // namespace
@@ -49,7 +49,9 @@ void begin_open(Services& s, Request& r) {
 }
 
 bool ensure_small_body(Services& s, Request& r, const files::FilePtr& file) {
-  if (!worth_keeping(*file, s.wall_s) || read_if_resident(*file)) return true;
+  if (!worth_keeping(*file, s.wall_s)) return true;
+  files::KeptBodies::Body body = s.kept_bodies.take(file->size());
+  if (!body || read_if_resident(*file, body)) return true;
   r.pipe = s.pipes.take();
   if (!r.pipe) return true;
   r.file = file;

@@ -99,6 +99,13 @@ Moved send_bytes(int socket, const char* data, size_t bytes, bool more) {
   return s != nullptr ? s->send(data, bytes, more) : Moved{Io::Failed, 0, EBADF};
 }
 
+Moved send_two(int socket, std::string_view first, std::string_view second) {
+  fakes::Socket* s = kernel().use(socket, "send_two");
+  if (s == nullptr) return {Io::Failed, 0, EBADF};
+  const std::string both = std::string(first) + std::string(second);
+  return s->send(both.data(), both.size(), /*more=*/false);
+}
+
 Moved send_control(int socket, RecordType type, const void* payload, size_t bytes) {
   fakes::Socket* s = kernel().use(socket, "send_control");
   if (s == nullptr) return {Io::Failed, 0, EBADF};
