@@ -57,8 +57,17 @@ function certificateWords(entry: Entry, { program, place }: WordsOptions): strin
   return row('certificate', `the device's own, ${until}; ${advice}`);
 }
 
+/** Nobody administers the device yet: the page asks for its code. */
+function claimWords({ by, secondsLeft }: Entry, { program, place }: WordsOptions): string {
+  const minutes = `for ${Math.ceil(Number(secondsLeft) / 60)} min`;
+  if (by !== 'spliced claim') return row('claim', `with the maker's code, ${minutes}`);
+  const command = `${program} claim${place === '' ? '' : ` ${place}`}`;
+  return row('claim', `with the code that this prints in another terminal, ${minutes}: ${command}`);
+}
+
 const byEvent: Record<string, (entry: Entry, options: WordsOptions) => string> = {
   certificate: certificateWords,
+  device_unclaimed: claimWords,
   ready: readyWords,
   reloaded: ({ applied, restart_required: waiting }) => {
     const list = (keys: unknown): string => ((keys ?? []) as string[]).join(', ') || 'nothing';

@@ -21,6 +21,15 @@ t.test('a start', async (t) => {
     '',
   ]);
   t.notMatch(words(ready, { hasPage: false }), /page|sign in/);
+  const unclaimed = { level: 'info', event: 'device_unclaimed', secondsLeft: 900 };
+  t.equal(
+    words({ ...unclaimed, by: 'spliced claim' }, { place: '--state-dir s' }),
+    'claim        with the code that this prints in another terminal, for 15 min: spliced claim --state-dir s\n',
+  );
+  t.equal(
+    words({ ...unclaimed, by: "the maker's code" }),
+    "claim        with the maker's code, for 15 min\n",
+  );
   const certificate = { level: 'info', event: 'certificate', notAfter: '2027-01-02T00:00:00Z' };
   t.equal(
     words({ ...certificate, source: '/etc/c.pem' }),
