@@ -18,18 +18,20 @@ inline constexpr uint32_t kConnectionsPerAddressMaxDefault = 256;
 inline constexpr uint32_t kHandshakesMaxDefault = 256;  // an SSL object has tens of kilobytes
 inline constexpr uint32_t kRequestsPerConnectionMaxDefault = 10'000;
 inline constexpr uint32_t kRequestsPerConnectionMaxCeiling = 1'000'000'000;
-// Beyond connections_max: slots of those that make room for a new one, and sockets that the closer
-// has still to close.
+// Slots beyond connections_max: for connections that are being closed to make room for new ones,
+// and for sockets that the closer has not closed yet.
 inline constexpr uint32_t kLeavingMax = 32;
-// So long a connection may be silent about what it wants before it has to make room.
+// A connection may take this long for its handshake or request before it can be closed to make
+// room.
 inline constexpr uint64_t kHesitationMs = 2'000;
-inline constexpr size_t kRoomLooksMax = 512;  // connections looked at to find one that makes room
+inline constexpr size_t kRoomLooksMax = 512;  // connections searched for one to close
 inline constexpr size_t kRefusalsPerPause =
     64;  // of waiting clients, when there are no descriptors
 inline constexpr uint32_t kListenersMax = 8;
 inline constexpr uint32_t kTlsGroupsMax = 16;  // names in tls.groups
-// Threads that serve. One that has worked for so long without having waited is passed over for a
-// new client, within bounds, and for so long always; sockets on their way from one to another.
+// Threads that serve. kBusyEngineMs: an engine that has worked this long without waiting gets no
+// new client, within bounds; kHangingEngineMs: it never gets one. kHandedMax: sockets on their way
+// from one engine to another.
 inline constexpr size_t kEnginesMax = 8;
 inline constexpr uint64_t kBusyEngineMs = 5;
 inline constexpr uint64_t kHangingEngineMs = 1000;
@@ -70,8 +72,8 @@ inline constexpr size_t kRouteFieldsBytesMax = 2048;
 inline constexpr size_t kRouteBodyBytesMax = 8 * 1024;
 inline constexpr size_t kLocationBytesMax = 4096;
 
-// Backends of proxy routes: their connections beside one for each client's request, idle ones that
-// are kept, and how long.
+// Backends of proxy routes: each request of a client has one connection; beyond that, this many
+// idle connections are kept for this long.
 inline constexpr uint32_t kUpstreamsIdleMax = 32;
 inline constexpr uint64_t kUpstreamIdleMs = 15'000;
 inline constexpr size_t kUpstreamHeadBytesMax = 32 * 1024;  // default
@@ -84,9 +86,11 @@ inline constexpr size_t kUpstreamFieldsMax = 128;
 inline constexpr size_t kForwardedHostBytesMax = 512;  // goes into three fields
 inline constexpr uint32_t kInterimResponsesMax = 16;   // 1xx before one response
 inline constexpr uint32_t kRetryAfterS = 2;            // a backend that is down
-// What is read of an answer's body that nobody wants, so that its connection can be used again.
+// Bytes of an unwanted answer's body that are read and dropped so that its connection can be used
+// again.
 inline constexpr uint64_t kDroppedBodyBytesMax = 64 * 1024;
-// Who is asked before a request is served: at a time, how long, and what it may add to the request.
+// Questions to an application before a request is served (authorize): how many at a time, for how
+// long, and the fields that an answer may add to the request.
 inline constexpr uint32_t kChecksMax = 256;
 inline constexpr uint32_t kCheckTimeoutMsDefault = 5'000;
 inline constexpr size_t kCheckFieldsMax = 16;
@@ -99,7 +103,7 @@ inline constexpr size_t kRememberedFieldBytesMax = 1024;
 inline constexpr uint64_t kRateMin = 1024;
 inline constexpr uint64_t kRateCeiling = 1024ull * 1024 * 1024;
 inline constexpr int kPumpsPerTurn = 8;  // of a proxied request, in each direction
-// What is at least left of a body for it to go through a pipe: less is not worth the calls.
+// A body goes through a pipe only if at least this much of it is left: less is not worth the calls.
 inline constexpr uint64_t kProxySpliceBytesMin = 32 * 1024;
 inline constexpr uint32_t kConnectTimeoutMsDefault = 5'000;
 inline constexpr uint32_t kResponseTimeoutMsDefault = 60'000;
@@ -124,21 +128,21 @@ inline constexpr size_t kBuffersKeptMax = 64;
 // One piece of a file on its way: a pipe's default capacity (fs/pipe.c: 16 pages), four full
 // records. The cap on one call keeps the kernel's unbounded tx_list bounded (net/tls/tls_sw.c).
 inline constexpr size_t kPieceBytes = 65536;
-// How far ahead the page cache is looked into: what is there goes in pieces as large as the window
-// has room for.
+// How far ahead the page cache is probed. What is cached is sent in pieces as large as the window
+// allows.
 inline constexpr size_t kBurstBytes = 1024 * 1024;
 static_assert(kPieceBytes % kRecordPlaintextBytes == 0, "middle pieces must end on a record");
 inline constexpr uint32_t kPipesKeptMax = 64;
-// What is remembered of a body while it is sent (conn/request/witness.hpp): samples, and bytes of
-// each.
+// Samples that are remembered of a body while it is sent (conn/request/witness.hpp), and the bytes
+// of each.
 inline constexpr size_t kWitnessesMax = 16;
 inline constexpr size_t kWitnessBytes = 16;
 inline constexpr int kStepsPerTurn = 24;  // of a connection's states; about eight small requests
-// Looked at after each piece: with the default window a turn is two of them.
+// Checked after each piece: with the default window a turn has two pieces.
 inline constexpr uint64_t kBytesPerTurn = 256 * 1024;
 inline constexpr int kDiscardsPerTurn = 4;
 
-// For all connections over loopback on which kernel TLS is tried, on Node's thread at the start.
+// For all loopback connections that test kernel TLS, on Node's thread at the start.
 inline constexpr uint64_t kProbeConnectMs = 500;
 
 // HTTP/2 (RFC 9113). Streams that a client may have open at a time; those of one engine together,
@@ -190,14 +194,15 @@ static_assert(kUploadWindowBytes <= kUploadPipeBytes);
 // there are no larger ones (net/tls/tls_sw.c: tls_alloc_clrtxt_skb), and one more for both ends.
 inline constexpr unsigned kPipePlacesPerRecord = kRecordPlaintextBytes / 4096 + 2;
 inline constexpr int kUploadRecordsPerTurn = 16;
-// A writer that has written nothing for so long gives way to another that wants to go on.
+// A writer that has written nothing for this long is replaced by another one that wants to
+// continue.
 inline constexpr uint64_t kUploadQuietMs = 5'000;
-// At most so much of an upload, or what came in so long, is lost by a power cut.
+// A power cut loses at most this much of an upload, or what arrived in this time.
 inline constexpr uint64_t kUploadSyncBytes = 16 * 1024 * 1024;
 inline constexpr uint64_t kUploadSyncMs = 5'000;
 inline constexpr size_t kUploadHashBytes = 128 * 1024;  // read and hashed at a time
 inline constexpr uint64_t kUploadTellMs = 500;          // between two reports of progress
-// So long a client waits, when its last byte is there, for digest, medium and daemon.
+// After its last byte a client waits this long at most for the digest, the medium and the daemon.
 inline constexpr uint64_t kUploadSettleMs = 600'000;
 
 // Bytes that TCP holds beyond what is in flight (TCP_NOTSENT_LOWAT): without it the send buffer of
@@ -210,16 +215,15 @@ inline constexpr uint8_t kBoundsSkipped = 3;  // looks at them that are exact, a
 // A piece must fit beside an open record, which stays pending until it is closed.
 inline constexpr uint64_t kPendingWindowBytesMin = 2 * kPieceBytes;
 
-// What a client may make us do that is no request. Of the records of one connection OpenSSL takes
-// so many in one turn, whatever they are: an upload's sixteen and their neighbours. Connections
-// with kernel TLS are bounded by their reads, each of which takes at most what the receive buffer
-// holds.
+// Work that a client can cause without a request. OpenSSL takes at most this many records of one
+// connection in one turn, of whatever kind: the sixteen of an upload, and some beside them. Kernel
+// TLS is bounded by the reads, each of which takes at most what the receive buffer holds.
 inline constexpr size_t kRecordsPerTurn = 32;
 inline constexpr int kReadsPerTurn = 16;  // of a request's head
 // Records without data in a row: KeyUpdates, warnings, empty records, pieces of handshake messages.
 // As many as OpenSSL takes of empty ones (MAX_EMPTY_RECORDS).
 inline constexpr size_t kRecordsWithoutDataMax = 32;
-// Of answers to such records (27 bytes to a KeyUpdate) that wait for a client that does not read.
+// Answers to such records (27 bytes to a KeyUpdate) that wait for a client that does not read.
 inline constexpr size_t kAnswerBytesMax = 1024;
 // Room that a read has at least: an alert or a KeyUpdate must be seen whole.
 inline constexpr size_t kControlBytesMin = 16;
@@ -261,20 +265,20 @@ inline constexpr uint32_t kIdleTickMs =
     40;  // after a response: the next request is the better sign
 // Between two looks at the wall clock, of which its seconds are used.
 inline constexpr uint64_t kWallClockMs = 100;
-// A stop leaves a connection that has not yet had a response so long for its first request: its
-// client came before us and has nobody else to ask.
+// At a stop, a connection without a response yet has this long for its first request: its client
+// connected before the stop and has no other server.
 inline constexpr uint64_t kFirstRequestMs = 2'000;
-// A thread that has been told to end and has not so long after hangs in the kernel.
+// A thread that has not ended this long after it was told to hangs in the kernel.
 inline constexpr uint32_t kCloseWaitMs = 5'000;
 inline constexpr uint32_t kAcceptPauseMs = 100;  // after EMFILE, ENFILE, ENOBUFS or ENOMEM
 
-// So long the cipher may owe a connection bytes while its TCP has nothing left to do. A loaded
-// machine's work queues are late by milliseconds; what takes so long will not come.
+// How long bytes may be pending for the cipher alone, while TCP has nothing left to do. The work
+// queues of a loaded machine are late by milliseconds; after this long the bytes will not come.
 inline constexpr uint32_t kCipherStuckMs = 10'000;
 
 // The canary's body: several records, more than a small body, not a multiple of either.
 inline constexpr size_t kCanaryBytesMax = 1024 * 1024;
-// Beside the connections that clients may have: a full table must not look like a hung service.
+// Slots for the canary, beyond those for clients: a full table must not look like a hung service.
 inline constexpr uint32_t kCanarySlots = 1;
 
 // Ended connections that wait for the log, when there is a log of them; the others are counted.
@@ -298,12 +302,12 @@ inline constexpr uint64_t kTicketKeyPeriodMs = 12ull * 3600 * 1000;
 inline constexpr size_t kSigningThreadsMax = 8;
 inline constexpr size_t kSigningThreadsPerKey = 4;
 inline constexpr size_t kSignaturesWaitingMax = 128;
-// So long a handshake waits for its turn and its signature; a token that has been silent for half
-// of it hangs.
+// A handshake waits this long at most for its turn and its signature. A token that has been silent
+// for half of it counts as hanging.
 inline constexpr uint32_t kSignatureWaitMs = 8'000;
 inline constexpr uint64_t kTokenHangsMs = kSignatureWaitMs / 2;
 inline constexpr uint32_t kSigningStopMs = 1'000;  // the stop waits so long for one under way
-// A key that fails is left alone for so long, and twice as long each time.
+// A key that fails is not used for this long, and twice as long after each further failure.
 inline constexpr uint64_t kKeyPauseMs = 10'000;
 inline constexpr uint64_t kKeyPauseMsMax = 300'000;
 inline constexpr size_t kKeysKnownMax = 128;  // keys whose state is remembered
