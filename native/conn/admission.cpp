@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-// Who gets a slot. A new connection is refused when its address has too many, when the table is
-// full or when too many handshakes are in flight, over all engines (occupancy.hpp); but before
-// that, whoever only occupies a place makes room: the longest idle keep-alive connection, else the
-// one that has longest failed to say what it wants, else a handshake of an address that has more of
-// them than the new client's. Nobody is cut off in the middle of a response. Where this engine has
-// nobody who could make room, another one is asked.
+// Who gets a slot. A new connection is refused if its address has too many, if the table is full,
+// or if too many handshakes are in flight, over all engines (occupancy.hpp). Before it is refused,
+// a connection that only occupies a place is closed: the keep-alive connection that has been idle
+// longest, else the one that has taken longest for its handshake or request, else a handshake of an
+// address that has more of them than the new client's. No connection is closed in the middle of a
+// response. If this engine has none to close, another engine is asked.
 #include <optional>
 #include <utility>
 

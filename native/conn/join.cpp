@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// The end of every connection: nothing is given to the ring any more but what has come of uploads,
-// what it holds comes back (a send that it was given before fails at the severed socket), and only
-// then is the socket handed to the closer and the slot freed.
+// The end of every connection. Nothing more is given to the ring, except received bytes of uploads.
+// The ring completes what it holds; a send that it was given before fails at the severed socket.
+// Only then does the closer get the socket, and the slot is freed.
 #include <new>
 #include <utility>
 

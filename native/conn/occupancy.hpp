@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
-// What of the service's places is taken, over all engines: connections, handshakes and what each
-// address has of both. The limits are the service's, so every engine asks here before it gives a
-// client a slot, and says when the client is gone. It also says which engine is to have the next
-// client: the one with the fewest, so that all have alike.
+// How many of the service's places are taken, over all engines: connections, handshakes, and how
+// many of both each address has. The limits hold for the service, so that every engine asks here
+// before it gives a client a slot, and reports when the client has gone. This also chooses the
+// engine for the next client: the one with the fewest clients, so that all have about the same
+// number.
 //
-// The accounts are kept for each engine apart (its Share), so that one that hangs in the kernel can
-// be left out: its successor starts with all places. One lock, held for additions alone, and taken
-// four times in a connection's life: never on the way of a request.
+// Each engine has its own account (its Share), so that an engine that hangs in the kernel can be
+// left out: its successor starts with all places. There is one lock, held only for additions, and
+// taken four times in the life of a connection but never for a request.
 #pragma once
 #include <atomic>
 #include <cstdint>
@@ -35,7 +36,7 @@ class Occupancy {
    public:
     // Since when the engine works without having waited, in base::now_ms(); 0: it waits.
     std::atomic<uint64_t> busy_since_ms{0};
-    // Connections that wait for their peer, and so might make room.
+    // Connections that wait for their peer, and so can be closed to make room.
     std::atomic<uint32_t> waiting{0};
     // The port of this host from which this engine's canary comes; 0: none is expected.
     std::atomic<uint16_t> canary_port{0};
@@ -44,10 +45,10 @@ class Occupancy {
     friend class Occupancy;
     const os::Closer* closer_ = nullptr;
     uint32_t sockets_ = 0;  // given to the engine and not closed: its load
-    uint32_t clients_ = 0;  // that have a place; among them those that make room for another
-    uint32_t leaving_ = 0;  // that make room
+    uint32_t clients_ = 0;  // that have a place, with those that are being closed to make room
+    uint32_t leaving_ = 0;  // those that are being closed to make room
     uint32_t handshakes_ = 0;
-    AddressTable addresses_;  // without those that make room
+    AddressTable addresses_;  // without those that are being closed to make room
   };
 
   Occupancy(const PlaceLimits& limits, size_t engines) : limits_(limits), shares_(engines) {}

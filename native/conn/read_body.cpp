@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// A body where the route takes none: read to its end and forgotten, so that the next request can be
-// found behind it. The head stays at the front of c.input, the body goes through the rest of it.
+// A body where the route takes none: it is read to its end and dropped, so that the next request
+// can be found behind it. The head stays at the front of c.input, the body goes through the rest of
+// it.
 #include <cstring>
 
 #include "conn/dispatch.hpp"

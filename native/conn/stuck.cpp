@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-// Who is to blame that bytes are pending: a slow or stalled client, which is ordinary and has its
-// deadlines (deadline.cpp), or a cipher that does not complete, which is the machine's fault and
-// the watchdog's business. As long as TCP has anything of the connection unacknowledged or unsent,
-// the client may be the reason; when TCP has nothing left to do, only the TLS layer can be.
+// Why bytes are pending: because of a slow or stalled client, which is ordinary and has its
+// deadlines (deadline.cpp), or because the cipher does not complete, which is a fault of the
+// machine and a case for the watchdog. While TCP has anything of the connection unacknowledged or
+// unsent, the client may be the reason; when TCP has nothing left to do, only the TLS layer can be.
 #include "conn/dispatch.hpp"
 
 namespace spliced::conn {

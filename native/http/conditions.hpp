@@ -4,8 +4,8 @@
 //
 // A date never says that two files are the same. It has whole seconds (RFC 9110 8.8.2.2), images
 // give every file one date (SOURCE_DATE_EPOCH), and an update or its undoing brings files of any
-// date. So If-Modified-Since is not read, If-Range matches by the entity-tag alone, and of
-// If-Unmodified-Since only that counts which is certain: the file's date is later, so 412.
+// date. So If-Modified-Since is not read, If-Range matches only by the entity-tag, and
+// If-Unmodified-Since only fails where that is certain: the file's date is later, so 412.
 #pragma once
 #include <cstdint>
 #include <string_view>

@@ -86,7 +86,7 @@ bool parse_token_uri(const std::string& uri, TokenUri& out, std::string& error) 
   for (const std::string_view attribute : split(query, '&')) {
     std::string text(attribute);
     if (begins(attribute, "pin-value=")) {
-      error = "a PIN stands in a file of its own (mode 0600): pin-source=file:/path, not pin-value";
+      error = "the PIN must be in its own file (mode 0600): pin-source=file:/path, not pin-value";
       return false;
     }
     if (begins(attribute, "module-path=")) {

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-// Whoever knows who is signed in is asked before a request is served (`authorize` of a route): a
-// request of its own, without a body, over the ways of any exchange with a backend. 2xx lets the
-// request pass, as the route has it; 401, 403 and redirects are the client's answer; anything else
-// is 502. The request's head stays in the input meanwhile, and no byte of its body is read.
+// Asks an application before a request is served (`authorize` of a route): by a request of its own,
+// without a body, sent like any exchange with a backend. 2xx lets the request pass to its route;
+// 401, 403 and redirects become the client's answer; anything else is 502. The request's head stays
+// in the input meanwhile, and no byte of its body is read.
 #pragma once
 #include <string_view>
 

@@ -4,9 +4,9 @@
 //   client -> input -> to_upstream, or pipe, or straight -> backend        forward.cpp
 //   backend -> from_upstream, or r.pipe -> output -> client                relay.cpp
 //
-// Both directions are pumped in turn until neither moves. What one end does not take holds the
-// other back: no buffer is more than one of the pool, no pipe more than a piece, and towards the
-// client the ledger is the brake as for files.
+// Both directions are pumped in turn until neither moves. An end that does not read holds the other
+// back: each direction has at most one buffer of the pool, or one piece in a pipe, and towards the
+// client the ledger limits what is pending, as for files.
 #pragma once
 #include <cstdint>
 #include <functional>

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// The request, from the client to the backend: the head that was written anew, then the body. One
-// with a length goes as it is, through a pipe where the kernel has the TLS; a chunked one is read
-// and framed anew.
+// Sends the request from the client to the backend: the head, which was written anew, then the
+// body. A body with a length is passed on as it is, through a pipe with kernel TLS. A chunked body
+// is read and framed anew.
 #include <errno.h>
 
 #include <algorithm>

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-// Whether the bytes that were sent of a file are still the file's: asked before its last record
-// leaves, since what the socket was given are the file's own pages. Time stamps say that something
-// changed, not what: an append, a touch, a link, a rename or an attribute leave every promised byte
-// alone. So a few bytes are remembered on the way, of what passes through memory and where a
-// response pauses, and compared at the end if the file's identity has changed meanwhile. What
-// docs/HTTP.md says of it rests on this.
+// Whether the bytes that were sent of a file are still those of the file. It is checked before the
+// last record leaves, because the socket was given the file's own pages. Time stamps tell that
+// something changed, but not what: an append, a touch, a link, a rename or an attribute change no
+// promised byte. So a few bytes are remembered on the way, of data that passes through memory and
+// where a response pauses. They are compared at the end if the file's identity has changed
+// meanwhile. docs/HTTP.md relies on this.
 #pragma once
 #include <cstddef>
 #include <cstdint>
