@@ -35,7 +35,8 @@
       'ldflags': [
         '-Wl,-z,relro',
         '-Wl,-z,now',
-        '-Wl,--version-script=<(module_root_dir)/native/seam/exports.map',
+        # Seen from build/, where make runs: a path of the machine may have a space in it.
+        '-Wl,--version-script=../native/seam/exports.map',
       ],
       'conditions': [
         # Shadow stacks (CET). The mark is the linker's word for every object: glibc's start files and

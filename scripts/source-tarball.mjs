@@ -20,7 +20,7 @@ import { archive, copyInto, copyTracked, git } from './archive.mjs';
 import { describePackage } from './bundled.mjs';
 import { compileServer } from './compile.mjs';
 import { sourceDateEpoch } from './pack.mjs';
-import { projectDir, runScript, setUp } from './setup.mjs';
+import { ensureModules, projectDir, runScript } from './setup.mjs';
 
 const { version, license } = JSON.parse(readFileSync(join(projectDir, 'package.json'), 'utf8'));
 export const releaseName = `spliced-${version}`;
@@ -115,7 +115,7 @@ export const isCommitted = () => git('status', '--porcelain').trim() === '';
 
 if (process.argv[1] && import.meta.url === pathToFileURL(process.argv[1]).href) {
   await runScript(async () => {
-    await setUp();
+    await ensureModules();
     const { tarball, licences } = await makeTarball(join(projectDir, 'build/release'));
     const sha256 = createHash('sha256').update(readFileSync(tarball)).digest('hex');
     console.log(`${tarball}: ${statSync(tarball).size} bytes, sha256 ${sha256}`);
