@@ -143,9 +143,10 @@ inline void log_refusal(Services& s, const Request& r, const char* reason) {
 }
 
 // How fast its response may go (http::Route); the next one's has its own. Over HTTP/2 many share
-// the connection, and it goes as fast as it can.
+// the connection: there the frames are held back (h2/pace.cpp).
+void set_stream_rate(Stream& stream, uint64_t bytes_per_s);
 inline void set_rate(Request& r, uint64_t bytes_per_s) {
-  if (r.stream != nullptr) return;
+  if (r.stream != nullptr) return set_stream_rate(*r.stream, bytes_per_s);
   Connection& c = *r.connection;
   if (c.rate_max_bytes_per_s == bytes_per_s) return;
   c.rate_max_bytes_per_s = bytes_per_s;

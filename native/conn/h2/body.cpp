@@ -110,7 +110,7 @@ bool Mux::give_pipes() {
 h2::Piece Mux::next_piece(void* stream, size_t most) {
   Stream& st = *static_cast<Stream*>(stream);
   if (st.closed || st.state == State::Join) return {h2::Piece::Verdict::Failed, 0, false};
-  h2::Piece piece = find_piece(s, *this, st, most);
+  h2::Piece piece = may_send(st, most) ? find_piece(s, *this, st, most) : h2::Piece{};
   st.waits = piece.verdict == h2::Piece::Verdict::Later;
   piece.trailed = piece.ends && !st.trailers.empty();
   if (piece.trailed) submit_trailers(*this, st);
@@ -125,6 +125,7 @@ void Mux::on_data_frame(void* stream, const char* head, size_t bytes) {
   frame_announced = true;
   frame_bytes = bytes + h2::kFrameHeadBytes;
   st.sent_bytes += bytes;
+  charge_lane(st, bytes);
   frames.give(limits::kIdleFramesPerData);
   if (bytes > 0 && st.direct) {
     sender = &st;

@@ -41,6 +41,11 @@ class Allowance {
   uint64_t at_ms_ = 0;
 };
 
+// Of a route with a rate (pace.cpp): a frame is no longer than what goes in this time; who was
+// woken late, or has sent nothing for a while, may send so much more at once.
+inline constexpr uint64_t kPacedFrameMs = 100;
+inline constexpr uint64_t kPacedBurstMs = 50;
+
 struct Mux final : h2::Events {
   Mux(Services& services, Connection& connection, std::unique_ptr<const tls::ServedName> made_for)
       : s(services), c(connection), name(std::move(made_for)) {}
@@ -63,6 +68,8 @@ struct Mux final : h2::Events {
   bool frame_announced = false;  // on_data_frame() was called,
   size_t frame_bytes = 0;        // for so many bytes with its header
   bool busy = false;             // something is to be sent: the peer's time runs
+  uint64_t lane_free_us = 0;     // the next frame of a route with a rate may go: pace.cpp
+  bool lane_wanted = false;      // by streams that have `wants_lane`
 
   Allowance frames{limits::kIdleFramesMax, limits::kIdleFramesPerS};
   Allowance resets{limits::kStreamResetsMax, limits::kStreamResetsPerS};
@@ -105,6 +112,13 @@ struct Mux final : h2::Events {
   // Those that wait for one of the pipes, if there is one. True: somebody did.
   bool give_pipes();
   bool has_unsent() const;
+
+  // pace.cpp. False: its route's rate holds it back, and give_lane() wakes it. Of a frame no more
+  // than `most` goes then.
+  bool may_send(Stream& stream, size_t& most);
+  void charge_lane(const Stream& stream, size_t bytes);  // they have gone
+  void give_lane();
+  uint64_t lane_due_ms() const;  // 0: nobody waits for it
 };
 
 // streams.cpp. The connection agreed on HTTP/2: -> AwaitStreams.

@@ -49,12 +49,14 @@ struct Stream {
 
   // The response: its head as HTTP/1.1 has it, until that is sent; then pieces of its body.
   Span output;
+  uint64_t rate_max_bytes_per_s = 0;  // of its route; 0: none
   size_t head_end = 0;
   bool answered = false;
   bool informing = false;  // an interim response is not sent yet: one at a time
   std::string trailers;    // behind its body, as whole lines
   bool waits = false;          // next_piece() has said Later
   bool wants_pipe = false;     // ... because the others of its connection have all of them
+  bool wants_lane = false;     // ... because of its route's rate
   bool direct = false;         // the piece that was announced goes from the page cache or the pipe
   uint64_t resident_turn = 0;  // request.resident_bytes were found in that
 

@@ -28,7 +28,9 @@ uint64_t head_due(const Services& s, const Mux& m) {
 bool is_stalled(const Services& s, const Mux& m, const Stream& st) {
   if (!st.answered || st.waits || !m.session->window_is_closed(st.id)) return false;
   const uint64_t elapsed_ms = s.now_ms - st.marked_ms, sent = st.sent_bytes - st.marked_bytes;
-  return sent == 0 || sent < elapsed_ms * s.options.send_rate_min_bytes_per_s / 1000;
+  uint64_t least = s.options.send_rate_min_bytes_per_s;
+  if (st.rate_max_bytes_per_s > 0) least = std::min(least, st.rate_max_bytes_per_s / 2);
+  return sent == 0 || sent < elapsed_ms * least / 1000;
 }
 
 void give_up(Services& s, Mux& m, Stream& st) {
@@ -78,6 +80,7 @@ void arm_http2(Services& s, Connection& c) {
   if (m.open == 0) sooner(at_ms, c.waiting_since_ms + s.options.idle_timeout_ms);
   for (const Stream* st : m.streams) sooner(at_ms, st->deadline_ms);
   if (m.busy) sooner(at_ms, c.stall_due_ms);
+  sooner(at_ms, m.lane_due_ms());
   if (m.end_announced_ms != 0 && !m.going_away)
     sooner(at_ms, m.end_announced_ms + limits::kGoAwayGraceMs);
   s.set_deadline(c, at_ms);
@@ -85,6 +88,7 @@ void arm_http2(Services& s, Connection& c) {
 
 void on_http2_deadline(Services& s, Connection& c) {
   Mux& m = *c.h2;
+  m.give_lane();
   if (m.busy && c.stall_due_ms <= s.now_ms) {
     extend_or_abort(s, c, s.options.stall_timeout_ms);
     if (c.state == State::Join) return;
