@@ -42,6 +42,7 @@ const stepOf: Record<Update['state'], number> = {
 /** Where it failed: with a bundle at its installation, or at what came before in this window; without
  * one, the device has come back with what it ran before. */
 export const failedStep = (update: Update, stateBefore: string): number => {
+  if (update.begunBy === 'other') return stepOf.failed;
   if (update.bundle === null) return stateBefore === 'receiving' ? 0 : 3;
   return stateBefore === 'received' ? 1 : stepOf.failed;
 };
@@ -151,8 +152,69 @@ function showSending({ name, offset, length, bytesPerS, waiting }: Progress): vo
 
 const choices = 'A bundle of the installer: .raucb, .swu, or what this device takes.';
 
+/** What waits here has no part in what another program does, and can be installed behind it. */
+function waitingPanel(update: Update, actions: PanelActions): (Node | undefined)[] {
+  const { bundle, state } = update;
+  if (bundle === null) return [];
+  if (state === 'installing')
+    return [h('p', { class: 'quiet' }, `${bundle.name} waits for its end.`)];
+  return [
+    h('p', { class: 'quiet' }, 'This bundle waits on the device:'),
+    facts(update),
+    h(
+      'div',
+      { class: 'actions' },
+      button('Install', actions.install),
+      button('Discard', actions.discard),
+    ),
+  ];
+}
+
+/** An installation that another program began, such as the client of a fleet. */
+function othersPanel(
+  update: Update,
+  trouble: HTMLElement | undefined,
+  actions: PanelActions,
+): (Node | undefined)[] | undefined {
+  const waiting = waitingPanel(update, actions);
+  switch (update.state) {
+    case 'installing':
+      return [
+        h('p', { class: 'lead' }, 'Another program installs an update'),
+        bar('installing', 'Installation'),
+        trouble,
+        ...waiting,
+      ];
+    case 'installed':
+      return [
+        h('p', { class: 'lead' }, icon('good'), ` By another program: ${installedWords(update)}`),
+        trouble,
+        update.restartNeeded
+          ? h('div', { class: 'actions' }, button('Restart now', actions.restart, 'primary'))
+          : undefined,
+        ...waiting,
+      ];
+    case 'failed':
+      return [
+        h(
+          'p',
+          { class: 'lead' },
+          'The update of another program has failed. The device goes on with what it runs.',
+        ),
+        trouble,
+        ...(update.bundle === null
+          ? [dropZone('Drop a firmware bundle here', choices, actions)]
+          : waiting),
+      ];
+    default:
+      return undefined;
+  }
+}
+
 function panelOf(update: Update, error: string, actions: PanelActions): (Node | undefined)[] {
   const trouble = errorOf(error || (update.state === 'failed' ? (update.error ?? '') : ''));
+  const others = update.begunBy === 'other' ? othersPanel(update, trouble, actions) : undefined;
+  if (others !== undefined) return others;
   const discard = button('Discard', actions.discard);
   switch (update.state) {
     case 'idle':

@@ -156,6 +156,12 @@ const updateState = object({
   },
   upload: orNull(object({ name: text, length: count, offset: count })),
   bundle: orNull(bundle),
+  begunBy: {
+    enum: ['spliced', 'other', null],
+    description:
+      'Who began what state, progress and error tell of: this service; or another program by the ' +
+      'installer itself, such as a fleet client, and then `bundle` waits and has no part in it.',
+  },
   progress: orNull(
     object({ percent: { type: 'integer', minimum: 0, maximum: 100 }, message: text }),
   ),

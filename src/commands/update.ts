@@ -52,7 +52,8 @@ Exit code 0: done. 1: refused or failed; the reason is on standard error.
 
 function rowsOf(update: UpdateDocument): [string, string][] {
   const { adapter, state, bundle, upload, progress, error, compatible, slots } = update;
-  const rows: [string, string][] = [['update', `${state} (${adapter})`]];
+  const by = update.begunBy === 'other' ? ', begun by another program' : '';
+  const rows: [string, string][] = [['update', `${state} (${adapter})${by}`]];
   if (upload !== null) {
     rows.push(['upload', `${upload.name}, ${upload.offset} of ${upload.length} bytes`]);
   }

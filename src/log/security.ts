@@ -116,7 +116,8 @@ export const securityEvents: Record<string, SecurityEvent> = {
   },
   update_started: {
     id: 'SPLICED-UPDATE-STARTED',
-    meaning: 'the installer was given the update with this `sha256`',
+    meaning:
+      'the installer was given the update with this `sha256`; or it was seen that another program has begun one, which `by` says here and below',
   },
   update_installed: {
     id: 'SPLICED-UPDATE-INSTALLED',

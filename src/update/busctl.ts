@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Calls on the system bus by systemd's own client, `busctl --json`: nothing of D-Bus stays in memory
-// between two updates. Signals cannot be had so (monitoring the system bus is root's alone): whoever
-// waits for something asks again. Used by the adapter for RAUC.
+// between two updates but the ear of bus-signals.ts, as signals cannot be had so (monitoring the system
+// bus is root's alone). Used by the adapter for RAUC.
 
 import { InstallError } from './installer.js';
 import { programBounds, runProgram } from './program.js';
@@ -22,7 +22,7 @@ export interface BusObject {
 export class BusError extends InstallError {}
 
 /** dbus-daemon 1.14 drops whom it does not find by NSS, where it is kept from asking PID 1. */
-const userAdvice =
+export const userAdvice =
   'the system bus does not know the user of this service: it needs a permanent one ' +
   '(docs/UPDATES.md, "The user of the service")';
 

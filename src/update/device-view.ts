@@ -26,6 +26,11 @@ export class DeviceView {
     return this.#device;
   }
 
+  /** The slot that runs; null: not known. */
+  get bootedSlot(): string | null {
+    return this.#device.slots.find(({ state }) => state === 'booted')?.name ?? null;
+  }
+
   /** The next look asks, however fresh this is. */
   expire(): void {
     this.#atMs = Number.NEGATIVE_INFINITY;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The state of the update as the API and the page show it. Types only.
+// The state of the update as the API and the page show it. Types only; describe.ts makes it.
 
 import type { Progress, Slot } from './installer.js';
 
@@ -34,6 +34,8 @@ export interface UpdateDocument {
     version: string | null;
     description: string | null;
   } | null;
+  /** Who began what the state, progress and error tell of; `bundle` is no part of the other's. */
+  begunBy: 'spliced' | 'other' | null;
   progress: Progress | null;
   error: string | null;
   /** Which bundles are for this device; null: the installer does not say. */

@@ -41,6 +41,16 @@ export interface InstallCallbacks {
   onToken(token: string): void;
 }
 
+/** Resolves and rejects as install() does, for what another program has begun. */
+export type Follow = (callbacks: InstallCallbacks) => Promise<void>;
+
+export interface OthersEvents {
+  /** Not for what install() and resume() follow. Who wants its end calls `follow`, once. */
+  onBegun(follow: Follow): void;
+  /** For now nobody can tell; it is tried again. */
+  onTrouble(reason: string): void;
+}
+
 /** The installer refuses, or has failed: `message` is its reason in words. */
 export class InstallError extends Error {
   override readonly name = 'InstallError';
@@ -53,8 +63,13 @@ export interface Installer {
   inspect?(path: string): Promise<BundleDetails>;
   /** Resolves when it is installed; rejects with InstallError. */
   install(path: string, callbacks: InstallCallbacks): Promise<void>;
-  /** The end of an installation that an earlier process began; absent: it ends with its process. */
+  /** The end of an installation that an earlier process followed; absent: it ends with its process. */
   resume?(token: string, callbacks: InstallCallbacks): Promise<void>;
+  /**
+   * From here on: installations that other programs begin, and one that is under way. Absent: the
+   * installer cannot tell. Once.
+   */
+  watchOthers?(events: OthersEvents): void;
   /** Answers with the installer's words. Rejects with InstallError. */
   mark?(slot: string, mark: SlotMark): Promise<string>;
   /** The service stops: ends the programs that run for this process. Idempotent. */

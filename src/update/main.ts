@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // What serving/update.ts loads when the service is ready, as one part of the bundle. An adapter is a
-// part of its own, read when it is first needed.
+// part of its own.
 
 import type { AdapterName } from './document.js';
 import type { Installer } from './installer.js';

@@ -1,57 +1,36 @@
 // SPDX-License-Identifier: Apache-2.0
 // The update's state: received, installed by the adapter, restarted into; one at a time. What has
 // happened is recorded before it is said, so that the next process goes on from there: an
-// installation that the installer carries on by itself is followed again. Made by serving/update.ts.
+// installation that the installer carries on by itself is followed again. So is one that another
+// program has begun. Made by serving/update.ts.
 
 import { existsSync } from 'node:fs';
 import { reasonOf } from '../base/start-error.js';
-import type { Housekeeper } from '../files/housekeeping.js';
-import { removeFile } from '../files/remove-file.js';
-import type { Log } from '../log/log.js';
 import { powerPatienceMs, powerUnderWay } from '../power/request.js';
+import { aftermathOf, fallBackReason } from './aftermath.js';
+import { describe, inLog } from './describe.js';
 import { DeviceView } from './device-view.js';
-import type { AdapterName, UpdateDocument, Upload } from './document.js';
+import type { UpdateDocument, Upload } from './document.js';
 import {
+  type Follow,
   type InstallCallbacks,
   InstallError,
   type Installer,
   type Progress,
   type SlotMark,
 } from './installer.js';
+import { type Entered, KeptRecord } from './kept-record.js';
 import { takeLocalFile } from './local-file.js';
-import {
-  type Bundle,
-  type ReceivedBundle,
-  readRecord,
-  type UpdateRecord,
-  writeRecord,
-} from './record.js';
-import { beginRestart, giveUpRestart, type RestartMeans } from './restart.js';
-
-export interface UpdateParts {
-  adapter: AdapterName;
-  /** Reads the adapter's code. Not called for the adapter "none". */
-  loadInstaller: () => Promise<Installer>;
-  directory: string;
-  restart: RestartMeans;
-  log: Log;
-  housekeeping: Housekeeper;
-  /** Of the boot, and of this process. */
-  bootId: string;
-  run: string;
-  /** Identity of the web root's build. */
-  build: () => string | null;
-  /** After each change of the document. */
-  onChange: (document: UpdateDocument) => void;
-  restartPatienceMs?: number;
-}
+import type { UpdateParts } from './manager-parts.js';
+import type { Bundle, ReceivedBundle, UpdateRecord } from './record.js';
+import { beginRestart, giveUpRestart } from './restart.js';
 
 const noAdapter =
   'No installer is configured: set update.adapter to "rauc", "swupdate" or "command".';
 
 export class UpdateManager {
   readonly #parts: UpdateParts;
-  #record: UpdateRecord;
+  readonly #kept: KeptRecord;
   #upload: Upload | null = null;
   #progress: Progress | null = null;
   readonly #device: DeviceView;
@@ -63,18 +42,19 @@ export class UpdateManager {
   /** Does nothing yet; `start()` does. */
   constructor(parts: UpdateParts) {
     this.#parts = parts;
-    this.#record = this.#fresh('idle');
+    this.#kept = new KeptRecord(parts);
     this.#device = new DeviceView(() => this.#load(), parts.log);
   }
 
   /** Goes on where an earlier process ended. Never throws. */
   start(): void {
-    const fresh = this.#record;
+    const fresh = this.#kept.now;
     void this.#parts.housekeeping.keep('reading update.json', () => {
-      if (this.#record !== fresh) return; // An update has begun meanwhile.
-      const before = readRecord(this.#parts.directory);
+      const isFresh = this.#kept.now === fresh; // Else an update has begun meanwhile.
+      const before = isFresh ? this.#kept.read() : undefined;
       if (before !== undefined) this.#goOn(before);
       this.#tell();
+      void this.#watchOthers();
     });
     this.#tell();
   }
@@ -87,7 +67,7 @@ export class UpdateManager {
 
   /** Why nothing may be uploaded now; undefined: it may. */
   receiveRefusal(): string | undefined {
-    const { state } = this.#record;
+    const { state } = this.#kept.now;
     if (this.#parts.adapter === 'none') return noAdapter;
     if (state === 'restarting') return 'The device restarts.';
     return this.powerRefusal() ?? powerUnderWay(this.#parts.restart.env);
@@ -95,8 +75,11 @@ export class UpdateManager {
 
   /** Why the device may be neither restarted nor powered off now; undefined: it may. */
   powerRefusal(): string | undefined {
-    const isBusy = this.#record.state === 'installing';
-    return isBusy ? 'An update is being installed: wait for its end.' : undefined;
+    const { state, isByOther } = this.#kept.now;
+    if (state !== 'installing') return undefined;
+    return isByOther
+      ? 'Another program is installing an update: wait for its end.'
+      : 'An update is being installed: wait for its end.';
   }
 
   /** An upload has begun, gone on, or (null) been given up. */
@@ -107,23 +90,27 @@ export class UpdateManager {
 
   /** An upload is complete: the file is ours from now on. What was there before is removed. */
   async received(received: ReceivedBundle): Promise<void> {
-    const before = this.#record.bundle;
+    const { bundle: before, state, isByOther } = this.#kept.now;
     if (before !== null && before.path !== received.path) this.#remove(before);
     this.#upload = null;
-    this.#progress = null;
     const { name, length, sha256 } = received;
     this.#parts.log.info({ event: 'update_received', name, length, sha256 });
     const bundle = { ...received, compatible: null, version: null, description: null };
+    if (state === 'installing' && isByOther) return this.#replaceBundle(bundle); // It waits.
+    this.#progress = null;
     this.#enter('received', { bundle });
     await this.#inspect(bundle);
   }
 
   /** Forgets what was received. False: there was nothing that could be. */
   forget(): boolean {
-    const { state, bundle } = this.#record;
-    if (state === 'installing' || state === 'restarting' || bundle === null) return false;
+    const { state, bundle, isByOther } = this.#kept.now;
+    const isUsed = state === 'installing' && !isByOther;
+    if (isUsed || state === 'restarting' || bundle === null) return false;
     this.#remove(bundle);
-    this.#enter('idle', { bundle: null });
+    // What another program has installed is still there.
+    if (isByOther && state !== 'failed') this.#replaceBundle(null);
+    else this.#enter('idle', { bundle: null });
     return true;
   }
 
@@ -131,19 +118,18 @@ export class UpdateManager {
   install(): string | undefined {
     const refusal = this.receiveRefusal();
     if (refusal !== undefined) return refusal;
-    const { state, bundle } = this.#record;
-    if (state === 'installed')
-      return 'It is installed. Restart the device, or send another bundle.';
+    const { state, bundle, isByOther } = this.#kept.now;
+    const isDone = state === 'installed' && (bundle === null || !isByOther);
+    if (isDone) return 'It is installed. Restart the device, or send another bundle.';
     if (bundle === null) return 'There is nothing to install: upload a bundle first.';
     if (!existsSync(bundle.path)) return 'The bundle is not there any more: upload it again.';
-    const { name, sha256 } = bundle;
-    this.#parts.log.info({ event: 'update_started', name, sha256 });
     this.#progress = { percent: 0, message: '' };
     this.#enter('installing', { bundle });
+    this.#parts.log.info({ event: 'update_started', ...inLog(this.#kept.now) });
     void this.#follow(async (installer, callbacks) => {
       // To know after the restart whether another slot was booted.
       await this.#device.refresh();
-      this.#keep({ ...this.#record, bootedSlot: this.#bootedSlot() });
+      this.#kept.change({ bootedSlot: this.#device.bootedSlot });
       await installer.install(bundle.path, callbacks);
     });
     return undefined;
@@ -165,19 +151,19 @@ export class UpdateManager {
     } finally {
       this.#isTaking = false;
     }
-    const { state, error } = this.#record;
+    const { state, error } = this.#kept.now;
     return state === 'failed' ? (error ?? 'It is refused.') : this.install();
   }
 
   /** Begins. The answer is a sentence that says why it cannot be; undefined: it has begun. */
   restart(): string | undefined {
-    const { state, bundle } = this.#record;
+    const { state, bundle, isByOther } = this.#kept.now;
     const refusal = this.powerRefusal() ?? beginRestart(this.#parts.restart);
     if (refusal !== undefined) return refusal;
     this.#parts.log.info({ event: 'update_restart', kind: this.#parts.restart.kind });
-    this.#enter('restarting', { bundle });
-    const { restartPatienceMs: patienceMs = powerPatienceMs } = this.#parts;
     const isInstalled = state === 'installed';
+    this.#enter('restarting', { bundle, isByOther: isByOther && isInstalled });
+    const { restartPatienceMs: patienceMs = powerPatienceMs } = this.#parts;
     this.#patience = setTimeout(() => this.#restartFailed(isInstalled), patienceMs);
     this.#patience.unref();
     return undefined;
@@ -205,56 +191,75 @@ export class UpdateManager {
     (await this.#installer?.catch(() => undefined))?.close();
   }
 
-  #fresh(state: UpdateRecord['state']): UpdateRecord {
-    const { bootId, run } = this.#parts;
-    return { state, bundle: null, error: null, bootId, run, token: null, bootedSlot: null };
+  #goOn(before: UpdateRecord): void {
+    const { bootId, run, restart } = this.#parts;
+    const { bundle, token, state, isByOther } = before;
+    switch (aftermathOf(before, { bootId, run, kind: restart.kind })) {
+      case 'goes on':
+        this.#kept.adopt({ ...before, run });
+        this.#resume(token ?? '');
+        break;
+      case 'broken off':
+        this.#kept.adopt({ ...before, run });
+        this.#failed('The service or the device ended during the installation.');
+        break;
+      case 'over':
+        this.#rest(isByOther ? bundle : null);
+        if (bundle !== null || isByOther || state === 'installed') void this.#judgeBoot(before);
+        break;
+      case 'not restarted':
+        this.#kept.adopt({ ...before, state: 'installed' });
+        break;
+      default:
+        this.#kept.adopt(before);
+    }
   }
 
-  #goOn(before: UpdateRecord): void {
-    const isSameBoot = before.bootId === this.#parts.bootId;
-    const { bundle, token } = before;
-    switch (before.state) {
-      case 'installing':
-        this.#record = { ...before, run: this.#parts.run };
-        if (isSameBoot && token !== null) this.#resume(token);
-        else this.#failed('The service or the device ended during the installation.');
-        break;
-      case 'installed':
-      case 'restarting': {
-        const { kind } = this.#parts.restart;
-        const isOver = kind === 'service' ? before.run !== this.#parts.run : !isSameBoot;
-        // A restart that was asked for without an update leaves nothing behind.
-        const isInstalled = bundle !== null || before.state === 'installed';
-        if (isOver || !isInstalled) this.#enter('idle', { bundle: null });
-        else this.#record = { ...before, state: 'installed' };
-        if (isOver && isInstalled) void this.#judgeBoot(before);
-        break;
-      }
-      default:
-        this.#record = before;
+  /** Nothing is under way; what was received waits. */
+  #rest(bundle: Bundle | null): void {
+    this.#enter(bundle === null ? 'idle' : 'received', { bundle });
+  }
+
+  async #watchOthers(): Promise<void> {
+    const { adapter, log } = this.#parts;
+    if (adapter === 'none' || this.#isClosed) return;
+    const onTrouble = (reason: string): void =>
+      log.warn({ event: 'update_installer_unavailable', reason });
+    try {
+      const installer = await this.#load();
+      installer.watchOthers?.({ onBegun: (follow) => this.#othersBegan(follow), onTrouble });
+    } catch (error) {
+      onTrouble(reasonOf(error));
     }
+  }
+
+  /** What was received stays for later. */
+  #othersBegan(follow: Follow): void {
+    const { state, bundle } = this.#kept.now;
+    if (state === 'installing' || state === 'restarting') return;
+    this.#progress = { percent: 0, message: '' };
+    this.#enter('installing', { bundle, isByOther: true });
+    this.#parts.log.info({ event: 'update_started', ...inLog(this.#kept.now) });
+    // An installer that is busy says nothing of its slots: what it said before, or says behind it.
+    this.#kept.change({ bootedSlot: this.#device.bootedSlot });
+    void this.#follow((_installer, callbacks) => follow(callbacks));
   }
 
   /** Whether the device runs what was installed before it was restarted. */
-  async #judgeBoot({ bundle, bootedSlot }: UpdateRecord): Promise<void> {
+  async #judgeBoot(before: UpdateRecord): Promise<void> {
     const { log, restart } = this.#parts;
-    if (bootedSlot === null || restart.kind !== 'reboot') return;
+    const wasInstalling = before.state === 'installing';
+    if ((before.bootedSlot === null && !wasInstalling) || restart.kind !== 'reboot') return;
+    const rest = this.#kept.now;
     await this.#look();
-    const slot = this.#bootedSlot();
-    if (slot === null || this.#record.state !== 'idle') return;
-    if (slot !== bootedSlot) {
-      log.info({ event: 'update_booted', name: bundle?.name, slot });
-      return;
-    }
-    const reason =
-      `The device runs ${slot} as before the update: the boot loader has fallen back, ` +
-      'or never tried the other slot.';
-    log.warn({ event: 'update_fell_back', reason, name: bundle?.name, slot });
-    this.#enter('failed', { bundle: null, error: reason });
-  }
-
-  #bootedSlot(): string | null {
-    return this.#device.current.slots.find(({ state }) => state === 'booted')?.name ?? null;
+    const slot = this.#device.bootedSlot;
+    if ((slot === null && !wasInstalling) || this.#kept.now !== rest) return;
+    const { name, by } = inLog(before);
+    const reason = fallBackReason(before, slot);
+    if (reason === undefined) return log.info({ event: 'update_booted', name, by, slot });
+    log.warn({ event: 'update_fell_back', reason, name, by, slot });
+    const { isByOther } = before;
+    this.#enter('failed', { bundle: rest.bundle, error: reason, isByOther });
   }
 
   #resume(token: string): void {
@@ -273,35 +278,37 @@ export class UpdateManager {
         this.#progress = progress;
         this.#tell();
       },
-      onToken: (token) => this.#keep({ ...this.#record, token }),
+      onToken: (token) => this.#kept.change({ token }),
     };
     try {
       await work(await this.#load(), callbacks);
       this.#succeeded();
     } catch (error) {
       // Whoever comes next finds it still installing, and follows it again.
-      if (this.#isClosed && this.#record.token !== null) return;
+      if (this.#isClosed && this.#kept.now.token !== null) return;
       this.#failed(reasonOf(error));
     }
     if (this.#isClosed) return;
     this.#device.expire();
     await this.#look();
+    const { state, bootedSlot } = this.#kept.now;
+    if (state !== 'installed' || bootedSlot !== null) return;
+    this.#kept.change({ bootedSlot: this.#device.bootedSlot });
   }
 
   #succeeded(): void {
-    const { bundle } = this.#record;
-    const { log } = this.#parts;
-    log.info({ event: 'update_installed', name: bundle?.name, sha256: bundle?.sha256 });
+    const { bundle, isByOther } = this.#kept.now;
+    this.#parts.log.info({ event: 'update_installed', ...inLog(this.#kept.now) });
     this.#progress = null;
-    this.#enter('installed', { bundle });
-    if (bundle !== null) this.#remove(bundle);
+    this.#enter('installed', { bundle, isByOther });
+    if (bundle !== null && !isByOther) this.#remove(bundle);
   }
 
   #failed(reason: string): void {
-    const { bundle } = this.#record;
-    this.#parts.log.warn({ event: 'update_failed', reason, name: bundle?.name });
+    const { bundle, isByOther } = this.#kept.now;
+    this.#parts.log.warn({ event: 'update_failed', reason, ...inLog(this.#kept.now) });
     this.#progress = null;
-    this.#enter('failed', { bundle, error: reason });
+    this.#enter('failed', { bundle, error: reason, isByOther });
   }
 
   #restartFailed(isInstalled: boolean): void {
@@ -309,8 +316,8 @@ export class UpdateManager {
     if (restart.stop.aborted) return; // It has begun: a drain may take longer.
     const reason = giveUpRestart(restart);
     log.error({ event: 'update_restart_failed', reason });
-    const { bundle } = this.#record;
-    this.#enter(isInstalled ? 'installed' : 'failed', { bundle, error: reason });
+    const { bundle, isByOther } = this.#kept.now;
+    this.#enter(isInstalled ? 'installed' : 'failed', { bundle, error: reason, isByOther });
   }
 
   /** What it says of itself; a bundle that is refused now was not written anywhere. */
@@ -327,7 +334,7 @@ export class UpdateManager {
   }
 
   #isStill({ path, sha256 }: Bundle): boolean {
-    const { state, bundle } = this.#record;
+    const { state, bundle } = this.#kept.now;
     return state === 'received' && bundle?.path === path && bundle.sha256 === sha256;
   }
 
@@ -338,63 +345,40 @@ export class UpdateManager {
 
   /** Looks at the slots. An installer that is busy answers nothing. */
   async #look(): Promise<void> {
-    const isBusy = this.#record.state === 'installing';
+    const isBusy = this.#kept.now.state === 'installing';
     if (this.#parts.adapter === 'none' || isBusy) return;
     if (await this.#device.look()) this.#tell();
   }
 
-  #enter(
-    state: UpdateRecord['state'],
-    { bundle, error = null }: { bundle: Bundle | null; error?: string | null },
-  ): void {
-    const { bootedSlot } = this.#record;
-    const isKept = state === 'installed' || state === 'restarting';
-    this.#keep({ ...this.#fresh(state), bundle, error, bootedSlot: isKept ? bootedSlot : null });
+  #enter(state: UpdateRecord['state'], entered: Entered): void {
+    this.#kept.enter(state, entered);
     this.#tell();
   }
 
-  #keep(record: UpdateRecord): void {
-    this.#record = record;
-    const { directory, housekeeping } = this.#parts;
-    void housekeeping.keep('writing update.json', () => writeRecord(directory, record));
+  #replaceBundle(bundle: Bundle | null): void {
+    this.#kept.change({ bundle });
+    this.#tell();
   }
 
   #remove({ path }: ReceivedBundle): void {
-    let isLater = false;
-    void this.#parts.housekeeping.keep('removing a bundle that is not needed', () => {
-      // The same bundle, sent again, has the same name.
-      if (isLater && this.#record.bundle?.path === path) return;
-      if (isLater && this.#upload !== null) throw new Error(`${path}: an upload is under way`);
-      isLater = true;
-      removeFile(path);
-    });
+    this.#kept.removeFile(path, () => this.#upload !== null);
   }
 
   #document(): UpdateDocument {
     const { adapter, restart, bootId, build } = this.#parts;
-    const { state, bundle, error } = this.#record;
-    const isReceiving = this.#upload !== null && state !== 'installing' && state !== 'restarting';
-    const shown = bundle === null ? null : withoutPath(bundle);
-    return {
+    return describe({
       adapter,
-      state: isReceiving ? 'receiving' : state,
+      record: this.#kept.now,
       upload: this.#upload,
-      bundle: shown,
       progress: this.#progress,
-      error,
-      compatible: this.#device.current.compatible,
-      slots: this.#device.current.slots,
-      restartNeeded: state === 'installed' && restart.kind !== 'none',
+      device: this.#device.current,
+      canRestart: restart.kind !== 'none',
       bootId,
       build: build(),
-    };
+    });
   }
 
   #tell(): void {
     this.#parts.onChange(this.#document());
   }
-}
-
-function withoutPath({ path: _, ...shown }: Bundle): Omit<Bundle, 'path'> {
-  return shown;
 }

@@ -22,7 +22,8 @@ export interface ProgramOptions {
   onLine?: (line: string) => void;
   /** A longer line is cut there. */
   lineCharactersMax?: number;
-  timeoutMs: number;
+  /** Absent: it may run for ever. */
+  timeoutMs?: number | undefined;
   /** Ends the program. */
   signal?: AbortSignal | undefined;
 }
@@ -78,10 +79,11 @@ export function runProgram(
     let errors = '';
     const lines = linesOf(onLine, lineCharactersMax);
     const stop = (): void => void child.kill('SIGTERM');
-    const timer = setTimeout(() => {
+    const timeOut = (): void => {
       isTimedOut = true;
       child.kill('SIGKILL');
-    }, timeoutMs);
+    };
+    const timer = timeoutMs === undefined ? undefined : setTimeout(timeOut, timeoutMs);
     if (signal?.aborted) stop();
     signal?.addEventListener('abort', stop);
     child.stdout.setEncoding('utf8').on('data', lines.take);

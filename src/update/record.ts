@@ -31,6 +31,8 @@ export interface UpdateRecord {
   bootId: string;
   /** Of the process likewise. */
   run: string;
+  /** Another program began what the state tells of; `bundle` then waits, and has no part in it. */
+  isByOther: boolean;
   /** What the installer needs to find an installation again. */
   token: string | null;
   /** The slot that ran when the update was installed; null: not known. */
@@ -50,7 +52,10 @@ export function readRecord(directory: string): UpdateRecord | undefined {
   }
   try {
     const record = JSON.parse(text) as UpdateRecord;
-    return typeof record.state === 'string' ? record : undefined;
+    // Versions before had none.
+    return typeof record.state === 'string'
+      ? { ...record, isByOther: record.isByOther === true }
+      : undefined;
   } catch {
     return undefined;
   }

@@ -8,14 +8,15 @@ import { answerOf, ask, offloads, openSession, startHttp2 } from './http2.js';
 import { proxyRoute, siteWith } from './proxy.js';
 
 const files = {
-  'slow/recording': randomBytes(60_000),
-  'slow/other': randomBytes(10_000),
+  recording: randomBytes(60_000),
+  other: randomBytes(10_000),
   page: randomBytes(300_000),
 };
 const file = { ...proxyRoute(''), action: 'static' as const };
 const site = siteWith([
   { ...file, path: '/' },
-  { ...file, path: '/slow', rateMaxBytesPerS: 20_000 },
+  { ...file, path: '/recording', rateMaxBytesPerS: 20_000 },
+  { ...file, path: '/other', rateMaxBytesPerS: 20_000 },
 ]);
 
 for (const [offload, change] of offloads) {
@@ -29,8 +30,8 @@ for (const [offload, change] of offloads) {
       t.equal(status, 200);
       t.ok(isWhole && body.equals(files[path]), `every byte of ${path}`);
     };
-    const recording = get('slow/recording');
-    const other = get('slow/other');
+    const recording = get('recording');
+    const other = get('other');
     await get('page');
     await get('page');
     t.same(order, ['page', 'page'], 'whatever was asked for before');

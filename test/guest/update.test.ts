@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-// Updates by the real RAUC, in a device of two slots that boots four times (a guest with Linux 6.12,
+// Updates by the real RAUC, in a device of two slots that boots five times (a guest with Linux 6.12,
 // systemd as PID 1 and D-Bus; inside/update/ has the device and what is done in each boot). From what
 // is refused, through an installation that a restart of the service does not disturb and the restart of
-// the device, to the fall-back of an update whose service does not come up, and to the mark of one that
-// is good. A fifth boot has the real SWUpdate in RAUC's place. The boot loader is a script; the installer, its signatures and the slots are real.
+// the device, to the fall-back of an update whose service does not come up, to the mark of one that
+// is good, and to one that another program begins over D-Bus. A last boot has the real SWUpdate in
+// RAUC's place. The boot loader is a script; the installer, its signatures and the slots are real.
 import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -39,6 +40,24 @@ function checkRestart(test: Test, result: Result): void {
   const at = (what: RegExp): number => lines.findLastIndex((line) => what.test(line));
   const stopped = at(/"event":"stopped".*"aborted":0/);
   test.ok(stopped > at(/"event":"update_restart"/), 'the service has drained');
+}
+
+function checkOthers(test: Test, others: Result): void {
+  const byOther = { state: 'installing', begunBy: 'other' };
+  const reason = /^signature verification failed/i;
+  test.match(others.stranger, { state: 'failed', begunBy: 'other', error: reason });
+  test.match(others.began, { code: 0 });
+  test.match(others.during, byOther);
+  for (const refused of others.refused) {
+    test.match(refused, { status: 409, detail: /Another program is installing an update/ });
+  }
+  test.match(others.table, /^update +installing \(rauc\), begun by another program$/m);
+  test.match(others.twice, { code: 1, stderr: /Already processing/ });
+  test.equal(others.operation, 's "idle"');
+  test.match(others.still, byOther, 'RAUC goes on whatever it calls itself');
+  test.match(others.again, byOther, 'seen again after a restart of the service');
+  test.match(others.end, { state: 'installed', begunBy: 'other', restartNeeded: true });
+  checkPercents(test, others.seen);
 }
 
 const checks: Record<string, (test: Test, result: Result) => void> = {
@@ -113,8 +132,20 @@ const checks: Record<string, (test: Test, result: Result) => void> = {
       message: /marked slot rootfs\.0 as bad/,
     });
     test.equal(result.badSlot, 0);
+    checkOthers(test, result.others);
+    test.equal(said(result, /"event":"ready"/).length, 2, 'the service was restarted meanwhile');
+    const lines = said(result, /SPLICED-UPDATE-(STARTED|INSTALLED|FAILED).*"by":"another program"/);
+    test.equal(lines.length, 4, 'begun, failed, begun, installed');
+    checkRestart(test, result);
   },
-  swupdate: (test, { tried, seen, update, isWritten }) => {
+  others: (test, result) => {
+    const { slot, update, variables } = result;
+    test.equal(slot, 'A');
+    test.match(update, { state: 'idle', begunBy: null, error: null });
+    test.equal(said(result, /"event":"update_booted".*"by":"another program"/).length, 1);
+    test.match(variables, { order: 'A B', leftA: 3 }, 'marked good as any');
+  },
+  swupdate: (test, { tried, seen, update, others, isWritten }) => {
     const { stranger, truncated, good } = tried;
     test.match(stranger, { code: 1, state: 'failed', error: /ended the transfer/ });
     test.match(truncated, { code: 1, state: 'failed', error: /./ });
@@ -129,6 +160,13 @@ const checks: Record<string, (test: Test, result: Result) => void> = {
     test.ok(words.includes('Software Update started !'), "progress in the installer's words");
     checkPercents(test, seen);
     test.match(update, { adapter: 'swupdate', slots: [], restartNeeded: true });
+    test.match(others.ends, [
+      { state: 'failed', begunBy: 'other', error: /log says why/ },
+      { state: 'installed', begunBy: 'other', error: null, restartNeeded: true },
+    ]);
+    checkPercents(test, others.seen);
+    const installing = others.seen.filter(({ state }: Result) => state === 'installing');
+    test.ok(installing.every(({ begunBy }: Result) => begunBy === 'other'));
   },
 };
 

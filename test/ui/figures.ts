@@ -200,6 +200,7 @@ export function idleUpdate(): Update {
     state: 'idle',
     upload: null,
     bundle: null,
+    begunBy: null,
     progress: null,
     error: null,
     compatible: 'example-gateway',

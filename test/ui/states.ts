@@ -220,5 +220,11 @@ export const updates: [Partial<Update>, RegExp][] = [
   ],
   [{ state: 'installed', progress: null, restartNeeded: true }, /after a restart/],
   [{ state: 'restarting' }, /is being restarted/],
-  [{ state: 'idle', bundle: null, adapter: 'none', slots: [] }, /takes no updates/],
+  [
+    { state: 'installing', begunBy: 'other', progress: { percent: 45, message: unbroken } },
+    /Another program installs.* waits for its end/,
+  ],
+  [{ state: 'failed', progress: null, error: 'no signature' }, /of another program has failed/],
+  [{ state: 'installed', error: null }, /By another program/],
+  [{ state: 'idle', begunBy: null, bundle: null, adapter: 'none', slots: [] }, /takes no updates/],
 ];

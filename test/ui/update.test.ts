@@ -78,6 +78,31 @@ t.test('drag and drop, progress, a cut connection, a refusal, then all the way',
   quiet(t, scene.tab);
 });
 
+t.test('an installation that another program has begun', async (t) => {
+  const scene = await open(t);
+  const { page, device } = scene;
+  await drop(page, 'own.raucb', 2 * mebibyte);
+  await says(page, '#update-panel', /The bundle is on the device, whole\./);
+  const progress = { percent: 30, message: 'Copying image to rootfs.1' };
+  device.set({ state: 'installing', begunBy: 'other', progress });
+  await says(page, '#update-panel', /Another program installs an update.*own\.raucb waits/);
+  await says(page, '#installing-text', /30 %: Copying image/);
+  device.set({ state: 'failed', progress: null, error: 'no signature' });
+  await says(page, '#update-panel', /of another program has failed.*no signature.*own\.raucb/);
+  const at =
+    "[...document.getElementById('steps').children].findIndex((one) => one.classList.contains('failed'))";
+  t.equal(await page.evaluate(at), 2, 'at its installation');
+  device.set({ state: 'installed', error: null, restartNeeded: true });
+  await says(page, '#update-panel', /By another program: Installed\. It runs after a restart/);
+  await page.getByRole('button', { name: 'Restart now' }).waitFor();
+  await page.getByRole('button', { name: 'Discard' }).waitFor();
+  device.set({ bundle: null });
+  await until(page, "!document.getElementById('update-panel').textContent.includes('Discard')");
+  device.set({ state: 'failed', restartNeeded: false, error: 'no signature' });
+  await says(page, '#update-panel', /of another program has failed.*Drop a firmware bundle here/);
+  quiet(t, scene.tab);
+});
+
 t.test('the service is restarted in the middle of an upload', async (t) => {
   const scene = await open(t);
   const { page, device } = scene;

@@ -1,11 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 // RAUC as the installer, over D-Bus (de.pengutronix.rauc.Installer; RAUC's docs/reference, "D-Bus
 // API"). An installation is RAUC's own: it goes on while we restart, and is found again by the bus
-// name's owner, which is another one should RAUC itself have ended meanwhile. Its signal Completed
-// cannot be waited for (busctl.ts): its end is the operation "idle", with LastError for the reason,
-// which RAUC empties at the beginning. Loaded by main.ts when it is configured and needed.
+// name's owner, which is another one should RAUC itself have ended meanwhile. Its end is the operation
+// "idle" behind 100 percent, with LastError for the reason, which RAUC empties at the beginning. "idle"
+// alone is no end: RAUC says so too when it refuses a second installation beside one that goes on
+// (1.8: r_on_handle_install_bundle). What others begin is heard by signals. Loaded by main.ts when it
+// is configured.
 
 import { setTimeout as sleep } from 'node:timers/promises';
+import { BusSignals } from '../bus-signals.js';
 import { BusError, call, ownerOf, properties } from '../busctl.js';
 import {
   type BundleDetails,
@@ -13,6 +16,7 @@ import {
   type InstallCallbacks,
   InstallError,
   type Installer,
+  type OthersEvents,
   type Slot,
   type SlotMark,
 } from '../installer.js';
@@ -21,7 +25,11 @@ import { programBounds } from '../program.js';
 const service = 'de.pengutronix.rauc';
 const rauc = { service, path: '/', interface: `${service}.Installer` };
 
-const pollMs = 500;
+const signalRule = `type='signal',sender='${service}',path='/'`;
+
+const pollMsDefault = 500;
+/** Looks in a row that show the end: LastError comes a moment behind the last percent. */
+const endLooks = 2;
 /** Of questions in a row: RAUC or the bus may be busy for a while. */
 const failuresMax = 20;
 
@@ -65,8 +73,27 @@ function detailsOf(info: Dictionary): BundleDetails {
   };
 }
 
+/** Nothing: the last installation went well. */
+function refuse(lastError: unknown): void {
+  const reason = textOf(lastError);
+  if (reason !== null) throw new InstallError(reason);
+}
+
 export class RaucInstaller implements Installer {
   readonly #ended = new AbortController();
+  readonly #pollMs: number;
+  #signals: BusSignals | undefined;
+  /** An installation that is followed: its signals are no news. */
+  #isFollowing = false;
+  /** A look at RAUC is under way; another one is wanted behind it. */
+  #isLooking = false;
+  #isLookWanted = false;
+  /** So many installations have ended unseen. */
+  #unseen = 0;
+
+  constructor(pollMs = pollMsDefault) {
+    this.#pollMs = pollMs;
+  }
 
   async device(): Promise<Device> {
     const [compatible] = await properties(rauc, 'Compatible');
@@ -94,17 +121,30 @@ export class RaucInstaller implements Installer {
   }
 
   async install(path: string, callbacks: InstallCallbacks): Promise<void> {
-    // A question first: it starts the service where it does not run.
-    const [operation] = await properties(rauc, 'Operation');
-    if (operation !== 'idle') throw new InstallError(`RAUC is busy: ${String(operation)}.`);
-    const owner = await ownerOf(service);
-    callbacks.onToken(owner);
-    await call(rauc, 'InstallBundle', 'sa{sv}', path, '0');
-    await this.#follow(owner, callbacks);
+    await this.#following(async () => {
+      // A question first: it starts the service where it does not run.
+      const [operation] = await properties(rauc, 'Operation');
+      if (operation !== 'idle') throw new InstallError(`RAUC is busy: ${String(operation)}.`);
+      const owner = await ownerOf(service);
+      callbacks.onToken(owner);
+      await call(rauc, 'InstallBundle', 'sa{sv}', path, '0');
+      await this.#untilOver(owner, callbacks);
+    });
   }
 
   async resume(token: string, callbacks: InstallCallbacks): Promise<void> {
-    await this.#follow(token, callbacks);
+    await this.#following(() => this.#untilOver(token, callbacks));
+  }
+
+  watchOthers(events: OthersEvents): void {
+    this.#signals = new BusSignals(signalRule, {
+      onOpen: () => void this.#look(events),
+      onSignal: (member) => {
+        if (member === 'Completed') this.#completed(events);
+        else void this.#look(events);
+      },
+      onTrouble: (reason) => events.onTrouble(reason),
+    });
   }
 
   async mark(slot: string, mark: SlotMark): Promise<string> {
@@ -114,12 +154,58 @@ export class RaucInstaller implements Installer {
 
   close(): void {
     this.#ended.abort();
+    this.#signals?.close();
   }
 
-  /** Until RAUC is idle again. */
-  async #follow(owner: string, { onProgress }: InstallCallbacks): Promise<void> {
+  /** RAUC does something, or was not heard for a while. It is not started for that. */
+  async #look(events: OthersEvents): Promise<void> {
+    this.#isLookWanted = true;
+    if (this.#isLooking) return;
+    this.#isLooking = true;
+    while (this.#isLookWanted && !this.#isFollowing) {
+      this.#isLookWanted = false;
+      const unseen = this.#unseen;
+      try {
+        const owner = await ownerOf(service);
+        const [operation] = await properties(rauc, 'Operation');
+        if (operation === 'idle' || this.#isFollowing || this.#unseen !== unseen) continue;
+        events.onBegun((callbacks) => {
+          callbacks.onToken(owner);
+          return this.resume(owner, callbacks);
+        });
+      } catch (error) {
+        if (!(error instanceof InstallError)) throw error;
+        // It does not run; or it is busy, and its next signal comes.
+      }
+    }
+    this.#isLooking = false;
+  }
+
+  /** Of an installation that was over before we could see it: its reason is still there. */
+  #completed({ onBegun }: OthersEvents): void {
+    if (this.#isFollowing) return;
+    this.#unseen += 1;
+    onBegun(() =>
+      this.#following(async () => {
+        const [lastError] = await properties(rauc, 'LastError');
+        refuse(lastError);
+      }),
+    );
+  }
+
+  async #following(work: () => Promise<void>): Promise<void> {
+    this.#isFollowing = true;
+    try {
+      await work();
+    } finally {
+      this.#isFollowing = false;
+    }
+  }
+
+  async #untilOver(owner: string, { onProgress }: InstallCallbacks): Promise<void> {
     const { signal } = this.#ended;
     const endMs = performance.now() + programBounds.installTimeoutMs;
+    let ends = 0;
     for (let failures = 0; performance.now() < endMs; ) {
       signal.throwIfAborted();
       let answer: unknown[];
@@ -132,18 +218,15 @@ export class RaucInstaller implements Installer {
       } catch (error) {
         failures += 1;
         if (!(error instanceof BusError) || failures > failuresMax) throw error;
-        await sleep(pollMs, undefined, { signal });
+        await sleep(this.#pollMs, undefined, { signal });
         continue;
       }
       const [operation, progress, lastError] = answer;
       const [percent, message] = progress as [number, string];
-      if (operation === 'idle') {
-        const reason = textOf(lastError);
-        if (reason === null) return;
-        throw new InstallError(reason);
-      }
+      ends = operation === 'idle' && percent === 100 ? ends + 1 : 0;
+      if (ends === endLooks) return refuse(lastError);
       onProgress({ percent: Math.min(Math.max(percent, 0), 100), message });
-      await sleep(pollMs, undefined, { signal });
+      await sleep(this.#pollMs, undefined, { signal });
     }
     throw new InstallError('RAUC has not come to an end in time.');
   }

@@ -2,18 +2,22 @@
 // SWUpdate as the installer, by its own clients: they come from the same package as its daemon, and
 // so know the layout of the messages on its sockets, which changes from version to version.
 // `swupdate-client -v` sends the bundle, prints what the daemon says and ends with its result;
-// `swupdate-progress`, where it is installed, tells how far each step is. The sockets are where TMPDIR
-// says (docs/UPDATES.md). Loaded by main.ts when it is configured and needed.
+// `swupdate-progress`, where it is installed, tells how far each step is, and what other programs have
+// begun, such as suricatta. The sockets are where TMPDIR says (docs/UPDATES.md). Loaded by main.ts when
+// it is configured.
 
 import { setTimeout as sleep } from 'node:timers/promises';
 import {
   type Device,
+  type Follow,
   type InstallCallbacks,
   InstallError,
   type Installer,
+  type OthersEvents,
   type Progress,
 } from '../installer.js';
 import { endInWords, programBounds, runProgram } from '../program.js';
+import { type Result, SwupdateProgress } from './swupdate-progress.js';
 
 const statusLine = /^Status: (\d+) message: (.+)$/;
 /** RECOVERY_STATUS of swupdate_status.h. */
@@ -21,39 +25,66 @@ const idle = '0';
 const failure = '4';
 /** Before the words: the function that says them, or that they are an error. */
 const prefix = /^(?:\[\w+\] : |ERROR : )/;
-/** Such as "[ ====  ] 1 of 2 40% (rootfs.img), dwl 0% of 0 bytes". */
-const stepLine = /\] *(\d+) of (\d+) +(\d+)%/;
 
 /** The client could not send everything: it then asks for no result and ends with a failure. */
 const brokenTransfer = /image_write failed/;
-/** What it writes itself of a result stays in its buffer; the output of a command does not. */
-const watchCommand = ['swupdate-progress', '-e', 'echo result'];
-const resultLine = /^result (SUCCESS|FAILURE)$/;
 const unexplained =
   'SWUpdate has ended the transfer of the bundle, as a rule for its signature or for want of room; ' +
   "SWUpdate's log says why.";
 const unknown =
   "The transfer to SWUpdate broke off, and its result is not known; SWUpdate's log tells it.";
+const othersFailure = "The installation has failed; SWUpdate's log says why.";
+const othersEndUnknown =
+  "SWUpdate tells nothing more of this installation; SWUpdate's log has its end.";
+/** Any word would do: the daemon has one installation at a time. */
+const othersToken = 'swupdate';
 
 const resultPollMs = 500;
 /** For swupdate-progress to connect: it does not say when it has, and hears nothing from before. */
 const headStartMsDefault = 1_500;
 /** Without a word from swupdate-progress for so long there will be none. */
 const silenceMsMax = 60_000;
+/** Of an installation that others began: its scripts may take long. */
+const othersSilenceMsDefault = 10 * 60_000;
+/** The client knows the result a moment before swupdate-progress has told it. */
+const lateMsMax = 2_000;
 
-/** What swupdate-progress has said so far. */
+/** What swupdate-progress has said of an installation so far. */
 interface Watch {
-  result: 'SUCCESS' | 'FAILURE' | undefined;
+  onPercent: (percent: number) => void;
+  result: Result | undefined;
   lastLineMs: number;
   hasEnded: boolean;
 }
 
+function newWatch(onPercent: Watch['onPercent'] = () => {}): Watch {
+  return { onPercent, result: undefined, lastLineMs: performance.now(), hasEnded: false };
+}
+
 export class SwupdateInstaller implements Installer {
   readonly #ended = new AbortController();
+  readonly #program: SwupdateProgress;
   readonly #headStartMs: number;
+  readonly #othersSilenceMs: number;
+  #others: OthersEvents | undefined;
+  /** Of the installation that is under way, ours or another's. */
+  #current: Watch | undefined;
 
-  constructor(headStartMs = headStartMsDefault) {
+  constructor(headStartMs = headStartMsDefault, othersSilenceMs = othersSilenceMsDefault) {
     this.#headStartMs = headStartMs;
+    this.#othersSilenceMs = othersSilenceMs;
+    this.#program = new SwupdateProgress({
+      onStep: (percent) => this.#heard()?.onPercent(percent),
+      onResult: (result) => {
+        const watch = this.#heard();
+        if (watch !== undefined) watch.result = result;
+        this.#current = undefined;
+      },
+      onEnd: (reason) => {
+        if (this.#current !== undefined) this.#current.hasEnded = true;
+        this.#others?.onTrouble(`What other programs install is not seen: ${reason}.`);
+      },
+    });
   }
 
   async device(): Promise<Device> {
@@ -62,21 +93,66 @@ export class SwupdateInstaller implements Installer {
 
   async install(path: string, { onProgress }: InstallCallbacks): Promise<void> {
     const now: Progress = { percent: 0, message: '' };
-    const over = new AbortController();
-    const signal = AbortSignal.any([this.#ended.signal, over.signal]);
-    const watch: Watch = { result: undefined, lastLineMs: performance.now(), hasEnded: false };
-    const watching = this.#watch(watch, now, onProgress, signal);
+    const { signal } = this.#ended;
+    const watch = newWatch((percent) => {
+      now.percent = percent;
+      onProgress({ ...now });
+    });
+    this.#current = watch;
     try {
-      await sleep(this.#headStartMs, undefined, { signal }).catch(() => {});
+      this.#program.start();
+      const startedMs = this.#program.startedMs ?? 0;
+      const waitMs = startedMs + this.#headStartMs - performance.now();
+      await sleep(Math.max(waitMs, 0), undefined, { signal }).catch(() => {});
       await this.#send(path, watch, now, onProgress);
     } finally {
-      over.abort();
-      await watching;
+      // What is told behind it would be taken for somebody else's.
+      await this.#resultOf(watch, lateMsMax, lateMsMax);
+      this.#forget(watch);
     }
+  }
+
+  async resume(_token: string, callbacks: InstallCallbacks): Promise<void> {
+    this.#current ??= newWatch();
+    this.#program.start();
+    await this.#followOther(this.#current, callbacks);
+  }
+
+  watchOthers(events: OthersEvents): void {
+    this.#others = events;
+    this.#program.start();
   }
 
   close(): void {
     this.#ended.abort();
+    this.#program.close();
+  }
+
+  /** The daemon tells of an installation: of which. Undefined: nobody wants to know. */
+  #heard(): Watch | undefined {
+    const before = this.#current;
+    if (before === undefined && this.#others !== undefined) {
+      const watch = newWatch();
+      this.#current = watch;
+      const follow: Follow = (callbacks) => this.#followOther(watch, callbacks);
+      this.#others.onBegun(follow);
+    }
+    if (this.#current !== undefined) this.#current.lastLineMs = performance.now();
+    return this.#current;
+  }
+
+  async #followOther(watch: Watch, { onProgress, onToken }: InstallCallbacks): Promise<void> {
+    onToken(othersToken);
+    watch.onPercent = (percent) => onProgress({ percent, message: '' });
+    const result = await this.#resultOf(watch, this.#othersSilenceMs);
+    this.#forget(watch);
+    if (this.#ended.signal.aborted) throw new InstallError('the service was stopped meanwhile');
+    if (result === undefined) throw new InstallError(othersEndUnknown);
+    if (result === 'FAILURE') throw new InstallError(othersFailure);
+  }
+
+  #forget(watch: Watch): void {
+    if (this.#current === watch) this.#current = undefined;
   }
 
   async #send(
@@ -98,7 +174,9 @@ export class SwupdateInstaller implements Installer {
     const timeoutMs = programBounds.installTimeoutMs;
     const { signal } = this.#ended;
     const end = await runProgram(['swupdate-client', '-v', path], { onLine, timeoutMs, signal });
-    const result = brokenTransfer.test(end.errors) ? await this.#resultOf(watch) : undefined;
+    const result = brokenTransfer.test(end.errors)
+      ? await this.#resultOf(watch, silenceMsMax)
+      : undefined;
     if (signal.aborted) throw new InstallError('the service was stopped during the installation');
     if (end.code === 0 || result === 'SUCCESS') return;
     if (brokenTransfer.test(end.errors)) reason ||= result === undefined ? unknown : unexplained;
@@ -106,33 +184,15 @@ export class SwupdateInstaller implements Installer {
   }
 
   /** The daemon may have everything and go on although its client has given up (seen with 2022.12). */
-  async #resultOf(watch: Watch): Promise<Watch['result']> {
+  async #resultOf(watch: Watch, silenceMs: number, waitMs = Infinity): Promise<Watch['result']> {
+    const endMs = performance.now() + Math.min(waitMs, programBounds.installTimeoutMs);
     const isOver = (): boolean =>
       watch.result !== undefined ||
       watch.hasEnded ||
-      performance.now() - watch.lastLineMs > silenceMsMax;
+      this.#ended.signal.aborted ||
+      performance.now() - watch.lastLineMs > silenceMs ||
+      performance.now() > endMs;
     while (!isOver()) await sleep(resultPollMs);
     return watch.result;
-  }
-
-  /** How far the steps are, and the result; without that program there are the daemon's words alone. */
-  async #watch(
-    watch: Watch,
-    now: Progress,
-    onProgress: (progress: Progress) => void,
-    signal: AbortSignal,
-  ): Promise<void> {
-    const onLine = (line: string): void => {
-      watch.lastLineMs = performance.now();
-      watch.result = (resultLine.exec(line)?.[1] as Watch['result']) ?? watch.result;
-      const [, step, steps, percent] = stepLine.exec(line)?.map(Number) ?? [];
-      if (step === undefined || steps === undefined || percent === undefined || steps < 1) return;
-      const all = ((step - 1) * 100 + percent) / steps;
-      now.percent = Math.min(Math.max(Math.round(all), 0), 100);
-      onProgress({ ...now });
-    };
-    const timeoutMs = programBounds.installTimeoutMs;
-    await runProgram(watchCommand, { onLine, timeoutMs, signal }).catch(() => {});
-    watch.hasEnded = true;
   }
 }

@@ -9,11 +9,14 @@ import type { Log } from '../../../src/log/log.js';
 import type { UpdateDocument } from '../../../src/update/document.js';
 import {
   type Device,
+  type Follow,
   type InstallCallbacks,
   InstallError,
   type Installer,
+  type OthersEvents,
 } from '../../../src/update/installer.js';
-import { UpdateManager, type UpdateParts } from '../../../src/update/manager.js';
+import { UpdateManager } from '../../../src/update/manager.js';
+import type { UpdateParts } from '../../../src/update/manager-parts.js';
 import type { ReceivedBundle } from '../../../src/update/record.js';
 
 /** Installations that the test ends. */
@@ -22,6 +25,7 @@ export class FakeInstaller implements Installer {
   deviceAnswer: Device = { compatible: 'gate', slots: [] };
   refusal: string | undefined;
   #under: { callbacks: InstallCallbacks; end: (error?: Error) => void } | undefined;
+  #others: OthersEvents | undefined;
   isClosed = false;
 
   async device(): Promise<Device> {
@@ -43,6 +47,24 @@ export class FakeInstaller implements Installer {
   resume(token: string, callbacks: InstallCallbacks): Promise<void> {
     this.calls.push(`resume ${token}`);
     return this.#begin(callbacks);
+  }
+
+  watchOthers(events: OthersEvents): void {
+    this.#others = events;
+  }
+
+  /** Another program has begun an installation; the test ends it as it does ours. */
+  async othersBegin(token: string | null = 'theirs'): Promise<void> {
+    const follow: Follow = (callbacks) => {
+      if (token !== null) callbacks.onToken(token);
+      return this.#begin(callbacks);
+    };
+    this.#others?.onBegun(follow);
+    await settled();
+  }
+
+  trouble(reason: string): void {
+    this.#others?.onTrouble(reason);
   }
 
   async mark(slot: string, mark: string): Promise<string> {

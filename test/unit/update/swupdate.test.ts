@@ -2,32 +2,44 @@
 // The adapter for SWUpdate, with programs in the place of its clients that say what those of 2022.12
 // have said. The real ones: test/guest/update.test.ts.
 
-import { writeFileSync } from 'node:fs';
+import { appendFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import t, { type Test } from 'tap';
 import { SwupdateInstaller } from '../../../src/update/adapters/swupdate.js';
-import type { Progress } from '../../../src/update/installer.js';
+import type { Follow, Progress } from '../../../src/update/installer.js';
 
 const path = process.env.PATH;
 t.teardown(() => {
   process.env.PATH = path;
 });
 
-async function install(t: Test, client: string, progress?: string, installer?: SwupdateInstaller) {
+function putPrograms(t: Test, client: string, progress?: string): string {
   const directory = t.testdir();
   const put = (name: string, text: string): void =>
     writeFileSync(join(directory, name), `#!/bin/sh\n${text}`, { mode: 0o755 });
   put('swupdate-client', client);
   if (progress !== undefined) put('swupdate-progress', progress);
   process.env.PATH = `${directory}:/usr/bin:/bin`;
+  return directory;
+}
+
+async function install(
+  t: Test,
+  client: string,
+  progress?: string,
+  installer = new SwupdateInstaller(0),
+) {
+  putPrograms(t, client, progress);
   const told: Progress[] = [];
   let error = '';
   try {
     const onProgress = (one: Progress): void => void told.push(one);
-    await (installer ?? new SwupdateInstaller(0)).install('/b', { onProgress, onToken: () => {} });
+    await installer.install('/b', { onProgress, onToken: () => {} });
   } catch (reason) {
     error = (reason as Error).message;
   }
+  installer.close();
   return { told, error };
 }
 
@@ -81,3 +93,103 @@ t.test('a stop of the service ends both', async (t) => {
   const { error } = await install(t, 'exec sleep 600', 'exec sleep 600', installer);
   t.match(error, /the service was stopped/);
 });
+
+/** What swupdate-progress says is what the test writes into a file. */
+async function watch(t: Test, { client = 'exit 1', silenceMs = 60_000 } = {}) {
+  const directory = putPrograms(t, client, 'exec tail -n +1 -f "$(dirname "$0")/said" 2>/dev/null');
+  const said = join(directory, 'said');
+  writeFileSync(said, '');
+  const installer = new SwupdateInstaller(0, silenceMs);
+  t.teardown(() => installer.close());
+  const begun: Follow[] = [];
+  const troubles: string[] = [];
+  installer.watchOthers({
+    onBegun: (follow) => void begun.push(follow),
+    onTrouble: (reason) => void troubles.push(reason),
+  });
+  const told: Progress[] = [];
+  const tokens: string[] = [];
+  const callbacks = {
+    onProgress: (one: Progress) => void told.push(one),
+    onToken: (token: string) => void tokens.push(token),
+  };
+  const endOf = (end: Promise<void> | undefined): Promise<string> =>
+    end === undefined
+      ? Promise.resolve('nothing has begun')
+      : end.then(
+          () => 'installed',
+          (error: Error) => error.message,
+        );
+  const say = (text: string): void => appendFileSync(said, text);
+  return { installer, begun, troubles, told, tokens, callbacks, endOf, say };
+}
+
+async function until(what: () => boolean): Promise<void> {
+  while (!what()) await sleep(5);
+}
+
+t.test('what others begin, to its end', async (t) => {
+  const { begun, told, tokens, callbacks, endOf, say } = await watch(t);
+  say('\n\nUpdate started !\nInterface: BACKEND\n\n[--] 1 of 2 10% (x), dwl 0% of 0 bytes\r');
+  await until(() => begun.length > 0);
+  const end = endOf(begun[0]?.(callbacks));
+  say('[--] 2 of 2 40% (x), dwl 0% of 0 bytes\r');
+  await until(() => told.length > 0);
+  t.same(told, [{ percent: 70, message: '' }]);
+  t.equal(tokens.length, 1, 'the next process can follow it');
+  say('\nresult SUCCESS\n');
+  t.equal(await end, 'installed');
+  // Refused before its first step, and over before anybody follows it.
+  say('result FAILURE\n');
+  await until(() => begun.length > 1);
+  t.match(await endOf(begun[1]?.(callbacks)), /log says why/);
+  t.equal(begun.length, 2);
+});
+
+t.test('ours is not taken for another one, nor what is told behind its end', async (t) => {
+  const client = "echo 'Status: 3 message: SWUPDATE successful !'";
+  const { installer, begun, told, callbacks, endOf, say } = await watch(t, { client });
+  say('[--] 1 of 1 10% (x), dwl 0% of 0 bytes\r');
+  await until(() => begun.length === 1);
+  say('result SUCCESS\n');
+  await endOf(begun[0]?.(callbacks));
+  const end = endOf(installer.install('/b', callbacks));
+  say('[--] 1 of 1 30% (x), dwl 0% of 0 bytes\r');
+  await until(() => told.some(({ message }) => message === 'SWUPDATE successful !'));
+  say('[--] 1 of 1 99% (x), dwl 0% of 0 bytes\rresult SUCCESS\n');
+  t.equal(await end, 'installed');
+  t.equal(begun.length, 1);
+});
+
+t.test('followed again by the next process; where nothing comes, nobody knows', async (t) => {
+  const { installer, begun, callbacks, endOf, say } = await watch(t);
+  const end = endOf(installer.resume('swupdate', callbacks));
+  say('result FAILURE\n');
+  t.match(await end, /log says why/);
+  t.equal(begun.length, 0);
+  const silent = await watch(t, { silenceMs: 1 });
+  t.match(await endOf(silent.installer.resume('swupdate', callbacks)), /tells nothing more/);
+  silent.say('[--] 1 of 1 30% (x), dwl 0% of 0 bytes\r');
+  await until(() => silent.begun.length > 0);
+  t.pass('until it is heard again');
+});
+
+t.test(
+  'a stop of the service leaves theirs alone; without the program nothing is seen',
+  async (t) => {
+    const { installer, begun, callbacks, endOf, say } = await watch(t);
+    say('[--] 1 of 1 30% (x), dwl 0% of 0 bytes\r');
+    await until(() => begun.length > 0);
+    const end = endOf(begun[0]?.(callbacks));
+    installer.close();
+    t.match(await end, /service was stopped/);
+    putPrograms(t, 'exit 1');
+    const blind = new SwupdateInstaller(0);
+    const troubles: string[] = [];
+    const onTrouble = (reason: string): void => void troubles.push(reason);
+    process.env.PATH = t.testdir();
+    blind.watchOthers({ onBegun: () => {}, onTrouble });
+    await until(() => troubles.length > 0);
+    t.match(troubles, [/is not seen: swupdate-progress: there is no such program/]);
+  },
+);

@@ -194,8 +194,73 @@ async function fallenBack(store, report, save) {
   await restartDevice(report, save);
 }
 
+/** As the client of a fleet asks RAUC, over D-Bus (rauc-hawkbit-updater: InstallBundle). */
+function askRauc(method, ...args) {
+  const name = 'de.pengutronix.rauc';
+  return service.run('busctl', 'call', name, '/', `${name}.Installer`, method, ...args);
+}
+
+const whose = () => {
+  const { state, begunBy, error, restartNeeded } = ask('/update');
+  return { state, begunBy, error, restartNeeded };
+};
+const untilState = (state) =>
+  service.until(`others: ${state}`, () => ask('/update').state === state, waitMs);
+
+/** What another program installs: one that is refused, and one across a restart of the service. */
+async function othersInstall(store) {
+  const before = await followEvents();
+  askRauc('Install', 's', `${store}/stranger.raucb`);
+  await untilState('failed');
+  const stranger = whose();
+  const began = askRauc('InstallBundle', 'sa{sv}', `${store}/good.raucb`, '0');
+  await untilState('installing');
+  const during = whose();
+  const upload = post('/update/uploads', { name: 'own.raucb', length: 1000 });
+  const restart = post('/update/restart');
+  const power = post('/device/restart');
+  const table = service.run('spliced', 'update').stdout;
+  // RAUC refuses, and calls itself idle although it goes on.
+  const twice = askRauc('InstallBundle', 'sa{sv}', `${store}/good.raucb`, '0');
+  const [operation] = service
+    .must(
+      'busctl',
+      'get-property',
+      'de.pengutronix.rauc',
+      '/',
+      'de.pengutronix.rauc.Installer',
+      'Operation',
+    )
+    .split('\n');
+  await service.sleep(2_000);
+  const still = whose();
+  const seenBefore = before.updates();
+  before.end();
+  await service.runBeside('systemctl', 'restart', service.unit);
+  await service.until('the API', isAnswered);
+  const again = whose();
+  const after = await followEvents();
+  await service.until('the end', () => ask('/update').state !== 'installing', waitMs);
+  const end = whose();
+  const seen = [...seenBefore, ...after.updates()];
+  after.end();
+  return {
+    stranger,
+    began,
+    during,
+    refused: [upload, restart, power].map(({ status, detail }) => ({ status, detail })),
+    table,
+    twice,
+    operation,
+    still,
+    again,
+    end,
+    seen: seen.map(({ state, begunBy, progress }) => ({ state, begunBy, ...progress })),
+  };
+}
+
 /** The fourth, in B: an index that is not served keeps the mark back, and then it comes. */
-async function good(store, report) {
+async function good(store, report, save) {
   report.slot = boot(store);
   await startService({ waitGood: '--index /not-there' });
   report.update = ask('/update');
@@ -212,7 +277,20 @@ async function good(store, report) {
   report.slots = ask('/update').slots;
   report.bad = post('/update/slots/rootfs.0/bad');
   report.badSlot = bootVariables().leftA;
+  report.others = await othersInstall(store);
+  await restartDevice(report, save);
 }
+
+/** The fifth, in A again, which another program has installed. */
+async function others(store, report) {
+  report.slot = boot(store);
+  await startService();
+  await service.until('the mark', () => isMarked(), waitMs);
+  report.update = ask('/update');
+  report.variables = bootVariables();
+}
+
+const socketsOfSwupdate = '/run/swupdate';
 
 /** docs/UPDATES.md: where SWUpdate's sockets are, and who may use them. */
 function setUpSwupdate(store) {
@@ -221,7 +299,7 @@ function setUpSwupdate(store) {
     mkdirSync(`/etc/systemd/system/${name}.d`, { recursive: true });
     writeFileSync(`/etc/systemd/system/${name}.d/sockets.conf`, text);
   };
-  const directory = '/run/swupdate';
+  const directory = socketsOfSwupdate;
   const listen = ['sockinstctrl', 'swupdateprog'].map(
     (name) => `ListenStream=${directory}/${name}`,
   );
@@ -235,6 +313,30 @@ function setUpSwupdate(store) {
   writeFileSync('/etc/swupdate/conf.d/10-test', args);
   service.must('systemctl', 'daemon-reload');
   service.must('systemctl', 'start', 'swupdate.socket', 'swupdate.service');
+}
+
+/** SWUpdate's own client, run by somebody else. */
+async function othersSend(store) {
+  const events = await followEvents();
+  const ends = [];
+  for (const [name, state] of [
+    ['truncated', 'failed'],
+    ['good', 'installed'],
+  ]) {
+    service.run(
+      'env',
+      `TMPDIR=${socketsOfSwupdate}`,
+      'swupdate-client',
+      `${store}/swu-${name}.swu`,
+    );
+    await untilState(state);
+    ends.push(whose());
+  }
+  const seen = events
+    .updates()
+    .map(({ state, begunBy, progress }) => ({ state, begunBy, ...progress }));
+  events.end();
+  return { ends, seen };
 }
 
 /** A boot of another firmware: SWUpdate in RAUC's place. */
@@ -251,9 +353,10 @@ async function swupdate(store, report) {
   report.seen = events.updates().map(({ state, progress }) => ({ state, ...progress }));
   events.end();
   report.update = ask('/update');
+  report.others = await othersSend(store);
   const image = service.must('sha256sum', `${store}/swu-image`).slice(0, 64);
   const written = `head -c $(stat -c %s ${store}/swu-image) /dev/loop1 | sha256sum`;
   report.isWritten = service.must('sh', '-c', written).slice(0, 64) === image;
 }
 
-export const phases = { install, broken, 'fallen back': fallenBack, good, swupdate };
+export const phases = { install, broken, 'fallen back': fallenBack, good, others, swupdate };
