@@ -229,9 +229,11 @@ inline constexpr size_t kAnswerBytesMax = 1024;
 inline constexpr size_t kControlBytesMin = 16;
 inline constexpr int kTicketsTriedMax = 8;  // of those that a ClientHello offers (RFC 8446 4.2.11)
 
-// Records under one key. RFC 8446 5.5: 2^24.5 full records for AES-GCM; we end a connection before
-// 2^24, with a margin for what one response adds after the check.
-inline constexpr uint64_t kRecordsPerKeyMax = (1ull << 24) - (1ull << 16);
+// Records under one key. RFC 8446 5.5: 2^24.5 full records for AES-GCM. Before 2^24 a connection
+// gets new keys, or ends where the kernel takes none, with a margin for what one response adds
+// after the check, and for what a peer may send before it has seen that we want new keys.
+inline constexpr uint64_t kRecordsToUpdateKeys = 1ull << 16;
+inline constexpr uint64_t kRecordsPerKeyMax = (1ull << 24) - kRecordsToUpdateKeys;
 // Of that margin, what the streams may have that are under way then.
 inline constexpr uint64_t kRecordsToEndStreams = 1ull << 15;
 

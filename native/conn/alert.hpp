@@ -21,5 +21,6 @@ inline constexpr uint8_t kNoRenegotiation = 100;
 
 inline constexpr uint8_t kMessageClientHello = 1;
 inline constexpr uint8_t kMessageKeyUpdate = 24;
+inline constexpr uint8_t kUpdateNotRequested = 0, kUpdateRequested = 1;
 
 }  // namespace spliced::conn::alert

@@ -79,6 +79,10 @@ struct Connection {
   uint8_t bounds_to_skip = 0;    // see over_window()
   size_t open_record_bytes = 0;  // plaintext of the last record, which MSG_MORE left open
   uint64_t receive_sequence_at_most = 0;
+  // key_update.cpp; null: the kernel takes no new keys for this connection.
+  std::unique_ptr<tls::TrafficSecrets> secrets;
+  bool key_update_due = false;    // ours, before the next application data
+  bool key_update_asked = false;  // of the peer, which has not answered yet
 
   Span input;   // the request being read, and what was pipelined behind it
   Span output;  // the response being sent, in the order of the wire

@@ -7,6 +7,7 @@
 #include "conn/alert.hpp"
 #include "conn/dispatch.hpp"
 #include "conn/h2/mux.hpp"
+#include "conn/key_update.hpp"
 #include "conn/stream.hpp"
 
 namespace spliced::conn {
@@ -14,7 +15,6 @@ namespace {
 
 constexpr size_t kAlertBytes = 2;            // level and description
 constexpr size_t kHandshakeHeaderBytes = 4;  // msg_type and a length of 24 bits
-constexpr size_t kKeyUpdateBytes = kHandshakeHeaderBytes + 1;
 
 bool is_tls13(const Connection& c) {
   return c.cipher->version == tls::Version::Tls13;
@@ -33,15 +33,6 @@ Turn on_alert(Services& s, Connection& c, const uint8_t* payload, size_t bytes) 
   if (is_tls13(c) || level == alert::kFatal) return leave(s, c, Ending::PeerGone);
   // RFC 5246 7.2.2: a warning may be ignored.
   return level == alert::kWarning ? Turn::Yield : refuse(s, c, alert::kIllegalParameter);
-}
-
-// The peer's next records are under a key that the kernel cannot be given before Linux 6.14.
-// Whether it was a KeyUpdate at all: RFC 8446 4.6.3, and 5.1 for what follows it in its record.
-uint8_t answer_to_key_update(const uint8_t* payload, size_t bytes) {
-  if (bytes > kKeyUpdateBytes) return alert::kUnexpectedMessage;
-  if (bytes < kKeyUpdateBytes) return alert::kInternalError;  // a fragment, so far
-  if (payload[1] != 0 || payload[2] != 0 || payload[3] != 1) return alert::kDecodeError;
-  return payload[4] > 1 ? alert::kIllegalParameter : alert::kInternalError;
 }
 
 // A ClientHello that was declined, to its end: it may come in several records, and several reads.
@@ -80,7 +71,7 @@ Turn on_handshake_message(Services& s, Connection& c, const uint8_t* payload, si
   if (bytes == 0) return refuse(s, c, alert::kUnexpectedMessage);  // RFC 8446 5.1, 5.4
   if (!is_tls13(c)) return on_renegotiation(s, c, payload, bytes);
   if (payload[0] != alert::kMessageKeyUpdate) return refuse(s, c, alert::kUnexpectedMessage);
-  return refuse(s, c, answer_to_key_update(payload, bytes));
+  return on_key_update(s, c, payload, bytes);
 }
 
 }  // namespace

@@ -33,7 +33,8 @@ void observe(Services& s, Connection& c);  // ask the kernel, bring the ledger u
 // The brake. True: with so many more bytes, more than the window would be pending in the TLS layer;
 // come back after a tick.
 bool over_window(Services& s, Connection& c, size_t more_bytes);
-// With kernel TLS: as many records as one key may encrypt (RFC 8446 5.5).
+// With kernel TLS: as many records as one key may encrypt (RFC 8446 5.5), and there is no other.
+// Where the kernel takes new keys, they are due.
 bool record_limit_reached(Services& s, Connection& c);
 // stuck.cpp: is it the cipher alone that holds bytes back, and for how long already?
 void watch_cipher(Services& s, Connection& c, const os::TcpCounters& tcp);

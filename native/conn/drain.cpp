@@ -114,9 +114,14 @@ bool over_window(Services& s, Connection& c, size_t more_bytes) {
 }
 
 bool record_limit_reached(Services& s, Connection& c) {
-  if (!c.offloaded || c.ledger.sequence_at_most() < limits::kRecordsPerKeyMax) return false;
+  const uint64_t most = s.options.records_per_key_max;
+  if (!c.offloaded || c.ledger.sequence_at_most() < most) return false;
+  if (c.secrets) {
+    c.key_update_due = true;
+    return false;
+  }
   observe(s, c);
-  return c.ledger.sequence_at_most() >= limits::kRecordsPerKeyMax;
+  return c.ledger.sequence_at_most() >= most;
 }
 
 void report_pending(Services& s, Connection& c, uint64_t bytes) {

@@ -35,6 +35,7 @@ struct Figures {
   Counter clients_verified, clients_missing, clients_refused[tls::kClientRefusals];
   Counter floods[tls::kFloods];
   Counter alerts_sent, control_records, record_limit_closes;
+  Counter key_updates_sent, key_updates_received;  // with kernel TLS
   Counter promoted[tls::kCipherSpecs], fallbacks[tls::kFallbacks];
   // Kernel TLS could not do its work, and the peer was not the reason: the cipher's job failed or
   // was refused (or there was no memory for it).

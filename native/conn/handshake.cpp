@@ -37,7 +37,7 @@ uint64_t stream_position(int socket, uint64_t written) {
   return position;
 }
 
-void commit(Services& s, Connection& c, const tls::Promotion& promotion) {
+void commit(Services& s, Connection& c, tls::Promotion& promotion) {
   Ledger::Base base;
   base.record_overhead_bytes = promotion.cipher->record_overhead_bytes();
   base.sequence = promotion.transmit_sequence;
@@ -47,6 +47,7 @@ void commit(Services& s, Connection& c, const tls::Promotion& promotion) {
   c.receive_sequence_at_most = promotion.receive_sequence;
   c.offloaded = true;
   c.cipher = promotion.cipher;
+  c.secrets = std::move(promotion.secrets);
   c.session.reset();
   s.figures.promoted[promotion.cipher - tls::kCiphers].add();
   if (c.canary) s.figures.canaries_offloaded.add();
@@ -77,7 +78,7 @@ Turn established(Services& s, Connection& c) {
     s.figures.certificates_taken_over.add();
     if (s.signatures != nullptr) s.signatures->try_again(failing);
   }
-  const tls::Promotion promotion = tls::promote(c.socket, *c.session, s.kernel, unwanted(s, c));
+  tls::Promotion promotion = tls::promote(c.socket, *c.session, s.kernel, unwanted(s, c));
   switch (promotion.outcome) {
     case tls::Promotion::Outcome::Kernel:
       commit(s, c, promotion);

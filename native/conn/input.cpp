@@ -9,6 +9,7 @@
 #include "conn/alert.hpp"
 #include "conn/control.hpp"
 #include "conn/dispatch.hpp"
+#include "conn/key_update.hpp"
 #include "conn/send_failure.hpp"
 #include "conn/stream.hpp"
 #include "tls/ktls.hpp"
@@ -50,14 +51,18 @@ Turn on_receive_error(Services& s, Connection& c, int error) {
 
 // RFC 8446 5.5 for the peer's direction. A record has at least one byte for us, or none: so count
 // bytes, and ask the kernel only when that could be the limit.
-bool limit_reached(Connection& c, size_t bytes) {
+bool limit_reached(Services& s, Connection& c, size_t bytes) {
+  const uint64_t most = s.options.records_per_key_max;
   c.receive_sequence_at_most += bytes + 1;
-  if (!c.offloaded || c.receive_sequence_at_most < limits::kRecordsPerKeyMax) return false;
+  if (!c.offloaded || c.receive_sequence_at_most < most) return false;
   uint64_t next = 0;
   if (!tls::ktls::next_sequence(c.socket, tls::ktls::Direction::Receive, *c.cipher, next))
     return true;
   c.receive_sequence_at_most = next;
-  return next >= limits::kRecordsPerKeyMax;
+  if (next < most) return false;
+  if (!c.secrets) return true;
+  ask_for_key_update(s, c);
+  return next >= most + limits::kRecordsToUpdateKeys;
 }
 
 // OpenSSL has the same limit in tls/record_input.hpp. True: it is reached.
@@ -80,7 +85,7 @@ void make_room(Connection& c) {
 bool count_received(Services& s, Connection& c, size_t bytes) {
   if (bytes > 0) c.records_without_data = 0;
   s.figures.received_bytes.add(bytes);
-  return limit_reached(c, bytes);
+  return limit_reached(s, c, bytes);
 }
 
 bool receive(Services& s, Connection& c, Turn& turn) {
@@ -90,7 +95,9 @@ bool receive(Services& s, Connection& c, Turn& turn) {
   c.input.hold(s.buffers, limits::kInputRoomMin);  // behind a long head
   const size_t room = c.input.room();
   const os::Received got = stream_read(c, c.input.tail(), room);
-  c.read_short = c.offloaded && !c.half_closed && got.io == os::Io::Done && got.bytes < room;
+  // Behind a control record may be anything.
+  const bool data = got.io == os::Io::Done && got.type == os::RecordType::ApplicationData;
+  c.read_short = c.offloaded && !c.half_closed && data && got.bytes < room;
   return take_received(s, c, got, turn);
 }
 
@@ -108,7 +115,7 @@ bool take_received(Services& s, Connection& c, const os::Received& got, Turn& tu
     case os::Io::Done:
       break;
   }
-  if (limit_reached(c, got.bytes)) {
+  if (limit_reached(s, c, got.bytes)) {
     s.figures.record_limit_closes.add();
     turn = leave(s, c, c.request.exchange ? Ending::Aborted : Ending::None);
     return false;

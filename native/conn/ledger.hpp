@@ -17,7 +17,7 @@ class Ledger {
  public:
   struct Base {
     uint32_t record_overhead_bytes = 0;
-    uint64_t sequence = 0;      // of the first record under the kernel's key
+    uint64_t sequence = 0;      // of the first record under the kernel's key, which may change
     uint64_t tcp_accepted = 0;  // os::TcpCounters at the moment of promotion
     uint64_t tcp_acked = 0;
   };
@@ -30,6 +30,14 @@ class Ledger {
     plaintext_ += bytes;
     // Each call closes at most one record beyond the full ones.
     records_at_most_ += bytes / kRecordBytes + 1;
+  }
+
+  // The next record is the first under a new key, number 0; `next_sequence` is what it would have
+  // been under the former one. Read like that of observe().
+  void key_changed(uint64_t next_sequence) {
+    former_records_ += next_sequence - base_.sequence;
+    base_.sequence = sequence_ = 0;
+    records_at_most_ = 0;
   }
 
   // TCP has so much at the least; what else it has, nobody asked. Lowers pending_at_most() alone.
@@ -65,7 +73,9 @@ class Ledger {
         plaintext_ + base_.record_overhead_bytes * (records() + records_at_most_);
     return expected > in_tcp_at_least_ ? expected - in_tcp_at_least_ : 0;
   }
-  uint64_t records() const { return sequence_ - base_.sequence; }  // at the last observation
+  // At the last observation, under whatever key.
+  uint64_t records() const { return former_records_ + sequence_ - base_.sequence; }
+  // Of the next record, under its key.
   uint64_t sequence_at_most() const { return sequence_ + records_at_most_; }
   // Bytes on the wire, sent or still to be, that the peer had not acknowledged.
   uint64_t unacked() const {
@@ -82,6 +92,7 @@ class Ledger {
   uint64_t plaintext_ = 0;
   uint64_t records_at_most_ = 0;
   uint64_t sequence_ = 0;
+  uint64_t former_records_ = 0;  // under keys that are not used any more
   uint64_t pending_ = 0;
   uint64_t in_tcp_at_least_ = 0;
   uint64_t acked_ = 0;

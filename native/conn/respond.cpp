@@ -30,8 +30,8 @@ Turn respond(Services& s, Connection& c) {
   if (c.send_done) return after_send(s, c, stream_sent(s, c));
   if (!c.writable) return Turn::Wait;
   const bool kept = sends_kept_body(c.request);
-  const size_t bytes = c.output.size() + (kept ? c.request.body_remaining : 0);
-  if (c.offloaded && over_window(s, c, bytes)) {
+  const size_t of_body = kept ? static_cast<size_t>(c.request.body_remaining) : 0;
+  if (c.offloaded && over_window(s, c, c.output.size() + of_body)) {
     s.tick(c);
     return Turn::Wait;
   }
@@ -49,7 +49,7 @@ Turn finish_response(Services& s, Request& r) {
   r.witness.reset();
   r.handed.reset();
   if (r.pipe) s.pipes.give(std::move(r.pipe), r.pipe_bytes == 0);
-  const bool limit = c.offloaded && c.ledger.sequence_at_most() >= limits::kRecordsPerKeyMax;
+  const bool limit = record_limit_reached(s, c);
   if (limit) s.figures.record_limit_closes.add();
   if (limit || !r.keep_alive) {
     begin_close(s, c);

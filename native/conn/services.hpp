@@ -45,6 +45,7 @@ struct Options : PlaceLimits {
   http::HeadLimits head;
   size_t upstream_head_bytes_max = limits::kUpstreamHeadBytesMax;
   uint64_t pending_window_bytes = limits::kPendingWindowBytesDefault;
+  uint64_t records_per_key_max = limits::kRecordsPerKeyMax;
   uint64_t discarded_body_bytes_max = limits::kDiscardedBodyBytesMaxDefault;
   uint32_t handshake_timeout_ms = limits::kHandshakeTimeoutMsDefault;
   uint32_t head_timeout_ms = limits::kHeadTimeoutMsDefault;

@@ -9,6 +9,7 @@
 
 #include "conn/alert.hpp"
 #include "conn/dispatch.hpp"
+#include "conn/key_update.hpp"
 
 namespace spliced::conn {
 namespace {
@@ -36,6 +37,11 @@ os::Moved finish_sending(Services& s, Connection& c) {
   return flushed;
 }
 
+// RFC 8446 4.6.3: before the next application data.
+os::Moved before_data(Services& s, Connection& c) {
+  return c.key_update_due ? send_key_update(s, c) : os::Moved{};
+}
+
 }  // namespace
 
 os::Received stream_read(Connection& c, char* out, size_t capacity) {
@@ -46,6 +52,7 @@ os::Received stream_read(Connection& c, char* out, size_t capacity) {
 }
 
 os::Moved stream_send_output(Services& s, Connection& c, bool more) {
+  if (const os::Moved ready = before_data(s, c); ready.io != os::Io::Done) return ready;
   while (!c.output.empty()) {
     const os::Moved moved = c.offloaded
                                 ? os::send_bytes(c.socket, c.output.data(), c.output.size(), more)
@@ -60,9 +67,11 @@ os::Moved stream_send_output(Services& s, Connection& c, bool more) {
 
 os::Moved stream_send_kept_body(Services& s, Request& r) {
   Connection& c = *r.connection;
+  if (const os::Moved ready = before_data(s, c); ready.io != os::Io::Done) return ready;
   while (!c.output.empty() || r.body_remaining > 0) {
     const std::string_view head{c.output.data(), c.output.size()};
-    const std::string_view body{r.file->body.get() + r.body_offset, r.body_remaining};
+    const std::string_view body{r.file->body.get() + r.body_offset,
+                                static_cast<size_t>(r.body_remaining)};
     os::Moved moved;
     if (c.offloaded) {
       moved = os::send_two(c.socket, head, body);
@@ -82,6 +91,11 @@ os::Moved stream_send_kept_body(Services& s, Request& r) {
 }
 
 void stream_queue_output(Services& s, Connection& c) {
+  if (const os::Moved ready = before_data(s, c); ready.io != os::Io::Done) {
+    c.send_done = true;
+    c.send_result = ready.io == os::Io::WouldBlock ? -EAGAIN : -ready.error;
+    return;
+  }
   const std::optional<int32_t> result =
       s.ring.send(c.socket, c.output.data(), c.output.size(), token_of(c, ring::Kind::Send));
   c.send_done = result.has_value();
@@ -109,6 +123,7 @@ os::Moved stream_sent(Services& s, Connection& c) {
 
 os::Moved stream_splice(Services& s, Request& r, size_t bytes, bool more) {
   Connection& c = *r.connection;
+  if (const os::Moved ready = before_data(s, c); ready.io != os::Io::Done) return ready;
   const os::Moved moved = os::pipe_to_socket(r.pipe.read_end.get(), c.socket, bytes, more);
   if (moved.io == os::Io::WouldBlock) no_room(c);
   if (moved.io != os::Io::Done) return moved;
@@ -120,6 +135,7 @@ os::Moved stream_splice(Services& s, Request& r, size_t bytes, bool more) {
 
 os::Moved stream_send_file(Services& s, Request& r, size_t bytes) {
   Connection& c = *r.connection;
+  if (const os::Moved ready = before_data(s, c); ready.io != os::Io::Done) return ready;
   const os::Moved moved = os::file_to_socket(r.file->fd.get(), r.body_offset, c.socket, bytes);
   if (moved.io == os::Io::WouldBlock) no_room(c);
   if (moved.io != os::Io::Done) return moved;
@@ -130,14 +146,17 @@ os::Moved stream_send_file(Services& s, Request& r, size_t bytes) {
   return moved;
 }
 
+os::Moved stream_control(Connection& c, os::RecordType type, const uint8_t* payload, size_t bytes) {
+  const os::Moved moved = os::send_control(c.socket, type, payload, bytes);
+  if (moved.io == os::Io::WouldBlock) no_room(c);
+  if (moved.io == os::Io::Done) c.ledger.handed(bytes);
+  return moved;
+}
+
 os::Moved stream_alert(Services& s, Connection& c, uint8_t level, uint8_t description) {
   const uint8_t payload[2] = {level, description};
-  const os::Moved moved =
-      os::send_control(c.socket, os::RecordType::Alert, payload, sizeof payload);
-  if (moved.io == os::Io::WouldBlock) no_room(c);
-  if (moved.io != os::Io::Done) return moved;
-  c.ledger.handed(sizeof payload);
-  s.figures.alerts_sent.add();
+  const os::Moved moved = stream_control(c, os::RecordType::Alert, payload, sizeof payload);
+  if (moved.io == os::Io::Done) s.figures.alerts_sent.add();
   return moved;
 }
 

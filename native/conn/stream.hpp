@@ -32,6 +32,8 @@ os::Moved stream_splice(Services& s, Request& r, size_t bytes, bool more = true)
 // The next resident bytes of the body to the kernel's socket, from the page cache.
 os::Moved stream_send_file(Services& s, Request& r, size_t bytes);
 
+// One control record of the kernel's. Closes an open record of data before it.
+os::Moved stream_control(Connection& c, os::RecordType type, const uint8_t* payload, size_t bytes);
 // An alert as one record (RFC 8446 6). Best effort in user space, where OpenSSL sends its own.
 os::Moved stream_alert(Services& s, Connection& c, uint8_t level, uint8_t description);
 // The last record: close_notify, or the alert that c.farewell names.

@@ -37,7 +37,8 @@ std::string board_json() {
       .open("kernelTls")
       .boolean("tried", kernel.tried)
       .boolean("attachable", kernel.attachable)
-      .text("reason", kernel.reason);
+      .text("reason", kernel.reason)
+      .boolean("keyUpdates", kernel.takes_new_keys());
   write_ciphers(json, kernel);
   json.close()
       .open("ring")

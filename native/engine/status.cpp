@@ -123,6 +123,10 @@ void write_tls(JsonWriter& json, const conn::Figures& f,
       .number("alertsSent", f.alerts_sent.get())
       .number("controlRecords", f.control_records.get())
       .number("recordLimitCloses", f.record_limit_closes.get())
+      .open("keyUpdates")
+      .number("received", f.key_updates_received.get())
+      .number("sent", f.key_updates_sent.get())
+      .close()
       .open("floods");
   write_names(json, f.floods, tls::kFloodNames, tls::kFloods);
   json.close();
@@ -275,6 +279,7 @@ std::string Service::status_json() const {
       .text("suspended", extra.suspended_because)
       .text("kernel", kernel_.attachable ? "available" : kernel_.reason);
   write_ciphers(json, kernel_);
+  json.boolean("keyUpdates", kernel_.takes_new_keys());
   write_driver(json);
   write_promoted(json, all);
   json.open("fallbacks");

@@ -123,6 +123,8 @@ engine::Options read_options(const Napi::Value& value) {
       static_cast<uint32_t>(integer(from, "connectionsMax", 1, limits::kConnectionsMaxCeiling));
   c.pending_window_bytes =
       integer(from, "pendingWindowBytes", limits::kPendingWindowBytesMin, kWindowBytesMax);
+  if (!from.Get("recordsPerKeyMax").IsUndefined())
+    c.records_per_key_max = integer(from, "recordsPerKeyMax", 1, limits::kRecordsPerKeyMax);
   const auto bounded = [&](const char* field, uint64_t least, uint64_t most) {
     return static_cast<uint32_t>(integer(from, field, least, most));
   };

@@ -85,6 +85,10 @@ CipherSupport try_cipher(const CipherSpec& spec, int socket, KernelSupport& kern
   support.transmit = transmit == 0;
   support.receive = receive == 0;
   support.error = transmit != 0 ? transmit : receive;
+  // Before 6.14 EBUSY, and ever with TLS 1.2 (net/tls/tls_main.c: do_tls_setsockopt_conf).
+  support.updates = support.error == 0 &&
+                    ktls::install(socket, ktls::Direction::Transmit, spec, keys) == 0 &&
+                    ktls::install(socket, ktls::Direction::Receive, spec, keys) == 0;
   return support;
 }
 

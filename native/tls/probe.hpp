@@ -2,6 +2,8 @@
 // What this kernel can encrypt, found out once at start by trying each cipher on a loopback
 // connection of our own. The promotion consults it; status and doctor show it.
 #pragma once
+#include <algorithm>
+#include <iterator>
 #include <string>
 
 #include "tls/cipher.hpp"
@@ -11,7 +13,8 @@ namespace spliced::tls {
 struct CipherSupport {
   bool transmit = false;
   bool receive = false;
-  int error = 0;  // errno of the first refusal
+  bool updates = false;  // it takes new keys after the first (TLS 1.3, Linux 6.14)
+  int error = 0;         // errno of the first refusal
 };
 
 struct KernelSupport {
@@ -25,6 +28,10 @@ struct KernelSupport {
   // own buffers, in any number of pieces, and what does not fit into one call is lost.
   bool splices_received = false;
 
+  bool takes_new_keys() const {
+    return std::any_of(std::begin(by_cipher), std::end(by_cipher),
+                       [](const CipherSupport& support) { return support.updates; });
+  }
   const CipherSupport& of(const CipherSpec& spec) const { return by_cipher[index_of(spec)]; }
 };
 

@@ -59,7 +59,10 @@ Promotion promote(int socket, const Session& session, const KernelSupport& kerne
     return stay(Fallback::InstallFailed, cipher);
   if (ktls::install(socket, ktls::Direction::Receive, *cipher, receive) != 0)
     return {Promotion::Outcome::Broken, Fallback::InstallFailed, cipher, 0, 0};
-  return {Promotion::Outcome::Kernel, reason, cipher, transmit.sequence, receive.sequence};
+  Promotion promotion{Promotion::Outcome::Kernel, reason, cipher, transmit.sequence,
+                      receive.sequence};
+  if (kernel.of(*cipher).updates) promotion.secrets = session.export_secrets();
+  return promotion;
 }
 
 }  // namespace spliced::tls

@@ -4,6 +4,7 @@
 // the connection is served by OpenSSL and the reason is counted.
 #pragma once
 #include <cstdint>
+#include <memory>
 #include <optional>
 
 #include "tls/probe.hpp"
@@ -35,6 +36,8 @@ struct Promotion {
   const CipherSpec* cipher = nullptr;
   uint64_t transmit_sequence = 0;
   uint64_t receive_sequence = 0;
+  // For the keys that follow these; null: this kernel takes none.
+  std::unique_ptr<TrafficSecrets> secrets = nullptr;
 };
 
 // `unwanted`: why the kernel is not to have this connection, whatever it could do.

@@ -317,6 +317,10 @@ bool Session::export_keys(const CipherSpec& spec, TrafficKeys& transmit,
   return ok;
 }
 
+std::unique_ptr<TrafficSecrets> Session::export_secrets() const {
+  return std::make_unique<TrafficSecrets>(secrets_.server, secrets_.client);
+}
+
 os::Received Session::read(char* out, size_t capacity) {
   ERR_clear_error();
   errno = 0;

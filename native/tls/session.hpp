@@ -20,6 +20,7 @@
 #include "tls/record_input.hpp"
 #include "tls/served_name.hpp"
 #include "tls/traffic_keys.hpp"
+#include "tls/traffic_secrets.hpp"
 
 typedef struct ssl_st SSL;
 typedef struct bio_st BIO;
@@ -95,6 +96,8 @@ class Session {
   bool quiescent() const;  // nothing buffered in either direction
   // Keys and sequence numbers of the next records in both directions.
   bool export_keys(const CipherSpec& spec, TrafficKeys& transmit, TrafficKeys& receive) const;
+  // What the keys after these come from. TLS 1.3 alone.
+  std::unique_ptr<TrafficSecrets> export_secrets() const;
 
   // User-space TLS. write() takes all or nothing; what the socket does not take at once stays here,
   // and write() answers WouldBlock until flush() has sent it. read() gives no bytes when the turn's
@@ -128,7 +131,7 @@ class Session {
   bool request_ticket();
 
   struct Secrets {
-    uint8_t client[48] = {}, server[48] = {};
+    uint8_t client[TrafficSecrets::kBytesMax] = {}, server[TrafficSecrets::kBytesMax] = {};
     bool have_client = false, have_server = false;
   };
 

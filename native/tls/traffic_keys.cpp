@@ -88,6 +88,10 @@ bool derive_tls13(const CipherSpec& spec, const uint8_t* secret, TrafficKeys& ou
          expand_label(spec, secret, "iv", out.iv, spec.fixed_iv_bytes);
 }
 
+bool update_tls13(const CipherSpec& spec, uint8_t* secret) {
+  return expand_label(spec, secret, "traffic upd", secret, spec.sha384 ? 48 : 32);
+}
+
 bool derive_tls12(const CipherSpec& spec, const MasterSecret& master, TrafficKeys& client,
                   TrafficKeys& server) {
   uint8_t block[2 * (32 + 12)];

@@ -23,6 +23,9 @@ struct TrafficKeys {
 // `secret` has the length of the suite's hash (32 or 48 bytes).
 bool derive_tls13(const CipherSpec& spec, const uint8_t* secret, TrafficKeys& out);
 
+// The secret of the next keys in place of this one: RFC 8446 7.2.
+bool update_tls13(const CipherSpec& spec, uint8_t* secret);
+
 struct MasterSecret {
   const uint8_t* secret;         // 48 bytes
   const uint8_t* client_random;  // 32 bytes

@@ -73,6 +73,11 @@ function writeOffload(
     tls.recordLimitCloses,
   );
   to.counter(
+    'spliced_tls_key_updates_total',
+    'New keys in the middle of a connection that the kernel encrypts.',
+    by('direction', tls.keyUpdates),
+  );
+  to.counter(
     'spliced_tls_floods_total',
     'Clients disconnected because they kept TLS busy without a request.',
     by('reason', tls.floods),

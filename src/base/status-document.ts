@@ -47,6 +47,8 @@ export interface StatusDocument {
     mode: string;
     suspended: string;
     kernel: string;
+    /** The kernel takes new keys in the middle of a connection (TLS 1.3, Linux 6.14). */
+    keyUpdates: boolean;
     driver: { name: string; async: boolean } | null;
     promoted: Counts;
     fallbacks: Counts;
@@ -62,6 +64,8 @@ export interface StatusDocument {
     alertsSent: number;
     controlRecords: number;
     recordLimitCloses: number;
+    /** With kernel TLS. */
+    keyUpdates: { received: number; sent: number };
     floods: Counts;
     signatures: SignatureFigures;
   };

@@ -32,6 +32,8 @@ export interface NativeReport {
     attachable: boolean;
     /** When not attachable: one sentence that says what to do. */
     reason: string;
+    /** New keys in the middle of a connection are taken (TLS 1.3, Linux 6.14). */
+    keyUpdates: boolean;
     ciphers: { version: string; cipher: string; tx: boolean; rx: boolean; error: string }[];
   };
   /** The backend that an engine would get; with epoll, `detail` says why not io_uring. */

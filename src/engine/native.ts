@@ -77,6 +77,8 @@ export interface EngineOptions {
   pendingWindowBytes: number;
   connectionsPerAddressMax: number;
   handshakesMax: number;
+  /** Records under one key; left out: what RFC 8446 5.5 allows. */
+  recordsPerKeyMax?: number;
   requestsPerConnectionMax: number;
   headBytesMax: number;
   targetBytesMax: number;

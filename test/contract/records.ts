@@ -196,7 +196,11 @@ export class RecordClient {
     this.#take(Buffer.alloc(0));
   }
 
-  static connect(running: Running, version: Version): Promise<RecordClient> {
+  static connect(
+    running: Running,
+    version: Version,
+    protocols: string[] = ['http/1.1'],
+  ): Promise<RecordClient> {
     return new Promise((resolve, reject) => {
       const socket = connectTcp(running.port, '127.0.0.1');
       socket.setNoDelay(true);
@@ -218,6 +222,7 @@ export class RecordClient {
         ciphers: 'TLS_AES_128_GCM_SHA256:ECDHE-ECDSA-AES128-GCM-SHA256',
         minVersion: version,
         maxVersion: version,
+        ALPNProtocols: protocols,
       });
       tls.on('error', reject);
       tls.on('keylog', (line: Buffer) => log.push(line.toString()));
@@ -234,9 +239,10 @@ export class RecordClient {
     return this.#keys.toServer.seal(type, Buffer.from(content));
   }
 
-  /** KeyUpdate, update_requested; the next record is under the next key. */
-  sealKeyUpdate(): Buffer {
-    const record = this.seal(contentType.handshake, Buffer.from([keyUpdateMessage, 0, 0, 1, 1]));
+  /** KeyUpdate; the next record is under the next key. */
+  sealKeyUpdate(isAnswerAsked = true): Buffer {
+    const message = [keyUpdateMessage, 0, 0, 1, isAnswerAsked ? 1 : 0];
+    const record = this.seal(contentType.handshake, Buffer.from(message));
     this.#keys.toServer.update();
     return record;
   }
@@ -270,9 +276,23 @@ export class RecordClient {
     return this.received.filter(isKeyUpdate).length;
   }
 
+  /** The `request_update` of each of them. */
+  keyUpdatesAsked(): number[] {
+    return this.received.filter(isKeyUpdate).map(({ content }) => content[4] ?? -1);
+  }
+
   text(): string {
+    return this.data().toString('latin1');
+  }
+
+  data(): Buffer {
     const data = this.received.filter(({ type }) => type === contentType.data);
-    return Buffer.concat(data.map(({ content }) => content)).toString('latin1');
+    return Buffer.concat(data.map(({ content }) => content));
+  }
+
+  dataBytes(): number {
+    const data = this.received.filter(({ type }) => type === contentType.data);
+    return data.reduce((total, { content }) => total + content.length, 0);
   }
 
   /** Until it is so, or the connection is over. */

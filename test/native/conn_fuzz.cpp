@@ -62,6 +62,7 @@ class Simulation {
     options.connections_max = 3;
     options.pending_window_bytes = limits::kPendingWindowBytesMin << random.below(3);
     options.offload_wanted = !random.one_in(10);
+    if (random.one_in(3)) options.records_per_key_max = 1 + random.below(20);
     return options;
   }
 
@@ -138,6 +139,7 @@ class Simulation {
       socket.send_buffer_bytes = 1000 + random_.below(100'000);
       socket.asynchronous_cipher = !random_.one_in(3);
       socket.leaves_unpushed = random_.one_in(5);
+      socket.takes_new_keys = random_.one_in(2);
       if (random_.one_in(3)) socket.take_at_most = 1 + random_.below(40'000);
       for (uint64_t i = random_.below(3); i > 0; i--)
         script.handshake.push_back(random_.one_in(30) ? tls::Handshake::Failed
@@ -182,7 +184,9 @@ class Simulation {
   // What a peer does once in its life. Only where its requests end may a control record follow.
   void misbehave(Client& client) {
     Socket& socket = client.peer.socket();
-    switch (random_.below(9)) {
+    switch (random_.below(10)) {
+      case 9:
+        return client.peer.updates_key(random_.one_in(2));
       case 0:
         return socket.peer_resets();
       case 1:

@@ -50,6 +50,25 @@ TEST_CASE("ledger: the handshake's bytes that were not acknowledged at the base 
   CHECK(ledger.pending() == 0);
 }
 
+TEST_CASE("ledger: a new key counts its records anew, and those of the former one stay counted") {
+  Ledger ledger = based(22, 7, 1000, 1000);
+  ledger.handed(16384 + 5);
+  CHECK(ledger.observe(9, 1000 + 100, 1000));
+  ledger.key_changed(9);
+  CHECK(ledger.records() == 2);
+  CHECK(ledger.sequence_at_most() == 0);
+  CHECK(ledger.pending_at_most() == 16384 + 5 + 44 - 100);
+  ledger.handed(10);
+  CHECK(ledger.sequence_at_most() == 1);
+  CHECK(ledger.observe(1, 1000 + 16384 + 15 + 66, 1000));
+  CHECK(ledger.records() == 3);
+  CHECK(ledger.settled());
+  ledger.key_changed(1);
+  ledger.key_changed(0);
+  CHECK(ledger.records() == 3);
+  CHECK(ledger.settled());
+}
+
 TEST_CASE("ledger: a reading below the base, with an acknowledgement in its middle, delays alone") {
   // Seen on 6.1: 239 bytes of tickets are in flight at the base and while TCP_INFO is read; by
   // SIOCOUTQ they and the response are acknowledged.

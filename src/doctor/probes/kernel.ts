@@ -144,10 +144,14 @@ const moduleAdvice: Readonly<Record<ModuleState, string>> = {
   unknown: 'Try "modprobe tls"; else build the kernel with CONFIG_TLS=m (or y).',
 };
 
+const newKeys = ' Takes new keys in the middle of a connection (KeyUpdate).';
+const noNewKeys =
+  ' Takes no new keys in the middle of a connection (Linux 6.14 does): a KeyUpdate ends it.';
+
 export function probeKernelTls(board: Board): Finding[] {
   const id = 'kernel.tls';
   if ('error' in board.native) return []; // runtime.addon says it.
-  const { tried, attachable, reason, ciphers } = board.native.kernelTls;
+  const { tried, attachable, reason, ciphers, keyUpdates } = board.native.kernelTls;
   if (tried === false) {
     const title = 'Whether kernel TLS works could not be found out';
     const detail = `${reason}. A service that starts now encrypts in user space.`;
@@ -172,7 +176,8 @@ export function probeKernelTls(board: Board): Finding[] {
   const refused = names(false);
   const detail =
     `Takes ${taken.join(', ') || 'no cipher'}.` +
-    (refused.length > 0 ? ` Refuses ${refused.join(', ')}.` : '');
+    (refused.length > 0 ? ` Refuses ${refused.join(', ')}.` : '') +
+    (keyUpdates ? newKeys : noNewKeys);
   if (taken.includes('TLSv1.3 AES-128-GCM')) {
     return [{ id, level: 'ok', title: 'Kernel TLS works', detail }];
   }

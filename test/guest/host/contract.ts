@@ -41,12 +41,15 @@ export interface Suite {
   contract: readonly string[];
   /** These do both by themselves. */
   ofBothModes?: readonly string[];
+  /** What boots; else 6.12, with an asynchronous cipher. */
+  kernel?: string;
+  isSynchronous?: boolean;
   /** Connections that the kernel must have taken over, at least. */
   promotedMin: number;
 }
 
 export async function runInGuest(t: Test, suite: Suite): Promise<void> {
-  const { contract, ofBothModes = [], promotedMin } = suite;
+  const { contract, ofBothModes = [], promotedMin, kernel = '6.12' } = suite;
   const shared = mkdtempSync(join(tmpdir(), 'spliced-contract-'));
   // A directory of its own: files that run side by side would remove each other's.
   const directory = join('build', basename(shared));
@@ -67,7 +70,8 @@ export async function runInGuest(t: Test, suite: Suite): Promise<void> {
     });
   });
   const script = runs.map(({ line }) => line).join('\n');
-  const guest = ['-k', '6.12', '-a', '-M', 'tls', '-m', '768', '-t', '700', '-w', shared];
+  const cipher = suite.isSynchronous ? [] : ['-a'];
+  const guest = ['-k', kernel, ...cipher, '-M', 'tls', '-m', '768', '-t', '700', '-w', shared];
   const { status, stderr } = spawnSync(
     'test/guest/lab/run-guest',
     [...guest, '--', 'bash', '-c', script],

@@ -7,6 +7,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <utility>
 
 #include "fakes/wire.hpp"
 
@@ -134,8 +135,22 @@ void Socket::promote(uint32_t overhead_bytes, uint64_t sequence, uint64_t receiv
   receive_sequence_ = receive_sequence;
 }
 
+std::string Socket::new_key(bool transmit) {
+  if (!transmit) {
+    const bool told = std::exchange(key_expired_, false);
+    receive_sequence_ = 0;
+    return told ? "" : "a new key for what the peer sends under its old one";
+  }
+  if (!std::exchange(key_update_sent_, false)) return "a new key without a KeyUpdate";
+  if (ciphering() > 0) return "a new key while the cipher has records of the former one";
+  if (!open_.empty()) return "a new key for a record that was begun under the former one";
+  key_++;
+  records_are_at(0);
+  return "";
+}
+
 void Socket::close_record(uint8_t type) {
-  records_.push_back({wire::record(type, open_, overhead_bytes_), !asynchronous_cipher, 0});
+  records_.push_back({wire::record(type, open_, overhead_bytes_, key_), !asynchronous_cipher, 0});
   open_.clear();
   sequence_++;
 }
@@ -195,6 +210,10 @@ os::Moved Socket::send_control(os::RecordType type, const std::string& payload) 
   if (!open_.empty()) close_record(wire::kApplicationData);  // tls_handle_open_record
   open_ = payload;
   close_record(static_cast<uint8_t>(type));
+  if (type == os::RecordType::Handshake) {
+    key_update_sent_ = payload[0] == wire::kKeyUpdate;
+    cipher_completes_all();  // sendmsg waits for it
+  }
   note_pending();
   push();
   return {os::Io::Done, payload.size(), 0};
@@ -204,6 +223,8 @@ os::Moved Socket::send_control(os::RecordType type, const std::string& payload) 
 
 os::Received Socket::receive(char* out, size_t capacity) {
   receives_++;
+  if (key_expired_ && !incoming_.empty())
+    return {os::Io::Failed, {}, 0, takes_new_keys ? EKEYEXPIRED : EBADMSG};
   if (incoming_.empty()) {
     if (reset_by_peer_ && !reset_told_) {
       reset_told_ = true;
@@ -222,6 +243,7 @@ os::Received Socket::receive(char* out, size_t capacity) {
       edge(readiness() | POLLERR);
       return {os::Io::Failed, {}, 0, next.error};
     }
+    if (type == os::RecordType::Handshake && next.bytes[0] == wire::kKeyUpdate) key_expired_ = true;
     const size_t part = std::min(capacity - bytes, next.bytes.size());
     std::memcpy(out + bytes, next.bytes.data(), part);
     bytes += part;

@@ -30,6 +30,7 @@ class Socket {
   uint64_t rate_max = 0;
   uint64_t peer_address = 1;
   uint16_t own_port = 0;         // not 0: the peer is this host, at this port
+  bool takes_new_keys = false;   // TLS_TX and TLS_RX again, as since 6.14
   bool leaves_unpushed = false;  // what TCP takes waits for push_pending, as it can before 6.5
 
   // ---- The peer and its network. ----
@@ -65,6 +66,7 @@ class Socket {
   bool peer_left() const { return reset_by_peer_; }
   bool cipher_failed() const { return cipher_failed_; }
   size_t receives() const { return receives_; }  // calls, those in vain included
+  // Under the key of now.
   uint64_t records_sent() const { return sequence_ - first_sequence_; }
   void records_are_at(uint64_t sequence) { sequence_ = first_sequence_ = sequence; }
   void records_received_are_at(uint64_t sequence) { receive_sequence_ = sequence; }
@@ -73,6 +75,8 @@ class Socket {
   // ---- The server's side. ----
   std::function<void(int events)> on_edge;
   void promote(uint32_t overhead_bytes, uint64_t sequence, uint64_t receive_sequence);
+  // The next key of a direction. Empty, or what the product did wrong.
+  std::string new_key(bool transmit);
   bool promoted() const { return overhead_bytes_ != 0; }
   bool next_is_control() const {
     return !incoming_.empty() && incoming_.front().type != os::RecordType::ApplicationData;
@@ -134,6 +138,10 @@ class Socket {
   bool peer_fin_ = false, reset_ = false, reset_by_peer_ = false, reset_told_ = false;
   int error_ = 0;  // sk_err: every send fails until somebody has been told
   bool severed_ = false, closed_ = false, cipher_failed_ = false;
+
+  uint8_t key_ = 0;               // of what is sent
+  bool key_update_sent_ = false;  // the peer expects the next key
+  bool key_expired_ = false;      // of what is received: a KeyUpdate was read
 };
 
 }  // namespace spliced::fakes

@@ -24,6 +24,7 @@ struct Live {
 
 std::map<int, TlsScript> scripts;
 std::map<int, Live> sessions;
+size_t secrets_alive = 0;
 std::map<const tls::ContextGeneration*, uint8_t> generations;  // what their trust differs by
 
 uint32_t overhead(int fd) {
@@ -40,6 +41,9 @@ void forget_tls_scripts() {
 }
 size_t live_sessions() {
   return sessions.size();
+}
+size_t live_secrets() {
+  return secrets_alive;
 }
 std::shared_ptr<const tls::ContextGeneration> new_generation() {
   tls::TicketKeys tickets(0);
@@ -222,12 +226,29 @@ Promotion promote(int socket, const Session&, const KernelSupport&,
   const fakes::TlsScript& script = scripts[socket];
   const CipherSpec* cipher = &kCiphers[script.cipher];
   if (unwanted) return {Promotion::Outcome::UserSpace, *unwanted, cipher, 0, 0};
-  if (script.outcome == Promotion::Outcome::Kernel) {
-    fakes::kernel().at(socket).promote(cipher->record_overhead_bytes(), script.transmit_sequence,
-                                       script.receive_sequence);
-  }
-  return {script.outcome, script.fallback, cipher, script.transmit_sequence,
-          script.receive_sequence};
+  fakes::Socket& s = fakes::kernel().at(socket);
+  Promotion promotion{script.outcome, script.fallback, cipher, script.transmit_sequence,
+                      script.receive_sequence};
+  if (script.outcome != Promotion::Outcome::Kernel) return promotion;
+  s.promote(cipher->record_overhead_bytes(), script.transmit_sequence, script.receive_sequence);
+  const uint8_t none[TrafficSecrets::kBytesMax] = {};
+  if (s.takes_new_keys && cipher->version == Version::Tls13)
+    promotion.secrets = std::make_unique<TrafficSecrets>(none, none);
+  return promotion;
+}
+
+TrafficSecrets::TrafficSecrets(const uint8_t*, const uint8_t*) {
+  fakes::secrets_alive++;
+}
+TrafficSecrets::~TrafficSecrets() {
+  fakes::secrets_alive--;
+}
+int TrafficSecrets::update(int socket, ktls::Direction direction, const CipherSpec&) {
+  fakes::Socket* s = fakes::kernel().use(socket, "TrafficSecrets::update");
+  if (s == nullptr || scripts[socket].new_keys_fail) return EBUSY;
+  const std::string fault = s->new_key(direction == ktls::Direction::Transmit);
+  if (!fault.empty()) fakes::kernel().violations.add(fault);
+  return 0;
 }
 
 // The text itself is its digest: as different as what is digested.

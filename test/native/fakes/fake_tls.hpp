@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-// The link-time replacement of tls/session.cpp, tls/served_name.cpp, tls/promote.cpp and tls/ktls.cpp: handshakes whose
-// verdicts a script gives, and promotions that end as it says. No OpenSSL. In user space a session
-// makes the same records as the fake kernel does, so that one kind of peer reads both.
+// The link-time replacement of tls/session.cpp, tls/served_name.cpp, tls/promote.cpp, tls/ktls.cpp
+// and tls/traffic_secrets.cpp: handshakes whose verdicts a script gives, and promotions that end as
+// it says. No OpenSSL. In user space a session makes the same records as the fake kernel does, so
+// that one kind of peer reads both.
 #pragma once
 #include <deque>
 #include <string>
@@ -27,12 +28,14 @@ struct TlsScript {
   size_t cipher = 0;  // index of tls::kCiphers
   uint64_t transmit_sequence = 1, receive_sequence = 0;
   bool start_fails = false;
+  bool new_keys_fail = false;  // the kernel does not take what it said it would
 };
 
 // The script of the socket; must be there before the product sees the socket.
 TlsScript& tls_script(int fd);
 void forget_tls_scripts();
 size_t live_sessions();
+size_t live_secrets();
 // A generation without contexts, whose trust is one of its own.
 std::shared_ptr<const tls::ContextGeneration> new_generation();
 

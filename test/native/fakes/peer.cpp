@@ -22,6 +22,11 @@ void Peer::handshake_message(uint8_t type) const {
                       os::RecordType::Handshake);
 }
 
+void Peer::updates_key(bool requested) const {
+  socket().peer_sends(std::string("\x18\0\0\1", 4) + static_cast<char>(requested),
+                      os::RecordType::Handshake);
+}
+
 std::vector<uint8_t> Peer::alerts() const {
   std::vector<uint8_t> out;
   for (const wire::Record& record : arrived().records)

@@ -35,6 +35,7 @@ class Peer {
   void says_goodbye() const { alert(1, 0); }
   void alert(uint8_t level, uint8_t description) const;
   void handshake_message(uint8_t type) const;
+  void updates_key(bool requested) const;  // KeyUpdate
 
   static std::string request(const std::string& method, const std::string& path,
                              const std::string& fields = "");

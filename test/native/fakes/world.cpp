@@ -194,6 +194,7 @@ void World::check_figures(std::string& faults) const {
   expect("operations that the ring still has", ring->outstanding(), 0);
   expect("sockets that were not closed", kernel().open_sockets(), 0);
   expect("TLS sessions that were not freed", live_sessions(), 0);
+  expect("traffic secrets that were not wiped", live_secrets(), 0);
 }
 
 std::string World::settle_accounts(bool abort) {

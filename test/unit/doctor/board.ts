@@ -18,6 +18,7 @@ export const healthyNative: NativeReport = {
     tried: true,
     attachable: true,
     reason: '',
+    keyUpdates: true,
     ciphers: [
       { version: 'TLSv1.3', cipher: 'AES-128-GCM', tx: true, rx: true, error: '' },
       { version: 'TLSv1.2', cipher: 'AES-128-GCM', tx: true, rx: true, error: '' },

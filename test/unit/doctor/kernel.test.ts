@@ -125,7 +125,13 @@ t.test('what a close loses, and what the fix does not cover', async (t) => {
 });
 
 t.test('kernel TLS that could not be tried', async (t) => {
-  const kernelTls = { tried: false, attachable: false, reason: 'it is not known', ciphers: [] };
+  const kernelTls = {
+    tried: false,
+    attachable: false,
+    reason: 'it is not known',
+    keyUpdates: false,
+    ciphers: [],
+  };
   const board = boardOf({ native: { ...healthyNative, kernelTls } });
   t.match(only(probeKernelTls(board)), {
     level: 'warning',
@@ -186,15 +192,17 @@ t.test('version', async (t) => {
 t.test('kernel TLS is there', async (t) => {
   t.match(only(probeKernelTls(boardOf())), {
     level: 'ok',
-    detail: 'Takes TLSv1.3 AES-128-GCM, TLSv1.2 AES-128-GCM.',
+    detail: /^Takes TLSv1.3 AES-128-GCM, TLSv1.2 AES-128-GCM. Takes new keys .*KeyUpdate/,
   });
+  const old = { ...healthyNative, kernelTls: { ...healthyNative.kernelTls, keyUpdates: false } };
+  t.match(only(probeKernelTls(boardOf({ native: old }))).detail, /Takes no new keys .*6\.14/);
   t.same(probeKernelTls(boardOf({ native: { error: 'gone' } })), [], 'said elsewhere');
   const ciphers = healthyNative.kernelTls.ciphers.map((cipher) =>
     cipher.version === 'TLSv1.3'
       ? { ...cipher, tx: false, error: 'No such file or directory' }
       : cipher,
   );
-  const native = { ...healthyNative, kernelTls: { attachable: true, reason: '', ciphers } };
+  const native = { ...healthyNative, kernelTls: { ...healthyNative.kernelTls, ciphers } };
   t.match(only(probeKernelTls(boardOf({ native }))), {
     level: 'warning',
     title: /does not take AES-128-GCM/,
@@ -208,6 +216,7 @@ t.test('kernel TLS is not there: the advice is the one that helps here', async (
     kernelTls: {
       attachable: false,
       reason,
+      keyUpdates: false,
       ciphers: healthyNative.kernelTls.ciphers.map((c) => ({ ...c, tx: false, rx: false, error })),
     },
   });

@@ -1,0 +1,74 @@
+// SPDX-License-Identifier: Apache-2.0
+// See key_update.hpp.
+#include "conn/key_update.hpp"
+
+#include <errno.h>
+
+#include "conn/alert.hpp"
+#include "conn/control.hpp"
+#include "conn/send_failure.hpp"
+#include "conn/stream.hpp"
+#include "tls/ktls.hpp"
+
+namespace spliced::conn {
+namespace {
+
+constexpr size_t kMessageBytes = 5;  // msg_type, a length of 24 bits, request_update
+
+// RFC 8446 4.6.3, and 5.1 for what follows it in its record. 0: it is well-formed.
+uint8_t fault_of(const uint8_t* payload, size_t bytes) {
+  if (bytes > kMessageBytes) return alert::kUnexpectedMessage;
+  // A fragment, so far: the kernel waits for the next key already.
+  if (bytes < kMessageBytes) return alert::kInternalError;
+  if (payload[1] != 0 || payload[2] != 0 || payload[3] != 1) return alert::kDecodeError;
+  return payload[4] > alert::kUpdateRequested ? alert::kIllegalParameter : 0;
+}
+
+// At once where the wire is free; else before the next data, which is all that RFC 8446 demands.
+os::Moved send_if_free(Services& s, Connection& c) {
+  if (!c.key_update_due || c.sending || c.send_done || !c.writable) return {};
+  return send_key_update(s, c);
+}
+
+}  // namespace
+
+Turn on_key_update(Services& s, Connection& c, const uint8_t* payload, size_t bytes) {
+  if (const uint8_t fault = fault_of(payload, bytes)) return refuse(s, c, fault);
+  // The peer's next records are under a key that the kernel cannot be given.
+  if (!c.secrets || c.secrets->update(c.socket, tls::ktls::Direction::Receive, *c.cipher) != 0)
+    return refuse(s, c, alert::kInternalError);
+  s.figures.key_updates_received.add();
+  c.receive_sequence_at_most = 0;
+  c.key_update_asked = false;
+  if (payload[4] == alert::kUpdateRequested) c.key_update_due = true;
+  const os::Moved moved = send_if_free(s, c);
+  return moved.io == os::Io::Failed ? give_up_sending(s, c, moved.error) : Turn::Yield;
+}
+
+os::Moved send_key_update(Services& s, Connection& c) {
+  const uint8_t message[kMessageBytes] = {
+      alert::kMessageKeyUpdate, 0, 0, 1,
+      c.key_update_asked ? alert::kUpdateRequested : alert::kUpdateNotRequested};
+  const os::Moved moved = stream_control(c, os::RecordType::Handshake, message, sizeof message);
+  if (moved.io != os::Io::Done) return moved;
+  // An open record was closed before it, and the call has waited for the cipher
+  // (net/tls/tls_sw.c: tls_sw_sendmsg_locked): nothing is encrypted any more under the former key.
+  uint64_t next_sequence = 0;
+  if (!tls::ktls::next_sequence(c.socket, tls::ktls::Direction::Transmit, *c.cipher, next_sequence))
+    return {os::Io::Failed, 0, EIO};
+  if (const int error = c.secrets->update(c.socket, tls::ktls::Direction::Transmit, *c.cipher))
+    return {os::Io::Failed, 0, error};
+  c.ledger.key_changed(next_sequence);
+  c.open_record_bytes = 0;
+  c.key_update_due = false;
+  s.figures.key_updates_sent.add();
+  return {};
+}
+
+void ask_for_key_update(Services& s, Connection& c) {
+  if (c.key_update_asked) return;
+  c.key_update_asked = c.key_update_due = true;
+  (void)send_if_free(s, c);  // where it fails, the state's own send does, and knows what to do
+}
+
+}  // namespace spliced::conn

@@ -1,0 +1,156 @@
+// SPDX-License-Identifier: Apache-2.0
+// New keys in the middle of a connection (RFC 8446 4.6.3): the client's, ours before a key has
+// encrypted enough, both at once, while a body is on its way. Over kernel TLS on Linux 6.14 and later
+// (test/guest/key-updates.test.ts), which cannot be faked: a key that is wrong by a bit shows here.
+// Elsewhere a KeyUpdate of the kernel's connections ends them, which is tested too; in user space
+// OpenSSL has its own.
+
+import { createHash, randomBytes } from 'node:crypto';
+import t, { type Test } from 'tap';
+import { type Running, startEngine } from './engine.js';
+import { fieldBlock, flag, frame, preface, requestFields, startHttp2, type, u32 } from './http2.js';
+import { alerts, contentType, RecordClient } from './records.js';
+
+const statsOf = ({ engine }: Running) => JSON.parse(engine.stats());
+const request = (path: string): string => `GET ${path} HTTP/1.1\r\nHost: x\r\n\r\n`;
+const bytes = 6 * 1024 * 1024;
+const body = randomBytes(bytes);
+const files = { 'a.txt': 'hello', 'body.bin': body };
+const sha256 = (data: Buffer): string => createHash('sha256').update(data).digest('hex');
+
+type How = 'user space' | 'new keys' | 'no new keys';
+
+function howOf(running: Running): How {
+  const { kernel, mode, keyUpdates } = statsOf(running).offload;
+  if (mode !== 'auto' || kernel !== 'available') return 'user space';
+  return keyUpdates ? 'new keys' : 'no new keys';
+}
+
+t.test('the client updates its key, and goes on', async (t) => {
+  const running = await startEngine(t, files);
+  const how = howOf(running);
+  t.comment(how);
+  for (const isAnswerAsked of [false, true]) {
+    const before = statsOf(running).tls.keyUpdates;
+    const client = await RecordClient.connect(running, 'TLSv1.3');
+    const rounds = how === 'no new keys' ? 1 : 40;
+    for (let round = 1; round <= rounds; round += 1) {
+      await client.write(
+        client.sealKeyUpdate(isAnswerAsked),
+        client.seal(contentType.data, request('/a.txt')),
+      );
+      await client.until(() => client.text().split('hello').length > round);
+    }
+    const ends = how === 'no new keys';
+    t.equal(client.text().split('HTTP/1.1 200 OK').length - 1, ends ? 0 : rounds);
+    t.same(client.alerts(), ends ? [alerts.internalError] : []);
+    t.equal(client.keyUpdates(), isAnswerAsked && !ends ? rounds : 0);
+    const { received, sent } = statsOf(running).tls.keyUpdates;
+    const inKernel = how === 'new keys' ? rounds : 0;
+    t.equal(received - before.received, inKernel);
+    t.equal(sent - before.sent, isAnswerAsked ? inKernel : 0);
+    client.close();
+  }
+});
+
+/** Until so many bytes of data have come; the client updates its key whenever a MiB has. */
+async function download(client: RecordClient, first: Buffer, wanted: number): Promise<void> {
+  let next = 1024 * 1024;
+  await client.write(first);
+  while (client.dataBytes() < wanted && !client.isOver) {
+    await client.until(() => client.dataBytes() >= Math.min(next, wanted));
+    next += 1024 * 1024;
+    if (client.dataBytes() < wanted) await client.write(client.sealKeyUpdate());
+  }
+}
+
+async function checkFigures(t: Test, running: Running, client: RecordClient): Promise<void> {
+  const { tls, pending } = statsOf(running);
+  t.equal(tls.recordLimitCloses, 0);
+  t.equal(pending.contradictions, 0);
+  if (howOf(running) !== 'new keys') return;
+  t.equal(tls.keyUpdates.sent, client.keyUpdates(), 'the client has seen each of ours');
+  t.ok(tls.keyUpdates.sent > 10, `${tls.keyUpdates.sent} of ours`);
+  t.ok(tls.keyUpdates.received >= 5, `${tls.keyUpdates.received} of the client's`);
+}
+
+t.test('in the middle of a download, of both sides', async (t) => {
+  const running = await startEngine(t, files, { recordsPerKeyMax: 16 });
+  const how = howOf(running);
+  const client = await RecordClient.connect(running, 'TLSv1.3');
+  if (how === 'no new keys') {
+    await client.write(client.seal(contentType.data, request('/body.bin')));
+    await client.until(() => client.dataBytes() > bytes);
+    t.ok(client.dataBytes() < bytes, 'the limit of records ends it, visibly');
+    t.equal(statsOf(running).tls.recordLimitCloses, 1);
+    return client.close();
+  }
+  await download(client, client.seal(contentType.data, request('/body.bin')), bytes + 100);
+  const all = client.data();
+  t.equal(sha256(all.subarray(all.indexOf('\r\n\r\n') + 4)), sha256(body));
+  await client.write(client.seal(contentType.data, request('/a.txt')));
+  await client.until(() => client.text().endsWith('hello'));
+  t.same(client.alerts(), []);
+  await checkFigures(t, running, client);
+  client.close();
+});
+
+const windows = Buffer.from([0, 4, 0x3f, 0xff, 0xff, 0xff]); // SETTINGS_INITIAL_WINDOW_SIZE
+
+function dataOf(stream: Buffer): Buffer {
+  const parts: Buffer[] = [];
+  for (let at = 0; at + 9 <= stream.length; ) {
+    const length = stream.readUIntBE(at, 3);
+    if (stream[at + 3] === type.data) parts.push(stream.subarray(at + 9, at + 9 + length));
+    at += 9 + length;
+  }
+  return Buffer.concat(parts);
+}
+
+t.test('in the middle of a stream of HTTP/2, of both sides', async (t) => {
+  const running = await startHttp2(t, files, { recordsPerKeyMax: 16 });
+  const client = await RecordClient.connect(running, 'TLSv1.3', ['h2']);
+  if (howOf(running) === 'no new keys') {
+    t.pass('the limit is that of the test before');
+    return client.close();
+  }
+  const begin = Buffer.concat([
+    preface,
+    frame(type.settings, 0, 0, windows),
+    frame(type.windowUpdate, 0, 0, u32(0x3f00_0000)),
+    frame(
+      type.headers,
+      flag.endStream | flag.endHeaders,
+      1,
+      fieldBlock(requestFields('/body.bin')),
+    ),
+  ]);
+  await download(client, client.seal(contentType.data, begin), bytes);
+  await client.until(() => dataOf(client.data()).length === bytes);
+  t.equal(sha256(dataOf(client.data())), sha256(body));
+  t.same(client.alerts(), []);
+  await checkFigures(t, running, client);
+  client.close();
+});
+
+t.test('a client whose key has encrypted enough is asked for the next', async (t) => {
+  const running = await startEngine(t, files, { recordsPerKeyMax: 16 });
+  const how = howOf(running);
+  const client = await RecordClient.connect(running, 'TLSv1.3');
+  let updated = 0;
+  for (let round = 1; round <= 60 && !client.isOver; round += 1) {
+    // One record a request, each of which is answered before the next.
+    await client.write(client.seal(contentType.data, request('/a.txt')));
+    await client.until(() => client.text().split('hello').length > round);
+    const asked = client.keyUpdatesAsked().filter((value) => value === 1).length;
+    if (asked === updated) continue;
+    await client.write(client.sealKeyUpdate(false));
+    updated += 1;
+  }
+  const { tls } = statsOf(running);
+  t.equal(client.isOver, how === 'no new keys');
+  t.equal(tls.recordLimitCloses, how === 'no new keys' ? 1 : 0);
+  t.equal(updated > 0, how === 'new keys', `${updated} were asked for`);
+  t.equal(tls.keyUpdates.received, updated);
+  client.close();
+});

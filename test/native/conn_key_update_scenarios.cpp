@@ -1,0 +1,228 @@
+// SPDX-License-Identifier: Apache-2.0
+// Scenarios: KeyUpdates of the peer and of ours, where the kernel takes new keys (Linux 6.14 and
+// later). The peer of the fakes opens nothing that is under another key than it should be.
+#include <errno.h>
+
+#include <ostream>
+#include <string>
+
+#include "conn/alert.hpp"
+#include "doctest/doctest.h"
+#include "fakes/world.hpp"
+
+using namespace spliced;
+using namespace spliced::fakes;
+using conn::Ending;
+using conn::State;
+namespace alert = spliced::conn::alert;
+
+namespace {
+
+constexpr size_t kTls13 = 0, kTls12 = 3;
+
+Peer connect(World& world, size_t cipher = kTls13, bool asynchronous = true,
+             uint64_t transmit_sequence = 1) {
+  const Peer peer = world.connect([&](Socket& socket, TlsScript& script) {
+    socket.asynchronous_cipher = asynchronous;
+    socket.takes_new_keys = true;
+    script.cipher = cipher;
+    script.transmit_sequence = transmit_sequence;
+  });
+  world.turns();
+  REQUIRE(world.state(peer) == State::ReadHead);
+  return peer;
+}
+
+using Updates = std::vector<uint8_t>;
+using Alerts = std::vector<uint8_t>;
+
+}  // namespace
+
+TEST_CASE("a KeyUpdate goes on, and is answered where that was asked for") {
+  for (bool requested : {false, true}) {
+    for (bool asynchronous : {false, true}) {
+      CAPTURE(requested);
+      CAPTURE(asynchronous);
+      World world;
+      world.site.write("ten", 10);
+      const Peer peer = connect(world, kTls13, asynchronous);
+      peer.get("/ten");
+      world.pump(peer);
+      for (int i = 0; i < 3; i++) {
+        peer.updates_key(requested);
+        peer.get("/ten");
+        world.pump(peer);
+      }
+      CHECK(peer.responses().size() == 4);
+      CHECK(peer.arrived().key_updates == (requested ? Updates{0, 0, 0} : Updates{}));
+      CHECK(world.figures.key_updates_received.get() == 3);
+      CHECK(world.figures.key_updates_sent.get() == (requested ? 3 : 0));
+      CHECK(world.state(peer) == State::ReadHead);
+      peer.says_goodbye();
+      world.run_to_end(peer);
+      CHECK(peer.alerts() == Alerts{alert::kCloseNotify});
+      CHECK(world.ending(peer) == Ending::Drained);
+      CHECK(world.settle_accounts() == "");
+    }
+  }
+}
+
+TEST_CASE("an answer that finds no room goes before the next data") {
+  World world;
+  world.site.write("ten", 10);
+  world.site.write("file", 200'000);
+  const Peer peer = connect(world, kTls13, false);
+  peer.socket().peer_takes();
+  peer.socket().send_buffer_bytes = 1;  // the first record fills it
+  peer.get("/ten");
+  world.turns();
+  peer.updates_key(true);
+  peer.updates_key(true);
+  peer.get("/file");
+  world.turns();
+  CHECK(world.figures.key_updates_received.get() == 2);
+  CHECK(world.figures.key_updates_sent.get() == 0);
+  peer.socket().send_buffer_bytes = 65536;
+  world.run_to_end(peer);
+  CHECK(peer.responses().size() == 2);
+  CHECK(peer.responses().back().whole);
+  CHECK(peer.arrived().key_updates == Updates{0});  // one for both (RFC 8446 4.6.3)
+  CHECK(world.settle_accounts() == "");
+}
+
+TEST_CASE("KeyUpdates in a row: so many, and then the alert") {
+  World world;
+  world.site.write("ten", 10);
+  const Peer peer = connect(world), other = connect(world);
+  for (size_t i = 0; i < limits::kRecordsWithoutDataMax; i++) peer.updates_key(true);
+  peer.get("/ten");
+  world.pump(peer);
+  CHECK(peer.responses().size() == 1);
+  for (size_t i = 0; i < 500; i++) peer.updates_key(true);
+  other.get("/ten");
+  world.turns();
+  other.socket().cipher_completes_all();
+  other.socket().peer_takes();
+  CHECK(other.responses().size() == 1);
+  world.run_to_end(peer);
+  CHECK(peer.alerts() == Alerts{alert::kUnexpectedMessage});
+  CHECK(world.figures.key_updates_sent.get() <= 2 * limits::kRecordsWithoutDataMax);
+  CHECK(world.figures.floods[static_cast<size_t>(tls::Flood::RecordsWithoutData)].get() == 1);
+  CHECK(world.settle_accounts() == "");
+}
+
+TEST_CASE("a KeyUpdate that is none ends the connection, as where the kernel takes no new keys") {
+  for (const std::string& message : {std::string("\x18\0\0\2\0", 5), std::string("\x18\0\0\1\2", 5),
+                                     std::string("\x18\0\0\1\0\x18", 6), std::string("\x18")}) {
+    World world;
+    const Peer peer = connect(world);
+    peer.socket().peer_sends(message, os::RecordType::Handshake);
+    peer.get("/");
+    world.run_to_end(peer);
+    CHECK(peer.alerts().size() == 1);
+    CHECK(peer.responses().empty());
+    CHECK(world.figures.key_updates_received.get() == 0);
+    CHECK(world.settle_accounts() == "");
+  }
+}
+
+TEST_CASE("TLS 1.2 has none") {
+  World world;
+  const Peer peer = connect(world, kTls12);
+  peer.updates_key(false);
+  world.run_to_end(peer);
+  CHECK(peer.alerts() == Alerts{alert::kUnexpectedMessage});
+  CHECK(world.settle_accounts() == "");
+}
+
+TEST_CASE("a kernel that does not take the new key after all") {
+  for (bool ours : {false, true}) {
+    CAPTURE(ours);
+    World world;
+    world.site.write("ten", 10);
+    const Peer peer = connect(world, kTls13, true, ours ? limits::kRecordsPerKeyMax : uint64_t{1});
+    tls_script(peer.fd()).new_keys_fail = true;
+    if (!ours) peer.updates_key(true);
+    peer.get("/ten");
+    peer.get("/ten");
+    world.run_to_end(peer);
+    CHECK(world.figures.key_updates_received.get() + world.figures.key_updates_sent.get() == 0);
+    if (!ours) CHECK(peer.alerts() == Alerts{alert::kInternalError});
+    if (ours) CHECK(world.ending(peer) == Ending::Aborted);  // the peer expects what cannot be sent
+    CHECK(world.settle_accounts() == "");
+  }
+}
+
+TEST_CASE("sending: new keys instead of the limit, in front of a response and inside a body") {
+  for (bool asynchronous : {false, true}) {
+    for (uint64_t margin : {uint64_t{0}, uint64_t{1}, uint64_t{8}}) {
+      CAPTURE(asynchronous);
+      CAPTURE(margin);
+      World world;
+      const std::string content = world.site.write("file", 1'000'000);
+      world.site.write("ten", 10);
+      const Peer peer = connect(world, kTls13, asynchronous, limits::kRecordsPerKeyMax - margin);
+      peer.get("/ten");
+      peer.get("/file");
+      peer.get("/ten");
+      world.run_to_end(peer, 60'000);
+      REQUIRE(peer.responses().size() == 3);
+      CHECK(peer.responses()[1].body == content);
+      CHECK(peer.arrived().key_updates == Updates{0});
+      CHECK(world.figures.record_limit_closes.get() == 0);
+      CHECK(world.figures.ledger_contradictions.get() == 0);
+      CHECK(world.settle_accounts() == "");
+    }
+  }
+}
+
+TEST_CASE("sending: new keys again and again, while the peer changes its own") {
+  conn::Options options = World::small_options();
+  options.records_per_key_max = 3;
+  World world(options);
+  const std::string content = world.site.write("file", 400'000);
+  const Peer peer = connect(world);
+  peer.get("/file");
+  peer.updates_key(true);
+  peer.get("/file");
+  peer.updates_key(false);
+  peer.get("/file");
+  world.run_to_end(peer, 60'000);
+  REQUIRE(peer.responses().size() == 3);
+  for (const Response& response : peer.responses()) CHECK(response.body == content);
+  CHECK(peer.arrived().key_updates.size() == world.figures.key_updates_sent.get());
+  CHECK(world.figures.key_updates_sent.get() > 10);
+  CHECK(world.figures.key_updates_received.get() == 2);
+  CHECK(world.figures.ledger_contradictions.get() == 0);
+  CHECK(world.settle_accounts() == "");
+}
+
+TEST_CASE("receiving: the peer is asked for new keys once, and ended when it has none") {
+  for (bool obeys : {true, false}) {
+    CAPTURE(obeys);
+    World world;
+    const Peer peer = connect(world);
+    peer.socket().records_received_are_at(limits::kRecordsPerKeyMax);
+    const auto sends = [&](int count) {
+      for (int i = 0; i < count; i++) {
+        peer.sends("x");
+        world.turns();
+      }
+    };
+    world.services->slots[0].receive_sequence_at_most = limits::kRecordsPerKeyMax;
+    sends(20);
+    peer.socket().peer_takes();
+    CHECK(peer.arrived().key_updates == Updates{1});
+    if (obeys) peer.updates_key(false);
+    world.turns();
+    if (!obeys)
+      peer.socket().records_received_are_at(limits::kRecordsPerKeyMax +
+                                            limits::kRecordsToUpdateKeys);
+    sends(20);
+    CHECK(world.figures.record_limit_closes.get() == (obeys ? 0 : 1));
+    CHECK((world.state(peer) == State::ReadHead) == obeys);
+    world.run_to_end(peer);
+    CHECK(peer.arrived().key_updates == Updates{1});
+    CHECK(world.settle_accounts() == "");
+  }
+}
