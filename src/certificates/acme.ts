@@ -6,17 +6,21 @@
 import 'reflect-metadata';
 import axios from 'acme-client/src/axios.js';
 import Client from 'acme-client/src/client.js';
+import { reasonOf } from '../base/start-error.js';
+import { openTokenKey, type TokenKey } from '../tls/token-key.js';
+import { noAccountKey, signBy } from './acme-account.js';
 import { secondMs } from './clock.js';
 import type { Enroller, EnrolmentOutcome, EnrolmentRequest } from './enroller.js';
 import { exchange } from './exchange.js';
+import type { RemoteKey } from './remote-key.js';
 import type { ChallengeResponder } from './source.js';
 
 export interface AcmeServer {
   directoryUrl: string;
   /** PEM: who may have signed the server's certificate; undefined: whom Node trusts. */
   trustAnchors?: string | undefined;
-  /** PEM; made once and kept. */
-  accountKey: string;
+  /** PEM, made once and kept; or where it is. */
+  accountKey: string | TokenKey;
   /** An e-mail address for the authority's notices. */
   contact?: string | undefined;
   termsOfServiceAgreed: boolean;
@@ -47,7 +51,7 @@ export class AcmeEnroller implements Enroller {
   }
 
   async enrol(request: EnrolmentRequest, signal: AbortSignal): Promise<EnrolmentOutcome> {
-    const client = this.#createClient(signal);
+    const client = await this.#createClient(signal);
     const { contact, termsOfServiceAgreed } = this.#server;
     await client.createAccount({
       termsOfServiceAgreed,
@@ -69,7 +73,7 @@ export class AcmeEnroller implements Enroller {
   }
 
   /** The library's requests go through one shared axios instance: there is one ACME server. */
-  #createClient(signal: AbortSignal): Client {
+  async #createClient(signal: AbortSignal): Promise<Client> {
     const { trustAnchors, directoryUrl, accountKey, externalAccount } = this.#server;
     const trusted = trustAnchors === undefined ? {} : { ca: trustAnchors };
     // Our own exchange instead of axios's: it has our bounds, and says why a server is not reached.
@@ -84,9 +88,10 @@ export class AcmeEnroller implements Enroller {
       } = await exchange(new URL(config.url ?? ''), options, config.data);
       return { status, statusText: '', headers: answered, data: body, config, request: undefined };
     };
-    return new Client({
+    const isInToken = typeof accountKey !== 'string';
+    const client = new Client({
       directoryUrl,
-      accountKey,
+      accountKey: isInToken ? noAccountKey : accountKey,
       backoffAttempts: pollsMax,
       backoffMin: this.#timing.pollMinMs,
       backoffMax: this.#timing.pollMaxMs,
@@ -99,6 +104,8 @@ export class AcmeEnroller implements Enroller {
             },
           }),
     });
+    if (isInToken) signBy(client, await openAccount(accountKey));
+    return client;
   }
 
   async #prove(client: Client, authorization: Authorization): Promise<void> {
@@ -114,6 +121,14 @@ export class AcmeEnroller implements Enroller {
     } finally {
       this.#challenges.remove(challenge.token);
     }
+  }
+}
+
+async function openAccount(key: TokenKey): Promise<RemoteKey> {
+  try {
+    return await openTokenKey(key);
+  } catch (error) {
+    throw new Error(`enrolment.account_key: ${reasonOf(error)}`);
   }
 }
 

@@ -8,14 +8,16 @@
 
 import { createPrivateKey, randomBytes, X509Certificate } from 'node:crypto';
 import { join } from 'node:path';
-import { reasonOf } from '../base/start-error.js';
+import { reasonOf, StartError } from '../base/start-error.js';
 import { isSystemError } from '../files/durable.js';
 import { type Housekeeper, noHousekeeping } from '../files/housekeeping.js';
-import type { Issued } from './issue.js';
+import type { TokenKey } from '../tls/token-key.js';
+import type { Issuer } from './issue.js';
 import { commonNameCharsMax, type DeviceNames } from './names.js';
+import { keyOfStored, type OpenKey, openOwnKey } from './own-key.js';
 import { GenerationStore } from './store.js';
 
-export interface Authority extends Issued {
+export interface Authority extends Issuer {
   /** Why a new authority was made; undefined when the stored one was used. */
   madeBecause: string | undefined;
 }
@@ -37,33 +39,62 @@ export interface AuthorityOptions {
   housekeeping?: Housekeeper;
   /** Make a new one also in place of one that the system cannot read just now: users must trust it anew. */
   replacesUnread?: boolean;
+  /** Where its key is; undefined: in a file. */
+  authorityKey?: TokenKey | undefined;
+}
+
+/** Whether the stored authority's key is a file, although it is to be in a token. */
+export function isAuthorityOutsideToken(certificatesDir: string): boolean {
+  try {
+    const stored = authorityStore(certificatesDir).read();
+    return stored !== undefined && stored.privateKey !== '';
+  } catch {
+    return false; // What is damaged or cannot be read is judged where it is needed.
+  }
+}
+
+const inToken = 'its key is to be in the token';
+
+/** What signs for the stored authority. Throws why it cannot be used. */
+function signerOf(document: string, privateKey: string, key: OpenKey | undefined) {
+  if (privateKey === '') {
+    keyOfStored(document, key, 'tls.authority_key');
+    return key;
+  }
+  if (key !== undefined) throw new Error(inToken);
+  if (!new X509Certificate(document).checkPrivateKey(createPrivateKey(privateKey))) {
+    throw new Error('its key does not match');
+  }
+  return undefined;
 }
 
 /**
  * The stored authority if it can vouch for `names`, else a new one, valid from `notBeforeMs`.
- * Throws the system's error when the stored one cannot be read or the new one cannot be stored.
+ * Throws the system's error when the stored one cannot be read or the new one cannot be stored, and
+ * StartError when the token with its key does not answer.
  */
 export async function ensureAuthority(
   certificatesDir: string,
   names: DeviceNames,
   notBeforeMs: number,
-  { housekeeping = noHousekeeping, replacesUnread = true }: AuthorityOptions = {},
+  { housekeeping = noHousekeeping, replacesUnread = true, authorityKey }: AuthorityOptions = {},
 ): Promise<Authority> {
   const store = authorityStore(certificatesDir);
+  const answer = await openOwnKey(authorityKey);
+  // A token that does not answer today is no reason for an authority that users must trust anew.
+  if ('fault' in answer) throw new StartError(`tls.authority_key: ${answer.fault}`);
+  const { key: remoteKey } = answer;
   await housekeeping.keep("tidying the authority's store", () => store.clean());
   let madeBecause = 'there was none';
   try {
     const stored = store.read();
     if (stored !== undefined) {
-      const certificate = new X509Certificate(stored.document);
-      if (!certificate.checkPrivateKey(createPrivateKey(stored.privateKey))) {
-        throw new Error('its key does not match');
-      }
+      const signer = signerOf(stored.document, stored.privateKey, remoteKey);
       const permitted = (stored.notes.permittedDns ?? '').split(',');
       const refused = names.dns.filter((name) => !isPermitted(name, permitted));
       if (refused.length === 0) {
         const { document, privateKey } = stored;
-        return { certificate: document, privateKey, madeBecause: undefined };
+        return { certificate: document, privateKey, remoteKey: signer, madeBecause: undefined };
       }
       madeBecause = `the stored one may not issue certificates for ${refused.join(', ')}`;
     }
@@ -77,11 +108,11 @@ export async function ensureAuthority(
   // Unique, so that the authorities of two devices can be told apart in a list of trusted ones.
   const suffix = ` device CA ${randomBytes(4).toString('hex')}`;
   const commonName = `${names.commonName.slice(0, commonNameCharsMax - suffix.length)}${suffix}`;
-  const authority = await issueAuthority(commonName, permitted, notBeforeMs);
+  const authority = await issueAuthority(commonName, permitted, notBeforeMs, remoteKey);
   await store.write({
     privateKey: authority.privateKey,
     document: authority.certificate,
     notes: { permittedDns: permitted.join(',') },
   });
-  return { ...authority, madeBecause };
+  return { ...authority, remoteKey, madeBecause };
 }

@@ -31,20 +31,23 @@ export class DeviceSource implements Source {
   readonly #runtime: Runtime;
   readonly #names: () => DeviceNames;
   readonly #tokenKey: TokenKey | undefined;
+  readonly #authorityKey: TokenKey | undefined;
   readonly #budget: Budget;
   #served: Served | undefined;
   #missing = ''; // At the last look.
   #wished: string | undefined; // Until it has been granted.
 
-  /** `tokenKey`: undefined: the key is a file. */
+  /** `tokenKey`, and `authorityKey` of who signs: undefined: the key is a file. */
   constructor(
     stateDir: string,
     runtime: Runtime,
     names: () => DeviceNames = deviceNames,
     tokenKey?: TokenKey,
+    authorityKey?: TokenKey,
   ) {
     this.#stateDir = stateDir;
     this.#tokenKey = tokenKey;
+    this.#authorityKey = authorityKey;
     this.wishDirectory = deviceDirOf(stateDir);
     this.#runtime = runtime;
     this.#names = names;
@@ -94,8 +97,8 @@ export class DeviceSource implements Source {
     const { clock, buildDateMs, housekeeping } = this.#runtime;
     const [stateDir, nowMs, names] = [this.#stateDir, clock.nowMs(), this.#names()];
     const wish = this.#wished === undefined ? {} : { force: this.#wished };
-    const tokenKey = this.#tokenKey;
-    const common = { stateDir, nowMs, buildDateMs, names, housekeeping, tokenKey };
+    const keys = { tokenKey: this.#tokenKey, authorityKey: this.#authorityKey };
+    const common = { stateDir, nowMs, buildDateMs, names, housekeeping, ...keys };
     return ensureDeviceCertificate({ ...common, ...wish });
   }
 

@@ -12,7 +12,12 @@ import { isSystemError, makeDirectory } from '../files/durable.js';
 import { type Housekeeper, noHousekeeping } from '../files/housekeeping.js';
 import { readOrdinaryText } from '../files/ordinary-file.js';
 import { isKeyReference, type TokenKey } from '../tls/token-key.js';
-import { type AuthorityOptions, ensureAuthority, readAuthorityCertificate } from './authority.js';
+import {
+  type AuthorityOptions,
+  ensureAuthority,
+  isAuthorityOutsideToken,
+  readAuthorityCertificate,
+} from './authority.js';
 import { dayMs, isClockSet, referenceMs } from './clock.js';
 import { type DeviceNames, deviceNames } from './names.js';
 import { keyOfStored, type OpenKey, openOwnKey } from './own-key.js';
@@ -41,6 +46,8 @@ export interface DeviceOptions {
   housekeeping?: Housekeeper;
   /** Where the key is; undefined: in a file, a new one for each certificate. */
   tokenKey?: TokenKey | undefined;
+  /** The same of the authority's; undefined: in a file. */
+  authorityKey?: TokenKey | undefined;
 }
 
 const clockSkewMs = dayMs;
@@ -87,7 +94,14 @@ export function dateReason(
 }
 
 /** A power cut may have come between a new authority and the certificate that it was made for. */
-function authorityReason(directory: string, certificate: X509Certificate): string | undefined {
+function authorityReason(
+  directory: string,
+  certificate: X509Certificate,
+  authorityKey: TokenKey | undefined,
+): string | undefined {
+  if (authorityKey !== undefined && isAuthorityOutsideToken(directory)) {
+    return "the authority's key is to be in the token";
+  }
   if (certificate.issuer === certificate.subject) return undefined; // Version 0.1: self-signed.
   let authority: string | undefined;
   try {
@@ -234,7 +248,7 @@ async function judge(
     force ??
     (damage === undefined ? undefined : `the stored one is damaged: ${damage}`) ??
     (key === undefined || isKeyReference(pair.privateKey) ? undefined : toTokenReason) ??
-    authorityReason(certificatesDirOf(stateDir), certificate) ??
+    authorityReason(certificatesDirOf(stateDir), certificate, options.authorityKey) ??
     dateReason(certificate, nowMs, buildDateMs);
   if (reason !== undefined) return { pair, reason };
   const missing = missingNames(certificate, names);
@@ -269,11 +283,14 @@ export async function ensureDeviceCertificate(options: DeviceOptions): Promise<D
     const replacesUnread = pair === undefined || force !== undefined;
     try {
       const wanted = namesToIssue(names, last);
-      const how = { housekeeping, replacesUnread, key };
+      const { authorityKey } = options;
+      const how = { housekeeping, replacesUnread, key, authorityKey };
       pair = await issueAndStore(stateDir, wanted, fromMs, how);
     } catch (error) {
-      const words = `cannot store a certificate: ${reasonOf(error)}`;
-      if (pair === undefined) throw new StartError(`--state-dir: ${words} (${reason})`);
+      const isOfToken = error instanceof StartError;
+      const words = `${isOfToken ? '' : 'cannot store a certificate: '}${reasonOf(error)}`;
+      const setting = isOfToken ? '' : '--state-dir: ';
+      if (pair === undefined) throw new StartError(`${setting}${words} (${reason})`);
       notRenewed = `${words} (${reason})`;
       reason = undefined;
     }

@@ -7,6 +7,7 @@ import { join } from 'node:path';
 import { reasonOf, StartError } from '../base/start-error.js';
 import type { Housekeeper } from '../files/housekeeping.js';
 import { readOrdinaryText } from '../files/ordinary-file.js';
+import type { TokenKey } from '../tls/token-key.js';
 import type { Enroller } from './enroller.js';
 import { pathOf } from './installed.js';
 import type { ChallengeResponder } from './source.js';
@@ -28,6 +29,8 @@ export interface EstOptions {
 export interface AcmeOptions {
   protocol: 'acme';
   directoryUrl: string;
+  /** Where the account's key is; undefined: in a file of ours. */
+  accountKey?: TokenKey | undefined;
   /** Undefined: the authorities that Node trusts. */
   trustAnchorsFile?: string | undefined;
   contact?: string | undefined;
@@ -140,7 +143,7 @@ async function createAcme(options: AcmeOptions, parts: EnrollerParts): Promise<E
     'external_account_hmac_key_file',
     options.externalAccountHmacKeyFile,
   )?.trim();
-  const accountKey = await ensureAccountKey(parts, directoryUrl);
+  const accountKey = options.accountKey ?? (await ensureAccountKey(parts, directoryUrl));
   const { AcmeEnroller } = await import('./acme.js');
   const server = { directoryUrl, trustAnchors, accountKey, contact, termsOfServiceAgreed };
   const externalAccount =

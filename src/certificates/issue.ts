@@ -10,13 +10,18 @@ import { GeneralName, GeneralSubtree, GeneralSubtrees, NameConstraints } from '@
 import * as x509 from '@peculiar/x509';
 import { dayMs } from './clock.js';
 import type { DeviceNames } from './names.js';
-import { ecdsaP256 as algorithm, importPublicKey } from './remote-key.js';
+import { ecdsaP256 as algorithm, borrow, importPublicKey, type RemoteKey } from './remote-key.js';
 
 export interface Issued {
   /** PEM. */
   certificate: string;
   /** PEM; empty when it is elsewhere. */
   privateKey: string;
+}
+
+export interface Issuer extends Issued {
+  /** Who signs, when the private key is elsewhere. */
+  remoteKey?: RemoteKey | undefined;
 }
 
 const serialBytes = 16;
@@ -52,20 +57,29 @@ function permitDns(names: readonly string[]): x509.Extension {
   return new x509.Extension(nameConstraintsOid, true, AsnConvert.serialize(constraints));
 }
 
-/** The device's authority: self-signed, for server certificates of `permittedDns` alone, endless. */
+async function newKeys() {
+  return { keys: await generateKeys(), crypto: webcrypto, signingAlgorithm: algorithm };
+}
+
+/**
+ * The device's authority: self-signed, for server certificates of `permittedDns` alone, endless. With a new
+ * key, or with `remoteKey`.
+ */
 export async function issueAuthority(
   commonName: string,
   permittedDns: readonly string[],
   notBeforeMs: number,
+  remoteKey?: RemoteKey,
 ): Promise<Issued> {
-  const keys = await generateKeys();
+  const borrowed = remoteKey === undefined ? await newKeys() : await borrow(remoteKey);
+  const { keys, crypto, signingAlgorithm } = borrowed;
   const certificate = await x509.X509CertificateGenerator.createSelfSigned(
     {
       serialNumber: randomSerial(),
       name: [{ CN: [commonName] }],
       notBefore: new Date(notBeforeMs),
       notAfter: endless,
-      signingAlgorithm: algorithm,
+      signingAlgorithm,
       keys,
       extensions: [
         new x509.BasicConstraintsExtension(true, 0, true),
@@ -75,16 +89,20 @@ export async function issueAuthority(
         await x509.SubjectKeyIdentifierExtension.create(keys.publicKey, false, webcrypto),
       ],
     },
-    webcrypto,
+    crypto,
   );
-  return issued(certificate, keys.privateKey);
+  return issued(certificate, remoteKey === undefined ? keys.privateKey : undefined);
 }
 
-async function readAuthority(authority: Issued) {
-  const certificate = new x509.X509Certificate(authority.certificate);
-  const der = x509.PemConverter.decodeFirst(authority.privateKey);
+async function readAuthority({ certificate: pem, privateKey, remoteKey }: Issuer) {
+  const certificate = new x509.X509Certificate(pem);
+  if (remoteKey !== undefined) {
+    const { keys, crypto, signingAlgorithm } = await borrow(remoteKey);
+    return { certificate, key: keys.privateKey, crypto, signingAlgorithm };
+  }
+  const der = x509.PemConverter.decodeFirst(privateKey);
   const key = await webcrypto.subtle.importKey('pkcs8', der, algorithm, false, ['sign']);
-  return { certificate, key };
+  return { certificate, key, crypto: webcrypto, signingAlgorithm: algorithm };
 }
 
 type Keys = Pick<webcrypto.CryptoKeyPair, 'publicKey'> & Partial<webcrypto.CryptoKeyPair>;
@@ -96,7 +114,7 @@ type Keys = Pick<webcrypto.CryptoKeyPair, 'publicKey'> & Partial<webcrypto.Crypt
 export async function issueCertificate(
   names: DeviceNames,
   notBeforeMs: number,
-  authority?: Issued,
+  authority?: Issuer,
   publicKey?: Uint8Array,
 ): Promise<Issued> {
   const keys: Keys =
@@ -127,12 +145,12 @@ export async function issueCertificate(
       issuer: issuer?.certificate.subjectName ?? subject,
       notBefore: new Date(notBeforeMs),
       notAfter: new Date(notBeforeMs + validityMs),
-      signingAlgorithm: algorithm,
+      signingAlgorithm: issuer?.signingAlgorithm ?? algorithm,
       publicKey: keys.publicKey,
       signingKey,
       extensions,
     },
-    webcrypto,
+    issuer?.crypto ?? webcrypto,
   );
   return issued(certificate, keys.privateKey);
 }

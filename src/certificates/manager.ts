@@ -36,6 +36,8 @@ export interface CertificateOptions {
   enrolment?: EnrolmentOptions | undefined;
   /** The key of what the device gets by itself; undefined: keys are files. */
   tokenKey?: TokenKey | undefined;
+  /** The key of the device's authority, likewise. */
+  authorityKey?: TokenKey | undefined;
 }
 
 export interface ManagerHooks {
@@ -230,7 +232,7 @@ export class CertificateManager {
 
   /** Starts the sources that the options name; those that run already, unchanged, are taken over. */
   async #load(options: CertificateOptions, running?: SourceSet): Promise<SourceSet> {
-    const { stateDir, installed, enrolment, tokenKey } = options;
+    const { stateDir, installed, enrolment, tokenKey, authorityKey } = options;
     const isKept = running?.options.stateDir === stateDir;
     const isSameKey = isDeepStrictEqual(tokenKey, running?.options.tokenKey);
     const find = (name: string): Source | undefined =>
@@ -248,8 +250,9 @@ export class CertificateManager {
     // names that only it covers. An operator who installs certificates wants those alone.
     if (installed.length === 0) {
       const { names } = this.#hooks;
-      const device = () => new DeviceSource(stateDir, this.#runtime, names, tokenKey);
-      sources.push((isSameKey ? find('device') : undefined) ?? device());
+      const device = () => new DeviceSource(stateDir, this.#runtime, names, tokenKey, authorityKey);
+      const isSameAuthority = isDeepStrictEqual(authorityKey, running?.options.authorityKey);
+      sources.push((isSameKey && isSameAuthority ? find('device') : undefined) ?? device());
     }
     const fresh = sources.filter((source) => !running?.sources.includes(source));
     const outcomes = await Promise.allSettled(fresh.map((source) => source.start()));

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The private key of the certificates that the device gets by itself (its own, an enrolment's) when it
 // is in a token: one key for all of them, which stays over renewals. Whoever stores such a certificate
-// stores no key. Used by device.ts and enrolment.ts.
+// stores no key. The authority's key likewise. Used by device.ts, authority.ts and enrolment.ts.
 
 import { X509Certificate } from 'node:crypto';
 import { reasonOf } from '../base/start-error.js';
@@ -27,9 +27,13 @@ export async function openOwnKey(wanted: TokenKey | undefined): Promise<KeyAnswe
 }
 
 /** The private key to serve with a certificate that was stored without one. Throws where it is not its. */
-export function keyOfStored(chain: string, key: OpenKey | undefined): string {
+export function keyOfStored(
+  chain: string,
+  key: OpenKey | undefined,
+  setting = 'tls.private_key',
+): string {
   if (key === undefined) {
-    throw new Error('its key is in a token, and tls.private_key names none that answers');
+    throw new Error(`its key is in a token, and ${setting} names none that answers`);
   }
   const { publicKey } = new X509Certificate(chain);
   const spki = publicKey.export({ type: 'spki', format: 'der' });

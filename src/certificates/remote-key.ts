@@ -30,7 +30,7 @@ const remoteAlgorithms: Record<string, KeyAlgorithm> = {
  * ECDSA's two numbers, each of `bytes` bytes, as WebCrypto has them, from their DER (RFC 3279 2.2.3), whose
  * lengths are of one byte each for these curves.
  */
-function plainSignature(der: Uint8Array, bytes: number): Uint8Array {
+export function plainSignature(der: Uint8Array, bytes: number): Uint8Array {
   const text = Buffer.from(der);
   const endOfFirst = 4 + (text[3] ?? 0);
   const padded = (digits: Buffer): Buffer =>

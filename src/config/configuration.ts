@@ -7,7 +7,7 @@
 import './formats.js';
 import { resolve } from 'node:path';
 import { StartError } from '../base/start-error.js';
-import { isKeyReference, type KeyKind, type TokenKey } from '../tls/token-key.js';
+import { isKeyReference, type TokenKey } from '../tls/token-key.js';
 import {
   findConflict,
   formatListenAddress,
@@ -16,7 +16,7 @@ import {
   withoutCovered,
 } from './address.js';
 import { judgeApi } from './api.js';
-import { type EnrolmentSettings, enrolmentOf, type Given, judgeEnrolment } from './enrolment.js';
+import { type EnrolmentSettings, enrolmentOf, judgeEnrolment } from './enrolment.js';
 import { type Effective, judge } from './judge.js';
 import {
   type CommandOptions,
@@ -29,6 +29,7 @@ import {
   readLayers,
   routeTable,
 } from './layers.js';
+import { isOwnKey, judgeOwnKeys, madeKeyOf, ownKeys, tokenKeyOf } from './own-keys.js';
 import { judgeRoutes } from './route-tables.js';
 import type { RouteSettings } from './routes.js';
 import { schema, settingsOf } from './schema.js';
@@ -58,6 +59,8 @@ export interface Configuration {
   enrolment: EnrolmentSettings | undefined;
   /** Of the certificates that the device gets by itself; undefined: their keys are files. */
   tokenKey: TokenKey | undefined;
+  /** Of the device's authority; undefined: its key is a file. */
+  authorityKey: TokenKey | undefined;
   /** Undefined: clients are not asked for a certificate. */
   clientCertificates: ClientCertificateFiles | undefined;
   /** Who may use the API over the network: subjects (RFC 4514) or fingerprints. */
@@ -166,21 +169,6 @@ function judgePlaces(
   refuse('listen_http', `${http} conflicts with ${https} of listen; give it another port`);
 }
 
-type Values = Pick<Given, 'isSet' | 'value'>;
-
-/** A key in a token, and no certificate: those that the device gets by itself have it. */
-const isOwnKey = ({ isSet, value }: Values): boolean =>
-  !isSet('tls.certificate') && isKeyReference(String(value('tls.private_key')));
-
-/** A key is made for a certificate that comes after it. */
-function judgeOwnKey({ isSet, value, refuse }: Values & Pick<Given, 'refuse'>): void {
-  if (!isSet('tls.make_private_key') || isOwnKey({ isSet, value })) return;
-  refuse(
-    'tls.make_private_key',
-    'is for certificates that the device gets by itself: it needs a PKCS #11 URI in tls.private_key, and no tls.certificate',
-  );
-}
-
 /** What no setting can know alone. */
 function judgeTogether(settings: ReadonlyMap<string, Effective>, layers: Layers): void {
   const isSet = (key: string): boolean => {
@@ -197,7 +185,7 @@ function judgeTogether(settings: ReadonlyMap<string, Effective>, layers: Layers)
     layers.warnings.push(`${labelOf(key, originOf(key))}: ${text}`);
   };
   const [certificate, privateKey] = ['tls.certificate', 'tls.private_key'];
-  judgeOwnKey({ isSet, value, refuse });
+  judgeOwnKeys({ isSet, value, refuse });
   if (isSet(certificate) !== isSet(privateKey) && !isOwnKey({ isSet, value })) {
     const [given, missing] = isSet(certificate)
       ? [certificate, privateKey]
@@ -212,7 +200,7 @@ function judgeTogether(settings: ReadonlyMap<string, Effective>, layers: Layers)
       `needs ${certificate}, which clients get that send no name (SNI)`,
     );
   }
-  for (const key of [privateKey, 'tls.more_certificates']) {
+  for (const key of [privateKey, 'tls.more_certificates', ...ownKeys]) {
     if (!String(value(key)).includes('pin-value=')) continue;
     refuse(key, 'the PIN must be in a file of its own (mode 0600): pin-source=file:/path');
   }
@@ -258,13 +246,6 @@ function installedOf(
   return pairs;
 }
 
-function tokenKeyOf(setTo: (key: string) => unknown): TokenKey | undefined {
-  const reference = String(setTo('tls.private_key'));
-  if (setTo('tls.certificate') !== '' || !isKeyReference(reference)) return undefined;
-  const kind = setTo('tls.make_private_key') as KeyKind | 'no';
-  return { reference, kindToMake: kind === 'no' ? undefined : kind };
-}
-
 function configurationOf(
   settings: ReadonlyMap<string, Effective>,
   routes: RouteSettings[],
@@ -289,7 +270,12 @@ function configurationOf(
     stateDir: pathOf('state_dir'),
     installed: installedOf(setTo, directoryOf),
     tokenKey: tokenKeyOf(setTo),
-    enrolment: enrolmentOf(setTo, (value) => fileIn(directory, value)),
+    authorityKey: madeKeyOf(setTo, String(setTo('tls.authority_key'))),
+    enrolment: enrolmentOf(
+      setTo,
+      (value) => fileIn(directory, value),
+      (reference) => madeKeyOf(setTo, reference),
+    ),
     clientCertificates: hasClients
       ? {
           ca: pathOf('client_certificates.ca'),

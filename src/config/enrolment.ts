@@ -3,7 +3,7 @@
 // (part of schema.ts), what they need of each other, and the value that the daemon receives.
 // Called by schema.ts and configuration.ts.
 
-import { isKeyReference } from '../tls/token-key.js';
+import { isKeyReference, type TokenKey } from '../tls/token-key.js';
 import type { Setting } from './setting.js';
 
 const text = (
@@ -71,6 +71,11 @@ export const enrolmentTable = {
     'https URL or nothing',
     "ACME: the URL of the server's directory.",
   ),
+  account_key: text(
+    'ACCOUNT_KEY',
+    'key in a token or nothing',
+    'ACME: the key of the account in a token, by its PKCS #11 URI, as in `tls.private_key`; nothing: a file of ours. See docs/KEYS.md.',
+  ),
   contact: text(
     'CONTACT',
     'e-mail address or nothing',
@@ -118,6 +123,7 @@ const estOnly: Name[] = [
 ];
 const acmeOnly: Name[] = [
   'directory_url',
+  'account_key',
   'contact',
   'terms_of_service_agreed',
   'external_account_key_id',
@@ -180,6 +186,8 @@ export type EnrolmentSettings =
       names: string[];
       trustAnchorsFile: string | undefined;
       directoryUrl: string;
+      /** Undefined: it is a file of ours. */
+      accountKey: TokenKey | undefined;
       contact: string | undefined;
       termsOfServiceAgreed: boolean;
       externalAccountKeyId: string | undefined;
@@ -190,6 +198,7 @@ export type EnrolmentSettings =
 export function enrolmentOf(
   setTo: (key: string) => unknown,
   fileOf: (value: string) => string,
+  keyInToken: (reference: string) => TokenKey | undefined,
 ): EnrolmentSettings | undefined {
   const text = (name: Name): string => String(setTo(keyOf(name)));
   const optional = (name: Name): string | undefined => text(name) || undefined;
@@ -216,6 +225,7 @@ export function enrolmentOf(
         names,
         trustAnchorsFile: file('trust_anchors_file'),
         directoryUrl: text('directory_url'),
+        accountKey: keyInToken(text('account_key')),
         contact: optional('contact'),
         termsOfServiceAgreed: setTo('enrolment.terms_of_service_agreed') === true,
         externalAccountKeyId: optional('external_account_key_id'),

@@ -176,6 +176,11 @@ function addText(name: string, pattern: RegExp, refusal: string): void {
 
 addText('path or nothing', /^[^\0]+$/, 'must be a path');
 addText('file or nothing', /^[^\0]+$/, 'must be a path or credential:NAME');
+addText(
+  'key in a token or nothing',
+  /^(pkcs11|handle):[^\0]+$/,
+  'must be the PKCS #11 URI of a key in a token, or the handle of one in a TPM',
+);
 addText('text or nothing', /^[^\p{Cc}]{1,255}$/u, 'must be one line of at most 255 characters');
 addText('https URL or nothing', /^https:\/\/[^\s/]+(\/[^\s]*)?$/, 'must be a URL with https://');
 addText(

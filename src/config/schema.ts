@@ -3,10 +3,10 @@
 // what it means. configuration.ts reads by it; scripts/docs.mjs writes docs/CONFIGURATION.md and
 // config/spliced.toml from it (`npm run docs`).
 
-import { keyKinds } from '../tls/token-key.js';
 import { apiTable } from './api.js';
 import { enrolmentTable } from './enrolment.js';
 import { limitsTable, timeoutsTable } from './limits.js';
+import { ownKeyTable } from './own-keys.js';
 import type { Setting, SettingTable } from './setting.js';
 import { updateTable } from './update.js';
 
@@ -101,7 +101,8 @@ export const schema = {
       doc:
         'The private key of `certificate` (PEM, not encrypted). It may be in the same file; give ' +
         'both or neither. It may also be a key in a token, by its PKCS #11 URI: ' +
-        '`pkcs11:token=device;object=tls?pin-source=file:/path`. Such a key without a ' +
+        '`pkcs11:token=device;object=tls?pin-source=file:/path`, or in a TPM, by its handle: ' +
+        '`handle:0x81000001`. Such a key without a ' +
         "`certificate` is the key of the device's own certificate and of an enrolment's. See " +
         'docs/KEYS.md.',
       format: 'file or nothing',
@@ -112,16 +113,7 @@ export const schema = {
       help: 'its private key in PEM form',
       isLive: true,
     },
-    make_private_key: {
-      doc:
-        'The kind of key that is made in the token at the first start, if the token does not ' +
-        "have the key that `private_key` names; `no`: none is made. Only for the device's own " +
-        "certificate and an enrolment's. See docs/KEYS.md.",
-      format: ['no', ...keyKinds],
-      default: 'no',
-      env: 'SPLICED_MAKE_PRIVATE_KEY',
-      isLive: true,
-    },
+    ...ownKeyTable,
     more_certificates: {
       doc:
         'More pairs, each `CHAIN_FILE,KEY_FILE`, for clients that ask for one of their names ' +

@@ -36,8 +36,8 @@ const servedWithinMs = 3_000;
 const statusBytesMax = 2_500;
 
 const optionsOf = (configuration: Configuration, stateDir: string): CertificateOptions => {
-  const { installed, enrolment, tokenKey } = configuration;
-  return { stateDir, installed, enrolment, tokenKey };
+  const { installed, enrolment, tokenKey, authorityKey } = configuration;
+  return { stateDir, installed, enrolment, tokenKey, authorityKey };
 };
 
 export class CertificateServing {

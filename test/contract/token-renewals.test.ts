@@ -22,9 +22,10 @@ import { DeviceSource } from '../../src/certificates/device-source.js';
 import { EnrolmentSource, enrolmentDirOf } from '../../src/certificates/enrolment.js';
 import type { EnrolmentOptions } from '../../src/certificates/enrolment-options.js';
 import type { Report, Served, Source } from '../../src/certificates/source.js';
+import { certificateCa } from '../../src/commands/certificate.js';
 import { certificateKey } from '../../src/commands/certificate-key.js';
 import { noHousekeeping } from '../../src/files/housekeeping.js';
-import { makeTokenKey } from '../../src/tls/token-key.js';
+import { makeTokenKey, type TokenKey } from '../../src/tls/token-key.js';
 import { serveChallenges } from '../unit/certificates/acme-challenges.js';
 import { startAcmeServer } from '../unit/certificates/acme-server.js';
 import { operator, startEstServer } from '../unit/certificates/est-server.js';
@@ -60,6 +61,9 @@ function attributesInToken(): Record<string, string>[] {
 const fingerprintOf = (pem: string): string => new X509Certificate(pem).fingerprint256;
 const keyIn = ({ certificate }: Served): string =>
   String(certificate.publicKey.export({ type: 'spki', format: 'pem' }));
+
+const authorityOf = (state: string): string =>
+  readAuthorityCertificate(certificatesDirOf(state)) ?? '';
 
 /** Every file below that could hold a key. */
 const keyFiles = (below: string): string[] =>
@@ -172,6 +176,79 @@ t.test("the device's own: made at the first start, and the key stays", async (t)
   t.match(file.privateKey, /PRIVATE KEY/, 'without the setting it is a file again');
 });
 
+t.test('the authority: its key is made in the token, of each kind, and signs there', async (t) => {
+  for (const kind of ['P-256', 'P-384', 'RSA-2048'] as const) {
+    const { state, clock, reports, runtime, begin } = bench(t);
+    const key = { reference: uriOf(`ca-${kind}`), kindToMake: kind };
+    const source = await begin(new DeviceSource(state, runtime, () => names, undefined, key));
+    const [served] = source.served() as [Served];
+    const authority = authorityOf(state);
+    t.same(keyFiles(join(certificatesDirOf(state), 'authority')), []);
+    t.ok(served.certificate.verify(new X509Certificate(authority).publicKey), kind);
+    t.match(served.privateKey, /PRIVATE KEY/, 'the key of the certificate is another matter');
+    await servesBy(t, served, authority);
+    clock.wallMs += 250 * dayMs;
+    await source.look('tick');
+    const [renewed] = source.served() as [Served];
+    t.not(renewed.chain, served.chain);
+    t.equal(authorityOf(state), authority, 'users go on trusting it');
+    t.ok(renewed.certificate.verify(new X509Certificate(authority).publicKey));
+    const out: string[] = [];
+    const streams = { stdout: { write: (text: string) => out.push(text) }, stderr: process.stderr };
+    t.equal(await certificateCa({ stateDir: state }, streams), 0);
+    t.equal(out.join(''), authority, 'spliced certificate ca');
+    t.same(reports, []);
+  }
+});
+
+t.test('a token that does not answer is no reason for another authority', async (t) => {
+  const { state, reports, changes, runtime, begin } = bench(t);
+  const newSource = (key: TokenKey, own?: TokenKey) =>
+    begin(new DeviceSource(state, runtime, () => names, own, key));
+  const reference = uriOf('ca-late');
+  await newSource({ reference, kindToMake: 'P-256' });
+  const authority = authorityOf(state);
+  const pinOfLate = join(directory, 'authority-pin');
+  const late = { reference: reference.replace(pinFile, pinOfLate), kindToMake: undefined };
+  const own = { reference: uriOf('under-ca'), kindToMake: 'P-256' as const };
+  const source = await newSource(late, own);
+  const [kept] = source.served() as [Served];
+  t.match(kept.privateKey, /PRIVATE KEY/);
+  t.match(reports, [
+    { event: 'certificate_not_renewed', reason: /^tls\.authority_key: .*there is no PIN/ },
+  ]);
+  t.equal(authorityOf(state), authority);
+  writeFileSync(pinOfLate, readFileSync(pinFile));
+  await source.look('tick');
+  t.equal(source.served()[0]?.privateKey, own.reference, 'both keys in the token');
+  t.equal(authorityOf(state), authority);
+  await servesBy(t, source.served()[0] as Served, authority);
+  t.same(changes.slice(-1), ['its key is to be in the token']);
+});
+
+t.test(
+  'the authority: a file goes to the token by a new authority, at the next start',
+  async (t) => {
+    const { state, reports, runtime, begin } = bench(t);
+    await begin(new DeviceSource(state, runtime, () => names));
+    const file = authorityOf(state);
+    const key = { reference: uriOf('moved-ca'), kindToMake: undefined };
+    await begin(new DeviceSource(state, runtime, () => names, undefined, key));
+    t.match(reports, [
+      { reason: /^tls\.authority_key: .*no key.*the authority's key is to be in the token\)$/ },
+    ]);
+    t.equal(authorityOf(state), file, 'what there is goes on');
+    await makeTokenKey(key.reference, 'P-256');
+    const after = await begin(new DeviceSource(state, runtime, () => names, undefined, key));
+    t.not(authorityOf(state), file);
+    await servesBy(t, after.served()[0] as Served, authorityOf(state));
+    const state2 = mkdtempSync(join(directory, 'state-'));
+    const lost = { reference: uriOf('no-such-ca'), kindToMake: undefined };
+    const none = new DeviceSource(state2, runtime, () => names, undefined, lost);
+    await t.rejects(none.start(), /^tls\.authority_key: .*no key for pkcs11:.*there was none\)$/);
+  },
+);
+
 t.test('a token that is missing: what there is goes on, and it is tried again', async (t) => {
   const { state, clock, reports, changes, runtime, begin } = bench(t);
   const [file] = (await begin(new DeviceSource(state, runtime, () => names))).served() as [Served];
@@ -264,6 +341,36 @@ t.test('EST: the token signs the requests, and a request waits for a token', asy
   t.equal(restarted.served()[0]?.chain, renewed.chain);
   t.equal(server.requests.length, asked, 'nobody was asked for another');
   t.equal(changes.at(-1), 'enrolment: the token answers again');
+});
+
+t.test("ACME: the account's key is in the token, of each kind, and none is a file", async (t) => {
+  const server = await startAcmeServer();
+  const challenges = new ChallengeResponses();
+  await serveChallenges(t, server, challenges);
+  for (const kind of ['P-256', 'P-384', 'RSA-2048'] as const) {
+    const { state, reports, runtime, begin } = bench(t);
+    const accountKey = { reference: uriOf(`account-${kind}`), kindToMake: kind };
+    const options: EnrolmentOptions = {
+      protocol: 'acme',
+      directoryUrl: server.directoryUrl,
+      trustAnchorsFile: token.file('acme-anchors.pem', server.trustAnchors),
+      termsOfServiceAgreed: true,
+      names: ['gate.example.org'],
+      accountKey,
+    };
+    const source = await begin(new EnrolmentSource(state, options, { ...runtime, challenges }));
+    await source.look('reload');
+    await source.settled();
+    t.same(reports, [], kind);
+    t.notOk(existsSync(join(enrolmentDirOf(state), 'acme-account')));
+    const lost = { ...accountKey, reference: uriOf('no-account'), kindToMake: undefined };
+    const without = { ...options, names: ['hall.example.org'], accountKey: lost };
+    const failing = await begin(new EnrolmentSource(state, without, { ...runtime, challenges }));
+    await failing.look('reload');
+    await failing.settled();
+    t.match(reports, [{ reason: /^enrolment\.account_key: .*no key for pkcs11:.*no-account/ }]);
+    t.equal(failing.served().length, 1, 'what there is goes on');
+  }
 });
 
 t.test('ACME: the token signs the request', async (t) => {

@@ -66,16 +66,25 @@ const problem = (status: number, type: string, detail: string): Problem => ({
 const json = (text: string) => JSON.parse(Buffer.from(text, 'base64url').toString('utf8'));
 
 /** RFC 7638. */
-function thumbprint({ crv, kty, x, y }: webcrypto.JsonWebKey): string {
-  const text = JSON.stringify({ crv, kty, x, y });
+function thumbprint({ crv, kty, x, y, e, n }: webcrypto.JsonWebKey): string {
+  const text = JSON.stringify(kty === 'RSA' ? { e, kty, n } : { crv, kty, x, y });
   return createHash('sha256').update(text).digest('base64url');
 }
+
+/** RFC 7518 3.1. */
+const algorithms = {
+  'P-256': { alg: 'ES256', name: 'ECDSA', namedCurve: 'P-256', hash: 'SHA-256' },
+  'P-384': { alg: 'ES384', name: 'ECDSA', namedCurve: 'P-384', hash: 'SHA-384' },
+  RSA: { alg: 'RS256', name: 'RSASSA-PKCS1-v1_5', hash: 'SHA-256' },
+};
+const algorithmOf = ({ crv = 'RSA' }: webcrypto.JsonWebKey) =>
+  algorithms[crv as keyof typeof algorithms];
 
 async function verifySignature(
   jwk: webcrypto.JsonWebKey,
   body: { protected: string; payload: string; signature: string },
 ): Promise<boolean> {
-  const algorithm = { name: 'ECDSA', namedCurve: 'P-256', hash: 'SHA-256' };
+  const { alg: _, ...algorithm } = algorithmOf(jwk);
   const key = await webcrypto.subtle.importKey('jwk', jwk, algorithm, false, ['verify']);
   const signature = Buffer.from(body.signature, 'base64url');
   const data = Buffer.from(`${body.protected}.${body.payload}`);
@@ -110,13 +119,12 @@ export async function startAcmeServer(): Promise<AcmeServer> {
       server.badNonces -= 1;
       throw problem(400, 'badNonce', 'not a nonce of ours');
     }
-    if (head.alg !== 'ES256' || head.url !== `${base}${request.url}`) {
-      throw problem(400, 'malformed', 'alg or url');
-    }
+    if (head.url !== `${base}${request.url}`) throw problem(400, 'malformed', 'url');
     const isNew = request.url === '/new-account';
     const account = isNew ? undefined : Number(/\/account\/(\d+)$/.exec(head.kid ?? '')?.[1]);
     const jwk = isNew ? head.jwk : server.accounts[account ?? -1]?.jwk;
     if (jwk === undefined) throw problem(400, 'accountDoesNotExist', 'kid');
+    if (head.alg !== algorithmOf(jwk).alg) throw problem(400, 'malformed', 'alg');
     if (!(await verifySignature(jwk, body))) throw problem(403, 'malformed', 'signature');
     return { account, jwk, payload: body.payload === '' ? {} : json(body.payload) };
   };

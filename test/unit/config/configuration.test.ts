@@ -131,6 +131,7 @@ t.test('every setting can be set in every layer that it has', async (t) => {
   const texts: Record<string, string> = {
     'https URL or nothing': 'https://x/',
     'e-mail address or nothing': 'a@b',
+    'key in a token or nothing': 'pkcs11:object=x',
     'group names': 'P-384',
     'upstream or nothing': 'unix:/x',
   };
@@ -279,7 +280,7 @@ t.test('each error of a file has its line, its key and what is allowed', async (
     [
       '[tls]\nfoo = 1',
       2,
-      'tls.foo: there is no such key; [tls] has certificate, private_key, make_private_key, more_certificates, groups, offload',
+      'tls.foo: there is no such key; [tls] has certificate, private_key, authority_key, make_private_key, more_certificates, groups, offload',
     ],
     [
       'zzz = 1',

@@ -45,6 +45,21 @@ t.test(
   },
 );
 
+t.test("the authority's key and an account's, which are made as the others", async (t) => {
+  const { configuration } = loadText(
+    'listen_http = ["127.0.0.1:80"]\n' +
+      `[tls]\nauthority_key = "${uri}"\nmake_private_key = "P-384"\n` +
+      `[enrolment]\naccount_key = "${uri}"\nprotocol = "acme"\nnames = ["a.example"]\n` +
+      'directory_url = "https://a.example/"\n',
+    '/x',
+  );
+  const key = { reference: uri, kindToMake: 'P-384' };
+  t.same(configuration.authorityKey, key);
+  t.match(configuration.enrolment, { protocol: 'acme', accountKey: key });
+  t.equal(configuration.tokenKey, undefined);
+  t.equal(loadText('', '/x').configuration.authorityKey, undefined);
+});
+
 t.test('what does not go with such a key', async (t) => {
   const problemsOf = (text: string): readonly string[] => {
     try {
@@ -55,7 +70,7 @@ t.test('what does not go with such a key', async (t) => {
     }
   };
   t.match(problemsOf('[tls]\nprivate_key = "a.key"\n'), [/together with tls\.certificate/]);
-  const alone = /make_private_key: is for certificates that the device gets by itself/;
+  const alone = /make_private_key: is for keys of the device itself/;
   const installed = `certificate = "a.pem"\nprivate_key = "${uri}"\n`;
   t.match(problemsOf(`[tls]\n${installed}make_private_key = "P-256"\n`), [alone]);
   t.match(problemsOf('[tls]\nmake_private_key = "P-256"\n'), [alone]);
@@ -63,4 +78,9 @@ t.test('what does not go with such a key', async (t) => {
   t.match(problemsOf(more), [/more_certificates: needs tls\.certificate/]);
   const est = `[enrolment]\nclient_certificate_file = "a.pem"\nclient_private_key_file = "${uri}"\n`;
   t.match(problemsOf(est), [/client_private_key_file: cannot be in a token/]);
+  const path = /must be the PKCS #11 URI of a key in a token/;
+  t.match(problemsOf('[tls]\nauthority_key = "ca.key"\n'), [path]);
+  t.match(problemsOf('[enrolment]\naccount_key = "a.key"\n'), [path]);
+  const open = '[tls]\nauthority_key = "pkcs11:object=ca?pin-value=1234"\n';
+  t.match(problemsOf(open), [/authority_key: a PIN/]);
 });
