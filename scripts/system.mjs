@@ -97,6 +97,8 @@ export const testPackages = [
   tool('openssl', 'openssl', 's_client for what curl does not do, certificates for the tests'),
   tool('openssh-client', 'ssh-keygen', 'signs and verifies a release'),
   tool('softhsm2', 'softhsm2-util', 'a token for private keys by reference'),
+  tool('swtpm', 'swtpm', 'a TPM for private keys by reference'),
+  tool('tpm2-tools', 'tpm2_create', 'makes keys in it'),
   tool('kmod', 'depmod', 'modules of the guest kernels'),
   tool('busybox-static', 'busybox', 'the first process of a guest'),
   tool('systemd', 'systemd-analyze', 'judges the units; systemd-notify; PID 1 of some guests'),

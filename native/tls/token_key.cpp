@@ -2,131 +2,67 @@
 // See token_key.hpp.
 #include "tls/token_key.hpp"
 
-#include <dlfcn.h>
-#include <openssl/conf.h>
+#include <fcntl.h>
 #include <openssl/err.h>
 #include <openssl/pem.h>
-#include <openssl/provider.h>
 #include <openssl/store.h>
+#include <openssl/ui.h>
 #include <stdlib.h>
-#include <unistd.h>
+#include <string.h>
 
+#include <algorithm>
 #include <map>
 #include <mutex>
 
+#include "os/fd.hpp"
+#include "os/socket_io.hpp"
 #include "tls/key_health.hpp"
+#include "tls/token_provider.hpp"
 #include "tls/token_uri.hpp"
 
 namespace spliced::tls {
 namespace {
 
-#if defined(__x86_64__)
-#define SPLICED_TRIPLET "x86_64-linux-gnu"
-#elif defined(__aarch64__)
-#define SPLICED_TRIPLET "aarch64-linux-gnu"
-#else
-#define SPLICED_TRIPLET "arm-linux-gnueabihf"
-#endif
+constexpr size_t kKeysMax = 64;       // keys that are remembered
+constexpr size_t kPinBytesMax = 256;  // as much as the pass phrase of a PEM file may have
 
-constexpr size_t kModulesMax = 4;  // PKCS #11 modules of a process
-constexpr size_t kKeysMax = 64;    // keys that are remembered
-
-constexpr const char* kLibraries[] = {"/usr/lib/" SPLICED_TRIPLET, "/usr/lib", "/usr/lib64"};
-
-// The first that is there; empty: none is.
-std::string find_file(const std::string& below) {
-  for (const char* directory : kLibraries) {
-    const std::string path = directory + below;
-    if (::access(path.c_str(), R_OK) == 0) return path;
-  }
-  return "";
+// A TPM's provider asks OpenSSL for the PIN (authValue); PKCS #11's reads the file by itself.
+int read_pin(char* out, int capacity, int, void* path) {
+  const os::Fd file(::open(static_cast<const char*>(path), O_RDONLY | O_CLOEXEC));
+  const size_t room = std::min(static_cast<size_t>(capacity), kPinBytesMax);
+  const os::Moved got =
+      file ? os::read_file(file.get(), 0, out, room) : os::Moved{os::Io::Eof, 0, 0};
+  if (got.io != os::Io::Done) return -1;
+  const void* end = ::memchr(out, '\n', got.bytes);
+  return static_cast<int>(end != nullptr ? static_cast<const char*>(end) - out
+                                         : static_cast<ptrdiff_t>(got.bytes));
 }
 
-std::string provider_path() {
-  const char* modules = ::secure_getenv("OPENSSL_MODULES");
-  return modules != nullptr ? std::string(modules) + "/pkcs11.so"
-                            : find_file("/ossl-modules/pkcs11.so");
-}
-
-// A value of OpenSSL's configuration, where some characters have a meaning.
-bool is_plain_path(const std::string& path) {
-  return !path.empty() && path.front() == '/' &&
-         path.find_first_of("\n\r$#\\\"'`; ") == std::string::npos;
-}
-
-// The provider and the PKCS #11 module want libcrypto.so.3, and a Node with an OpenSSL of its own
-// has the same symbols, of another version: they would come first for that library's own calls too,
-// and the two do not fit (measured: 3.5.9 beside 3.0.22 crashes in SHA256_Init). Loaded this way,
-// the library is complete in itself. The provider still gets Node's, as it must; where Node uses
-// the system's library this changes nothing.
-void keep_libcrypto_apart() {
-  (void)::dlopen("libcrypto.so.3", RTLD_NOW | RTLD_LOCAL | RTLD_DEEPBIND);
-}
-
-// A context with the provider for this module; null with `error`.
-OSSL_LIB_CTX* new_context(const std::string& module, std::string& error) {
-  const std::string provider = provider_path();
-  if (!is_plain_path(provider) || ::access(provider.c_str(), R_OK) != 0) {
-    error =
-        "OpenSSL's pkcs11 provider is not there: install the package pkcs11-provider, or set "
-        "OPENSSL_MODULES to the directory of its pkcs11.so";
-    return nullptr;
-  }
-  keep_libcrypto_apart();
-  OSSL_LIB_CTX* context = OSSL_LIB_CTX_new();
-  const std::string text =
-      "openssl_conf = all\n[all]\nproviders = providers\n[providers]\npkcs11 = pkcs11\n[pkcs11]\n"
-      "module = " +
-      provider + "\npkcs11-module-path = " + module + "\nactivate = 1\n";
-  const auto bio = pem_reader(text);
-  CONF* configuration = context != nullptr ? NCONF_new_ex(context, nullptr) : nullptr;
-  long line = 0;
-  const bool loaded = configuration != nullptr && bio &&
-                      NCONF_load_bio(configuration, bio.get(), &line) > 0 &&
-                      CONF_modules_load(configuration, nullptr, 0) > 0 &&
-                      OSSL_PROVIDER_load(context, "default") != nullptr &&
-                      OSSL_PROVIDER_available(context, "pkcs11") == 1;
-  NCONF_free(configuration);
-  if (loaded) return context;
-  error = "the provider " + provider + " cannot be loaded: " + openssl_reason();
-  OSSL_LIB_CTX_free(context);
-  return nullptr;
-}
-
-// By module, as long as the process lives: a provider's keys may be anywhere.
-OSSL_LIB_CTX* context_of(const std::string& module, std::string& error) {
-  static std::mutex mutex;
-  static auto* contexts = new std::map<std::string, OSSL_LIB_CTX*>();
-  std::lock_guard<std::mutex> lock(mutex);
-  const auto known = contexts->find(module);
-  if (known != contexts->end()) return known->second;
-  if (contexts->size() >= kModulesMax) {
-    error = "there are more PKCS #11 modules than " + std::to_string(kModulesMax);
-    return nullptr;
-  }
-  OSSL_LIB_CTX* context = new_context(module, error);
-  if (context != nullptr) contexts->emplace(module, context);
-  return context;
-}
-
-std::string module_of(const TokenUri& uri) {
-  return uri.module_path.empty() ? find_file("/p11-kit-proxy.so") : uri.module_path;
+std::string no_key(const TokenUri& uri, bool opened) {
+  const std::string reason = ERR_peek_last_error() != 0 ? " (" + openssl_reason() + ")" : "";
+  if (uri.is_tpm)
+    return "the TPM has no key for " + uri.shown + reason +
+           ": look whether it is made there (tpm2_getcap handles-persistent), and the PIN of "
+           "pin-source is right";
+  if (opened)
+    return "the module " + module_of(uri) + " has no key for " + uri.shown + reason +
+           ": look whether the token is there, the object has this name, and the PIN of pin-source "
+           "is right";
+  return "the module " + module_of(uri) + " does not start, or there is no PIN" + reason +
+         ": look whether its device and the file of pin-source are there, and the service may use "
+         "them";
 }
 
 // `is_absent`: the token answered, and has no such key.
 KeyPtr ask_token(const TokenUri& uri, std::string& error, bool* is_absent = nullptr) {
-  const std::string module = module_of(uri);
-  if (!is_plain_path(module) || ::access(module.c_str(), R_OK) != 0) {
-    error = "the PKCS #11 module " + (module.empty() ? "p11-kit-proxy.so" : module) +
-            " is not there: name it in the reference, as ?module-path=/usr/lib/…/module.so";
-    return nullptr;
-  }
   ERR_clear_error();
-  OSSL_LIB_CTX* context = context_of(module, error);
+  OSSL_LIB_CTX* context = token_context(uri, error);
   if (context == nullptr) return nullptr;
   KeyPtr key;
-  OSSL_STORE_CTX* store = OSSL_STORE_open_ex(uri.for_provider.c_str(), context, nullptr, nullptr,
-                                             nullptr, nullptr, nullptr, nullptr);
+  UI_METHOD* asking = uri.is_tpm ? UI_UTIL_wrap_read_pem_callback(read_pin, 0) : nullptr;
+  std::string pin_file = uri.pin_file;
+  OSSL_STORE_CTX* store = OSSL_STORE_open_ex(uri.for_provider.c_str(), context, nullptr, asking,
+                                             pin_file.data(), nullptr, nullptr, nullptr);
   const bool opened = store != nullptr;
   if (opened) OSSL_STORE_expect(store, OSSL_STORE_INFO_PKEY);
   while (opened && !key && OSSL_STORE_eof(store) == 0) {
@@ -137,15 +73,9 @@ KeyPtr ask_token(const TokenUri& uri, std::string& error, bool* is_absent = null
     OSSL_STORE_INFO_free(info);
   }
   OSSL_STORE_close(store);
+  UI_destroy_method(asking);
   if (is_absent != nullptr) *is_absent = opened && !key && ERR_peek_last_error() == 0;
-  const std::string reason = ERR_peek_last_error() != 0 ? " (" + openssl_reason() + ")" : "";
-  if (!key)
-    error = opened ? "the module " + module + " has no key for " + uri.shown + reason +
-                         ": look whether the token is there, the object has this name, and the PIN "
-                         "of pin-source is right"
-                   : "the module " + module + " does not start, or there is no PIN" + reason +
-                         ": look whether its device and the file of pin-source are there, and the "
-                         "service may use them";
+  if (!key) error = no_key(uri, opened);
   return key;
 }
 
@@ -196,8 +126,8 @@ bool generate(OSSL_LIB_CTX* context, const TokenUri& uri, const std::string& kin
 }
 
 bool names_place(const TokenUri& uri) {
-  return uri.shown.find("token=") != std::string::npos &&
-         uri.shown.find("object=") != std::string::npos;
+  return uri.is_tpm || (uri.shown.find("token=") != std::string::npos &&
+                        uri.shown.find("object=") != std::string::npos);
 }
 
 bool is_kind(const std::string& text) {
@@ -223,8 +153,9 @@ int make_key(const std::string& uri, const std::string& kind, std::string& error
   std::lock_guard<std::mutex> lock(one_at_a_time);
   bool is_absent = false;
   if (ask_token(parsed, error, &is_absent)) return 0;
-  if (!is_absent) return -1;
-  OSSL_LIB_CTX* context = context_of(module_of(parsed), error);
+  if (parsed.is_tpm) error += "; a key of a TPM is made by tpm2-tools (docs/KEYS.md)";
+  if (!is_absent || parsed.is_tpm) return -1;
+  OSSL_LIB_CTX* context = token_context(parsed, error);
   if (context == nullptr) return -1;
   error.clear();
   ERR_clear_error();
@@ -236,7 +167,7 @@ int make_key(const std::string& uri, const std::string& kind, std::string& error
 }
 
 bool is_key_reference(const std::string& text) {
-  return text.rfind("pkcs11:", 0) == 0;
+  return text.rfind("pkcs11:", 0) == 0 || text.rfind("handle:", 0) == 0;
 }
 
 KeyPtr referenced_key(const std::string& uri, std::string& error) {

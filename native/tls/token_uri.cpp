@@ -11,6 +11,8 @@ namespace spliced::tls {
 namespace {
 
 constexpr std::string_view kScheme = "pkcs11:";
+constexpr std::string_view kHandle = "handle:";
+constexpr std::string_view kPin = "pin-source=";
 constexpr std::string_view kCredential = "credential:";
 
 std::vector<std::string_view> split(std::string_view text, char separator) {
@@ -65,18 +67,58 @@ bool credential_path(std::string_view name, std::string& path, std::string& erro
   return true;
 }
 
+// The path that a pin-source names; empty, with `error`, for none.
+std::string pin_path(std::string_view value, std::string& error) {
+  std::string path;
+  if (begins(value, kCredential)) {
+    (void)credential_path(value.substr(kCredential.size()), path, error);
+    return path;
+  }
+  constexpr std::string_view kFile = "file:";
+  if (begins(value, kFile)) (void)decode(value.substr(kFile.size()), path);
+  if (!path.empty() && path.front() == '/') return path;
+  error = "pin-source is file:/path or credential:NAME";
+  return "";
+}
+
+// TCG TPM 2.0 Part 2, 7.5: persistent objects are 0x81000000 to 0x81ffffff.
+bool is_persistent(std::string_view handle) {
+  return handle.size() == 10 && begins(handle, "0x81") &&
+         handle.find_first_not_of("0123456789abcdefABCDEF", 2) == std::string_view::npos;
+}
+
+bool parse_handle(std::string_view path, std::string_view query, TokenUri& out,
+                  std::string& error) {
+  out = {};
+  out.is_tpm = true;
+  out.shown = out.for_provider = std::string(path);
+  if (!is_persistent(path.substr(kHandle.size()))) {
+    error = "the handle of a TPM's key is that of a persistent object, such as handle:0x81000001";
+    return false;
+  }
+  if (query.empty()) return true;
+  if (!begins(query, kPin) || query.find('&') != std::string_view::npos) {
+    error = "behind a TPM's handle stands pin-source=file:/path or nothing, and no PIN itself";
+    return false;
+  }
+  out.pin_file = pin_path(query.substr(kPin.size()), error);
+  out.for_provider += "?pass";
+  return !out.pin_file.empty();
+}
+
 }  // namespace
 
 bool parse_token_uri(const std::string& uri, TokenUri& out, std::string& error) {
   std::string_view rest = uri;
-  if (!begins(rest, kScheme)) {
-    error = "a reference to a private key begins with pkcs11:";
+  if (!begins(rest, kScheme) && !begins(rest, kHandle)) {
+    error = "a reference to a private key begins with pkcs11: or, for a TPM, handle:";
     return false;
   }
   const size_t question = rest.find('?');
   const std::string_view query =
       question == std::string_view::npos ? std::string_view() : rest.substr(question + 1);
   const std::string_view path = rest.substr(0, question);
+  if (begins(rest, kHandle)) return parse_handle(path, query, out, error);
   out = {};
   out.shown = std::string(path);
   out.for_provider = out.shown;
@@ -94,7 +136,6 @@ bool parse_token_uri(const std::string& uri, TokenUri& out, std::string& error) 
       error = "module-path is not percent-encoded as RFC 3986 has it";
       return false;
     }
-    constexpr std::string_view kPin = "pin-source=";
     if (begins(attribute, kPin) && begins(attribute.substr(kPin.size()), kCredential)) {
       std::string file;
       if (!credential_path(attribute.substr(kPin.size() + kCredential.size()), file, error))

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// A private key by reference: a PKCS #11 URI where a file could be named. Nothing of the key is here;
+// A private key by reference: a PKCS #11 URI, or the handle of a TPM's key, where a file could be named. Nothing of the key is here;
 // the addon asks the token (native/tls/token_key.hpp) on another thread, and each question has a bound.
 // Used by certificates/installed.ts and own-key.ts. Nobody asks again by itself after a refusal: a token counts wrong
 // PINs, and locks.
@@ -48,7 +48,11 @@ export async function tokenSigner(reference: string) {
   };
 }
 
-export const isKeyReference = (text: string): boolean => text.startsWith('pkcs11:');
+const tpmScheme = 'handle:';
+
+export const isKeyReference = (text: string): boolean => /^(pkcs11|handle):/.test(text);
+/** Of a reference: its token is the TPM. */
+export const isInTpm = (reference: string): boolean => reference.startsWith(tpmScheme);
 
 /** For people: without the query, which says where the PIN is. */
 export const shownKey = (text: string): string =>

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // What protects the private keys of this device, in words: who could copy one, and how.
 
-import { isKeyReference, shownKey } from '../../tls/token-key.js';
+import { isInTpm, isKeyReference, shownKey } from '../../tls/token-key.js';
 import type { Board, CertificateFiles, Finding } from '../board.js';
 
 const id = 'keys.protection';
@@ -42,7 +42,7 @@ function ofFile(board: Board, { privateKey }: CertificateFiles): Finding | undef
 }
 
 function ofToken({ privateKey }: CertificateFiles): Finding {
-  const title = `A private key is in a token: ${shownKey(privateKey)}`;
+  const title = `A private key is in ${isInTpm(privateKey) ? 'the TPM' : 'a token'}: ${shownKey(privateKey)}`;
   const detail =
     'It is used by reference, and never in the memory of the service. Who may log in to the token can sign with it; whether it can be taken out is for the token to say.';
   return { id, level: 'info', title, detail };

@@ -39,6 +39,10 @@ t.test('a token: by reference, and no word of its PIN', async (t) => {
   t.match(finding, { title: 'A private key is in a token: pkcs11:token=device;object=tls' });
   t.match(finding.detail, /never in the memory of the service/);
   t.notMatch(JSON.stringify(finding), /pin/);
+  const served = inToken.served.map((files) => ({ ...files, privateKey: 'handle:0x81000001' }));
+  t.match(probeKeys(boardOf({ settings: { ...inToken, served } })), [
+    { level: 'info', title: 'A private key is in the TPM: handle:0x81000001' },
+  ]);
   const failingKeys = [{ key: 'pkcs11:object=tls', reason: 'its token does not answer' }];
   t.match(probeKeys(boardOf({ settings: inToken, failingKeys }))[1], {
     level: 'problem',
