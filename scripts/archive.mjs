@@ -29,8 +29,8 @@ export function copyTracked(stage, ...paths) {
   for (const path of tracked.filter(Boolean)) copyInto(stage, path);
 }
 
-/** Modes must not depend on the umask. */
-function normalise(path) {
+/** Gives all beneath `path` modes that do not depend on the umask. */
+export function normalise(path) {
   const status = statSync(path);
   if (status.isDirectory()) for (const name of readdirSync(path)) normalise(join(path, name));
   chmodSync(path, status.isDirectory() || status.mode & 0o100 ? 0o755 : 0o644);

@@ -7,6 +7,7 @@ import { cpSync, mkdirSync, readFileSync, rmSync, statSync, writeFileSync } from
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { prebuildPath, targets } from '../cross/targets.mjs';
+import { normalise } from './archive.mjs';
 import { compileServer } from './compile.mjs';
 import { ensurePrebuilds, insidePrebuilds } from './prebuild.mjs';
 import { billOfMaterials } from './sbom.mjs';
@@ -69,6 +70,7 @@ export async function makePackage() {
   const epochSeconds = sourceDateEpoch();
   const staged = join(packageDir, 'stage');
   const bundled = await stage(staged, epochSeconds);
+  normalise(staged);
   const { name, version } = JSON.parse(readFileSync(join(staged, 'package.json'), 'utf8'));
   const archive = join(packageDir, `${name}-${version}.tgz`);
   rmSync(archive, { force: true });

@@ -53,7 +53,8 @@ t.test('what is in it', async (t) => {
 
 t.test('the same bytes again', async (t) => {
   const before = [archive, bill].map((path) => sum(readFileSync(path)));
-  output([process.execPath, 'scripts/pack.mjs'], { ...process.env, TZ: 'Asia/Tokyo' });
+  const command = ['sh', '-c', 'umask 077 && exec "$0" scripts/pack.mjs', process.execPath];
+  output(command, { ...process.env, TZ: 'Asia/Tokyo' });
   t.same(
     [archive, bill].map((path) => sum(readFileSync(path))),
     before,
