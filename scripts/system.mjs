@@ -76,15 +76,20 @@ const fontPackages = [
   ),
 ];
 
-/** What the tests need on top of that. */
-export const testPackages = [
+/** What the product over its fakes needs, for its scenarios and for the fuzzer. */
+const fakesPackages = [
   file('doctest-dev', '/usr/include/doctest/doctest.h', 'the framework of the native unit tests'),
-  file('libssl-dev', '/usr/include/openssl/ssl.h', 'native tests run outside Node: own libssl'),
   file(
     'libnghttp2-dev',
     '/usr/include/nghttp2/nghttp2.h',
     'native tests run outside Node: own nghttp2, and its header to compare with',
   ),
+];
+
+/** What the tests need on top of that. */
+export const testPackages = [
+  ...fakesPackages,
+  file('libssl-dev', '/usr/include/openssl/ssl.h', 'native tests run outside Node: own libssl'),
   tool('curl', 'curl', 'a client that shares no code with the server'),
   tool('chromium', 'chromium', 'a browser, for what only a browser does'),
   ...fontPackages,
@@ -126,7 +131,8 @@ export const screenshotPackages = [tool('chromium', 'chromium', 'draws the page'
 
 /** libFuzzer: large, so that who may not install it runs the other tests without. */
 export const fuzzPackages = [
-  tool('clang', 'clang++', 'fuzzes the parsers'),
+  ...fakesPackages,
+  tool('clang', 'clang++', 'fuzzes the parsers, and a connection over the fakes'),
   {
     name: 'libclang-rt-dev',
     reason: "libFuzzer's and the sanitizers' libraries",
