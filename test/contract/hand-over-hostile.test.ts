@@ -2,7 +2,7 @@
 // Who should not get a recording: clients that know where they are, and applications that name what
 // they may not. Nothing of such an application's answer reaches the client.
 
-import { symlinkSync } from 'node:fs';
+import { mkdirSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import t, { type Test } from 'tap';
 import { connectRaw, type Running, readToEnd } from './engine.js';
@@ -96,11 +96,15 @@ const named: [field: string, status: number, reason: string][] = [
   ['X-Accel-Redirect: /recordings/deep', 404, 'missing'],
   ['X-Accel-Redirect: /recordings/deep/', 404, 'missing'],
   ['X-Accel-Redirect: /recordings/none', 404, 'missing'],
+  // What `spliced pack` keeps there for itself.
+  ['X-Accel-Redirect: /recordings/.spliced/manifest.json', 404, 'missing'],
+  ['X-Sendfile: DIRECTORY/.spliced/manifest.json', 502, 'not_allowed'],
   [`X-Accel-Redirect: /recordings/${'x'.repeat(2000)}`, 502, 'bad_field'],
   ['X-Sendfile: /etc/passwd', 502, 'not_allowed'],
   ['X-Sendfile: DIRECTORY', 502, 'not_allowed'],
   ['X-Sendfile: DIRECTORY/../x', 502, 'not_allowed'],
   ['X-Sendfile: DIRECTORYx/small.txt', 502, 'not_allowed'],
+  ['X-Sendfile: DIRECTORYxsmall.txt', 502, 'not_allowed'],
   ['X-Sendfile: DIRECTORY/none', 404, 'missing'],
   ['X-Sendfile: DIRECTORY/link', 404, 'missing'],
   ['X-Sendfile: DIRECTORY/small.txt\r\nX-Sendfile: DIRECTORY/small.txt', 502, 'bad_field'],
@@ -109,19 +113,25 @@ const named: [field: string, status: number, reason: string][] = [
 
 t.test('an application that names what it may not', async (t) => {
   let field = '';
+  let head = '200 OK\r\nContent-Length: 7';
   const upstream = await listen(
     t,
     rawApplication(t, (socket) =>
-      socket.on('data', () =>
-        socket.write(`HTTP/1.1 200 OK\r\n${field}\r\nContent-Length: 7\r\n\r\nsecret!`),
-      ),
+      socket.on('data', () => {
+        const body = head.startsWith('200') ? 'secret!' : '';
+        socket.write(`HTTP/1.1 ${head}\r\n${field}\r\n\r\n${body}`);
+      }),
     ),
   );
   const running: Handing = await startHanding(t, upstream, [
     internalRoute({ path: '/other' }),
     proxyRoute(upstream, { path: '/unaccelerated' }),
+    internalRoute({ path: '/hosted', host: 'other.example' }),
+    proxyRoute(upstream, { path: '/of-host', accelerate: ['/hosted'] }),
   ]);
   symlinkSync('/etc/passwd', join(running.directory, 'link'));
+  mkdirSync(join(running.directory, '.spliced'));
+  writeFileSync(join(running.directory, '.spliced/manifest.json'), 'secret');
   for (const [text, status, reason] of named) {
     field = text.replaceAll('DIRECTORY', running.directory);
     const answer = await ask(running, { path: '/x' });
@@ -134,6 +144,21 @@ t.test('an application that names what it may not', async (t) => {
   t.equal((await ask(running, { path: '/unaccelerated' })).status, 502);
   t.strictSame(reasonsOf(running), ['hand_over_failed not_allowed']);
   t.equal(String((await ask(running, { path: '/x' })).body), secret, 'and the next is served');
+  // An internal route of another host is nobody's here.
+  for (const name of ['X-Accel-Redirect: /hosted', `X-Sendfile: ${running.directory}`]) {
+    field = `${name}/small.txt`;
+    const at = (Host: string) =>
+      ask(running, { path: '/of-host', servername: 'localhost', headers: { Host } });
+    t.equal((await at('device.example')).status, 502, name);
+    t.strictSame(reasonsOf(running), ['hand_over_failed not_allowed'], name);
+    t.equal(String((await at('other.example')).body), secret, name);
+  }
+  field = 'X-Accel-Redirect: /recordings/small.txt';
+  for (const status of ['204 No Content', '205 Reset Content\r\nContent-Length: 0']) {
+    head = status;
+    t.equal((await ask(running, { path: '/x' })).status, 502, status);
+    t.strictSame(reasonsOf(running), ['hand_over_failed bad_status'], status);
+  }
 });
 
 t.test('an application that names a file and then misbehaves', async (t) => {
