@@ -26,7 +26,7 @@ _spliced() {
     install-service) words='--root --help' ;;
     uninstall-service) words='--root --help' ;;
     pack) words='--help' ;;
-    doctor) words='--reproduce --benchmark --json --config --root --listen --state-dir --certificate --private-key --tls-offload --help' ;;
+    doctor) words='--reproduce --benchmark --cipher-check --seconds --json --config --root --listen --state-dir --certificate --private-key --tls-offload --help' ;;
   esac
   COMPREPLY=($(compgen -W "$words" -- "$current"))
   # What is no word of ours may be a file.

@@ -2,7 +2,10 @@
 // See experiment.hpp.
 #include "seam/experiment.hpp"
 
+#include <string.h>
+
 #include "engine/board.hpp"
+#include "experiment/cipher_check.hpp"
 #include "experiment/load.hpp"
 #include "experiment/naive_server.hpp"
 #include "experiment/slow_clients.hpp"
@@ -19,6 +22,7 @@ constexpr uint64_t kBodyBytesMax = 4 * 1024 * 1024;
 constexpr uint32_t kBufferBytesMax = 1024 * 1024;
 constexpr uint32_t kBytesPerSecondMax = 1u << 30;
 constexpr uint32_t kTimeoutMsMax = 60'000;
+constexpr uint32_t kCheckMsMax = 24 * 3600 * 1000;
 
 uint64_t integer(const Napi::Object& object, const char* field, uint64_t least, uint64_t most) {
   const Napi::Value value = object.Get(field);
@@ -125,6 +129,68 @@ class Load : public Napi::AsyncWorker {
   experiment::LoadFigures figures_;
 };
 
+class CipherCheck : public Napi::AsyncWorker {
+ public:
+  CipherCheck(Napi::Env env, const Napi::Object& options)
+      : Napi::AsyncWorker(env, "spliced check"), promise_(Napi::Promise::Deferred::New(env)) {
+    plan_.duration_ms = static_cast<uint32_t>(integer(options, "durationMs", 1, kCheckMsMax));
+    plan_.seed = integer(options, "seed", 0, UINT32_MAX);
+  }
+
+  Napi::Promise promise() const { return promise_.Promise(); }
+
+ protected:
+  void Execute() override {
+    std::string error;
+    if (!experiment::check_ciphers(plan_, figures_, error)) SetError(error);
+  }
+
+  void OnOK() override {
+    Napi::Object out = Napi::Object::New(Env());
+    out.Set("records", static_cast<double>(figures_.records));
+    out.Set("bytes", static_cast<double>(figures_.bytes));
+    out.Set("sockets", static_cast<double>(figures_.sockets));
+    out.Set("lanes", static_cast<double>(figures_.lanes));
+    out.Set("hanging", static_cast<double>(figures_.hanging));
+    out.Set("durationMs", static_cast<double>(figures_.duration_ms));
+    if (figures_.difference)
+      out.Set("difference", difference(*figures_.difference));
+    else
+      out.Set("difference", Env().Null());
+    promise_.Resolve(out);
+  }
+
+  void OnError(const Napi::Error& error) override { promise_.Reject(error.Value()); }
+
+ private:
+  Napi::Object difference(const experiment::CipherDifference& from) {
+    static constexpr const char* kFaults[] = {"wrong_bytes", "refused", "no_answer"};
+    Napi::Object out = Napi::Object::New(Env());
+    const auto bytes = [&](const char* name, const std::string& text) {
+      out.Set(name, Napi::Buffer<char>::Copy(Env(), text.data(), text.size()));
+    };
+    out.Set("fault", kFaults[static_cast<size_t>(from.fault)]);
+    out.Set("error", from.error != 0 ? ::strerror(from.error) : "");
+    out.Set("version", tls::version_name(from.cipher->version));
+    out.Set("cipher", from.cipher->name);
+    out.Set("isDecrypting", from.decrypting);
+    out.Set("sequence", static_cast<double>(from.sequence));
+    out.Set("offset", static_cast<double>(from.offset));
+    out.Set("how", from.how);
+    bytes("key", from.key);
+    bytes("nonce", from.nonce);
+    bytes("additional", from.additional);
+    bytes("input", from.input);
+    bytes("expected", from.expected);
+    bytes("got", from.got);
+    return out;
+  }
+
+  Napi::Promise::Deferred promise_;
+  experiment::CipherCheckPlan plan_;
+  experiment::CipherCheckFigures figures_;
+};
+
 Napi::Value board_report(const Napi::CallbackInfo& info) {
   return Napi::String::New(info.Env(), engine::board_json());
 }
@@ -144,6 +210,7 @@ void define_doctor(Napi::Env env, Napi::Object exports) {
   exports.Set("boardReport", Napi::Function::New(env, board_report, "boardReport"));
   exports.Set("reproduceTruncation",
               Napi::Function::New(env, run_worker<Experiment>, "reproduceTruncation"));
+  exports.Set("checkCiphers", Napi::Function::New(env, run_worker<CipherCheck>, "checkCiphers"));
   exports.Set("measureLoad", Napi::Function::New(env, run_worker<Load>, "measureLoad"));
 }
 

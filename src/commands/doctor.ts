@@ -3,14 +3,16 @@
 // together that the probes must not know: configuration, certificates, the addon. Called by cli.ts.
 //   0  nothing to worry about     3  warnings     1  problems     2  wrong usage (cli.ts)
 
+import { randomInt } from 'node:crypto';
 import { readFileSync } from 'node:fs';
-import { reasonOf } from '../base/start-error.js';
+import { reasonOf, StartError } from '../base/start-error.js';
 import { type StatusDocument, troubleText } from '../base/status-document.js';
 import { servedFiles } from '../certificates/served-files.js';
 import type { Board, NativeReport } from '../doctor/board.js';
 import { deviceTreeStrings } from '../doctor/board.js';
 import { linuxBoard } from '../doctor/linux-board.js';
 import { examine } from '../doctor/probes.js';
+import { cipherDrivers, preferredDriver } from '../doctor/proc-crypto.js';
 import { exitCodeOf, type Report, toJson, toText, wantsColour } from '../doctor/report.js';
 import { loadNative, type NativeModule } from '../engine/native.js';
 import { isKeyReference, matchTokenKey, shownKey } from '../tls/token-key.js';
@@ -31,6 +33,9 @@ Looks at this machine and says what helps or hinders kernel TLS and spliced here
                            a server that closes after its last write, and spliced
   --benchmark              also compare kernel TLS with user-space TLS over loopback (about 15 s):
                            throughput and processor time, for small and large records
+  --cipher-check           also hold the kernel's cipher against software, over many connections at
+                           once: what a driver makes of records of all sizes, in pieces
+  --seconds N              of that check (20; at most 86400)
   --json                   a report for programs; docs/DOCTOR.md describes it
 ${configurationHelp()}
   --help                   this text
@@ -119,6 +124,36 @@ async function benchmark(module: NativeModule, report: Report): Promise<void> {
   }
 }
 
+/** `seconds`: of the check. */
+async function checkCipher(
+  module: NativeModule,
+  report: Report,
+  { seconds, board }: { seconds: number; board: Board },
+): Promise<void> {
+  const { checkBrokenOff, describeCheck, judgeCheck } = await import('../doctor/cipher-check.js');
+  const seed = randomInt(2 ** 32 - 1);
+  try {
+    const figures = await module.checkCiphers({ durationMs: seconds * 1000, seed });
+    const found = preferredDriver(cipherDrivers(board), 'gcm(aes)');
+    const driver = found === undefined ? null : { name: found.name, async: found.isAsync };
+    report.cipherCheck = describeCheck(figures, driver, seed);
+    report.findings.push(...judgeCheck(report.cipherCheck));
+  } catch (error) {
+    report.findings.push(checkBrokenOff(reasonOf(error)));
+  }
+}
+
+const secondsDefault = 20;
+const secondsMax = 86_400;
+
+function secondsOf(text: unknown, isCheck: boolean): number {
+  if (text === undefined) return secondsDefault;
+  if (!isCheck) throw new StartError('--seconds belongs to --cipher-check');
+  const seconds = /^\d{1,6}$/.test(String(text)) ? Number(text) : 0;
+  if (seconds >= 1 && seconds <= secondsMax) return seconds;
+  throw new StartError(`--seconds: is a whole number from 1 to ${secondsMax}`);
+}
+
 /** Why kernel TLS cannot be tried here; undefined: it can. */
 function hindrance({ module, report }: ReturnType<typeof examineNative>): string | undefined {
   if (module === undefined || 'error' in report) return 'The addon does not load.';
@@ -128,7 +163,8 @@ function hindrance({ module, report }: ReturnType<typeof examineNative>): string
 async function tryOut(
   native: ReturnType<typeof examineNative>,
   report: Report,
-  wanted: { reproduce: boolean; benchmark: boolean },
+  wanted: { reproduce: boolean; benchmark: boolean; check: boolean },
+  how: { seconds: number; board: Board },
 ): Promise<void> {
   const { module } = native;
   const reason = hindrance(native);
@@ -136,11 +172,14 @@ async function tryOut(
     const { impossible } = await import('../doctor/experiment.js');
     const { benchmarkImpossible } = await import('../doctor/benchmark-report.js');
     if (wanted.reproduce) report.findings.push(impossible(reason ?? ''));
+    const { checkImpossible } = await import('../doctor/cipher-check.js');
     if (wanted.benchmark) report.findings.push(benchmarkImpossible(reason ?? ''));
+    if (wanted.check) report.findings.push(checkImpossible(reason ?? ''));
     return;
   }
   if (wanted.reproduce) await reproduce(module, report);
   if (wanted.benchmark) await benchmark(module, report);
+  if (wanted.check) await checkCipher(module, report, how);
 }
 
 /** `args` is what follows the word "doctor". Answers the exit code; throws StartError for wrong usage. */
@@ -150,10 +189,15 @@ export async function runDoctor(args: string[], io: DoctorStreams): Promise<numb
     json: { type: 'boolean' as const },
     reproduce: { type: 'boolean' as const },
     benchmark: { type: 'boolean' as const },
+    'cipher-check': { type: 'boolean' as const },
+    seconds: { type: 'string' as const },
   };
   const line = readCommandLine('doctor', args, { options, help });
   if (line === undefined) return 0;
-  const { json, reproduce: isExperiment, benchmark: isBenchmark, ...values } = line.values;
+  const { json, reproduce: isExperiment, benchmark: isBenchmark, ...others } = line.values;
+  const { 'cipher-check': check, seconds: secondsText, ...values } = others;
+  const isCheck = check === true;
+  const seconds = secondsOf(secondsText, isCheck);
   // First of all: setting up a cipher makes the kernel list its driver.
   const native = examineNative();
   const settings = readSettings(values);
@@ -173,9 +217,15 @@ export async function runDoctor(args: string[], io: DoctorStreams): Promise<numb
     findings: examine(board),
     experiment: null,
     benchmark: null,
+    cipherCheck: null,
   };
-  const wanted = { reproduce: isExperiment === true, benchmark: isBenchmark === true };
-  if (wanted.reproduce || wanted.benchmark) await tryOut(native, report, wanted);
+  const wanted = {
+    reproduce: isExperiment === true,
+    benchmark: isBenchmark === true,
+    check: isCheck,
+  };
+  if (Object.values(wanted).includes(true))
+    await tryOut(native, report, wanted, { seconds, board });
   if (json) {
     io.stdout.write(toJson(report));
   } else {

@@ -6,6 +6,7 @@ import { visible } from '../base/visible.js';
 import type { Benchmark } from './benchmark.js';
 import { benchmarkLines } from './benchmark-report.js';
 import type { Finding, Level } from './board.js';
+import type { CipherCheck } from './cipher-check.js';
 import type { Experiment } from './experiment.js';
 
 export interface Report {
@@ -15,6 +16,7 @@ export interface Report {
   findings: Finding[];
   experiment: Experiment | null;
   benchmark: Benchmark | null;
+  cipherCheck: CipherCheck | null;
 }
 
 export const exitOk = 0;
@@ -47,6 +49,7 @@ const groupTitles: Readonly<Record<string, string>> = {
   runtime: 'Program',
   experiment: 'Experiment',
   benchmark: 'Benchmark',
+  'cipher-check': 'Check of the cipher',
 };
 
 export function countLevels(findings: readonly Finding[]): Record<Level, number> {

@@ -50,3 +50,46 @@ export interface LoadFigures {
   /** Of the whole machine, in steps of 10 ms; 0: /proc/stat cannot be read. */
   systemUs: number;
 }
+
+/** The kernel's cipher under load, against software. */
+export interface CipherCheckOptions {
+  durationMs: number;
+  /** The same one makes the same plaintexts in the same pieces. */
+  seed: number;
+}
+
+/** The first difference, with all that is needed to see it again. */
+export interface CipherDifference {
+  fault: 'wrong_bytes' | 'refused' | 'no_answer';
+  /** In words; empty: no call failed. */
+  error: string;
+  version: string;
+  cipher: string;
+  isDecrypting: boolean;
+  /** Of the record, in its connection. */
+  sequence: number;
+  /** Of the first byte that differs. */
+  offset: number;
+  /** The calls, with the sizes of their pieces. */
+  how: string;
+  key: Uint8Array;
+  nonce: Uint8Array;
+  /** The AEAD's additional data. */
+  additional: Uint8Array;
+  /** Of the record: plaintext and sealed, or the other way round. */
+  input: Uint8Array;
+  expected: Uint8Array;
+  got: Uint8Array;
+}
+
+export interface CipherCheckFigures {
+  records: number;
+  bytes: number;
+  sockets: number;
+  /** Connections at the same time, each with a thread. */
+  lanes: number;
+  /** Threads that did not come back from the kernel. */
+  hanging: number;
+  durationMs: number;
+  difference: CipherDifference | null;
+}

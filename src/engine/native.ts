@@ -8,6 +8,8 @@ import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { loadAddon } from './addon-file.js';
 import type {
+  CipherCheckFigures,
+  CipherCheckOptions,
   LoadFigures,
   LoadOptions,
   TruncationFigures,
@@ -75,10 +77,10 @@ export interface EngineOptions {
   ring: 'auto' | 'epoll';
   connectionsMax: number;
   pendingWindowBytes: number;
-  connectionsPerAddressMax: number;
-  handshakesMax: number;
   /** Records under one key; left out: what RFC 8446 5.5 allows. */
   recordsPerKeyMax?: number;
+  connectionsPerAddressMax: number;
+  handshakesMax: number;
   requestsPerConnectionMax: number;
   headBytesMax: number;
   targetBytesMax: number;
@@ -350,6 +352,11 @@ export interface NativeModule {
   reproduceTruncation(options: TruncationOptions): Promise<TruncationFigures>;
   /** Likewise, for `spliced doctor --benchmark`. Rejects when a connection fails. */
   measureLoad(options: LoadOptions): Promise<LoadFigures>;
+  /**
+   * Likewise, for `spliced doctor --cipher-check`; half a minute longer than durationMs where the cipher does
+   * not answer. Rejects when it cannot be tried.
+   */
+  checkCiphers(options: CipherCheckOptions): Promise<CipherCheckFigures>;
 }
 
 /** The directory above that holds the addon: from dist/chunks/ as from a compiled test. */

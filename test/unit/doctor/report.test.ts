@@ -53,6 +53,7 @@ const report = (findings: Finding[], more: Partial<Report> = {}): Report => ({
   findings,
   experiment: null,
   benchmark: null,
+  cipherCheck: null,
   ...more,
 });
 
@@ -125,6 +126,7 @@ t.test('JSON', async (t) => {
     summary: { ok: 0, info: 0, warning: 1, problem: 0 },
     experiment,
     benchmark: null,
+    cipherCheck: null,
     findings: [
       { id: 'kernel.tls', level: 'warning', title: 'what is warning', detail: '', advice: 'do' },
     ],
