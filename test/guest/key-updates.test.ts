@@ -15,7 +15,7 @@ for (const [kernel, isSynchronous] of [
 ] as const) {
   const cipher = isSynchronous ? 'a synchronous' : 'an asynchronous';
   t.test(`${kernel}, with ${cipher} cipher`, { skip: unable ?? false }, (t) =>
-    runInGuest(t, { contract, kernel, isSynchronous, promotedMin: 4 }),
+    runInGuest(t, { contract, kernel, isSynchronous, promotedMin: 3 }),
   );
 }
 t.test('floods, newest', { skip: unable ?? false }, (t) =>
