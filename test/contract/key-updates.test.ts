@@ -5,7 +5,9 @@
 // Elsewhere a KeyUpdate of the kernel's connections ends them, which is tested too; in user space
 // OpenSSL has its own.
 
+import { spawn } from 'node:child_process';
 import { createHash, randomBytes } from 'node:crypto';
+import { once } from 'node:events';
 import t, { type Test } from 'tap';
 import { type Running, startEngine } from './engine.js';
 import { fieldBlock, flag, frame, preface, requestFields, startHttp2, type, u32 } from './http2.js';
@@ -153,4 +155,43 @@ t.test('a client whose key has encrypted enough is asked for the next', async (t
   t.equal(updated > 0, how === 'new keys', `${updated} were asked for`);
   t.equal(tls.keyUpdates.received, updated);
   client.close();
+});
+
+t.test("OpenSSL's client updates its key, and asks for ours", async (t) => {
+  const running = await startEngine(t, files);
+  const how = howOf(running);
+  const to = ['-connect', `127.0.0.1:${running.port}`, '-tls1_3', '-quiet', '-no_ign_eof'];
+  const client = spawn('openssl', ['s_client', ...to]);
+  t.teardown(() => client.kill());
+  const ended = once(client, 'exit').then(() => 'over');
+  const said = { stdout: '', stderr: '' };
+  const waiting: (() => void)[] = [];
+  for (const stream of ['stdout', 'stderr'] as const) {
+    client[stream].on('data', (chunk) => {
+      said[stream] += chunk;
+      for (const look of waiting) look();
+    });
+  }
+  const until = (stream: 'stdout' | 'stderr', word: string, times: number): Promise<string> =>
+    new Promise((resolve) => {
+      const look = (): void => {
+        if (said[stream].split(word).length > times) resolve('said');
+      };
+      waiting.push(look);
+      look();
+    });
+  client.stdin.on('error', () => {}); // It may end before it is told to.
+  // K asks for our update, k does not (openssl-s_client(1)); it says so when it has read either.
+  let answered = 0;
+  for (const command of ['', 'K\n', 'k\n', 'K\n']) {
+    client.stdin.write(command);
+    await Promise.race([until('stderr', 'KEYUPDATE', answered), ended]);
+    client.stdin.write(request('/a.txt'));
+    if ((await Promise.race([until('stdout', 'hello', answered + 1), ended])) === 'over') break;
+    answered += 1;
+  }
+  t.equal(answered, how === 'no new keys' ? 1 : 4);
+  const { received, sent } = statsOf(running).tls.keyUpdates;
+  t.equal(received, how === 'new keys' ? 3 : 0);
+  t.equal(sent, how === 'new keys' ? 2 : 0);
 });
