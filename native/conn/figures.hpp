@@ -17,7 +17,8 @@ namespace spliced::conn {
 
 inline constexpr uint16_t kStatuses[] = {
     101, 200, 201, 202, 204, 206, 301, 302, 303, 304, 307, 308, 400, 401, 403, 404, 405, 406, 408,
-    409, 410, 411, 412, 413, 414, 415, 416, 417, 421, 422, 429, 431, 500, 501, 502, 503, 504, 505, 507};
+    409, 410, 411, 412, 413, 414, 415, 416, 417, 421, 422, 429, 431, 500, 501, 502, 503, 504, 505,
+    507};
 inline constexpr size_t kStatusCount = sizeof kStatuses / sizeof *kStatuses;
 
 struct Figures {

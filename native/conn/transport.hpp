@@ -128,6 +128,12 @@ inline bool relays_by_pipe(const Request& r) {
 inline bool frames_bodies(const Request& r) {
   return r.stream != nullptr;
 }
+// A WebSocket by RFC 8441: to its client a 2xx says that it is open.
+inline bool opens_tunnel(const Request& r) {
+  return r.stream != nullptr && !r.stream->websocket_accept.empty();
+}
+// Its backend has reset it, or does not go on: so does the stream (RFC 8441 5).
+void cancel(Services& s, Stream& stream);
 // Over HTTP/2: fields that go behind its body (http/trailers.hpp), as whole lines.
 inline void trail(Request& r, std::string&& lines) {
   if (r.stream != nullptr) r.stream->trailers = std::move(lines);
@@ -136,6 +142,7 @@ inline bool client_hung_up(const Request& r) {  // nobody is there any more
   return r.connection->peer_hung_up;
 }
 inline bool client_is_done(const Request& r) {  // it will send nothing more
+  if (r.stream != nullptr) return r.stream->ended && r.stream->body.empty();
   return r.connection->peer_done || r.connection->peer_hung_up;
 }
 inline void log_refusal(Services& s, const Request& r, const char* reason) {

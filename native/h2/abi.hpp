@@ -28,7 +28,8 @@ inline constexpr uint8_t kFlagEndStream = 1, kFlagEndHeaders = 4, kFlagAck = 1;
 inline constexpr int kCategoryRequest = 0;  // of a HEADERS frame
 
 inline constexpr int32_t kSettingMaxConcurrentStreams = 3, kSettingInitialWindowSize = 4,
-                         kSettingMaxHeaderListSize = 6, kSettingNoRfc7540Priorities = 9;
+                         kSettingMaxHeaderListSize = 6, kSettingEnableConnectProtocol = 8,
+                         kSettingNoRfc7540Priorities = 9;
 
 struct Field {
   uint8_t *name, *value;

@@ -195,14 +195,15 @@ std::unique_ptr<Session> Session::start(Events& events, const Settings& settings
   l->option_del(option);
   if (made != 0) return nullptr;
   self->session_ = session;
-  const abi::Setting sent[] = {
+  std::vector<abi::Setting> sent = {
       {abi::kSettingMaxConcurrentStreams, settings.streams_max},
       {abi::kSettingInitialWindowSize, settings.stream_window_bytes},
       {abi::kSettingMaxHeaderListSize, settings.header_list_bytes_max},
       {abi::kSettingNoRfc7540Priorities, 1},
   };
+  if (settings.connect_protocol) sent.push_back({abi::kSettingEnableConnectProtocol, 1});
   const bool ready =
-      l->submit_settings(session, 0, sent, sizeof sent / sizeof *sent) == 0 &&
+      l->submit_settings(session, 0, sent.data(), sent.size()) == 0 &&
       l->set_local_window(session, 0, 0, static_cast<int32_t>(settings.connection_window_bytes)) ==
           0;
   return ready ? std::move(self) : nullptr;

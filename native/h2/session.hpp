@@ -86,6 +86,7 @@ struct Settings {
   uint32_t streams_max = 0;
   uint32_t header_list_bytes_max = 0;
   uint32_t stream_window_bytes = 0, connection_window_bytes = 0;
+  bool connect_protocol = false;  // RFC 8441 3
   size_t answers_max = 0;  // to PING and SETTINGS that wait to be sent
 };
 

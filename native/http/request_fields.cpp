@@ -48,6 +48,8 @@ void RequestFields::add_pseudo(std::string_view name, std::string_view value) {
   std::string scheme;
   if (name == ":method") {
     set_once(method_, has_method_, value);
+  } else if (name == ":protocol") {
+    set_once(protocol_, has_protocol_, value);
   } else if (name == ":scheme") {
     set_once(scheme, has_scheme_, value);
   } else if (name == ":authority") {
@@ -74,6 +76,8 @@ void RequestFields::add_regular(std::string_view name, std::string_view value) {
     if (has_cookie_) cookie_.append("; ");
     has_cookie_ = true;
     cookie_.append(value);
+  } else if (has_protocol_ && name == "sec-websocket-key") {
+    return;  // RFC 8441 5.1: frames say the same
   } else {
     if (name == "content-length") {
       has_length_ = true;
@@ -95,8 +99,16 @@ void RequestFields::add(std::string_view name, std::string_view value, size_t by
     add_regular(name, value);
 }
 
-RequestFields::Verdict RequestFields::finish(bool ends, std::string& out) const {
-  const bool connect = method_ == "CONNECT";
+bool RequestFields::opens_websocket() const {
+  return method_ == "CONNECT" && equals_ignoring_case(protocol_, "websocket");
+}
+
+RequestFields::Verdict RequestFields::finish(bool ends, std::string& out,
+                                             std::string_view websocket_key) const {
+  // RFC 8441 4: with a protocol it has what other requests have, and no content (RFC 9110 9.3.6).
+  const bool extended = method_ == "CONNECT" && has_protocol_;
+  if (has_protocol_ && (!extended || !has_authority_ || has_length_)) return Verdict::Malformed;
+  const bool connect = method_ == "CONNECT" && !extended;
   // RFC 9113 8.3.1, and 8.5 for CONNECT.
   const bool complete =
       connect ? has_authority_ && !has_path_ && !has_scheme_ : has_path_ && has_scheme_;
@@ -109,13 +121,18 @@ RequestFields::Verdict RequestFields::finish(bool ends, std::string& out) const 
       (ends && has_length_ && !length_is_zero_))
     return Verdict::Malformed;
   if (!connect && path_.front() != '/' && path_ != "*") return Verdict::Malformed;
-  out.assign(method_).append(" ").append(target).append(" HTTP/1.1\r\n");
+  if (extended && !opens_websocket()) return Verdict::OtherProtocol;
+  out.assign(extended ? "GET" : method_).append(" ").append(target).append(" HTTP/1.1\r\n");
   if (has_authority_ || has_host_)
     out.append("host: ").append(has_authority_ ? authority_ : host_).append("\r\n");
   if (takes_trailers_) out.append("te: trailers\r\nconnection: te\r\n");
   if (has_cookie_) out.append("cookie: ").append(cookie_).append("\r\n");
   out.append(lines_);
-  if (!ends && !has_length_) out.append("transfer-encoding: chunked\r\n");
+  if (extended) {
+    out.append("connection: upgrade\r\nupgrade: websocket\r\nsec-websocket-key: ");
+    out.append(websocket_key).append("\r\n");
+  }
+  if (!ends && !has_length_ && !extended) out.append("transfer-encoding: chunked\r\n");
   out.append("\r\n");
   return Verdict::Good;
 }

@@ -15,15 +15,18 @@ namespace spliced::http {
 
 class RequestFields {
  public:
-  enum class Verdict : uint8_t { Good, Malformed, TooLarge };
+  // OtherProtocol: an extended CONNECT (RFC 8441) for something else than a WebSocket.
+  enum class Verdict : uint8_t { Good, Malformed, TooLarge, OtherProtocol };
 
   // One after the other, in their order. What does not fit in `bytes_max` is only counted.
   void add(std::string_view name, std::string_view value, size_t bytes_max);
   // What came in all, as HPACK gave it (RFC 9113 6.5.2 without its 32 bytes a field).
   size_t bytes() const { return bytes_; }
 
-  // All are there. `ends`: no body follows. Good: `out` is the head, to its empty line.
-  Verdict finish(bool ends, std::string& out) const;
+  // All are there. `ends`: no body follows. Good: `out` is the head, to its empty line. A WebSocket
+  // (RFC 8441) is there the GET that opens one (RFC 6455 4.1), with this key.
+  Verdict finish(bool ends, std::string& out, std::string_view websocket_key = {}) const;
+  bool opens_websocket() const;
   bool is_head_request() const { return method_ == "HEAD"; }
 
  private:
@@ -31,8 +34,9 @@ class RequestFields {
   void add_regular(std::string_view name, std::string_view value);
   void set_once(std::string& pseudo, bool& seen, std::string_view value);
 
-  std::string method_, authority_, path_, host_, cookie_, lines_;
-  bool has_method_ = false, has_scheme_ = false, has_authority_ = false, has_path_ = false;
+  std::string method_, protocol_, authority_, path_, host_, cookie_, lines_;
+  bool has_method_ = false, has_protocol_ = false, has_scheme_ = false;
+  bool has_authority_ = false, has_path_ = false;
   bool has_host_ = false, has_cookie_ = false, has_length_ = false, length_is_zero_ = false;
   bool takes_trailers_ = false;
   bool regular_ = false;  // a field that is no pseudo-header field came

@@ -40,7 +40,7 @@ const char* parse_status_line(std::string_view line, UpstreamHead& out) {
 
 struct Pending {
   std::string_view content_length, transfer_encoding;
-  bool close = false, keep_alive = false, upgrades = false, accepts = false;
+  bool close = false, keep_alive = false, upgrades = false;
 };
 
 const char* set_once(std::string_view& view, std::string_view value, const char* why_repeated) {
@@ -72,7 +72,7 @@ const char* parse_field(std::string_view line, UpstreamHead& out, Pending& pendi
     return set_once(pending.transfer_encoding, value, "The Transfer-Encoding field is repeated.");
   if (equals_ignoring_case(name, "upgrade")) out.upgrade.add(name, value);
   if (equals_ignoring_case(name, "connection")) return parse_connection(value, pending);
-  if (equals_ignoring_case(name, "sec-websocket-accept")) pending.accepts = true;
+  if (equals_ignoring_case(name, "sec-websocket-accept")) out.websocket_accept = value;
   if (equals_ignoring_case(name, "content-type")) {
     const std::string_view type = trim(value.substr(0, value.find(';')));
     out.is_event_stream = equals_ignoring_case(type, "text/event-stream");
@@ -97,7 +97,8 @@ const char* settle(const Pending& pending, UpstreamHead& out) {
     out.chunked = true;
   }
   out.keep_alive = !pending.close && (out.minor_version > 0 || pending.keep_alive);
-  out.is_websocket = out.status == 101 && pending.upgrades && pending.accepts &&
+  out.is_websocket = out.status == 101 && pending.upgrades &&
+                     out.websocket_accept.data() != nullptr &&
                      equals_ignoring_case(trim(out.upgrade.text), "websocket");
   return nullptr;
 }
@@ -105,6 +106,7 @@ const char* settle(const Pending& pending, UpstreamHead& out) {
 // What the client is not told of what the backend said.
 bool is_withheld(std::string_view head, const UpstreamHead& parsed, const Relay& relay,
                  std::string_view name) {
+  if (relay.tunnel && equals_ignoring_case(name, "sec-websocket-accept")) return true;
   const bool announces = relay.trailers && equals_ignoring_case(name, "trailer");
   if (is_hop_by_hop(name) && !announces) return true;
   if (equals_ignoring_case(name, "content-length")) return true;
@@ -186,7 +188,7 @@ size_t format_relayed_head(std::string_view head, const UpstreamHead& parsed, co
                            char* out, size_t capacity) {
   Writer writer(out, capacity);
   writer.text("HTTP/1.1 ");
-  writer.number(parsed.status);
+  writer.number(relay.tunnel ? 200 : parsed.status);
   writer.text(" ");
   writer.text(parsed.reason);
   writer.text("\r\n");

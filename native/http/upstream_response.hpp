@@ -27,6 +27,7 @@ struct UpstreamHead {
   uint64_t content_length = 0;
   ListField upgrade;
   bool is_websocket = false;     // 101, with the fields of RFC 6455 4.2.2
+  std::string_view websocket_accept;
   bool is_event_stream = false;  // Content-Type: text/event-stream
 };
 
@@ -53,6 +54,7 @@ struct Relay {
   Framing framing = Framing::None;
   bool keep_alive = false;
   bool trailers = false;    // they go on behind the content
+  bool tunnel = false;      // a 101, for a client that has asked by RFC 8441: 200, without a key
   std::string_view date;    // sent where the backend has none (RFC 9110 6.6.1)
   std::string_view fields;  // whole lines of the route: each replaces the backend's of that name
 };

@@ -65,7 +65,7 @@ async function trailed(running: Running, t: Test, path: string) {
 
 /** Over HTTP/1.1. */
 function overHttp1(running: Running, path: string, headers: Record<string, string>) {
-  return new Promise<{ body: string; trailers: NodeJS.Dict<string>; announced?: string }>(
+  return new Promise<{ body: string; trailers: NodeJS.Dict<string>; announced: string | undefined }>(
     (resolve, reject) => {
       const { port, pair } = running;
       const outgoing = request({ host: '127.0.0.1', port, ca: pair.chain, path, headers });

@@ -11,7 +11,7 @@ import { join } from 'node:path';
 import t, { type Test } from 'tap';
 import { laidOut, prepareSystemd, runSystemdGuest } from './host/systemd-guest.js';
 
-const timeoutS = 240;
+const timeoutS = 300;
 
 // biome-ignore lint/suspicious/noExplicitAny: what a phase answers is its own; tap compares it.
 type Result = Record<string, any>;

@@ -97,6 +97,57 @@ TEST_CASE("what would be read in another way is malformed") {
         Verdict::Malformed);
 }
 
+TEST_CASE("an extended CONNECT for a WebSocket is the GET that opens one (RFC 8441 5)") {
+  const auto open = [](Pairs more, bool ends = false) {
+    RequestFields fields;
+    for (const auto& [name, value] : more) fields.add(name, value, 8192);
+    std::string out;
+    const Verdict verdict = fields.finish(ends, out, "key==");
+    CHECK((verdict != Verdict::Good || fields.opens_websocket()));
+    return std::make_pair(verdict, out);
+  };
+  const std::string written =
+      "GET /chat?a HTTP/1.1\r\nhost: a:1\r\nsec-websocket-version: 13\r\n"
+      "connection: upgrade\r\nupgrade: websocket\r\nsec-websocket-key: key==\r\n\r\n";
+  for (const bool ends : {false, true}) {
+    const auto [verdict, head] = open({{":method", "CONNECT"},
+                                       {":protocol", "WebSocket"},
+                                       {":scheme", "https"},
+                                       {":path", "/chat?a"},
+                                       {":authority", "a:1"},
+                                       {"sec-websocket-version", "13"},
+                                       {"sec-websocket-key", "theirs"}},
+                                      ends);
+    CHECK(verdict == Verdict::Good);
+    CHECK(head == written);
+    RequestHead parsed;
+    CHECK(parse_head(head, parsed).outcome == Outcome::Complete);
+    CHECK(parsed.upgrades_to_websocket);
+    CHECK_FALSE(parsed.has_body);
+  }
+  const auto with_protocol = [&](std::string_view method, std::string_view protocol, Pairs more) {
+    RequestFields fields;
+    fields.add(":method", method, 8192);
+    fields.add(":protocol", protocol, 8192);
+    for (const auto& [name, value] : more) fields.add(name, value, 8192);
+    std::string out;
+    return fields.finish(/*ends=*/false, out);
+  };
+  const Pairs whole = {{":scheme", "https"}, {":path", "/"}, {":authority", "a"}};
+  CHECK(with_protocol("CONNECT", "connect-udp", whole) == Verdict::OtherProtocol);
+  CHECK(with_protocol("CONNECT", "", whole) == Verdict::OtherProtocol);
+  CHECK(with_protocol("GET", "websocket", whole) == Verdict::Malformed);
+  CHECK(with_protocol("CONNECT", "websocket", {{":authority", "a"}}) == Verdict::Malformed);
+  CHECK(with_protocol("CONNECT", "websocket", {{":scheme", "https"}, {":path", "/"}}) ==
+        Verdict::Malformed);
+  CHECK(with_protocol("CONNECT", "websocket",
+                      {{":scheme", "https"},
+                       {":path", "/"},
+                       {":authority", "a"},
+                       {"content-length", "0"}}) == Verdict::Malformed);
+  CHECK(with_protocol("CONNECT", "websocket", {{":protocol", "websocket"}}) == Verdict::Malformed);
+}
+
 TEST_CASE("a head that is too long is said to be, and its method known") {
   RequestFields fields;
   fields.add("x", std::string(100, 'x'), 50);

@@ -1,12 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 // From a stream's fields to a request that is answered by what answers HTTP/1.1's. A body where the
 // route takes none is read to its end first, up to the same bound.
+#include <utility>
+
 #include "base/assert.hpp"
 #include "conn/h2/mux.hpp"
 #include "conn/request/answer.hpp"
 #include "conn/request/routing.hpp"
 #include "conn/transport.hpp"
 #include "http/routes.hpp"
+#include "tls/websocket_key.hpp"
 
 namespace spliced::conn {
 namespace {
@@ -61,12 +64,16 @@ void begin_stream(Services& s, Stream& st) {
   Request& r = st.request;
   if (st.complete) return;
   if (st.state == State::ReadHead) {
-    const Fields verdict = st.fields.finish(st.ended, st.head);
+    tls::WebSocketKey websocket;
+    if (st.fields.opens_websocket()) websocket = tls::new_websocket_key();
+    const Fields verdict = st.fields.finish(st.ended, st.head, websocket.key);
     if (verdict == Fields::Malformed) {
       s.figures.streams_malformed.add();
       m.session->reset(st.id, h2::Code::ProtocolError);
       return enter(s, st, State::Join);
     }
+    if (verdict == Fields::OtherProtocol) return reject(s, st, 501);
+    if (st.fields.opens_websocket() && websocket.accept.empty()) return reject(s, st, 500);
     http::RequestHead head;
     http::HeadResult result{http::Outcome::Rejected, 0, 431, nullptr};
     if (verdict == Fields::Good) result = http::parse_head(st.head, head, s.options.head);
@@ -76,7 +83,8 @@ void begin_stream(Services& s, Stream& st) {
     st.fields = http::RequestFields();
     r.head_bytes = result.consumed;
     st.accepted = true;
-    st.keeps_body = is_taken(s, head);
+    st.websocket_accept = std::move(websocket.accept);
+    st.keeps_body = opens_tunnel(r) || is_taken(s, head);
     if (waits_for_body(s, st, head)) return enter(s, st, State::ReadBody);
   }
   st.complete = true;

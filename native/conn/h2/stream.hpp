@@ -35,6 +35,7 @@ struct Stream {
   http::RequestFields fields;  // until its head is complete
   std::string head;            // as HTTP/1.1 has it, until it is consumed
   Span input;                  // of its body, where somebody takes it
+  std::string websocket_accept;  // it opens a WebSocket: what its backend must answer
   bool keeps_body = false;     // for a backend or an upload; else it is forgotten
   std::string body;            // of it, what came and was not taken yet; bounded by the window
   bool body_ended = false;     // its end is in `input` too

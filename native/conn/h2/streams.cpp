@@ -192,6 +192,8 @@ Turn step(Services& s, Stream& st) {
       return connect_to_upstream(s, st.request);
     case State::Exchange:
       return exchange(s, st.request);
+    case State::Tunnel:
+      return tunnel(s, st.request);
     case State::Receive:
       return receive_upload(s, st.request);
     case State::Respond:
@@ -203,6 +205,13 @@ Turn step(Services& s, Stream& st) {
     default:
       return Turn::Wait;
   }
+}
+
+// Only there can a WebSocket be opened (RFC 8441 3).
+bool has_proxy_route(const Services& s) {
+  for (const http::Route& route : s.site->site->routes.all())
+    if (route.action == http::Action::Proxy) return true;
+  return false;
 }
 
 }  // namespace
@@ -235,6 +244,11 @@ void abort(Services& s, Stream& st) {
   enter(s, st, State::Join);
 }
 
+void cancel(Services& s, Stream& st) {
+  st.request.connection->h2->session->reset(st.id, h2::Code::Cancel);
+  enter(s, st, State::Join);
+}
+
 ring::Token token_of(const Stream& st, ring::Kind kind) {
   return {kind, limits::kFirstStreamSlot + st.slot, st.generation};
 }
@@ -263,6 +277,7 @@ void begin_http2(Services& s, Connection& c, std::unique_ptr<const tls::ServedNa
   settings.stream_window_bytes = limits::kStreamWindowBytes;
   settings.connection_window_bytes = limits::kConnectionWindowBytes;
   settings.answers_max = limits::kFrameAnswersMax;
+  settings.connect_protocol = has_proxy_route(s);
   c.h2->session = h2::Session::start(*c.h2, settings);
   if (c.h2->session == nullptr) return abort(s, c, Ending::NotServed);
   s.figures.http2_connections.add();

@@ -60,6 +60,7 @@ void judge(Services& s, Mux& m, Stream& st) {
       return on_upload_deadline(s, st.request);
     case State::Connect:
     case State::Exchange:
+    case State::Tunnel:
       if (!client_owes(st.request)) {
         m.queue(st);  // there may be an answer to send
         return on_exchange_deadline(s, st.request);

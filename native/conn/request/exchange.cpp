@@ -265,7 +265,8 @@ Flow upstream_has_left(Services& s, Request& r) {
 uint32_t upstream_timeout_ms(const Request& r) {
   if (r.exchange->check) return r.route->check_timeout_ms;
   if (state_of(r) == State::Connect) return r.route->connect_timeout_ms;
-  const bool stream = r.exchange->event_stream || r.exchange->tunnel;
+  const bool tunnel = r.exchange->tunnel && !r.exchange->half_closed;
+  const bool stream = r.exchange->event_stream || tunnel;
   return stream ? r.route->stream_timeout_ms : r.route->response_timeout_ms;
 }
 

@@ -55,6 +55,7 @@ struct Exchange {
   bool upstream_persists = false;
   bool event_stream = false;
   bool tunnel = false;
+  bool half_closed = false;  // Tunnel: the backend gets nothing more
   bool measured = false;  // the client had to be waited for: its time runs, see client_owes()
   uint32_t interim = 0;
   http::Framing from = http::Framing::None, to = http::Framing::None;

@@ -98,6 +98,8 @@ Flow take_final(Services& s, Request& r, std::string_view head, const http::Upst
     return take_answer(s, r, head, parsed, {});  // a page to sign in at has rules of its own
   }
   const http::NamedFile named = http::find_named_file(head);
+  if (opens_tunnel(r) && (parsed.status < 300 || !named.field.empty()))
+    return fail_exchange(s, r, UpstreamFailure::BadHead);
   if (!named.field.empty()) return hand_over(s, r, head, parsed, named);
   return take_answer(s, r, head, parsed, r.route->fields);
 }
@@ -107,12 +109,16 @@ Flow take_upgrade(Services& s, Request& r, std::string_view head,
   Exchange& x = *r.exchange;
   Span& output = output_of(r);
   if (!x.upgrades || !parsed.is_websocket) return fail_exchange(s, r, UpstreamFailure::BadHead);
+  if (opens_tunnel(r) && parsed.websocket_accept != r.stream->websocket_accept)
+    return fail_exchange(s, r, UpstreamFailure::BadHead);
   http::Relay how;
   how.date = s.date();
+  how.tunnel = opens_tunnel(r);
   output.hold(s.buffers, room_for(head));
   output.end += http::format_relayed_head(head, parsed, how, output.tail(), output.room());
+  head_is_written(r);
   x.from_upstream.begin += head.size();
-  s.figures.count_status(parsed.status);
+  x.status = how.tunnel ? 200 : parsed.status;
   begin_tunnel(s, r);
   return Flow::Ended;
 }

@@ -51,6 +51,15 @@ void respond_not_allowed(Services& s, Request& r, http::Methods allowed) {
   respond_error(s, r, 405, r.keep_alive, true, {allow, http::format_allow(allowed, allow)});
 }
 
+// None but a backend has WebSockets.
+void refuse_tunnel(Services& s, Request& r, http::Methods allowed) {
+  if (allowed == 0)
+    respond_error(s, r, 404, r.keep_alive, true);
+  else
+    respond_not_allowed(s, r, allowed);
+  end_request(r);
+}
+
 // What the service itself answers, whatever the routes say.
 void serve_own(Services& s, Request& r, const http::RequestHead& request, std::string_view path,
                bool directory) {
@@ -280,6 +289,8 @@ void answer_request(Services& s, Request& r, const http::RequestHead& request) {
   }
   r.site = s.site;
   const http::Routes::Match match = find_route(*r.site->site, request, target, path.view());
+  if (opens_tunnel(r) && (match.route == nullptr || match.route->action != http::Action::Proxy))
+    return refuse_tunnel(s, r, match.allowed);
   if (match.allowed == 0 && http::is_reserved(path.view()))
     return serve_own(s, r, request, path.view(), target.directory);
   r.route = match.route;

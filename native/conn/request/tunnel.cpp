@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// A WebSocket after its 101 (RFC 6455): bytes pass in both directions as they come. Frames are
-// followed only to know where one ends, for the Close that a stop puts in.
+// A WebSocket after its 101 (RFC 6455), or its 200 (RFC 8441): bytes pass in both directions as they
+// come. Frames are followed only to know where one ends, for the Close that a stop puts in.
 #include <algorithm>
 #include <cstring>
 
@@ -52,6 +52,10 @@ Flow down(Services& s, Request& r) {
       output.release(s.buffers);
       return Flow::Blocked;
     }
+    if (got.io != os::Io::Eof && got.io != os::Io::Done && r.stream != nullptr) {
+      cancel(s, *r.stream);
+      return Flow::Ended;
+    }
     if (got.io != os::Io::Done) {  // its end; what it has said before is with the client
       x.response_over = true;
       return Flow::Moved;
@@ -64,16 +68,38 @@ Flow down(Services& s, Request& r) {
   return Flow::Moved;
 }
 
+// The client has ended its side. END_STREAM ends that alone, and what the backend says to it, such
+// as the Close that answers one, still goes down; over HTTP/1.1 nobody reads any more.
+Flow end_upwards(Services& s, Request& r) {
+  Exchange& x = *r.exchange;
+  if (r.stream == nullptr) {
+    x.response_over = true;
+    return Flow::Moved;
+  }
+  x.half_closed = true;
+  os::half_close(upstream_of(s, r).socket);
+  x.heard_ms = s.now_ms;
+  arm_exchange(s, r);
+  return Flow::Blocked;
+}
+
+// The backend takes nothing more. Over HTTP/2 what it has said before is still the client's.
+Flow refuse_more(Services& s, Request& r) {
+  Exchange& x = *r.exchange;
+  if (r.stream == nullptr)
+    x.response_over = true;
+  else
+    x.half_closed = upstream_of(s, r).readable = true;
+  return Flow::Moved;
+}
+
 Flow up(Services& s, Request& r) {
   Exchange& x = *r.exchange;
   Span& input = input_of(r);
-  if (x.response_over) return Flow::Blocked;
+  if (x.response_over || x.half_closed) return Flow::Blocked;
   Upstream& u = upstream_of(s, r);
   if (input.empty()) {
-    if (client_is_done(r)) {
-      x.response_over = true;
-      return Flow::Moved;
-    }
+    if (client_is_done(r)) return end_upwards(s, r);
     const Flow flow = receive_more(s, r);
     if (flow == Flow::Blocked) input.release(s.buffers);
     return flow;
@@ -84,10 +110,7 @@ Flow up(Services& s, Request& r) {
     u.writable = false;
     return Flow::Blocked;
   }
-  if (moved.io != os::Io::Done) {
-    x.response_over = true;
-    return Flow::Moved;
-  }
+  if (moved.io != os::Io::Done) return refuse_more(s, r);
   x.upwards.pass({input.data(), moved.bytes});
   input.begin += moved.bytes;
   x.heard_ms = s.now_ms;
@@ -102,7 +125,7 @@ void begin_tunnel(Services& s, Request& r) {
   x.to_upstream.release(s.buffers);
   mark_served(r);
   set_rate(r, r.route->rate_max_bytes_per_s);
-  r.keep_alive = false;
+  if (!frames_bodies(r)) r.keep_alive = false;
   s.figures.websockets.add();
   s.figures.websockets_ever.add();
   enter(s, r, State::Tunnel);

@@ -13,6 +13,7 @@
 #include "tls/ktls.hpp"
 #include "tls/sha256.hpp"
 #include "tls/signing.hpp"
+#include "tls/websocket_key.hpp"
 
 namespace spliced::fakes {
 namespace {
@@ -114,6 +115,10 @@ std::unique_ptr<ClientIdentity> Session::client_identity() const {
 
 std::unique_ptr<const ServedName> Session::served_name() const {
   return std::make_unique<const ServedName>("", nullptr, asked_for_certificate());
+}
+// RFC 6455 1.3's example.
+WebSocketKey new_websocket_key() {
+  return {"dGhlIHNhbXBsZSBub25jZQ==", "s3pPLMBiTxaQ9kYGzzhZRbK+xOo="};
 }
 ServedName::ServedName(std::string_view, X509*, bool asked)
     : leaf_(nullptr), asked_for_certificate_(asked) {}

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-// The link-time replacement of tls/session.cpp, tls/served_name.cpp, tls/promote.cpp, tls/ktls.cpp
-// and tls/traffic_secrets.cpp: handshakes whose verdicts a script gives, and promotions that end as
-// it says. No OpenSSL. In user space a session makes the same records as the fake kernel does, so
-// that one kind of peer reads both.
+// The link-time replacement of tls/session.cpp, tls/served_name.cpp, tls/websocket_key.cpp,
+// tls/promote.cpp, tls/ktls.cpp and tls/traffic_secrets.cpp: handshakes whose verdicts a script
+// gives, and promotions that end as it says. No OpenSSL. In user space a session makes the same
+// records as the fake kernel does, so that one kind of peer reads both.
 #pragma once
 #include <deque>
 #include <string>

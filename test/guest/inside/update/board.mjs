@@ -7,6 +7,8 @@ import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { must, putStateOnData } from '../systemd/service.mjs';
 
 export const compatible = 'spliced-test';
+/** While it is there, an installation stays in its middle. */
+export const holdPath = '/run/test-hold';
 const slotMib = 32;
 const dataMib = 160;
 const attempts = 3;
@@ -103,7 +105,8 @@ export function boot(store) {
   must('mount', '--bind', '/run/cmdline', '/proc/cmdline');
   mkdirSync('/usr/libexec', { recursive: true });
   writeFileSync('/usr/libexec/test-bootloader', backend, { mode: 0o755 });
-  writeFileSync('/usr/libexec/test-pre-install', '#!/bin/sh\nsleep 6\n', { mode: 0o755 });
+  const preInstall = `#!/bin/sh\nsleep 6\nwhile [ -e ${holdPath} ]; do sleep 0.2; done\n`;
+  writeFileSync('/usr/libexec/test-pre-install', preInstall, { mode: 0o755 });
   mkdirSync('/etc/rauc', { recursive: true });
   writeFileSync('/etc/rauc/system.conf', systemConf(`${store}/good.crt`));
   // docs/UPDATES.md, "The user of the service".

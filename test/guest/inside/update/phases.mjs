@@ -8,11 +8,12 @@ import {
   existsSync,
   mkdirSync,
   readdirSync,
+  rmSync,
   symlinkSync,
   writeFileSync,
 } from 'node:fs';
 import * as service from '../systemd/service.mjs';
-import { boot, bootVariables, makeBundles, makeSwus } from './board.mjs';
+import { boot, bootVariables, holdPath, makeBundles, makeSwus } from './board.mjs';
 
 const socket = '/var/lib/spliced/api.sock';
 const url = 'http://localhost/.spliced/api/v1';
@@ -213,6 +214,7 @@ async function othersInstall(store) {
   askRauc('Install', 's', `${store}/stranger.raucb`);
   await untilState('failed');
   const stranger = whose();
+  writeFileSync(holdPath, '');
   const began = askRauc('InstallBundle', 'sa{sv}', `${store}/good.raucb`, '0');
   await untilState('installing');
   const during = whose();
@@ -240,6 +242,7 @@ async function othersInstall(store) {
   await service.until('the API', isAnswered);
   const again = whose();
   const after = await followEvents();
+  rmSync(holdPath);
   await service.until('the end', () => ask('/update').state !== 'installing', waitMs);
   const end = whose();
   const seen = [...seenBefore, ...after.updates()];
