@@ -65,24 +65,26 @@ async function trailed(running: Running, t: Test, path: string) {
 
 /** Over HTTP/1.1. */
 function overHttp1(running: Running, path: string, headers: Record<string, string>) {
-  return new Promise<{ body: string; trailers: NodeJS.Dict<string>; announced: string | undefined }>(
-    (resolve, reject) => {
-      const { port, pair } = running;
-      const outgoing = request({ host: '127.0.0.1', port, ca: pair.chain, path, headers });
-      outgoing.on('error', reject);
-      outgoing.on('response', (response) => {
-        let body = '';
-        response.on('data', (data) => {
-          body += data;
-        });
-        response.on('end', () => {
-          const { trailers } = response;
-          resolve({ body, trailers, announced: response.headers.trailer });
-        });
+  return new Promise<{
+    body: string;
+    trailers: NodeJS.Dict<string>;
+    announced: string | undefined;
+  }>((resolve, reject) => {
+    const { port, pair } = running;
+    const outgoing = request({ host: '127.0.0.1', port, ca: pair.chain, path, headers });
+    outgoing.on('error', reject);
+    outgoing.on('response', (response) => {
+      let body = '';
+      response.on('data', (data) => {
+        body += data;
       });
-      outgoing.end();
-    },
-  );
+      response.on('end', () => {
+        const { trailers } = response;
+        resolve({ body, trailers, announced: response.headers.trailer });
+      });
+    });
+    outgoing.end();
+  });
 }
 
 // Without the symbols that Node adds.

@@ -95,11 +95,6 @@ static void set_option(int fd, int level, int name, int value, const char *what)
 	must(setsockopt(fd, level, name, &value, sizeof(value)), what);
 }
 
-static void nap(int ms)
-{
-	usleep(ms * 1000);
-}
-
 /* A connection over loopback; [0] writes, [1] reads. */
 static void connect_pair(int fds[2])
 {
@@ -203,7 +198,7 @@ static void write_and_close(int fd, enum call call, enum how how)
 	if (how == DRAINED) {
 		written = send(fd, pattern, total, 0);
 		told->accepted = written;
-		nap(200);
+		usleep(200 * 1000);
 	} else {
 		do {
 			written = write_piece(fd, call, how == OPEN_RECORD ? MSG_MORE : 0,
@@ -267,13 +262,13 @@ static int run_connection(int version, enum call call, enum how how, struct resu
 	close(fds[0]);
 	alarm(60);
 	while (!told->closing && how != DRAINED)
-		nap(1);
+		usleep(1000);
 	for (; how != LINGER && how != DRAINED && !told->closed && waited_ms < STALL_MS; waited_ms++) {
 		if (waitpid(writer, &status, WNOHANG) == writer) {
 			writer = 0;
 			break;
 		}
-		nap(1);
+		usleep(1000);
 	}
 	result->waited += waited_ms == STALL_MS;
 	if (how != NO_READER)

@@ -61,7 +61,7 @@ struct Exchange {
   http::Framing from = http::Framing::None, to = http::Framing::None;
   http::BodyReader response_body;
   bool takes_trailers = false;       // the client, over HTTP/1.1 where it says so
-  std::string trailers, connection;  // the section, and what its head's Connection names
+  std::string trailers, connection_names;  // the section, and what its head's Connection names
   size_t direct_bytes = 0;  // of r.pipe, whole records that go by splice
 
   http::WebSocketFrames downwards, upwards;

@@ -66,7 +66,7 @@ Flow take_answer(Services& s, Request& r, std::string_view head, const http::Ups
   if (x.from == Framing::Chunked) x.response_body = http::BodyReader::of_chunks();
   const bool trailers = x.takes_trailers && x.from == Framing::Chunked;
   if (trailers) x.response_body.keep_trailers(&x.trailers);
-  if (trailers) x.connection = http::connection_options(head);
+  if (trailers) x.connection_names = http::connection_options(head);
   x.response_over =
       x.from == Framing::None || (x.from == Framing::Length && x.response_body.done());
   // An answer before the end of the request: where that ends, nobody will know.
@@ -161,7 +161,7 @@ Flow end_body(Request& r) {
   Span& output = output_of(r);
   std::string trailers;
   if (!x.trailers.empty())
-    trailers = http::trailers_for_client(x.trailers, x.connection, r.route->fields);
+    trailers = http::trailers_for_client(x.trailers, x.connection_names, r.route->fields);
   if (x.to == Framing::Chunked) {
     if (output.room() < kLastChunk.size() + trailers.size()) return Flow::Moved;
     append_text(output, "0\r\n");
