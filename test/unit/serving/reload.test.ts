@@ -170,6 +170,7 @@ t.test('which settings are live', async (t) => {
   t.same(live, [
     'tls.certificate',
     'tls.private_key',
+    'tls.authority_key',
     'tls.make_private_key',
     'tls.more_certificates',
     ...[...settingsOf(schema).keys()].filter((key) => key.startsWith('enrolment.')),
