@@ -82,5 +82,5 @@ t.test('what does not go with such a key', async (t) => {
   t.match(problemsOf('[tls]\nauthority_key = "ca.key"\n'), [path]);
   t.match(problemsOf('[enrolment]\naccount_key = "a.key"\n'), [path]);
   const open = '[tls]\nauthority_key = "pkcs11:object=ca?pin-value=1234"\n';
-  t.match(problemsOf(open), [/authority_key: a PIN/]);
+  t.match(problemsOf(open), [/authority_key: the PIN must be in a file/]);
 });
