@@ -100,7 +100,7 @@ function* versionRule({ file }) {
 // What the node process has: Node-API, and OpenSSL without a version (Debian's has one, Node's own has
 // none, and an unversioned reference is content with either).
 const fromNode =
-  /^(napi_|node_api_|(SSL|TLS|X509|ASN1|BIO|CONF|CRYPTO|ERR|EVP|NCONF|OPENSSL|OSSL|PEM|RAND|GENERAL_NAMES?)_|HMAC$|(i2d|d2i)_)/;
+  /^(napi_|node_api_|(SSL|TLS|X509|ASN1|BIO|CONF|CRYPTO|ERR|EVP|NCONF|OPENSSL|OSSL|PEM|RAND|UI|GENERAL_NAMES?)_|HMAC$|(i2d|d2i)_)/;
 // In a process whose OpenSSL was built with 32-bit time_t these would read half of an argument.
 const takesTimeT =
   /^(X509_(cmp_time|time_adj)|(X509_VERIFY_PARAM|X509_STORE_CTX)_[gs]et_time|ASN1_\w*TIME_(set|adj|cmp_time_t)$|OPENSSL_gmtime|SSL_SESSION_[gs]et_time_ex|SSL_CTX_flush_sessions_ex)/;

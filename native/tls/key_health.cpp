@@ -14,6 +14,13 @@ using Lock = std::lock_guard<std::mutex>;
 
 constexpr size_t kReasonBytesMax = 200;
 
+// A TPM does one thing after the other, and keeps little beside (three objects in swtpm): without a
+// resource manager several signatures at once can fail.
+size_t signs_at_once(const std::string& reference) {
+  const bool is_tpm = reference.rfind("handle:", 0) == 0;
+  return is_tpm ? 1 : limits::kSigningThreadsPerKey;
+}
+
 }  // namespace
 
 KeyHealth::Report KeyHealth::report() const {
@@ -56,7 +63,8 @@ std::shared_ptr<KeyHealth> health_of_key(const std::string& reference) {
   Lock lock(mutex);
   std::shared_ptr<KeyHealth>& found = (*all)[reference];
   if (found) return found;
-  auto made = std::make_shared<KeyHealth>(reference.substr(0, reference.find('?')));
+  auto made = std::make_shared<KeyHealth>(reference.substr(0, reference.find('?')),
+                                          signs_at_once(reference));
   found = made;
   if (all->size() > limits::kKeysKnownMax)  // those that nobody uses any more
     for (auto it = all->begin(); it != all->end();)

@@ -3,11 +3,14 @@
 // not. One object a reference for the whole process, shared by everybody who has the key. Any
 // thread.
 #pragma once
+#include <cstddef>
 #include <cstdint>
 #include <memory>
 #include <mutex>
 #include <string>
 #include <vector>
+
+#include "base/limits.hpp"
 
 typedef struct evp_pkey_st EVP_PKEY;
 
@@ -15,9 +18,11 @@ namespace spliced::tls {
 
 class KeyHealth {
  public:
-  explicit KeyHealth(std::string name) : name_(std::move(name)) {}
+  explicit KeyHealth(std::string name, size_t signs_at_once = limits::kSigningThreadsPerKey)
+      : name_(std::move(name)), signs_at_once_(signs_at_once) {}
 
   const std::string& name() const { return name_; }  // for people: no PIN, and not where one is
+  size_t signs_at_once() const { return signs_at_once_; }
 
   struct Report {
     bool failing = false;
@@ -37,6 +42,7 @@ class KeyHealth {
 
  private:
   const std::string name_;
+  const size_t signs_at_once_;
   mutable std::mutex mutex_;
   Report report_;
   uint64_t pause_ms_ = 0, retry_at_ms_ = 0;

@@ -119,7 +119,7 @@ bool SigningPool::Shared::add_trial(const RemoteKey& key) {
 // The first whose key has a thread left for it.
 Job SigningPool::Shared::next() {
   const auto found = std::find_if(waiting.begin(), waiting.end(), [&](const Job& job) {
-    return count(*job->key.health) < limits::kSigningThreadsPerKey;
+    return count(*job->key.health) < job->key.health->signs_at_once();
   });
   if (found == waiting.end()) return nullptr;
   Job job = *found;
@@ -179,7 +179,7 @@ size_t SigningPool::Shared::could_run() const {
   size_t count = 0;
   for (const Job& job : running) busy[job->key.health.get()]++;
   for (const Job& job : waiting)
-    if (busy[job->key.health.get()]++ < limits::kSigningThreadsPerKey) count++;
+    if (busy[job->key.health.get()]++ < job->key.health->signs_at_once()) count++;
   return count;
 }
 
@@ -218,7 +218,7 @@ bool SigningPool::submit(const Job& job) {
   const bool failing = key.is_failing();
   bool taken = !s.stopping && s.waiting.size() < limits::kSignaturesWaitingMax;
   // While it fails, one at a time is the trial, and nobody waits behind those that hang.
-  if (taken && failing) taken = s.count(key) < limits::kSigningThreadsPerKey && key.may_try(now_ms);
+  if (taken && failing) taken = s.count(key) < key.signs_at_once() && key.may_try(now_ms);
   if (taken) {
     job->state = SigningJob::State::Waiting;
     s.waiting.push_back(job);
@@ -250,7 +250,7 @@ void SigningPool::give_up(const Job& job, bool overdue) {
 void SigningPool::try_again(const RemoteKey& key) {
   Lock lock(shared_->mutex);
   shared_->remember(key.health);
-  if (shared_->count(*key.health) >= limits::kSigningThreadsPerKey ||
+  if (shared_->count(*key.health) >= key.health->signs_at_once() ||
       !key.health->may_try(base::now_ms()))
     return;
   if (shared_->add_trial(key)) Shared::start_threads(shared_);
