@@ -164,8 +164,8 @@ const checks: Record<string, (test: Test, result: Result) => void> = {
       { state: 'failed', begunBy: 'other', error: /log says why/ },
       { state: 'installed', begunBy: 'other', error: null, restartNeeded: true },
     ]);
-    checkPercents(test, others.seen);
     const installing = others.seen.filter(({ state }: Result) => state === 'installing');
+    test.ok(installing.length > 0, 'it was seen while it went on');
     test.ok(installing.every(({ begunBy }: Result) => begunBy === 'other'));
   },
 };
