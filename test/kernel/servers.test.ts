@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // Other servers under the conditions of the truncation matrix: slow clients, small buffers, an
 // asynchronous cipher. nginx and the naive server truncate on a kernel as it is, and not on the patched
-// one; lighttpd waits for its clients and loses nowhere. And a part of the product's own matrix on the patched kernel.
+// one. lighttpd shuts down for writing and waits for its clients: on a kernel as it is that loses when the
+// cipher is behind, which is luck. And a part of the product's own matrix on the patched kernel.
 import { spawnSync } from 'node:child_process';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -54,7 +55,8 @@ async function checkServers(test: Test, kernel: string, isPatched: boolean): Pro
     const { downloads = 0, whole, truncated = 0, other } = guest.cases[name] ?? {};
     test.equal(downloads, 32, `${name}: downloads`) || test.comment(guest.output);
     test.equal(other, 0, `${name}: none failed in another way`) || test.comment(guest.output);
-    if (isPatched || name === 'lighttpd') test.equal(whole, downloads, `${name}: all are whole`);
+    if (isPatched) test.equal(whole, downloads, `${name}: all are whole`);
+    else if (name === 'lighttpd') test.pass(`${name}: ${truncated} of ${downloads} truncated`);
     else test.ok(truncated > 0, `${name}: ${truncated} of ${downloads} truncated`);
   }
 }
