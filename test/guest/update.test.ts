@@ -165,7 +165,7 @@ const checks: Record<string, (test: Test, result: Result) => void> = {
       { state: 'installed', begunBy: 'other', error: null, restartNeeded: true },
     ]);
     const installing = others.seen.filter(({ state }: Result) => state === 'installing');
-    test.ok(installing.length > 0, 'it was seen while it went on');
+    // Whether it is seen while it goes on is luck, as above.
     test.ok(installing.every(({ begunBy }: Result) => begunBy === 'other'));
   },
 };
