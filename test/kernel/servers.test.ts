@@ -56,7 +56,7 @@ async function checkServers(test: Test, kernel: string, isPatched: boolean): Pro
     test.equal(downloads, 32, `${name}: downloads`) || test.comment(guest.output);
     test.equal(other, 0, `${name}: none failed in another way`) || test.comment(guest.output);
     if (isPatched) test.equal(whole, downloads, `${name}: all are whole`);
-    else if (name === 'lighttpd') test.pass(`${name}: ${truncated} of ${downloads} truncated`);
+    else if (name === 'lighttpd') test.comment(`${name}: ${truncated} of ${downloads} truncated`);
     else test.ok(truncated > 0, `${name}: ${truncated} of ${downloads} truncated`);
   }
 }
