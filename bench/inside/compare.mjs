@@ -9,7 +9,7 @@ import { memoryPerStalledClient, setBuffers, speeds } from './measure.mjs';
 import { digits, median, printTable } from './rounds.mjs';
 import { makeCertificate, start } from './servers.mjs';
 
-const [peers, roundsText, cipher, pattern = '', other = ''] = process.argv.slice(2);
+const [peers, roundsText, cipher, pattern = '', other = '', otherNode = ''] = process.argv.slice(2);
 const rounds = Number(roundsText);
 const peerNames = ['nginx', 'lighttpd'];
 const names = ['spliced', ...(other ? ['other'] : []), ...peerNames];
@@ -37,8 +37,8 @@ function prepare() {
 let port = 20_000;
 function startServer(name) {
   port += 1; // a new one each time: nothing of the last server's connections is in the way
-  const tree = name === 'other' ? other : '.';
-  return start(name, { ...files, peers, tree, port, directory: `${base}/${name}` });
+  const how = name === 'other' ? { tree: other, node: otherNode || process.execPath } : {};
+  return start(name, { ...files, ...how, peers, port, directory: `${base}/${name}` });
 }
 
 /** Measurement name -> server name -> samples. */

@@ -80,6 +80,7 @@ function commandOf(name, options) {
   const {
     peers = '',
     tree = '.',
+    node = process.execPath,
     host,
     port,
     root,
@@ -111,15 +112,7 @@ function commandOf(name, options) {
   }
   const listen = ['--listen', `${host}:${port}`, '--state-dir', join(directory, 'state')];
   const identity = ['--certificate', certificate, '--private-key', key];
-  return [
-    process.execPath,
-    join(tree, 'dist/cli.js'),
-    'serve',
-    '--root',
-    root,
-    ...listen,
-    ...identity,
-  ];
+  return [node, join(tree, 'dist/cli.js'), 'serve', '--root', root, ...listen, ...identity];
 }
 
 /** A self-signed certificate for localhost, at the paths that `start` takes. */
