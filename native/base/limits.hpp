@@ -13,7 +13,7 @@ inline constexpr size_t kRecordPlaintextBytes = 16384;
 // Connections and listeners.
 inline constexpr uint32_t kConnectionsMaxDefault = 512;
 inline constexpr uint32_t kConnectionsMaxCeiling = 65535;
-// Behind one address there may be a whole site (NAT): half of the table, some 40 browsers.
+// A whole site may be behind one address (NAT): half of the table, enough for some 40 browsers.
 inline constexpr uint32_t kConnectionsPerAddressMaxDefault = 256;
 inline constexpr uint32_t kHandshakesMaxDefault = 256;  // an SSL object has tens of kilobytes
 inline constexpr uint32_t kRequestsPerConnectionMaxDefault = 10'000;
@@ -29,9 +29,9 @@ inline constexpr size_t kRefusalsPerPause =
     64;  // of waiting clients, when there are no descriptors
 inline constexpr uint32_t kListenersMax = 8;
 inline constexpr uint32_t kTlsGroupsMax = 16;  // names in tls.groups
-// Threads that serve. kBusyEngineMs: an engine that has worked this long without waiting gets no
-// new client, within bounds; kHangingEngineMs: it never gets one. kHandedMax: sockets on their way
-// from one engine to another.
+// Threads that serve. An engine that has not waited for kBusyEngineMs gets no new client, within
+// bounds. After kHangingEngineMs it gets none at all. kHandedMax bounds the sockets that are on
+// their way from one engine to another.
 inline constexpr size_t kEnginesMax = 8;
 inline constexpr uint64_t kBusyEngineMs = 5;
 inline constexpr uint64_t kHangingEngineMs = 1000;
@@ -56,50 +56,52 @@ inline constexpr size_t kRangesAskedMax = 64;
 inline constexpr size_t kRangesMax = 16;
 inline constexpr uint64_t kRangeGapBytes = 50;
 
-// A request's body where the route takes none, RFC 9112 6: read and discarded up to so many bytes
-// on the wire; a larger one ends the connection after the response.
+// The body of a request whose route takes none, RFC 9112 6: up to so many bytes on the wire are
+// read and discarded. A larger body ends the connection after the response.
 inline constexpr uint64_t kDiscardedBodyBytesMaxDefault = 64 * 1024;
 inline constexpr uint64_t kDiscardedBodyBytesMaxCeiling = 16 * 1024 * 1024;
 inline constexpr size_t kChunkLineBytesMax = 256;  // a chunk's size and its extensions
 inline constexpr size_t kTrailerBytesMax = 8 * 1024;
 
-// Routes of the configuration (src/config/routes.ts), and as many of the daemon's own beneath
-// /.spliced/; the directories that they serve, and what one of them may add to a response: its head
-// and its body leave in one buffer.
+// Routes of the configuration (src/config/routes.ts). The daemon may have as many of its own
+// beneath /.spliced/. Then: the directories that routes serve, and what a route may add to a
+// response. That bound exists because head and body leave in one buffer.
 inline constexpr size_t kRoutesMax = 64;
 inline constexpr size_t kDirectoriesMax = 1 + 15 + 1;  // the root, the routes', the page's
 inline constexpr size_t kRouteFieldsBytesMax = 2048;
 inline constexpr size_t kRouteBodyBytesMax = 8 * 1024;
 inline constexpr size_t kLocationBytesMax = 4096;
 
-// Backends of proxy routes: each request of a client has one connection; beyond that, this many
-// idle connections are kept for this long.
+// Backends of proxy routes. Each request of a client has a connection of its own. Of those that
+// became idle, at most this many are kept, for this long.
 inline constexpr uint32_t kUpstreamsIdleMax = 32;
 inline constexpr uint64_t kUpstreamIdleMs = 15'000;
 inline constexpr size_t kUpstreamHeadBytesMax = 32 * 1024;  // default
 inline constexpr size_t kUpstreamHeadBytesMaxCeiling = 72 * 1024;
 inline constexpr size_t kUpstreamHeadBytesMin = 4096;
 // What we add to a head that is passed on, beside the route's fields: framing, Date, Connection,
-// the fields that say who asks (a certificate's subject has 512 bytes), each field a byte longer.
+// and the fields that name the client (the subject of a certificate has 512 bytes). Each field may
+// grow by a byte.
 inline constexpr size_t kPassedHeadExtraBytes = 2048 + 3 * 512 + 256;
 inline constexpr size_t kUpstreamFieldsMax = 128;
 inline constexpr size_t kForwardedHostBytesMax = 512;  // goes into three fields
 inline constexpr uint32_t kInterimResponsesMax = 16;   // 1xx before one response
 inline constexpr uint32_t kRetryAfterS = 2;            // a backend that is down
-// Bytes of an unwanted answer's body that are read and dropped so that its connection can be used
-// again.
+// The body of an answer that is not passed on is read and dropped up to this size, so that its
+// connection can be used again.
 inline constexpr uint64_t kDroppedBodyBytesMax = 64 * 1024;
-// Questions to an application before a request is served (authorize): how many at a time, for how
-// long, and the fields that an answer may add to the request.
+// Requests that ask an application whether another request may be served (`authorize`): how many at
+// a time, how long one may take, and the fields that its answer may add to the request.
 inline constexpr uint32_t kChecksMax = 256;
 inline constexpr uint32_t kCheckTimeoutMsDefault = 5'000;
 inline constexpr size_t kCheckFieldsMax = 16;
 inline constexpr size_t kCheckFieldBytesMax = 8 * 1024;
-// Of its answers those that are remembered: how many of one engine, how long, and what of fields.
+// Its answers that are remembered: how many for each engine, for how long, and how many bytes of
+// fields for each.
 inline constexpr size_t kRememberedChecksMax = 256;
 inline constexpr uint32_t kCheckRememberMsMax = 60'000;
 inline constexpr size_t kRememberedFieldBytesMax = 1024;
-// How fast a route's answers may go, of one connection.
+// The rate limit of a route's responses, for one connection.
 inline constexpr uint64_t kRateMin = 1024;
 inline constexpr uint64_t kRateCeiling = 1024ull * 1024 * 1024;
 inline constexpr int kPumpsPerTurn = 8;  // of a proxied request, in each direction
@@ -110,8 +112,8 @@ inline constexpr uint32_t kResponseTimeoutMsDefault = 60'000;
 inline constexpr uint32_t kStreamTimeoutMsDefault = 3'600'000;  // event streams and WebSockets
 inline constexpr uint32_t kStreamTimeoutMsCeiling = 86'400'000;
 
-// Input: one buffer holds the rest of one head and what was pipelined behind it. A head that does
-// not fit has a larger one of its own, until it is through.
+// Input: one buffer holds the rest of one head, and what the client pipelined behind it. A head
+// that does not fit gets a larger buffer of its own until it has been handled.
 inline constexpr size_t kInputBytes = 16384;
 inline constexpr size_t kInputRoomMin = 1024;  // for a read behind a head
 inline constexpr size_t kLargeBufferBytesMax = 80 * 1024;
@@ -125,16 +127,17 @@ static_assert(kHeadBytesMaxCeiling + kPassedHeadExtraBytes + kHeaderFieldsMaxCei
               kLargeBufferBytesMax);
 inline constexpr size_t kBuffersKeptMax = 64;
 
-// One piece of a file on its way: a pipe's default capacity (fs/pipe.c: 16 pages), four full
-// records. The cap on one call keeps the kernel's unbounded tx_list bounded (net/tls/tls_sw.c).
+// One piece of a file to be sent: the default capacity of a pipe (fs/pipe.c: 16 pages), four full
+// records. The bound on one call also bounds the kernel's tx_list, which has no bound of its own
+// (net/tls/tls_sw.c).
 inline constexpr size_t kPieceBytes = 65536;
 // How far ahead the page cache is probed. What is cached is sent in pieces as large as the window
 // allows.
 inline constexpr size_t kBurstBytes = 1024 * 1024;
 static_assert(kPieceBytes % kRecordPlaintextBytes == 0, "middle pieces must end on a record");
 inline constexpr uint32_t kPipesKeptMax = 64;
-// Samples that are remembered of a body while it is sent (conn/request/witness.hpp), and the bytes
-// of each.
+// Samples of a body that are kept while it is sent (conn/request/witness.hpp), and the bytes of
+// each.
 inline constexpr size_t kWitnessesMax = 16;
 inline constexpr size_t kWitnessBytes = 16;
 inline constexpr int kStepsPerTurn = 24;  // of a connection's states; about eight small requests
@@ -142,50 +145,57 @@ inline constexpr int kStepsPerTurn = 24;  // of a connection's states; about eig
 inline constexpr uint64_t kBytesPerTurn = 256 * 1024;
 inline constexpr int kDiscardsPerTurn = 4;
 
-// For all loopback connections that test kernel TLS, on Node's thread at the start.
+// For all loopback connections that test kernel TLS together, on the Node thread at the start.
 inline constexpr uint64_t kProbeConnectMs = 500;
 
-// HTTP/2 (RFC 9113). Streams that a client may have open at a time; those of one engine together,
-// each some 700 bytes, and more is refused (RefusedStream), which a client may try again.
+// HTTP/2 (RFC 9113). kStreamsMax*: streams that a client may have open at a time.
+// kEngineStreamsMax: streams of all connections of one engine, each some 700 bytes. One more is
+// refused with REFUSED_STREAM, and the client may try again.
 inline constexpr uint32_t kStreamsMaxDefault = 64;
 inline constexpr uint32_t kStreamsMaxCeiling = 256;
 inline constexpr size_t kEngineStreamsMax = 4096;
-// The ring's completions name a connection's slot, or, from here on, a stream's.
+// The token of a completion names the slot of a connection or, from this number on, the slot of a
+// stream.
 inline constexpr uint32_t kFirstStreamSlot = 1u << 20;
 static_assert(kFirstStreamSlot > kConnectionsMaxCeiling + kLeavingMax + 1);
-// Of one connection's streams so many may hold a buffer of a response at a time, the others wait
-// with their head alone; and so many a pipe, for what is not in the page cache.
+// Of the streams of one connection, so many may hold a response buffer at a time; the others wait
+// with their head alone. So many may hold a pipe, for files that are not in the page cache.
 inline constexpr size_t kStreamBuffersMax = 16;
 inline constexpr size_t kStreamPipesMax = 4;
-// A request's body waits here for who takes it: of one stream, and of all streams of a connection.
+// Flow-control windows (RFC 9113 5.2): bytes of request bodies that wait here for their receiver,
+// of one stream, and of all streams of a connection.
 inline constexpr uint32_t kStreamWindowBytes = 65'535;
 inline constexpr uint32_t kConnectionWindowBytes = 262'144;
-// An upload's may be as long as one of its pipes, and its connection's window is wider by that:
-// otherwise each round trip would be worth 64 KiB.
+// The window of an upload's stream is as large as one of its pipes, and its connection's window
+// grows by the same. With 64 KiB an upload would get no more than that for each round trip.
 inline constexpr uint32_t kUploadWindowBytes = 256 * 1024;
-// A header block, a request's, its trailers' or one of a stream that was refused: as it is packed,
-// and what HPACK makes of it, whatever is kept. More ends the connection.
+// A header block: of a request, of its trailers, or of a stream that was refused. The bound holds
+// for its compressed size and for its size after HPACK, kept or not. A larger one ends the
+// connection.
 inline constexpr size_t kHeaderBlockBytesMax = 128 * 1024;
 static_assert(kHeaderBlockBytesMax > kHeadBytesMaxCeiling);
 // A DATA frame with its header is one record, so that none is closed short.
 inline constexpr size_t kFramePayloadBytes = kRecordPlaintextBytes - 9;
-// Room in the output that is worth another frame.
+// The smallest room in the output for which another frame is begun.
 inline constexpr size_t kFrameRoomMin = 512;
-// Frames that ask for nothing (PING, SETTINGS, PRIORITY, empty DATA, CONTINUATION, what is unknown;
-// WINDOW_UPDATE beyond those that our DATA explains): so many at once, and so many more a second.
+// Frames that ask for nothing: PING, SETTINGS, PRIORITY, empty DATA, CONTINUATION, unknown types,
+// and WINDOW_UPDATE beyond those that our DATA explains. So many are accepted at once, and so many
+// more each second.
 inline constexpr uint32_t kIdleFramesMax = 512;
 inline constexpr uint32_t kIdleFramesPerS = 64;
 inline constexpr uint32_t kIdleFramesPerData = 4;
-// RST_STREAM of either side, likewise: a page that is left resets what it waited for.
+// RST_STREAM from either side, bounded likewise: a browser that leaves a page resets the streams
+// that it waited for.
 inline constexpr uint32_t kStreamResetsMax = 200;
 inline constexpr uint32_t kStreamResetsPerS = 20;
-// Answers to PING and SETTINGS that a client does not read.
+// Answers to PING and SETTINGS that wait for a client that does not read.
 inline constexpr size_t kFrameAnswersMax = 64;
-// After the first GOAWAY of a stop: requests that are on their way still count.
+// Between the first GOAWAY of a stop and the last one: requests that were on their way are still
+// served.
 inline constexpr uint64_t kGoAwayGraceMs = 500;
 
-// Uploads. A pipe is filled while the one before it is written to the file; their pages are all
-// that is held of a body.
+// Uploads. While one pipe is written to the file, the other is filled. Their pages are the only
+// memory that holds the body.
 inline constexpr size_t kUploadsMax = 4;  // tickets at a time
 inline constexpr size_t kUploadIdBytesMax = 64;
 inline constexpr size_t kUploadPipeBytes = 256 * 1024;
@@ -194,15 +204,16 @@ static_assert(kUploadWindowBytes <= kUploadPipeBytes);
 // there are no larger ones (net/tls/tls_sw.c: tls_alloc_clrtxt_skb), and one more for both ends.
 inline constexpr unsigned kPipePlacesPerRecord = kRecordPlaintextBytes / 4096 + 2;
 inline constexpr int kUploadRecordsPerTurn = 16;
-// A writer that has written nothing for this long is replaced by another one that wants to
-// continue.
+// If a writer has written nothing for this long, another client that wants to continue takes its
+// place.
 inline constexpr uint64_t kUploadQuietMs = 5'000;
 // A power cut loses at most this much of an upload, or what arrived in this time.
 inline constexpr uint64_t kUploadSyncBytes = 16 * 1024 * 1024;
 inline constexpr uint64_t kUploadSyncMs = 5'000;
 inline constexpr size_t kUploadHashBytes = 128 * 1024;  // read and hashed at a time
 inline constexpr uint64_t kUploadTellMs = 500;          // between two reports of progress
-// After its last byte a client waits this long at most for the digest, the medium and the daemon.
+// After its last byte a client waits at most this long for the digest, the sync to the medium and
+// the daemon's answer.
 inline constexpr uint64_t kUploadSettleMs = 600'000;
 
 // Bytes that TCP holds beyond what is in flight (TCP_NOTSENT_LOWAT): without it the send buffer of
@@ -215,36 +226,37 @@ inline constexpr uint8_t kBoundsSkipped = 3;  // looks at them that are exact, a
 // A piece must fit beside an open record, which stays pending until it is closed.
 inline constexpr uint64_t kPendingWindowBytesMin = 2 * kPieceBytes;
 
-// Work that a client can cause without a request. OpenSSL takes at most this many records of one
-// connection in one turn, of whatever kind: the sixteen of an upload, and some beside them. Kernel
-// TLS is bounded by the reads, each of which takes at most what the receive buffer holds.
+// Work that a client can cause without a request. In one turn OpenSSL takes at most this many
+// records of a connection, of any type: the sixteen of an upload, and some beside them. With kernel
+// TLS the number of reads is the bound; each read takes at most what the receive buffer holds.
 inline constexpr size_t kRecordsPerTurn = 32;
 inline constexpr int kReadsPerTurn = 16;  // of a request's head
-// Records without data in a row: KeyUpdates, warnings, empty records, pieces of handshake messages.
-// As many as OpenSSL takes of empty ones (MAX_EMPTY_RECORDS).
+// Records without data in a row: KeyUpdates, warnings, empty records, fragments of handshake
+// messages. OpenSSL accepts as many empty ones (MAX_EMPTY_RECORDS).
 inline constexpr size_t kRecordsWithoutDataMax = 32;
 // Answers to such records (27 bytes to a KeyUpdate) that wait for a client that does not read.
 inline constexpr size_t kAnswerBytesMax = 1024;
-// Room that a read has at least: an alert or a KeyUpdate must be seen whole.
+// A read has at least this much room, so that an alert or a KeyUpdate is seen whole.
 inline constexpr size_t kControlBytesMin = 16;
 inline constexpr int kTicketsTriedMax = 8;  // of those that a ClientHello offers (RFC 8446 4.2.11)
 
-// Records under one key. RFC 8446 5.5: 2^24.5 full records for AES-GCM. Before 2^24 a connection
-// gets new keys, or ends where the kernel takes none, with a margin for what one response adds
-// after the check, and for what a peer may send before it has seen that we want new keys.
+// Records under one key. RFC 8446 5.5 allows 2^24.5 full records for AES-GCM. Before 2^24 a
+// connection gets new keys, or ends if the kernel cannot change them. The margin is for what one
+// response adds after the check, and for what a peer may send before it has seen our request for
+// new keys.
 inline constexpr uint64_t kRecordsToUpdateKeys = 1ull << 16;
 inline constexpr uint64_t kRecordsPerKeyMax = (1ull << 24) - kRecordsToUpdateKeys;
-// Of that margin, what the streams may have that are under way then.
+// The part of that margin that the streams under way may use.
 inline constexpr uint64_t kRecordsToEndStreams = 1ull << 15;
 
-// Open files that are kept, each with up to three siblings in other codings, and the small bodies
-// kept in memory beside them.
+// Open files that are kept, each with up to three siblings in other codings, and beside them small
+// bodies that are kept in memory.
 inline constexpr size_t kFilesKeptMax = 64;
 inline constexpr uint64_t kFileKeptMs = 10'000;  // unused: a deleted file must not hold its blocks
 inline constexpr int64_t kSettledFileS =
     2;  // a younger change may share its time stamp with the next
-// A body that is kept leaves with its head in one call. It is as long as what one read of the ring
-// brings, and fits the smallest window; all that one engine keeps are as long as this together.
+// A body that is kept leaves with its head in one call. Its bound is what one read of the ring
+// brings, which fits the smallest window. The second bound is for all kept bodies of one engine.
 inline constexpr size_t kKeptBodyBytesMax = kPieceBytes;
 inline constexpr size_t kKeptBodiesBytesMax = 2 * 1024 * 1024;
 
@@ -274,24 +286,27 @@ inline constexpr uint64_t kFirstRequestMs = 2'000;
 inline constexpr uint32_t kCloseWaitMs = 5'000;
 inline constexpr uint32_t kAcceptPauseMs = 100;  // after EMFILE, ENFILE, ENOBUFS or ENOMEM
 
-// How long bytes may be pending for the cipher alone, while TCP has nothing left to do. The work
-// queues of a loaded machine are late by milliseconds; after this long the bytes will not come.
+// How long bytes may wait for the cipher alone while TCP has nothing left to send. The work queues
+// of a loaded machine are late by milliseconds; after this time the bytes are not expected any
+// more.
 inline constexpr uint32_t kCipherStuckMs = 10'000;
 
-// The canary's body: several records, more than a small body, not a multiple of either.
+// The canary's body: several records, larger than a small body, and a multiple of neither.
 inline constexpr size_t kCanaryBytesMax = 1024 * 1024;
-// Slots for the canary, beyond those for clients: a full table must not look like a hung service.
+// Slots for the canary, beyond those for clients: a full table must not look like a service that
+// hangs.
 inline constexpr uint32_t kCanarySlots = 1;
 
-// Ended connections that wait for the log, when there is a log of them; the others are counted.
+// Connections that have ended and wait for the log, when connections are logged. The rest are only
+// counted.
 inline constexpr size_t kConnectionRecordsMax = 512;
-// Likewise of clients that were refused for their certificate.
+// Likewise clients that were refused for their certificate.
 inline constexpr size_t kRefusalRecordsMax = 64;
-// Likewise of requests that a backend's answer, or what was configured, left without one.
+// Likewise requests that got no answer because of a backend's answer or of the configuration.
 inline constexpr size_t kIncidentsMax = 64;
 inline constexpr size_t kIncidentSubjectBytesMax = 256;
 
-// What the daemon adds to the status page, which leaves in one output buffer with its head.
+// What the daemon adds to the status document, which leaves with its head in one output buffer.
 inline constexpr size_t kAnnotationsMax = 8;
 inline constexpr size_t kAnnotationBytesMax = 4 * 1024;
 inline constexpr size_t kAnnotationsBytesMax = kOutputBytes / 2;  // all together
@@ -299,16 +314,18 @@ inline constexpr size_t kAnnotationsBytesMax = kOutputBytes / 2;  // all togethe
 // Session-ticket keys (RFC 5077 5.5): a key encrypts for one period and decrypts for two.
 inline constexpr uint64_t kTicketKeyPeriodMs = 12ull * 3600 * 1000;
 
-// Signatures by keys that are not in memory. Threads of the process, of which one key has at most
-// half, so that a token that hangs leaves some to the others; handshakes that wait for one.
+// Signatures with keys that are not in memory. Threads of the whole process; one key uses at most
+// half of them, so that a token that hangs leaves some to the others. Then the handshakes that may
+// wait for a signature.
 inline constexpr size_t kSigningThreadsMax = 8;
 inline constexpr size_t kSigningThreadsPerKey = 4;
 inline constexpr size_t kSignaturesWaitingMax = 128;
-// A handshake waits this long at most for its turn and its signature. A token that has been silent
+// A handshake waits at most this long for its turn and its signature. A token that has not answered
 // for half of it counts as hanging.
 inline constexpr uint32_t kSignatureWaitMs = 8'000;
 inline constexpr uint64_t kTokenHangsMs = kSignatureWaitMs / 2;
-inline constexpr uint32_t kSigningStopMs = 1'000;  // the stop waits so long for one under way
+// A stop waits this long for a signature under way.
+inline constexpr uint32_t kSigningStopMs = 1'000;
 // A key that fails is not used for this long, and twice as long after each further failure.
 inline constexpr uint64_t kKeyPauseMs = 10'000;
 inline constexpr uint64_t kKeyPauseMsMax = 300'000;

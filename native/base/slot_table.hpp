@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// Slots that stay where they are for as long as the table lives (the kernel points into them), made
-// a block at a time when they are needed. Which are free is known here, what is in them is not. `T`
-// has a member `slot`, its own number. One thread.
+// Slots with stable addresses, because the kernel points into them. They are allocated a block at a
+// time, when needed. The table knows which slots are free, not what is in them. `T` has a member
+// `slot`, its own number. For one thread.
 #pragma once
 #include <algorithm>
 #include <cstddef>
@@ -22,7 +22,7 @@ class SlotTable {
   SlotTable(const SlotTable&) = delete;
   SlotTable& operator=(const SlotTable&) = delete;
 
-  size_t size() const { return made_; }  // made so far; their numbers are below
+  size_t size() const { return made_; }  // made so far; every slot's number is below
   size_t used() const { return made_ - free_.size(); }
   bool has_room() const { return !free_.empty() || made_ < most_; }
   bool all_free() const { return free_.size() == made_; }
@@ -30,7 +30,7 @@ class SlotTable {
   T& operator[](size_t slot) { return blocks_[slot / kBlockSlots][slot % kBlockSlots]; }
   const T& operator[](size_t slot) const { return blocks_[slot / kBlockSlots][slot % kBlockSlots]; }
 
-  // A free one; has_room() was asked.
+  // Takes a free slot. The caller has asked has_room().
   T& take() {
     SPLICED_ASSERT(has_room());
     if (free_.empty()) make_block();
@@ -70,7 +70,7 @@ class SlotTable {
   const size_t most_;
   size_t made_ = 0;
   std::vector<std::unique_ptr<T[]>> blocks_;
-  std::vector<uint32_t> free_;  // the last one goes first
+  std::vector<uint32_t> free_;  // used from the end
 };
 
 }  // namespace spliced::base

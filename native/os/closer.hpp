@@ -16,12 +16,13 @@ namespace spliced::os {
 
 class Closer {
  public:
-  [[nodiscard]] bool start();  // false: no thread to be had
-  // Closes what is queued, then joins. False: a close() hangs, and the closer must live on.
+  [[nodiscard]] bool start();  // false: the process may have no more threads
+  // Closes what is queued, then joins the thread. False: a close() hangs, so the closer must not be
+  // destroyed.
   [[nodiscard]] bool stop(uint32_t wait_ms);
   void close(int fd);          // takes ownership; any thread
-  // Descriptors handed over and not closed yet. The engine counts them against its limit of
-  // connections, which is what bounds this queue.
+  // Descriptors that were handed over and are not closed yet. The engine counts them as
+  // connections, and its limit of connections bounds this queue.
   uint32_t backlog() const { return backlog_.load(std::memory_order_relaxed); }
 
  private:

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-// Which driver the kernel would take for an algorithm, read from /proc/crypto. Used once at start
-// to say in the status what encrypts kTLS records, and whether it does so asynchronously (CAAM,
-// cryptd). Diagnosis only: nothing in the data path depends on the answer, as drivers come and go.
+// The driver that the kernel would choose for an algorithm, read from /proc/crypto. Read once, at
+// the start, so that the status can say what encrypts kTLS records and whether it is asynchronous
+// (CAAM, cryptd). For diagnosis only: drivers come and go, so the data path never depends on the
+// answer.
 #pragma once
 #include <optional>
 #include <string>
@@ -18,8 +19,8 @@ struct CipherDriver {
 };
 
 // The entry for `algorithm` with the highest priority that passed its self-test and is not
-// internal; the first of equals, as crypto/api.c (__crypto_alg_lookup) walks the same list in the
-// same order. Nothing if no entry will do. Note that the kernel builds templates such as gcm() on
+// internal; of equals the first, because crypto/api.c (__crypto_alg_lookup) walks the same list in
+// the same order. Empty if no entry qualifies. The kernel instantiates templates such as gcm() on
 // first use, so an algorithm may be missing here and still be available.
 std::optional<CipherDriver> preferred_driver(std::string_view proc_crypto_text,
                                              std::string_view algorithm);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The one bare close of descriptors that belong to no connection.
+// The only bare close(2) of descriptors that belong to no connection.
 #include "os/fd.hpp"
 
 #include <unistd.h>

@@ -1,21 +1,21 @@
 // SPDX-License-Identifier: Apache-2.0
-// What only a system call tells about the machine, for `spliced doctor`. Nothing in the data path
-// asks.
+// Facts about the machine that only system calls give, for `spliced doctor`. The data path uses
+// random_bytes alone.
 #pragma once
 #include <cstddef>
 
 namespace spliced::os {
 
-// Whether the kernel's random generator is seeded: until then a key generation blocks at boot.
+// Whether the kernel's random generator is seeded. Before that, generating a key blocks.
 bool random_ready();
 
-// Whether something (NTP, PTP) keeps the clock: adjtimex(2) does not answer TIME_ERROR.
+// Whether something (NTP, PTP) disciplines the clock: adjtimex(2) does not answer TIME_ERROR.
 bool clock_synchronised();
 
 size_t page_bytes();
 
-// Fills `out` with random bytes. At most 256 bytes, which the kernel gives at once and whole
-// (getrandom(2)) once its generator is seeded; it is, since a TLS handshake came first.
+// Fills `out` with at most 256 random bytes. getrandom(2) returns that many at once and whole when
+// the generator is seeded; it is seeded, because a TLS handshake came first.
 void random_bytes(void* out, size_t bytes);
 
 }  // namespace spliced::os

@@ -16,7 +16,7 @@
 namespace spliced::os {
 namespace {
 
-// With the interface of a link-local address, which is nothing without it (RFC 4007 11).
+// Adds the interface to a link-local address, which is ambiguous without it (RFC 4007 11).
 std::string text_of(const sockaddr_in6& v6) {
   char text[INET6_ADDRSTRLEN] = "", interface[IF_NAMESIZE] = "";
   ::inet_ntop(AF_INET6, &v6.sin6_addr, text, sizeof text);
@@ -57,8 +57,8 @@ bool is_tcp_listener(int fd) {
          option_is(fd, SO_ACCEPTCONN, 1);
 }
 
-// Accepted sockets inherit both: a response is whole when it is written, and TCP takes no more than
-// it can soon send.
+// Accepted sockets inherit both options: no Nagle delay, because a response is whole when it is
+// written, and a bound on what TCP holds unsent.
 bool prepare_for_accepted(int fd) {
   const int on = 1, unsent = limits::kUnsentBytesMax;
   return ::setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on) == 0 &&
@@ -155,7 +155,7 @@ bool open_listener(const ListenAddress& wanted, Listener& out, std::string& erro
     return false;
   }
   if (!bound_address(fd.get(), out.bound)) return false;
-  out.bound.address = wanted.address;  // as it was written
+  out.bound.address = wanted.address;  // as the configuration has it
   out.fd = std::move(fd);
   return true;
 }

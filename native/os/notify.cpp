@@ -13,7 +13,8 @@
 namespace spliced::os {
 namespace {
 
-// unix(7): a path has its NUL in the address, an abstract name begins with one and has none behind.
+// unix(7): the address of a path includes its NUL; an abstract name begins with a NUL and has none
+// at its end.
 bool parse(const std::string& from, sockaddr_un& out, socklen_t& length) {
   const bool is_abstract = !from.empty() && from[0] == '@';
   if (from.size() < 2 || (from[0] != '/' && !is_abstract)) return false;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// One message to the service manager, sd_notify(3): a datagram to its Unix socket, which Node
-// cannot send by itself, with descriptors for its store where there are any. Used by the seam
-// alone.
+// Sends one message to the service manager, as sd_notify(3) does: a datagram to its Unix socket,
+// with descriptors for its store if there are any. Node has no datagram sockets of this family.
+// Used by the seam alone.
 #pragma once
 #include <cstddef>
 #include <string>
@@ -9,12 +9,13 @@
 
 namespace spliced::os {
 
-inline constexpr size_t kNotifyBytesMax = 4096;      // what systemd reads of one message
+inline constexpr size_t kNotifyBytesMax = 4096;      // systemd reads no more of one message
 inline constexpr size_t kNotifyDescriptorsMax = 64;  // SCM_MAX_FD is 253
 
-// Sends `text` to the socket at `address`: a path, or a name in the abstract name space behind '@'.
-// The receiver gets duplicates of `descriptors`; the caller keeps its own. Never blocks: a queue
-// that is full is EAGAIN. Returns 0 or an errno; EINVAL for an address or a size that cannot be.
+// Sends `text` to the socket at `address`: a path, or '@' and a name in the abstract name space.
+// The receiver gets duplicates of `descriptors`; the caller keeps its own. Never blocks: EAGAIN if
+// the receiver's queue is full. Returns 0 or an errno; EINVAL for an address or a size that is not
+// possible.
 int notify(const std::string& address, const std::string& text,
            const std::vector<int>& descriptors);
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Pipes that carry pieces of files to sockets. A pipe returns to the pool empty or not at all.
+// Pipes that carry pieces of files to sockets. Only an empty pipe returns to the pool.
 #pragma once
 #include <cstddef>
 #include <vector>
@@ -13,17 +13,17 @@ struct Pipe {
   explicit operator bool() const { return static_cast<bool>(read_end); }
 };
 
-// One of its own, of `bytes` where the process may have such a large one (pipe(7),
-// /proc/sys/fs/pipe-user-pages-soft); empty as with take().
+// A pipe outside the pool, of `bytes` if the process may have one so large (pipe(7),
+// /proc/sys/fs/pipe-user-pages-soft). Empty on failure, as take().
 Pipe open_pipe(size_t bytes);
-// Places for pieces; what is written takes one a page.
+// Its capacity in places; written data takes one place a page.
 unsigned places(const Pipe& pipe);
 
 class PipePool {
  public:
   // An empty Pipe when the process is out of descriptors (EMFILE) or pipe pages.
   Pipe take();
-  // `empty`: nothing is left in it; otherwise it is closed.
+  // Returns a pipe to the pool if it is `empty`; otherwise closes it.
   void give(Pipe pipe, bool empty);
 
  private:

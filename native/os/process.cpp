@@ -14,7 +14,7 @@
 
 #include "os/fd.hpp"
 
-// One number on every architecture; the headers of older kernels do not have them.
+// The number is the same on every architecture; the headers of older kernels lack it.
 #ifndef SYS_pidfd_open
 #define SYS_pidfd_open 434
 #endif
@@ -28,7 +28,7 @@ namespace {
 constexpr size_t kTextBytesMax = 4096;  // either file is a page at most
 constexpr int kStartTicksField = 22;
 
-// The beginning of a file of /proc; empty: there is no such process.
+// Up to a page from the beginning of a /proc file; empty: there is no such process.
 std::string read_proc(pid_t pid, const char* name) {
   const std::string path = "/proc/" + std::to_string(pid) + "/" + name;
   const Fd file(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
@@ -37,7 +37,8 @@ std::string read_proc(pid_t pid, const char* name) {
   return bytes > 0 ? std::string(text, static_cast<size_t>(bytes)) : std::string();
 }
 
-// 0: none. Behind the name in parentheses, which may hold anything, come fields 3 and on.
+// Field 22, or 0 if there is none. Fields 3 and on come behind the name in parentheses, which may
+// hold any character.
 uint64_t start_ticks_of(pid_t pid) {
   const std::string text = read_proc(pid, "stat");
   size_t at = text.rfind(')');
@@ -73,11 +74,11 @@ int signal_process(const ProcessName& process, int signal) {
   const auto [pid, start_ticks, uid] = process;
   if (pid <= 1 || start_ticks == 0) return EINVAL;
   const Fd held(static_cast<int>(::syscall(SYS_pidfd_open, pid, 0)));
-  const bool is_unknown = !held && (errno == ENOSYS || errno == EPERM);  // or a filter's refusal
+  const bool is_unknown = !held && (errno == ENOSYS || errno == EPERM);  // EPERM: seccomp
   if (!held && !is_unknown) return errno;
   if (start_ticks_of(pid) != start_ticks) return ESRCH;
   if (!is_of_user(pid, uid)) return EPERM;
-  // What was read is of this process, if the signal still finds it.
+  // If this finds the process, what was read before was about it.
   const long sent = held ? ::syscall(SYS_pidfd_send_signal, held.get(), signal, nullptr, 0)
                          : static_cast<long>(::kill(pid, signal));
   return sent == 0 ? 0 : errno;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// See socket_io.hpp. EINTR cannot happen on the engine's threads (all signals are blocked) but is
-// retried all the same.
+// See socket_io.hpp. EINTR cannot happen on an engine's thread, where all signals are blocked; it
+// is retried all the same.
 #include "os/socket_io.hpp"
 
 #include <arpa/inet.h>
@@ -32,7 +32,7 @@ namespace {
 
 constexpr int kTcpClose = 7;  // TCP_CLOSE, include/net/tcp_states.h
 
-// One end of a connection; IPv4 as the mapped IPv6 address (RFC 4291 2.5.5.2).
+// One end of a connection. IPv4 is kept as the mapped IPv6 address (RFC 4291 2.5.5.2).
 struct Endpoint {
   in6_addr address{};
   uint16_t port = 0;
@@ -258,7 +258,7 @@ ClientKey client_key(int socket) {
   ClientKey key;
   if (!endpoint(socket, ::getpeername, peer)) return key;
   ::memcpy(&key.high, peer.address.s6_addr, sizeof key.high);
-  // A mapped IPv4 address has zeros there, and "ffff" before it tells it from ::/64.
+  // A mapped IPv4 address is zero in its first 64 bits. The "ffff" keeps it apart from ::/64.
   if (IN6_IS_ADDR_V4MAPPED(&peer.address))
     ::memcpy(&key.low, peer.address.s6_addr + 8, sizeof key.low);
   return key;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Threads of the data plane start with every signal blocked: signals are the Node thread's
-// business, and one that lands in close() can make the kernel drop encrypted records
+// Threads of the data plane, with every signal blocked from their start. Signals belong to the Node
+// thread, and one that arrives during close() can make the kernel drop encrypted records
 // (net/core/stream.c: sk_stream_wait_memory tests signal_pending).
 #pragma once
 #include <pthread.h>
@@ -37,18 +37,18 @@ template <class Function>
   return started;
 }
 
-// A thread that may never come back: a cipher that does not complete holds it in the kernel,
-// uninterruptibly (net/tls/tls_sw.c: tls_encrypt_async_wait). So it is joined with a bound.
+// A thread that may never end: a cipher that does not complete holds it in the kernel,
+// uninterruptibly (net/tls/tls_sw.c: tls_encrypt_async_wait). So the wait for its end is bounded.
 class Thread {
  public:
   // As start_thread().
   template <class Function>
   [[nodiscard]] bool start(const char* name, Function&& body);
-  // True when it has ended, or was never started. After false it still runs, and whatever it uses
-  // must live on: the owner is to be leaked. To be called by one thread.
+  // True: it has ended, or was never started. False: it still runs, and so whatever it uses must
+  // live on; the owner leaks it. To be called by one thread.
   [[nodiscard]] bool join_within(uint32_t wait_ms);
-  // As proc(5) has it in stat: 'R', 'S', 'D' (waits in the kernel, uninterruptibly), ... 0: it does
-  // not run. Any thread; opens a file in /proc.
+  // Its state as in proc_pid_stat(5): 'R', 'S', 'D' (waits in the kernel, uninterruptibly), ... 0:
+  // it does not run. For any thread; opens a file in /proc.
   char state() const;
 
  private:

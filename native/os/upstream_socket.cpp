@@ -23,10 +23,10 @@ namespace {
 struct Address {
   sockaddr_storage bytes{};
   socklen_t size = 0;
-  std::string long_path;  // of a Unix socket, where it is too long for sun_path
+  std::string long_path;  // path of a Unix socket that is too long for sun_path
 };
 
-// With "/proc/self/fd/" and a descriptor's number it still fits.
+// A name of this length still fits behind "/proc/self/fd/" and a descriptor's number.
 constexpr size_t kSocketNameBytesMax = 80;
 
 constexpr const char* kForm =
@@ -53,8 +53,8 @@ const char* parse_unix(const std::string& path, Address& out) {
   return nullptr;
 }
 
-// unix(7): sun_path has 108 bytes, however long paths may be; the directory's descriptor is a short
-// name of it.
+// unix(7): sun_path has 108 bytes, but paths may be longer. The path of an open directory's
+// descriptor is a short name for it.
 bool shorten(Address& address, Fd& directory) {
   if (address.long_path.empty()) return true;
   const size_t slash = address.long_path.rfind('/');

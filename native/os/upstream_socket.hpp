@@ -8,17 +8,18 @@
 
 namespace spliced::os {
 
-// Null, or what is wrong with the address. A name is none: nobody here waits for a resolver.
+// Null, or what is wrong with the address. Host names are refused: nothing here waits for a
+// resolver.
 const char* upstream_address_fault(const std::string& address);
 
-// A socket that is not connected yet. Negative: the errno.
+// Opens a socket that is not connected yet. Negative: the errno.
 int open_upstream(const std::string& address);
 
-// Begins to connect, or looks how far it is. Done: it is connected. WouldBlock: ask again when the
-// socket is writable (TCP), or after a while (a Unix socket whose backlog is full).
+// Begins to connect, or asks how far it is. Done: connected. WouldBlock: call again when the socket
+// is writable (TCP), or after a while (a Unix socket whose backlog is full).
 Moved connect_upstream(int socket, const std::string& address);
 
-// An idle connection has nothing to say: no bytes, no end.
+// Whether an idle connection is as it should be: neither bytes nor an end have arrived.
 bool is_quiet(int socket);
 
 }  // namespace spliced::os

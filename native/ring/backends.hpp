@@ -8,7 +8,7 @@
 
 namespace spliced::ring {
 
-// Null when the kernel or its policy refuses; `detail` says which of them and why.
+// Null when the kernel refuses or a policy forbids it; `detail` says which, and why.
 std::unique_ptr<Ring> open_uring(std::string& detail);
 std::unique_ptr<Ring> open_epoll(std::string& detail);
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The epoll backend, for kernels and policies that have no io_uring: readiness by edge-triggered
-// epoll, accepts done here, file operations by the FileWorker.
+// The epoll backend, for kernels and policies without io_uring: edge-triggered epoll for readiness,
+// accepts on the engine's thread, file operations in a FileWorker.
 #include <errno.h>
 #include <poll.h>
 #include <string.h>
@@ -29,7 +29,7 @@ class Epoll final : public Ring {
 
   void accept(int listener, Token token) override {
     accepting_.add(listener, token);
-    // Level-triggered: a listener that was left with connections is reported again.
+    // Level-triggered, so that a listener with connections left is reported again.
     add(listener, EPOLLIN, token);
   }
 
@@ -83,9 +83,10 @@ class Epoll final : public Ring {
   os::Fd epoll_, wake_;
   Accepting accepting_;
   std::vector<Completion> ready_;
-  // Last: joined before what they write to is closed. Reads do not wait behind writes.
+  // Last members: joined before what they write to is closed. Two, so that reads do not wait for
+  // writes.
   FileWorker worker_, writer_;
-  bool writes_ = false;  // `writer_` was started, by the first write
+  bool writes_ = false;  // the first write has started `writer_`
 };
 
 bool Epoll::initialise(std::string& detail) {
@@ -105,7 +106,7 @@ void Epoll::add(int fd, uint32_t events, Token token) {
   epoll_event event{};
   event.events = events;
   event.data.u64 = token.pack();
-  // Out of memory or of watches: the operation ends with the error, as it would on the ring.
+  // Out of memory or of watches: the operation completes with the error, as with io_uring.
   if (::epoll_ctl(epoll_.get(), EPOLL_CTL_ADD, fd, &event) != 0) {
     const int error = errno;
     accepting_.forget(token);

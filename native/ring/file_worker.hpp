@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The epoll backend's helper thread: does the file operations that may block, one after another,
-// and hands their completions back through an eventfd. What io-wq is to io_uring.
+// The helper thread of the epoll backend. It does the file operations that may block, one after
+// another, and returns their completions through an eventfd: what io-wq does for io_uring.
 #pragma once
 #include <condition_variable>
 #include <mutex>
@@ -25,7 +25,7 @@ class FileWorker {
  public:
   ~FileWorker();
   [[nodiscard]] bool start(int done_eventfd);
-  // At most one job a connection is under way: the number of slots bounds the queue.
+  // A connection has at most one job under way, so the number of slots bounds the queue.
   void submit(const FileJob& job);
   void take_completions(std::vector<Completion>& out);  // appends
 

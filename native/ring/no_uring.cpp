@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Takes the place of uring.cpp in a build without liburing (binding.gyp, spliced_io_uring=0).
+// Replaces uring.cpp in a build without liburing (binding.gyp, spliced_io_uring=0).
 #include "ring/backends.hpp"
 
 namespace spliced::ring {

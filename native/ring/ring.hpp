@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
-// The one interface through which the engine waits and through which anything that may block (an
-// open, a read from slow flash) is done. Two backends: io_uring (uring.cpp) and epoll with one
-// worker thread (epoll.cpp); tests bring a third that steps (test/native/fakes/fake_ring.hpp).
+// The only interface through which an engine waits, and through which anything is done that may
+// block (an open, a read from slow flash). Two backends have it: io_uring (uring.cpp), and epoll
+// with a worker thread (epoll.cpp). Tests bring a third, which they step
+// (test/native/fakes/fake_ring.hpp).
 //
-// Every accepted operation ends in exactly one completion without `more`; until then the kernel may
-// still use what was named in it. Owned and used by the engine thread; only wake() is for others.
+// Every accepted operation ends in exactly one completion without `more`. Until then the kernel may
+// use what the operation named. The engine's thread owns and uses it; others call wake() alone.
 #pragma once
 #include <cstddef>
 #include <cstdint>
@@ -25,12 +26,12 @@ enum class Kind : uint8_t {
   Internal
 };
 
-// A watch, of a client's socket or of a backend's.
+// Whether it is a watch, of a client's socket or of a backend's.
 constexpr bool is_watch(Kind kind) {
   return kind == Kind::Watch || kind == Kind::Upstream;
 }
 
-// Says whose completion it is. `generation` tells a slot's present owner from an earlier one.
+// Says whose completion it is. `generation` distinguishes a slot's present owner from earlier ones.
 struct Token {
   Kind kind = Kind::Internal;
   uint32_t slot = 0;  // 24 bits
@@ -48,8 +49,9 @@ struct Token {
 
 struct Completion {
   Token token;
-  // Accept, OpenFile: a descriptor that now belongs to the receiver. Watch, Upstream: poll(2) event
-  // bits. FillPipe: bytes, 0 at the end of the file. DrainPipe, Send: bytes. All: a negative errno.
+  // Accept, OpenFile: a descriptor, which the receiver now owns. Watch, Upstream: event bits of
+  // poll(2). FillPipe: bytes, 0 at the end of the file. DrainPipe, Send: bytes. For all: a negative
+  // errno.
   int32_t result = 0;
   bool more = false;  // further completions of the same operation follow
 };
@@ -58,35 +60,35 @@ class Ring {
  public:
   virtual ~Ring() = default;
 
-  // Accepts until cancelled; sockets are O_NONBLOCK and O_CLOEXEC.
+  // Accepts connections until cancelled. Their sockets are O_NONBLOCK and O_CLOEXEC.
   virtual void accept(int listener, Token token) = 0;
-  // Readiness of a socket (POLLIN, POLLOUT, POLLRDHUP), edge-triggered: what is ready now is
-  // reported once, then every change. A result says "try", not "there is something".
+  // Reports the readiness of a socket (POLLIN, POLLOUT, POLLRDHUP), edge-triggered: the present
+  // state once, then every change. A result says "try", not "there is something".
   virtual void watch(int socket, Token token) = 0;
-  // Ends an accept or a watch; its last completion still comes.
+  // Ends an accept or a watch. Its last completion still comes.
   virtual void cancel(int fd, Token token) = 0;
-  // openat2(RESOLVE_BENEATH) of a path below `root`. `path` lives until the completion.
+  // Opens a path below `root` by openat2(RESOLVE_BENEATH). `path` must live until the completion.
   virtual void open_file(int root, const char* path, Token token) = 0;
-  // File to pipe, off the engine thread: a cold page may take its time.
+  // File to pipe, off the engine's thread, because a page that is not cached may take long.
   virtual void fill_pipe(int file, uint64_t offset, int pipe_write_end, size_t bytes,
                          Token token) = 0;
 
-  // Pipe to file, off the engine thread: a write may wait for the disk (dirty pages are throttled).
-  // The pipe has at least `bytes`, and nobody else touches it before the completion.
+  // Pipe to file, off the engine's thread, because a write may wait for the disk (dirty pages are
+  // throttled). The pipe holds at least `bytes`, and nobody else touches it before the completion.
   virtual void drain_pipe(int pipe_read_end, int file, uint64_t offset, size_t bytes,
                           Token token) = 0;
 
-  // Bytes to a socket, without waiting for room in it (-EAGAIN then). io_uring sends all of a turn
-  // with the one system call that waits for the next, and returns nothing: the result comes as a
-  // completion, until which `data` lives and nobody else sends on the socket. epoll sends at once
-  // and returns the result; no completion comes then.
+  // Sends bytes without waiting for room in the socket (-EAGAIN then). io_uring returns nothing and
+  // sends all of a turn with the one system call that waits for the next turn. The result comes as
+  // a completion; until then `data` must live, and nobody else may send on the socket. epoll sends
+  // at once and returns the result; no completion follows.
   virtual std::optional<int32_t> send(int socket, const char* data, size_t bytes, Token token) = 0;
 
-  // What send() has queued goes out now: called before work that takes its time.
+  // Submits what send() has queued. To be called before work that takes long.
   virtual void submit_sends() = 0;
 
-  // Submits what is due and waits for completions; `timeout_ms` < 0 waits for ever. Returns how
-  // many were written to `out`; 0 after a time-out or a wake().
+  // Submits what is due and waits for completions; with `timeout_ms` < 0 for ever. Returns how many
+  // it wrote to `out`; 0 after a time-out or a wake().
   virtual size_t wait(int timeout_ms, Completion* out, size_t capacity) = 0;
   virtual void wake() = 0;  // any thread
 };
@@ -99,8 +101,8 @@ struct Opened {
   std::string detail;        // set-up flags in use, or why io_uring is not used
 };
 
-// Called on the thread that will own the ring (IORING_SETUP_SINGLE_ISSUER). Empty `ring` only when
-// not even epoll can be had (out of descriptors); `detail` then says why.
+// To be called on the thread that will own the ring (IORING_SETUP_SINGLE_ISSUER). `ring` is empty
+// only if not even epoll can be had (out of descriptors); `detail` then says why.
 Opened open_ring(Backend wanted);
 
 }  // namespace spliced::ring

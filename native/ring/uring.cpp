@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The io_uring backend. SINGLE_ISSUER | DEFER_TASKRUN where the kernel has them (6.1): completions
-// are then run only inside wait(), so none interrupts a system call of the data path.
+// The io_uring backend. It uses SINGLE_ISSUER | DEFER_TASKRUN where the kernel has them (6.1):
+// completions then run only inside wait(), so that none interrupts a system call of the data path.
 #include <errno.h>
 #include <fcntl.h>
 #include <liburing.h>
@@ -63,7 +63,7 @@ class Uring final : public Ring {
   }
 
   void cancel(int, Token token) override {
-    // The ring may have reported the listener already, and then has nothing to cancel.
+    // The ring may have reported the listener already, and then there is nothing to cancel.
     if (Accepting::Listener* listener = accepting_.find(token)) listener->cancelled = true;
     io_uring_sqe* sqe = next();
     ::io_uring_prep_rw(IORING_OP_ASYNC_CANCEL, sqe, -1, reinterpret_cast<void*>(token.pack()), 0,
@@ -94,8 +94,8 @@ class Uring final : public Ring {
     sqe->user_data = token.pack();
   }
 
-  // MSG_DONTWAIT: done while it is submitted, never by a worker or a poll (io_uring/net.c: io_send;
-  // REQ_F_NOWAIT).
+  // MSG_DONTWAIT: the send completes during its submission, never in a worker or after a poll
+  // (io_uring/net.c: io_send; REQ_F_NOWAIT).
   std::optional<int32_t> send(int socket, const char* data, size_t bytes, Token token) override {
     io_uring_sqe* sqe = next();
     ::io_uring_prep_send(sqe, socket, data, bytes, MSG_DONTWAIT | MSG_NOSIGNAL);
@@ -121,14 +121,14 @@ class Uring final : public Ring {
   void watch_wake();
   void watch_listener(int listener, Token token);
   void on_listener(int32_t result, Token token);
-  // False for completions that are the backend's own business.
+  // False for completions of the backend's own operations.
   bool translate(const io_uring_cqe& cqe, Completion& out);
 
   io_uring ring_{};
   bool initialised_ = false;
   bool sends_queued_ = false;
   Accepting accepting_;
-  std::vector<Completion> accepted_;  // less than one wait's
+  std::vector<Completion> accepted_;  // fewer than one wait() returns
   unsigned failures_ = 0;
   // Operations for which the submission queue had no room while the kernel refused to take it
   // (EBUSY, EAGAIN); bounded by the operations that the connections may have under way.
@@ -182,15 +182,15 @@ bool Uring::initialise(std::string& detail) {
     return false;
   }
   initialised_ = true;
-  // A child between fork and exec (Node starts programs so) has no business with our queues.
+  // A child between fork and exec (how Node starts programs) must not have our queues.
   (void)::io_uring_ring_dontfork(&ring_);
-  // 5.13 brought this feature bit and multishot poll.
+  // A feature bit of 5.13, which also brought multishot poll.
   if ((ring_.features & IORING_FEAT_RSRC_TAGS) == 0) {
     detail = "the kernel is older than 5.13: no multishot poll";
     return false;
   }
   unsigned workers[2] = {limits::kRingWorkersMax, limits::kRingWorkersMax};
-  ::io_uring_register_iowq_max_workers(&ring_, workers);  // 5.15; a bound, not a need
+  ::io_uring_register_iowq_max_workers(&ring_, workers);  // 5.15; works without this bound
   watch_wake();
   return true;
 }
@@ -224,7 +224,7 @@ void Uring::watch_wake() {
   sqe->user_data = Token{Kind::Internal, 1, 0}.pack();
 }
 
-// Once, and what is ready now is reported: a listener that was left with connections is seen again.
+// One-shot. It reports present readiness, so a listener with connections left is seen again.
 void Uring::watch_listener(int listener, Token token) {
   io_uring_sqe* sqe = next();
   ::io_uring_prep_poll_add(sqe, listener, POLLIN);
@@ -258,9 +258,9 @@ bool Uring::translate(const io_uring_cqe& cqe, Completion& out) {
 }
 
 size_t Uring::wait(int timeout_ms, Completion* out, size_t capacity) {
-  // What is there already has not been asked for events: liburing asks only for more than there is,
-  // and the kernel runs what is deferred only then (DEFER_TASKRUN). Else sends, whose completions
-  // come at once, could keep every other event out.
+  // liburing asks the kernel for events only if more are wanted than are queued, and only then does
+  // the kernel run what it deferred (DEFER_TASKRUN). So more are asked for than are there.
+  // Otherwise sends, whose completions come at once, could keep every other event out.
   const unsigned there = ::io_uring_cq_ready(&ring_);
   if (!accepted_.empty() || there > 0) timeout_ms = 0;
   sends_queued_ = false;
@@ -269,7 +269,7 @@ size_t Uring::wait(int timeout_ms, Completion* out, size_t capacity) {
   timeout.tv_nsec = (timeout_ms % 1000) * 1'000'000ll;
   io_uring_cqe* first = nullptr;
   submit_waiting();
-  // A timeout of nothing would be a timer, and a sleep until it has gone off.
+  // A time-out of 0 would start a timer and sleep until it expires.
   const int waited = timeout_ms == 0 ? ::io_uring_submit_and_get_events(&ring_)
                                      : ::io_uring_submit_and_wait_timeout(
                                            &ring_, &first, there + 1,
@@ -277,7 +277,8 @@ size_t Uring::wait(int timeout_ms, Completion* out, size_t capacity) {
   const bool passing =
       waited >= 0 || waited == -ETIME || waited == -EINTR || waited == -EAGAIN || waited == -EBUSY;
   failures_ = passing ? 0 : failures_ + 1;
-  SPLICED_ASSERT(failures_ < kFailuresMax);  // the ring is gone: a restart, not a busy loop
+  // The ring cannot be used any more: end the process instead of a busy loop.
+  SPLICED_ASSERT(failures_ < kFailuresMax);
   size_t count = 0;
   unsigned seen = 0, head;
   io_uring_cqe* cqe;
