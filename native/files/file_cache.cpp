@@ -37,7 +37,7 @@ bool identify(int directory, const char* path, int flags, Identity& out, uint16_
 }
 
 std::string strong_etag(const Identity& id, const std::string& build) {
-  // The change time too: a rewrite in place that puts size and mtime back is another file.
+  // The ctime is part of it, so that a rewrite in place that restores size and mtime is seen.
   char text[112];
   snprintf(text, sizeof text,
            "\"%" PRIx64 "-%" PRIx64 "-%" PRIx64 ".%08" PRIx32 "-%" PRIx64 ".%08" PRIx32, id.inode,
@@ -53,7 +53,7 @@ bool same_modification(const Identity& a, const Identity& b) {
 
 }  // namespace
 
-// What the open file itself tells.
+// Fills in what fstat of the open file says.
 bool FileCache::describe(File& file, uint16_t& mode) const {
   if (!identify(file.fd.get(), "", AT_EMPTY_PATH, file.identity, mode)) return false;
   file.etag = strong_etag(file.identity, build_);
@@ -85,8 +85,8 @@ Since compare(const File& file, uint64_t end) {
 }
 
 FilePtr memory_file(std::string_view body) {
-  // Where vm.memfd_noexec is 2, a file must say that it is not executable; Linux before 6.3 does
-  // not know the flag.
+  // With vm.memfd_noexec=2 a memfd must be created as not executable. Linux before 6.3 does not
+  // know the flag.
   int fd = ::memfd_create("spliced-canary", MFD_CLOEXEC | kMemfdNoExecSeal);
   if (fd < 0 && errno == EINVAL) fd = ::memfd_create("spliced-canary", MFD_CLOEXEC);
   auto file = std::make_shared<File>();
@@ -161,7 +161,7 @@ void FileCache::adopt_variant(File& file, http::Coding coding, int opened, uint6
                         same_modification(found->identity, file.identity);
     if (!usable) found.reset();
   }
-  // The same one again: it may have its body in memory.
+  // The same file again: keep it, as its body may be in memory.
   if (found && variant.file && variant.file->identity == found->identity) return;
   if (found) {
     found->media_type = file.media_type;

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-// Open regular files beneath the root with what a response needs of them, and small bodies in
+// Open regular files beneath the root, with what a response needs of them, and small bodies in
 // memory. An entry is used only while the path still names the same file (device, inode, size,
-// mtime and ctime), which one statx a turn of the engine's loop tells. Engine thread only.
+// mtime and ctime). One statx for each turn of the engine's loop checks that. For the engine's
+// thread alone.
 #pragma once
 #include <cstdint>
 #include <memory>
@@ -28,9 +29,10 @@ struct Identity {
   }
 };
 
-// How it is known that a page is in the page cache; found out at the first read (residency.cpp).
+// How the cache learns whether a page is in the page cache. Decided at the first read
+// (residency.cpp).
 enum class Residency : uint8_t {
-  Told,      // RWF_NOWAIT tells: ext4, XFS, btrfs, F2FS
+  Told,      // RWF_NOWAIT says so: ext4, XFS, btrfs, F2FS
   InMemory,  // tmpfs, ramfs: always
   Unknown,   // overlayfs, squashfs, UBIFS: the file system cannot tell
 };
@@ -38,10 +40,10 @@ enum class Residency : uint8_t {
 struct File;
 using FilePtr = std::shared_ptr<File>;
 
-// The same in a content coding: a sibling such as "app.js.br" beside "app.js".
+// The same file in a content coding: a sibling such as "app.js.br" beside "app.js".
 struct Variant {
-  FilePtr file;            // null: there is none that can be used
-  uint64_t looked_ms = 0;  // 0: nobody has looked yet
+  FilePtr file;            // null: there is none, or it cannot be used
+  uint64_t looked_ms = 0;  // when it was looked for; 0: never
 };
 
 struct File {
@@ -50,8 +52,8 @@ struct File {
   std::string etag;           // strong, with its quotes (RFC 9110 8.8.3)
   std::string last_modified;  // IMF-fixdate
   std::string_view media_type;
-  bool hashed_name = false;  // http/asset_name.hpp: what this path names never changes
-  // Small files: the whole body, once it has been read; null until then and for large ones.
+  bool hashed_name = false;  // by http/asset_name.hpp: the content of this path never changes
+  // The whole body of a small file, after its first read. Null until then, and for large files.
   KeptBodies::Body body;
   Residency residency = Residency::Told;
   std::string_view content_encoding;  // of a variant (RFC 9110 8.4); else empty
@@ -60,16 +62,16 @@ struct File {
   uint64_t size() const { return identity.size; }
 };
 
-// What became of an open file since its identity was taken. One statx.
+// What happened to an open file since its identity was taken. One statx.
 enum class Since : uint8_t {
   Unchanged,
-  Touched,  // a time or its length is another: its bytes may have been rewritten, or not
-  Shorter,  // it ends before `end`, or cannot be asked any more
+  Touched,  // its times or its length changed; its bytes may have been rewritten
+  Shorter,  // it ends before `end`, or statx fails
 };
 Since compare(const File& file, uint64_t end);
 
-// A file of its own in memory, with what `body` holds: tmpfs pages, which take the way of any page
-// cache. Null when there is no memory or descriptor for it.
+// A new file in memory (tmpfs pages) that contains `body`; its pages are sent as those of any page
+// cache. Null if there is no memory or no descriptor.
 FilePtr memory_file(std::string_view body);
 
 struct Counters {
@@ -79,7 +81,7 @@ struct Counters {
 struct Found {
   enum class Verdict : uint8_t {
     File,
-    Missing,  // no regular file of that name, or not for us
+    Missing,  // no regular file of that name, or no permission
     Directory,
     Unavailable,  // out of descriptors or memory, or the disk failed
     NeedOpen,     // find() only
@@ -90,8 +92,8 @@ struct Found {
 
 class FileCache {
  public:
-  // `build` goes into the validators: where an image gives every file the same times and numbers,
-  // a file of another build is another one still. `root` stays the caller's.
+  // `build` becomes part of the validators: if an image gives every file the same times and inode
+  // numbers, files of different builds still differ. The caller keeps ownership of `root`.
   FileCache(int root, std::string build, Counters& counters)
       : root_(root), build_(std::move(build)), counters_(counters) {}
   ~FileCache();
@@ -99,25 +101,24 @@ class FileCache {
   FileCache& operator=(const FileCache&) = delete;
 
   int root() const { return root_; }
-  // What was looked at before is looked at again: each turn answers requests that arrived before
-  // it.
+  // A check of a file is valid for one turn, which answers requests that arrived before it began.
   void begin_turn() { turn_++; }
-  // Never waits for the disk beyond one statx of a path that was resident when it was opened.
-  // NeedOpen: the caller opens asynchronously and comes back with adopt().
+  // Waits for the disk at most for one statx, of a path that was resident when it was opened.
+  // NeedOpen: the caller opens the path through the ring and passes the result to adopt().
   Found find(const std::string& path, uint64_t now_ms);
-  // Takes a descriptor (or a negative errno) from an open of `path`.
+  // Takes ownership of the descriptor (or a negative errno) from an open of `path`.
   Found adopt(const std::string& path, int opened, uint64_t now_ms);
-  // Whether it is known if `file` has the variant: then file.variants[] has it. Looked at again
-  // after limits::kFileKeptMs, so that new siblings are found and deleted ones are let go.
+  // Whether it is known if `file` has the variant; if so, file.variants[] says which. Known for
+  // limits::kFileKeptMs, so that new siblings are found and deleted ones are released.
   bool knows_variant(const File& file, http::Coding coding, uint64_t now_ms) const;
-  // Opens the sibling's path as find() does. False: the disk has to be asked, and the caller comes
-  // back with adopt_variant().
+  // Opens the sibling's path as find() does. False: the disk must be read, and the caller continues
+  // with adopt_variant().
   bool find_variant(File& file, http::Coding coding, const std::string& path, uint64_t now_ms);
-  // Takes a descriptor, or a negative errno. A sibling is used only if its mtime is the file's, to
-  // the microsecond (what Node can set): `spliced pack`, gzip, brotli and zstd leave it so, and one
-  // of an older or a newer file has another.
+  // Takes a descriptor, or a negative errno. A sibling is used only if its mtime equals the file's,
+  // to the microsecond (the finest that Node can set). `spliced pack`, gzip, brotli and zstd set it
+  // so. A sibling of an older or newer version of the file has another mtime.
   void adopt_variant(File& file, http::Coding coding, int opened, uint64_t now_ms);
-  // Lets go of files that nobody has asked for in limits::kFileKeptMs.
+  // Closes files that no request has used for limits::kFileKeptMs.
   void sweep(uint64_t now_ms);
   uint64_t next_sweep_ms() const { return next_sweep_ms_; }  // UINT64_MAX: nothing is kept
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Memory for the bodies of small files, of one engine: all of them together are bounded, and one
-// that goes gives its bytes back. Engine thread only.
+// Memory for the bodies of small files of one engine. The sum of their sizes is bounded; a body
+// that is released returns its bytes. For the engine's thread alone.
 #pragma once
 #include <cstddef>
 #include <memory>
@@ -12,7 +12,7 @@ namespace spliced::files {
 class KeptBodies {
  public:
   struct Release {
-    std::shared_ptr<size_t> used_bytes;  // a body may outlive the engine's other things
+    std::shared_ptr<size_t> used_bytes;  // a body may outlive this object
     size_t bytes = 0;
     void operator()(char* memory) const {
       *used_bytes -= bytes;
@@ -21,7 +21,7 @@ class KeptBodies {
   };
   using Body = std::unique_ptr<char[], Release>;
 
-  // Null when there is no room: such a body goes from its file.
+  // Null when there is no room; such a body is sent from its file.
   Body take(size_t bytes) {
     if (bytes > limits::kKeptBodiesBytesMax - *used_bytes_) return {};
     *used_bytes_ += bytes;

@@ -24,7 +24,7 @@ int call_openat2(int root, const char* path, uint64_t resolve) {
   return fd < 0 ? -errno : static_cast<int>(fd);
 }
 
-// Stricter than openat2: every symbolic link is refused (ELOOP), also those that stay beneath.
+// Stricter than openat2: refuses every symbolic link (ELOOP), even one that stays beneath.
 int walk(int root, const char* path) {
   os::Fd directory;
   int at = root;

@@ -60,8 +60,8 @@ bool has_content_hash(std::string_view path) {
   std::string_view name = path.substr(path.rfind('/') + 1);  // npos + 1 is 0
   const size_t first = name.find_first_of(".-");
   if (first == std::string_view::npos || first == 0) return false;
-  name.remove_prefix(first + 1);  // what is in front is the name proper
-  // The extension is no hash, and without one there is none.
+  name.remove_prefix(first + 1);  // the base name comes before it
+  // The extension is no hash, and a name without an extension has none.
   const size_t extension = name.rfind('.');
   if (extension == std::string_view::npos) return false;
   name = name.substr(0, extension);

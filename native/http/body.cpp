@@ -90,7 +90,7 @@ void BodyReader::bad(const char* why) {
   why_ = why;
 }
 
-// A chunk's line and a trailer section are bounded beside the whole.
+// Chunk lines and trailer sections have bounds of their own.
 void BodyReader::count_line_byte() {
   const bool in_trailer = at_ >= At::FieldFirst;
   if (++line_bytes_ > (in_trailer ? limits::kTrailerBytesMax : limits::kChunkLineBytesMax))
@@ -127,7 +127,7 @@ void BodyReader::step(char c) {
   if (at_ < At::End) count_line_byte();
 }
 
-// Not parse_number's: hexadecimal, and refused rather than cut where it does not fit.
+// Not parse_number(): hexadecimal, and a number that does not fit is refused, not saturated.
 void BodyReader::size_digit(char c) {
   const int value = hex_value(c);
   if (value < 0) {
@@ -146,10 +146,10 @@ void BodyReader::after_size(char c) {
   bad(kBadLine);
 }
 
-// The places where an extension may end, and what may stand there.
+// Where an extension may end, and what may follow.
 void BodyReader::extension(char c) {
   switch (at_) {
-    case At::BeforeExt:  // a blank that no extension follows is not in the grammar
+    case At::BeforeExt:  // RFC 9112 7.1.1: no blank without an extension behind it
       if (c == ';') return enter(At::ExtNameFirst);
       break;
     case At::ExtNameFirst:

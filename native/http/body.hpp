@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 // Finds the content and the end of a body (RFC 9112 6 and 7.1), byte by byte as it arrives. Called
-// by conn's read_body for a body that nobody wants, and by its proxy for both directions. A body
-// can be bounded as it is on the wire, chunk lines and trailers included: a megabyte of one-byte
-// chunks is no small body. Strict like head.hpp, for the same reason: where this body ends is where
-// the next message begins. No I/O, no exceptions, and no allocation but of a trailer section that is
-// to be kept.
+// by conn's read_body for a body to be discarded, and by its proxy for both directions. The bound
+// of a body counts its bytes on the wire, chunk lines and trailers included, because a megabyte of
+// one-byte chunks is no small body. Strict as head.hpp, and for the same reason: the next message
+// begins where this body ends. No I/O and no exceptions; it allocates only for a trailer section
+// that is to be kept.
 #pragma once
 #include <cstddef>
 #include <cstdint>
@@ -18,7 +18,7 @@ namespace spliced::http {
 class BodyReader {
  public:
   enum class Verdict : uint8_t {
-    More,      // all of the input was the body's, and more of it is to come
+    More,      // all of the input belonged to the body, and the body goes on
     Done,      // the body has ended; what follows `consumed` is the next request
     TooLarge,  // the bound is exceeded, or will be
     Bad,       // not a chunked body: 400, then close
@@ -35,26 +35,26 @@ class BodyReader {
   };
 
   BodyReader() = default;  // no body: Done at once
-  // For a head with or without a body; `bytes_max` bounds the whole body on the wire.
+  // The body of `head`, if it has one; `bytes_max` bounds the whole body on the wire.
   BodyReader(const RequestHead& head, uint64_t bytes_max);
-  static BodyReader of_length(uint64_t bytes);  // without another bound
-  static BodyReader of_chunks();                // likewise, but for its lines and trailers
+  static BodyReader of_length(uint64_t bytes);  // with no other bound
+  static BodyReader of_chunks();                // bounded only in its lines and trailers
 
-  // The next bytes of the connection, in order, each once. After a verdict other than More the
-  // same verdict is given again.
+  // Takes the next bytes of the connection: in order, each once. A verdict other than More is
+  // final: later calls return the same.
   [[nodiscard]] Result feed(std::string_view input);
-  // Likewise, but only up to the end of the first run of content, which it shows. More with
-  // `consumed` < the input's size: ask again with the rest.
+  // As feed(), but stops at the end of the first run of content, which it returns. More with
+  // `consumed` < the input's size: call again with the rest.
   [[nodiscard]] Piece next(std::string_view input);
   bool done() const { return at_ == At::End; }
-  // From now on the trailer section (RFC 9112 7.1.2) is put there as it comes, to its empty line:
-  // kTrailerBytesMax bytes and kHeaderFieldsMax fields at most. Otherwise it is forgotten.
+  // From now on the trailer section (RFC 9112 7.1.2) is appended there as it arrives, including its
+  // empty line: at most kTrailerBytesMax bytes and kHeaderFieldsMax fields. Otherwise it is
+  // discarded.
   void keep_trailers(std::string* section) { trailers_ = section; }
 
-  // Content that has to come before anything else may: of a body with a length all, of a chunked
-  // one that of the chunk.
+  // Bytes of content that must come before anything else: the rest of the body, or of the chunk.
   uint64_t content_left() const { return at_ == At::Length || at_ == At::Data ? left_ : 0; }
-  // So much of the content went another way.
+  // Accounts for content that went another way (splice).
   void pass(uint64_t bytes);
 
  private:

@@ -13,7 +13,7 @@ bool begins_with(std::string_view name, std::string_view prefix) {
   return equals_ignoring_case(name.substr(0, prefix.size()), prefix);
 }
 
-// Of the body, which is not sent, and of what an answer without one could be turned into.
+// Fields of the body, which is not sent, and fields that could change an answer without a body.
 bool concerns_the_body(std::string_view name) {
   static constexpr std::string_view kPrefixes[] = {"content-", "if-", "sec-websocket-",
                                                    "x-original-"};
@@ -68,7 +68,8 @@ bool may_be_remembered(std::string_view head) {
   while (fields.next(name, value)) {
     if (equals_ignoring_case(name, "set-cookie")) return false;
     if (!equals_ignoring_case(name, "cache-control")) continue;
-    // Also with a value, no-cache="field", and inside a quoted one: rather asked again.
+    // Also no-cache="field", and the word inside a quoted string: in doubt the check is asked
+    // again.
     while (next_element(value, element))
       if (begins_with(element, "no-store") || begins_with(element, "no-cache")) return false;
   }

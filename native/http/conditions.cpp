@@ -19,8 +19,8 @@ bool is_etag_char(char c) {
   return c != '"' && c != ' ' && !is_control(c);
 }
 
-// Takes one entity-tag off the front of `list`: its opaque-tag with the quotes, and whether it is
-// weak ("W/" is case-sensitive). False if there is none.
+// Removes one entity-tag from the front of `list`: the opaque-tag with its quotes, and whether it
+// is weak ("W/" is case-sensitive). False if there is none.
 bool take_etag(std::string_view& list, std::string_view& opaque, bool& weak) {
   weak = list.substr(0, 2) == "W/";
   if (weak) list.remove_prefix(2);
@@ -33,8 +33,8 @@ bool take_etag(std::string_view& list, std::string_view& opaque, bool& weak) {
   return true;
 }
 
-// A comma may stand inside an entity-tag, so the line is not split but read. False as `sane` where
-// it cannot be read any further.
+// A comma may stand inside an entity-tag, so the line is parsed, not split. `sane` becomes false
+// where parsing fails.
 bool line_matches(std::string_view list, std::string_view etag, Comparison comparison, bool& sane) {
   while (!list.empty()) {
     if (list.front() == ',') {  // RFC 9110 5.6.1.2: empty elements are allowed
@@ -54,7 +54,7 @@ bool line_matches(std::string_view list, std::string_view etag, Comparison compa
 }
 
 bool list_matches(ListField list, std::string_view etag, Comparison comparison) {
-  if (trim(list.text) == "*") return true;  // the file is there
+  if (trim(list.text) == "*") return true;  // the file exists
   std::string_view line;
   bool sane = true;
   while (sane && take_line(list, line))
@@ -62,7 +62,7 @@ bool list_matches(ListField list, std::string_view etag, Comparison comparison) 
   return false;
 }
 
-// The first two steps of RFC 9110 13.2.2.
+// Steps 1 and 2 of RFC 9110 13.2.2.
 bool precondition_holds(const RequestHead& request, const Validators& current, int64_t now_s) {
   if (request.if_match.is_present()) {
     return list_matches(request.if_match, current.etag, Comparison::Strong);
@@ -72,7 +72,7 @@ bool precondition_holds(const RequestHead& request, const Validators& current, i
   return !date || current.last_modified_s <= *date;
 }
 
-// The next step: is what the client has still good? No date says so.
+// Step 3: whether the client's copy is current. No date proves it.
 bool client_copy_is_good(const RequestHead& request, const Validators& current) {
   return request.if_none_match.is_present() &&
          list_matches(request.if_none_match, current.etag, Comparison::Weak);
@@ -88,7 +88,8 @@ Verdict evaluate(const RequestHead& request, const Validators& current, int64_t 
 
 bool range_applies(const RequestHead& request, const Validators& current) {
   if (request.method != Method::Get || !present(request.range)) return false;
-  // The date has not failed, and proves nothing: no part of a file that may be another.
+  // If-Unmodified-Since has not failed, but proves nothing, so no part of a file is sent that may
+  // have changed.
   if (present(request.if_unmodified_since) && !request.if_match.is_present()) return false;
   if (!present(request.if_range)) return true;
   return !current.etag.empty() && current.etag.front() == '"' && request.if_range == current.etag;

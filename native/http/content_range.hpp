@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Content-Range of a request (RFC 9110 14.4, 14.5): which bytes of the whole its body is. Pure.
+// Content-Range of a request (RFC 9110 14.4, 14.5): which bytes of the whole its body has. Pure.
 #pragma once
 #include <cstdint>
 #include <string_view>
@@ -10,11 +10,11 @@ struct ContentRange {
   uint64_t first = 0;
   uint64_t last = 0;  // included
   bool has_size = false;
-  uint64_t size = 0;  // of the whole; with has_size alone, and then above `last`
+  uint64_t size = 0;  // of the whole, greater than `last`; valid if has_size
 };
 
-// "bytes FIRST-LAST/SIZE", or "*" for a size that is not known. False: anything else, or numbers
-// that do not fit together or into 64 bits.
+// Parses "bytes FIRST-LAST/SIZE", or "*" for an unknown size. False: anything else, numbers that
+// contradict each other, or that do not fit into 64 bits.
 [[nodiscard]] bool parse_content_range(std::string_view value, ContentRange& out);
 
 }  // namespace spliced::http

@@ -55,7 +55,7 @@ Civil to_civil(int64_t unix_s) {
   const int64_t days = unix_s / kDaySeconds + kEpochDays;
   const int rest = static_cast<int>(unix_s % kDaySeconds);
   Civil civil;
-  civil.year = days / 366 + 1;  // never too late; 4 years early now, 21 in 9999
+  civil.year = days / 366 + 1;  // never too late; 4 years early today, 21 in 9999
   while (days_before_year(civil.year + 1) <= days) ++civil.year;
   civil.day = static_cast<int>(days - days_before_year(civil.year)) + 1;
   while (civil.day > days_in_month(civil.year, civil.month)) {
@@ -144,8 +144,8 @@ std::optional<int64_t> parse_fixdate(Cursor cursor) {
   return finish(cursor, civil);
 }
 
-// "Sunday, 06-Nov-94 08:49:37 GMT", after the comma. A date that seems more than 50 years ahead is
-// of the century before (RFC 9110 5.6.7).
+// "Sunday, 06-Nov-94 08:49:37 GMT", after the comma. A date that appears more than 50 years ahead
+// belongs to the century before (RFC 9110 5.6.7).
 std::optional<int64_t> parse_rfc850(Cursor cursor, int64_t now_s) {
   const int64_t now = std::clamp<int64_t>(now_s, 0, kSecondsMax);
   Civil civil;

@@ -9,7 +9,7 @@ namespace {
 
 constexpr size_t kNone = std::string_view::npos;
 
-// Takes the next line off; false at the empty line, and at the end.
+// Removes and returns the next line; false at the empty line, and at the end.
 bool next_line(std::string_view& rest, std::string_view& line) {
   const size_t end = rest.find("\r\n");
   if (end == kNone || end == 0) return false;

@@ -22,7 +22,7 @@ bool is_one_of(std::string_view name, const std::string_view* names, size_t coun
   return false;
 }
 
-// They describe the bytes of the body that is dropped, or are written anew.
+// Fields that describe the dropped body, or that are written anew.
 bool gives_way(std::string_view name) {
   static constexpr std::string_view kNames[] = {
       "accept-ranges", "content-digest", "content-encoding", "content-length", "content-md5",
@@ -36,7 +36,7 @@ void add_line(std::string& lines, std::string_view name, std::string_view value)
   lines.append(name).append(": ").append(value).append("\r\n");
 }
 
-// The lines of `from` whose names `lines` has not.
+// The lines of `from` whose names do not occur in `lines`.
 std::string others(std::string_view from, std::string_view lines) {
   std::string left;
   while (!from.empty()) {
@@ -48,8 +48,8 @@ std::string others(std::string_view from, std::string_view lines) {
   return left;
 }
 
-// An absolute path of the file system below `root`: what follows it. Null: it is not, or not by
-// one name.
+// The part of an absolute path behind `root`. Null: it is not below `root`, or has another
+// spelling.
 bool path_below(std::string_view root, std::string_view path, PathBuffer& out) {
   out.truncate(0);
   while (!root.empty() && root.back() == '/') root.remove_suffix(1);
@@ -138,7 +138,7 @@ HandOverTarget find_hand_over(const Routes& routes, const Route& proxy, std::str
 KeptFields keep_fields(std::string_view head, uint16_t status, std::string_view reason,
                        const Route& proxy, const Route& internal) {
   KeptFields kept;
-  // Which bytes are sent, and whether, the file's validators decide, not those of a lost body.
+  // The file's validators decide whether and which bytes are sent, not those of the dropped body.
   kept.status = status == 206 || status == 304 ? 200 : status;
   kept.reason = reason;
   Fields fields(head);
@@ -167,7 +167,7 @@ std::string keep_request(std::string_view head, Method method) {
   };
   std::string kept(method == Method::Head ? "HEAD" : "GET");
   kept += " / HTTP/1.1\r\nHost: _\r\n";
-  // RFC 9110 13.2.1, 14.2: of another method's answer nobody has a copy, nor asks for parts.
+  // RFC 9110 13.2.1, 14.2: conditions and ranges apply to GET and HEAD alone.
   const bool retrieves_it = retrieves(method);
   Fields fields(head);
   std::string_view name, value;

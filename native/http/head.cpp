@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The request-head parser; see head.hpp. Reads line by line: a line must be well formed before its
-// meaning is looked at, and what needs all the fields (framing, Host) is decided after the last
-// one.
+// The request-head parser; see head.hpp. It reads line by line. The form of a line is checked
+// before its meaning. What depends on several fields (framing, Host) is decided after the last one.
 #include "http/head.hpp"
 
 #include "http/syntax.hpp"
@@ -50,8 +49,8 @@ Method method_of(std::string_view token) {
   return Method::Other;
 }
 
-// RFC 9112 3: exactly one SP between the parts. If the line is not whole yet, only faults that more
-// bytes cannot cure are reported.
+// RFC 9112 3: exactly one SP between the parts. For an incomplete line it reports only faults that
+// more bytes cannot cure.
 Fault parse_request_line(std::string_view line, bool whole, const HeadLimits& bounds,
                          RequestHead& out) {
   if (line.empty()) return whole ? kBadRequestLine : Fault{};
@@ -78,7 +77,7 @@ Fault parse_request_line(std::string_view line, bool whole, const HeadLimits& bo
   return version.size() > 8 ? kBadRequestLine : Fault{};
 }
 
-// What has to be seen of all the fields before the head can be judged.
+// What the fields say together, decided after the last one.
 struct Pending {
   std::string_view content_length;
   std::string_view transfer_encoding;
@@ -88,8 +87,8 @@ struct Pending {
   bool upgrades = false;  // Connection: upgrade
 };
 
-// A field that may come once only. RFC 9110 5.3 forbids repeating what is not a list; which of two
-// values counts is what parsers disagree on.
+// A field that must not be repeated: RFC 9110 5.3 forbids that for what is not a list, and parsers
+// disagree on which value counts.
 struct Singleton {
   std::string_view name;
   std::string_view RequestHead::*view;
@@ -110,7 +109,7 @@ Fault set_once(std::string_view& view, std::string_view value, const char* why_r
   return {};
 }
 
-// RFC 9110 7.6.1: a list of options; the lines of a repeated field are one list (5.3).
+// RFC 9110 7.6.1: a list of options. The lines of a repeated field form one list (5.3).
 Fault parse_connection(std::string_view list, Pending& pending) {
   std::string_view option;
   while (next_element(list, option)) {
@@ -122,7 +121,7 @@ Fault parse_connection(std::string_view list, Pending& pending) {
   return {};
 }
 
-// RFC 9110 10.1.1. Other expectations are left alone: to answer 417 is a MAY.
+// RFC 9110 10.1.1. Other expectations are ignored: answering 417 is a MAY.
 void parse_expect(std::string_view list, RequestHead& out) {
   std::string_view expectation;
   while (next_element(list, expectation)) {
@@ -164,8 +163,8 @@ Fault parse_field(std::string_view line, RequestHead& out, Pending& pending) {
   return keep_field(name, trim(line.substr(colon + 1)), out, pending);
 }
 
-// RFC 9112 6.1 and 6.3: where chunked is not the last coding, once, nobody knows where the body
-// ends; where it is, and others come before it, we know but do not understand.
+// RFC 9112 6.1 and 6.3. If chunked is not the last coding, exactly once, the end of the body cannot
+// be known. If other codings precede it, the end is known but the content is not understood.
 Fault parse_transfer_encoding(std::string_view list) {
   std::string_view coding, last;
   size_t count = 0, chunked = 0;
@@ -179,7 +178,8 @@ Fault parse_transfer_encoding(std::string_view list) {
   return {};
 }
 
-// RFC 9112 6.1 and 6.3. Stricter than 6.3 where that lets a server choose: it never guesses.
+// RFC 9112 6.1 and 6.3. Where 6.3 leaves a choice to the server, this is stricter: it never
+// guesses.
 Fault settle_framing(const Pending& pending, RequestHead& out) {
   const bool has_length = pending.content_length.data() != nullptr;
   if (has_length) {
@@ -218,7 +218,7 @@ Fault settle(const Pending& pending, RequestHead& out) {
   return {};
 }
 
-// The line is not whole: wait for the rest, unless the bound of a head is reached.
+// The line is incomplete: wait for the rest, unless the head has reached its bound.
 HeadResult unfinished(std::string_view window, const HeadLimits& bounds) {
   if (window.size() < bounds.head_bytes_max) return {Outcome::Incomplete, 0, 0, nullptr};
   return rejected({431, "The request head is too long."});

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // Parses one HTTP/1.x request head, strictly (RFC 9110, RFC 9112). Called by conn's read_head with
-// all bytes received so far, each time more arrive; limits.hpp bounds a head, so starting again
-// from its first byte is affordable. Anything ambiguous is refused rather than repaired: what two
-// parsers read differently is how requests are smuggled. No I/O, no allocation, no exceptions.
+// all bytes received so far, each time more arrive. limits.hpp bounds a head, so parsing again from
+// its first byte is affordable. What is ambiguous is refused, never repaired: requests are smuggled
+// through what two parsers read differently. No I/O, no allocation, no exceptions.
 #pragma once
 #include <cstddef>
 #include <cstdint>
@@ -15,16 +15,16 @@ namespace spliced::http {
 
 enum class Outcome : uint8_t { Incomplete, Complete, Rejected };
 
-// Other: a method that nobody here has heard of. The rest is known and not always allowed.
+// Other: a method that is not known here. A known method is not allowed everywhere.
 enum class Method : uint8_t { Get, Head, Options, Post, Put, Delete, Patch, Connect, Trace, Other };
 
-// GET and HEAD: what asks for a representation (RFC 9110 9.3.1, 9.3.2).
+// GET and HEAD: methods that ask for a representation (RFC 9110 9.3.1, 9.3.2).
 constexpr bool retrieves(Method method) {
   return method == Method::Get || method == Method::Head;
 }
 
-// Views into the input of parse_head: valid as long as those bytes stay where they are. A field
-// that is absent has data() == nullptr; one that is present with an empty value has not.
+// Views into the input of parse_head, valid as long as those bytes stay in place. An absent field
+// has data() == nullptr; a present one with an empty value has not.
 struct RequestHead {
   Method method = Method::Other;
   std::string_view method_token;
@@ -35,15 +35,15 @@ struct RequestHead {
   bool has_body = false;         // body bytes follow the head (RFC 9112 6.3)
   bool chunked = false;          // ... framed by the chunked coding
   bool expect_continue = false;  // RFC 9110 10.1.1
-  bool upgrades_to_websocket = false;  // RFC 6455 4.2.1: among what Upgrade asks for
+  bool upgrades_to_websocket = false;  // RFC 6455 4.2.1: one of Upgrade's values
   uint64_t content_length = 0;         // 0 when the field is absent
 
-  // Lists, which may come in several lines.
+  // List fields, which may come in several lines.
   ListField accept;
   ListField accept_encoding;
   ListField if_match;
   ListField if_none_match;
-  // Not lists: repeated, they are refused. If-Modified-Since is not read: see conditions.hpp.
+  // No lists; a repeated one is refused. If-Modified-Since is ignored, see conditions.hpp.
   std::string_view if_unmodified_since;
   std::string_view range;
   std::string_view if_range;
@@ -57,17 +57,17 @@ struct HeadResult {
   const char* why;  // Rejected: one static sentence for the log; otherwise nullptr
 };
 
-// Bounds of one head; a configuration may have less than these (limits.hpp).
+// Bounds of one head. A configuration may set lower ones than these (limits.hpp).
 struct HeadLimits {
   size_t head_bytes_max = limits::kHeadBytesMax;
   size_t target_bytes_max = limits::kTargetBytesMax;
   size_t fields_max = limits::kHeaderFieldsMax;
 };
 
-// `out` is valid when the result is Complete. When it is Rejected, `out` has what was read before
-// the fault: the method, if the request line had one, so that the answer to a HEAD can go without a
-// body. A result other than Incomplete does not change when more bytes follow, save that a
-// rejection may find another reason.
+// `out` is valid when the result is Complete. When it is Rejected, `out` has what was parsed before
+// the fault: the method, if the request line had one, because the answer to a HEAD has no body. A
+// result other than Incomplete does not change when more bytes follow, except that a rejection may
+// have another reason.
 [[nodiscard]] HeadResult parse_head(std::string_view input, RequestHead& out,
                                     const HeadLimits& bounds = {});
 

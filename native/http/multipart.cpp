@@ -17,7 +17,7 @@ static_assert(kType.size() + kBoundaryBytes <= kFieldValueBytesMax);
 static_assert(kDelimiter.size() + kBoundaryBytes + 2 + kContentType.size() + kFieldValueBytesMax +
                   2 + kContentRange.size() + 3 * kNumberBytesMax + 2 + 4 <=
               kPartHeadBytesMax);
-// What the joining of near ranges saves is at least what it sends.
+// Joining near ranges costs no more bytes than it saves.
 static_assert(limits::kRangeGapBytes <= kDelimiter.size() + kBoundaryBytes + kContentRange.size());
 
 }  // namespace

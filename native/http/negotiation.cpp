@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// See negotiation.hpp. Weights are thousandths, as the grammar has at most three digits.
+// See negotiation.hpp. Weights are in thousandths, because the grammar has at most three digits.
 #include "http/negotiation.hpp"
 
 #include "http/syntax.hpp"
@@ -16,7 +16,7 @@ struct Weights {
   int any = kUnsaid;
 };
 
-// qvalue, RFC 9110 12.4.2: 0 to 1 with at most three digits. False if it is none.
+// qvalue, RFC 9110 12.4.2: 0 to 1 with at most three digits. False for anything else.
 bool parse_weight(std::string_view text, int& weight) {
   if (text.empty() || text.size() > 5 || (text[0] != '0' && text[0] != '1')) return false;
   if (text.size() > 1 && text[1] != '.') return false;
@@ -30,7 +30,7 @@ bool parse_weight(std::string_view text, int& weight) {
   return weight <= kWeightMax;
 }
 
-// codings [ OWS ";" OWS "q=" qvalue ]. False if it is not that.
+// codings [ OWS ";" OWS "q=" qvalue ]. False for anything else.
 bool parse_element(std::string_view element, std::string_view& name, int& weight) {
   const size_t semicolon = element.find(';');
   name = trim(element.substr(0, semicolon));
@@ -66,7 +66,8 @@ Preference negotiate(ListField field) {
       if (parse_element(element, name, weight)) keep(name, weight, weights);
     }
   }
-  // RFC 9110 12.5.3: the star is every coding that is not named; of identity it can only say no.
+  // RFC 9110 12.5.3: "*" stands for every coding that is not named. For identity it can only
+  // exclude.
   for (int& weight : weights.coding)
     if (weight == kUnsaid) weight = weights.any == kUnsaid ? 0 : weights.any;
   if (weights.identity == kUnsaid && weights.any == 0) weights.identity = 0;
@@ -77,7 +78,7 @@ Preference negotiate(ListField field) {
   for (size_t i = 0; i < kCodings; i++) {
     if (weights.coding[i] < least) continue;
     size_t place = preference.count++;
-    for (; place > 0; place--) {  // insertion: the order of equals stays
+    for (; place > 0; place--) {  // insertion sort, which is stable
       const Coding before = preference.order[place - 1];
       if (weights.coding[static_cast<size_t>(before)] >= weights.coding[i]) break;
       preference.order[place] = before;

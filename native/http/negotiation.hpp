@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Which content codings a client takes (RFC 9110 12.5.3), in the order in which siblings of a file
-// are looked for. Called by conn's lookup for each request of a file. Pure, no allocation.
+// Which content codings a client accepts (RFC 9110 12.5.3), in the order in which siblings of a
+// file are tried. Called by conn's lookup for each request of a file. Pure, no allocation.
 #pragma once
 #include <cstddef>
 #include <cstdint>
@@ -10,7 +10,7 @@
 
 namespace spliced::http {
 
-// In our own order of preference, where the client has none: what is smallest first.
+// In the server's order of preference, used where the client has none: the smallest first.
 enum class Coding : uint8_t { Brotli, Zstd, Gzip };
 inline constexpr size_t kCodings = 3;
 
@@ -26,14 +26,15 @@ constexpr const CodingName& name_of(Coding coding) {
 }
 
 struct Preference {
-  Coding order[kCodings] = {};  // the best first: each is better than the file as it is
+  Coding order[kCodings] = {};  // the best first; each is preferred to identity
   size_t count = 0;
-  bool identity = true;  // the file as it is may be sent; if not, and no sibling is there: 406
+  bool identity = true;  // identity is acceptable; if not, and there is no sibling: 406
 };
 
-// `field` is the Accept-Encoding of the request; without one (data() is nullptr) nothing but the
-// file as it is, which RFC 9110 allows and no client can misread. An element that cannot be read is
-// left out. Of several lines only the first counts (head.hpp): what it names is taken for certain.
+// `field` is the request's Accept-Encoding. If it is absent (data() is nullptr), only the file
+// without a coding is acceptable: RFC 9110 allows that, and every client can read it. An element
+// that cannot be parsed is ignored. Of several lines only the first counts (head.hpp): what it
+// names is accepted for certain.
 [[nodiscard]] Preference negotiate(ListField field);
 
 }  // namespace spliced::http

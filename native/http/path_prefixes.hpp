@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// Which paths a rule is about: prefixes that match on whole segments, asked with what target.hpp
-// has resolved, so that no other spelling of a path goes around them. Immutable once it is shared.
+// The paths that a rule applies to: prefixes that match whole segments. They are compared with what
+// target.hpp has resolved, so that no other spelling of a path evades a rule. Immutable once
+// shared.
 #pragma once
 #include <string>
 #include <string_view>
@@ -10,13 +11,12 @@ namespace spliced::http {
 
 class PathPrefixes {
  public:
-  // "/" is everything, "/a" and "/a/" are the same. False, and nothing is added, for a text that no
-  // resolved path can begin with: without "/" in front, with an empty, "." or ".." segment, with a
-  // control character, or with one of % ? # (it is the path as the file is named, not as a URL has
-  // it).
+  // "/" is everything; "/a" and "/a/" are the same. False, and nothing is added, if no resolved
+  // path can begin with the text: it lacks the leading "/", or has an empty, "." or ".." segment, a
+  // control character, or one of % ? # (it is the path of the file, not of a URL).
   [[nodiscard]] bool add(std::string_view prefix);
 
-  // `path` is relative, as resolve_target() gives it. Case counts, byte by byte.
+  // `path` is relative, as resolve_target() returns it. Compared byte by byte, so case matters.
   bool cover(std::string_view path) const;
   bool empty() const { return prefixes_.empty(); }
 

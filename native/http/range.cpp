@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Which bytes a Range field asks for; see range.hpp. Numbers saturate, and a saturated position is
-// beyond every file: nothing here can overflow.
+// Resolves the Range field; see range.hpp. Numbers saturate, and a saturated position is beyond
+// every file, so nothing here can overflow.
 #include "http/range.hpp"
 
 #include <algorithm>
@@ -45,15 +45,15 @@ Spec resolve_spec(std::string_view spec, uint64_t size, ByteRange& out) {
   return resolve_span(spec.substr(0, dash), spec.substr(dash + 1), size, out);
 }
 
-// The bytes in between are fewer than another part's head would be (RFC 9110 15.3.7.2).
+// The gap has fewer bytes than the head of another part (RFC 9110 15.3.7.2).
 bool near(const ByteRange& a, const ByteRange& b) {
   const ByteRange& low = a.first <= b.first ? a : b;
   const ByteRange& high = a.first <= b.first ? b : a;
   return high.first <= low.last || high.first - low.last - 1 <= limits::kRangeGapBytes;
 }
 
-// Puts `range` at the end, or into the first one that it is near to; that one has grown and may now
-// be near to others, which it takes in. False if there is no room.
+// Appends `range`, or joins it with the first one that it is near to. That one has grown, and takes
+// in others to which it is now near. False if there is no room.
 bool add(RangeResult& out, ByteRange range) {
   size_t place = out.count;
   for (size_t i = 0; i < out.count;) {

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-// The Range field (RFC 9110 14.2) against the size of a file. Called by conn's file_response when
-// range_applies() says so. What overlaps or nearly touches is joined, and what asks for more pieces
-// than the bounds allow is answered with the whole file (RFC 9110 14.2 and 17.15): a request cannot
-// multiply work.
+// Resolves the Range field (RFC 9110 14.2) against the size of a file. Called by conn's
+// file_response when range_applies() says so. Ranges that overlap or nearly touch are joined. A
+// request for more ranges than the bounds allow gets the whole file (RFC 9110 14.2 and 17.15), so
+// that it cannot multiply work.
 #pragma once
 #include <cstddef>
 #include <cstdint>
@@ -27,15 +27,14 @@ struct ByteRange {
 struct RangeResult {
   RangeKind kind = RangeKind::Ignore;
   size_t count = 0;  // Satisfiable: 1 to kRangesMax; otherwise 0
-  // In the order of the request, first <= last < size, disjoint, and more than kRangeGapBytes
-  // apart.
+  // In the order of the request; first <= last < size; disjoint, more than kRangeGapBytes apart.
   ByteRange ranges[limits::kRangesMax];
 };
 
-// Ignore: another unit than bytes, bad syntax, last before first, too many ranges, or the beginning
-// or the end of an empty file: who asks for that gets all there is, and a 200, as no Content-Range
-// can say so. (By RFC 9110 14.1.2 the end is satisfiable and the beginning is not.)
-// Unsatisfiable: every range begins at or after the end, or asks for the last 0 bytes.
+// Ignore: a unit other than bytes, bad syntax, last before first, too many ranges, or a range of an
+// empty file. That one gets a 200 with all there is, because no Content-Range can express it. (By
+// RFC 9110 14.1.2 a suffix of it would be satisfiable, and a first byte would not.) Unsatisfiable:
+// every range begins at or after the end, or asks for the last 0 bytes.
 [[nodiscard]] RangeResult resolve_range(std::string_view header, uint64_t size);
 
 }  // namespace spliced::http

@@ -13,7 +13,7 @@ bool is_visible_text(std::string_view text) {
   return !text.empty();
 }
 
-// RFC 9110 5.5: no control but HTAB, so no line can end in it.
+// RFC 9110 5.5: no control character except HTAB, so that no value ends its line.
 bool is_field_value(std::string_view value) {
   for (const char c : value)
     if (is_control(c) && c != '\t') return false;
@@ -72,7 +72,7 @@ void RequestFields::add_regular(std::string_view name, std::string_view value) {
     malformed_ = malformed_ || has_host_;
     has_host_ = true;
     host_.assign(trim(value));
-  } else if (name == "cookie") {  // RFC 9113 8.2.3: its pieces are one field
+  } else if (name == "cookie") {  // RFC 9113 8.2.3: several become one field
     if (has_cookie_) cookie_.append("; ");
     has_cookie_ = true;
     cookie_.append(value);
@@ -91,7 +91,7 @@ void RequestFields::add(std::string_view name, std::string_view value, size_t by
   bytes_ += name.size() + value.size();
   if (bytes_ > bytes_max) too_large_ = true;
   if (!is_field_value(value) || name.empty()) malformed_ = true;
-  // The method is wanted all the same: an answer to HEAD has no body.
+  // The method is kept all the same, because an answer to HEAD has no body.
   if (malformed_ || (too_large_ && name != ":method")) return;
   if (name.front() == ':')
     add_pseudo(name, value);
@@ -105,14 +105,15 @@ bool RequestFields::opens_websocket() const {
 
 RequestFields::Verdict RequestFields::finish(bool ends, std::string& out,
                                              std::string_view websocket_key) const {
-  // RFC 8441 4: with a protocol it has what other requests have, and no content (RFC 9110 9.3.6).
+  // RFC 8441 4: with :protocol it has the pseudo-header fields of other requests, and no content
+  // (RFC 9110 9.3.6).
   const bool extended = method_ == "CONNECT" && has_protocol_;
   if (has_protocol_ && (!extended || !has_authority_ || has_length_)) return Verdict::Malformed;
   const bool connect = method_ == "CONNECT" && !extended;
   // RFC 9113 8.3.1, and 8.5 for CONNECT.
   const bool complete =
       connect ? has_authority_ && !has_path_ && !has_scheme_ : has_path_ && has_scheme_;
-  // Whether a host is one is the parser's to say. Two that differ have no meaning.
+  // Whether the host is valid is for the parser. Two that differ are malformed.
   const bool agree = !has_host_ || !has_authority_ || equals_ignoring_case(host_, authority_);
   if (malformed_ || !has_method_ || !agree) return Verdict::Malformed;
   if (too_large_) return Verdict::TooLarge;

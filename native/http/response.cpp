@@ -62,7 +62,7 @@ constexpr size_t field_bytes(std::string_view name, size_t value_bytes) {
 
 constexpr size_t kCodingBytesMax = 8;
 
-// Longer than any real head, as no status has all of these fields.
+// Longer than any real head: no status has all of these fields.
 constexpr size_t kLongestHeadBytes =
     std::string_view("HTTP/1.1 431 Request Header Fields Too Large\r\n").size() +
     field_bytes("Date", kDateBytes) + kKeepAlive.size() + field_bytes("Allow", kAllowBytesMax) +

@@ -28,7 +28,7 @@ bool covers(std::string_view prefix, std::string_view path) {
   return path.size() == prefix.size() || path[prefix.size()] == '/';
 }
 
-// Smaller goes first.
+// The smaller rank comes first.
 auto rank(const Route& route) {
   return std::make_tuple(route.host.empty(), SIZE_MAX - route.prefix.size(),
                          std::bitset<16>(route.methods).count());
@@ -158,7 +158,7 @@ size_t format_location(std::string_view base, std::string_view path, std::string
   Writer writer(out, limits::kLocationBytesMax);
   writer.text(base);
   for (const char c : path) {
-    // unreserved of RFC 3986 2.3, and the slash between segments.
+    // RFC 3986 2.3: unreserved characters, and the slash between segments, stay as they are.
     if (is_alpha(c) || is_digit(c) || std::string_view("-._~/").find(c) != std::string_view::npos) {
       writer.text({&c, 1});
     } else {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// Which rule of the configuration a request falls under, by host, path and method. Filled by
-// engine/ when the configuration is read, then immutable; asked by conn's request for every request
-// with what head.hpp and target.hpp have read, so that no other spelling goes around a route.
+// Finds the route of a request by host, path and method. engine/ fills it when the configuration is
+// read; then it is immutable. conn's request asks it for every request, with what head.hpp and
+// target.hpp have parsed, so that no other spelling evades a route.
 #pragma once
 #include <cstdint>
 #include <string>
@@ -14,7 +14,7 @@
 
 namespace spliced::http {
 
-// The service's own paths, and the directory in a root that `spliced pack` keeps for itself.
+// The service's own paths, and the directory of a root in which `spliced pack` keeps its own files.
 inline constexpr std::string_view kReservedPrefix = ".spliced";
 bool is_reserved(std::string_view path);
 
@@ -30,10 +30,10 @@ inline constexpr Methods kProxied =
 inline constexpr Methods kRetrieval = bit_of(Method::Get) | bit_of(Method::Head);
 
 struct Route {
-  // What it is about.
-  std::string host;              // lower case, without a port; empty: any
-  std::string prefix;            // whole segments, without slashes at the ends; empty: any path
-  Methods methods = kRetrieval;  // with Get always Head
+  // What it applies to.
+  std::string host;              // lower case, without a port; empty: every host
+  std::string prefix;            // whole segments, without slashes at the ends; empty: every path
+  Methods methods = kRetrieval;  // Get includes Head
 
   Action action = Action::Static;
   bool needs_certificate = false;
@@ -42,20 +42,20 @@ struct Route {
 
   // Static.
   size_t directory = 0;       // index into the site's
-  bool mounted = false;       // the prefix is no part of the file's path
-  std::string index;          // of a directory; empty: it has none
-  std::string fallback;       // for what is not there and is no asset; empty: none
+  bool mounted = false;       // the prefix is not part of the file's path
+  std::string index;          // file name for a directory; empty: none
+  std::string fallback;       // sent for a missing path that is no asset; empty: none
   std::string not_found;      // page of a 404; empty: one line of text
   std::string cache_control;  // empty: by the file's name, see asset_name.hpp
-  PathPrefixes immutable;     // below, names are hashed whatever they look like
-  bool variants = true;       // siblings by Accept-Encoding
-  bool internal = false;      // not for clients: for files that a backend hands over
-  std::string root;           // of a mounted route: its directory's absolute path
+  PathPrefixes immutable;     // below these, every name counts as hashed
+  bool variants = true;       // look for siblings by Accept-Encoding
+  bool internal = false;      // only for files that a backend hands over, not for clients
+  std::string root;           // absolute path of a mounted route's directory
 
   // Redirect and Respond.
   uint16_t status = 0;
   std::string location;
-  bool keep_path = false;  // what follows the prefix, and the query, go behind the location
+  bool keep_path = false;  // append what follows the prefix, and the query, to the location
   std::string content_type, body;
 
   // Proxy.
@@ -65,55 +65,57 @@ struct Route {
   uint32_t stream_timeout_ms = limits::kStreamTimeoutMsDefault;
   PathPrefixes accelerate;  // internal routes that the backend may name, see hand_over.hpp
 
-  // Whatever the action: who is asked first (conn/request/check.hpp), as `upstream`; empty: nobody.
+  // For every action: the application that authorizes requests (conn/request/check.hpp), an address
+  // as `upstream`; empty: none.
   std::string check;
-  std::string check_path;                 // its path, with a query if it has one
-  std::vector<std::string> check_fields;  // of its answer, for the backend
+  std::string check_path;                 // path of the check, perhaps with a query
+  std::vector<std::string> check_fields;  // fields of its answer that the backend gets
   uint32_t check_timeout_ms = limits::kCheckTimeoutMsDefault;
-  uint32_t check_remember_ms = 0;    // how long an answer that lets pass is good; 0: once
-  bool check_spares_tokens = false;  // a request with a bearer token is the backend's to judge
-  uint64_t rate_max_bytes_per_s = 0;  // of one connection; 0: as fast as it goes
+  uint32_t check_remember_ms = 0;     // how long a positive answer is valid; 0: for one request
+  bool check_spares_tokens = false;   // requests with a bearer token go to the backend unchecked
+  uint64_t rate_max_bytes_per_s = 0;  // for one connection; 0: no limit
 };
 
-// Of a host as a Host field has it: without the port, and without the root's dot, which means the
-// same host (RFC 9110 7.2, RFC 1034 3.1). An IPv6 address keeps its brackets.
+// The host of a Host field: without the port and without the root's final dot, which means the same
+// host (RFC 9110 7.2, RFC 1034 3.1). An IPv6 address keeps its brackets.
 std::string_view host_name(std::string_view host);
-// The route is for this host, as a Host field has it, or for any.
+// Whether the route is for this host (a Host field), or for every host.
 bool fits_host(const Route& route, std::string_view host);
-// What of the path follows the route's prefix.
+// The rest of the path behind the route's prefix.
 std::string_view behind_prefix(const Route& route, std::string_view path);
 
 class Routes {
  public:
-  // Null, or why the route cannot be.
+  // Null, or why the route is not valid.
   [[nodiscard]] const char* add(Route route);
 
   struct Match {
     const Route* route;  // null: there is none
-    Methods allowed;     // of all routes for this host and path: not 0 makes it a 405
+    Methods allowed;     // of all routes for this host and path; if not 0, the answer is 405
   };
-  // `host` as a Host field has it, or empty; `path` as resolve_target() gives it. Of the routes
-  // that fit, one with a host goes before one without, then the longest prefix, then the fewest
-  // methods. What an internal route has is nowhere for a client, whatever a route with a host, or
-  // for another method, has at a shorter path.
+  // `host` is a Host field or empty; `path` is as resolve_target() returns it. Of the routes that
+  // match, one with a host comes before one without, then the longest prefix, then the fewest
+  // methods. A path of an internal route does not exist for clients, even if a route with a host,
+  // or for another method, has a shorter prefix of it.
   Match find(std::string_view host, std::string_view path, Method method) const;
   // The internal route of the path, or null.
   const Route* find_internal(std::string_view host, std::string_view path) const;
   const std::vector<Route>& all() const { return routes_; }
 
  private:
-  std::vector<Route> routes_;  // the first that fits is the one
+  std::vector<Route> routes_;  // in order of precedence; the first match counts
 };
 
-// "GET, HEAD, OPTIONS": the value of Allow. At most kAllowBytesMax.
+// Writes the value of Allow, such as "GET, HEAD, OPTIONS"; `out` has kAllowBytesMax. Returns the
+// bytes.
 size_t format_allow(Methods methods, char* out);
 
-// A token of a header field's name and a value without control characters; false for the fields
-// that the server itself decides on (framing, Date, validators and so on).
+// Whether the name is a token, the value has no control character, and the server does not decide
+// the field itself (framing, Date, validators and so on).
 bool is_settable_field(std::string_view name, std::string_view value);
 
-// `base`, then `path` with everything encoded that could mean something else than a name (also "\",
-// which browsers take for "/"), then what follows the "?" of `target`. The bytes written, 0 if they
+// Writes `base`, then `path` with every byte encoded that could mean something else than a name
+// (also "\", which browsers take for "/"), then the query of `target`. Returns the bytes; 0 if they
 // are more than limits::kLocationBytesMax.
 size_t format_location(std::string_view base, std::string_view path, std::string_view target,
                        char* out);

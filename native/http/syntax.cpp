@@ -63,7 +63,7 @@ bool parse_number(std::string_view text, uint64_t& value, bool& overflow) {
 
 namespace {
 
-// unreserved and sub-delims of RFC 3986 2.2 and 2.3; pct-encoded is the caller's.
+// RFC 3986 2.2 and 2.3: unreserved and sub-delims. The caller checks pct-encoded.
 bool is_reg_name_char(char c) {
   return is_alpha(c) || is_digit(c) ||
          (c != '\0' && std::string_view("-._~!$&'()*+,;=").find(c) != std::string_view::npos);
@@ -83,8 +83,8 @@ bool is_reg_name(std::string_view name) {
   return !name.empty();
 }
 
-// Inside the brackets of an IP-literal. Only the character set of an IPv6 address is checked:
-// nothing here connects to it. IPvFuture and zone identifiers are refused.
+// Inside the brackets of an IP-literal. Only the characters of an IPv6 address are checked, because
+// nothing connects to it. IPvFuture and zone identifiers are refused.
 bool is_ip_literal(std::string_view address) {
   for (const char c : address) {
     if (hex_value(c) < 0 && c != ':' && c != '.') return false;

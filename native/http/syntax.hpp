@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// The character classes and small scanners that the parsers of this room share (RFC 9110 5.5, 5.6
-// and RFC 3986 3.2.2). Pure: views in, views out, no locale, no allocation. A view that is trimmed
-// to nothing keeps its address, because an absent field is a view whose data() is nullptr.
+// Character classes and small scanners that the parsers of this room share (RFC 9110 5.5, 5.6 and
+// RFC 3986 3.2.2). Pure: views in, views out, no locale, no allocation. A view trimmed to nothing
+// keeps its address, because data() == nullptr means an absent field.
 #pragma once
 #include <cstddef>
 #include <cstdint>
@@ -55,17 +55,17 @@ struct Line {
 };
 
 // RFC 9112 2.2: a line ends in CRLF. A lone CR or LF, NUL and every other control but HTAB is bad
-// (RFC 9110 5.5), also in the part of a line that has arrived so far.
+// (RFC 9110 5.5), even if the line has not arrived completely.
 Line read_line(std::string_view input);
 
-// ASCII letters only, as every protocol element that is case-insensitive.
+// Ignores the case of ASCII letters only: all that case-insensitive protocol elements have.
 bool equals_ignoring_case(std::string_view a, std::string_view b);
 
-// Without the SP and HTAB at both ends (OWS, RFC 9110 5.6.3).
+// Removes SP and HTAB from both ends (OWS, RFC 9110 5.6.3).
 std::string_view trim(std::string_view text);
 
-// Takes the next element that is not empty off a comma-separated list (RFC 9110 5.6.1.2); false at
-// the end. For lists whose elements have no quoted strings.
+// Removes and returns the next non-empty element of a comma-separated list (RFC 9110 5.6.1.2);
+// false at the end. For lists whose elements have no quoted strings.
 bool next_element(std::string_view& list, std::string_view& element);
 
 // 1*DIGIT as a number; a value too large for 64 bits becomes UINT64_MAX and sets `overflow`. False

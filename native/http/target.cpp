@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// From request target to relative path; see target.hpp. Segment by segment: decode, then judge what
-// was decoded, so that "%2e%2e" is "..", as RFC 3986 6.2.2.2 has it, and never a file name.
+// From request target to relative path; see target.hpp. Each segment is decoded first and judged
+// then, so that "%2e%2e" is ".." (RFC 3986 6.2.2.2) and never a file name.
 #include "http/target.hpp"
 
 #include <cstring>
@@ -69,8 +69,8 @@ TargetResult append_decoded(std::string_view segment, PathBuffer& out) {
   return kDone;
 }
 
-// Appends one segment, or takes the last one off again for ".."; `directory` is set if what is
-// there now can only be a directory.
+// Appends one segment, or removes the last one for "..". Sets `directory` if the result can only be
+// a directory.
 TargetResult append_segment(std::string_view segment, PathBuffer& out, bool& directory) {
   const size_t parent = out.size();
   if (parent > 0 && !out.append('/')) return kTooLong;
@@ -99,7 +99,7 @@ TargetResult append_path(std::string_view path, PathBuffer& out) {
     if (appended.status != 0) return appended;
     at += segment.size();
     if (at == path.size()) break;
-    ++at;  // the slash: if it is the last byte, it says directory
+    ++at;  // skip the slash; as the last byte it means directory
     directory = directory || at == path.size();
   }
   return {0, nullptr, {}, directory};

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // Turns a request target (RFC 9112 3.2) into a path relative to the served root. Called by conn for
-// GET and HEAD before a file is opened. It decodes once and only here; openat2 with RESOLVE_BENEATH
-// is the second wall, not the first. No I/O: whether the path names a file is not known here.
+// GET and HEAD before a file is opened. Decoding happens once, and only here. openat2 with
+// RESOLVE_BENEATH is a second barrier, not the first. No I/O: whether the file exists is decided
+// later.
 #pragma once
 #include <cstddef>
 #include <cstdint>
@@ -11,17 +12,17 @@
 
 namespace spliced::http {
 
-// A path of at most kPathBytesMax bytes, always terminated, for openat2 and for lookups.
+// A path of at most kPathBytesMax bytes, always NUL-terminated, for openat2 and for lookups.
 class PathBuffer {
  public:
   std::string_view view() const { return {bytes_, size_}; }
   const char* c_str() const { return bytes_; }
   size_t size() const { return size_; }
 
-  // False, and nothing is changed, if it does not fit.
+  // False, without any change, if it does not fit.
   [[nodiscard]] bool append(std::string_view text);
   [[nodiscard]] bool append(char c) { return append(std::string_view(&c, 1)); }
-  // Keeps the first `size` bytes, which must be there.
+  // Keeps the first `size` bytes; `size` must not exceed the present one.
   void truncate(size_t size);
 
  private:
@@ -32,16 +33,16 @@ class PathBuffer {
 struct TargetResult {
   uint16_t status;  // 0: `out` has the path; otherwise the status to answer with
   const char* why;  // a static sentence for the log, nullptr if status is 0
-  // Of an absolute-form: host and port, which count and not the Host field (RFC 9112 3.2.2).
+  // Host and port of an absolute-form, which replace the Host field (RFC 9112 3.2.2).
   std::string_view authority = {};
   bool directory = false;  // the path ends in "/", "." or "..": it names a directory
 };
 
-// Accepts origin-form and absolute-form (http, https); drops the query. The path has no leading
-// or trailing "/", no empty segment, no "." or ".." segment, no NUL and no control character; that
+// Accepts origin-form and absolute-form (http, https); drops the query. The resulting path has no
+// leading or trailing "/", no empty, "." or ".." segment, no NUL and no control character. The path
 // of the root is empty.
 //   400: another form, a fragment, a bad escape, an encoded control character, ".." above the root.
-//   404: an empty segment, or %2F inside one: no file of ours can have such a name. Neither is
+//   404: an empty segment, or %2F inside one. No file of ours can have such a name, and neither is
 //        folded into another path, so that a file has one address.
 //   414: the path is longer than kPathBytesMax.
 // `out` is empty if the status is not 0.

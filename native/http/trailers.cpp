@@ -9,7 +9,7 @@
 namespace spliced::http {
 namespace {
 
-// Beside those of a connection. "If-" is a prefix.
+// Forbidden beside the fields of a connection. "If-" is a prefix.
 constexpr std::string_view kForbidden[] = {
     // framing, routing
     "content-length", "host",

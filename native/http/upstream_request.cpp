@@ -15,19 +15,20 @@ namespace {
 
 constexpr size_t kNone = std::string_view::npos;
 
-// RFC 3875 4.1.18 makes one variable of "Content-Length" and "Content_Length", and programs behind
-// such an interface cannot tell them apart; some do so with every character that no variable has.
+// RFC 3875 4.1.18 maps "Content-Length" and "Content_Length" to one variable. Programs behind such
+// an interface cannot tell them apart; some do so with every character that a variable's name
+// cannot have.
 bool is_ambiguous_name(std::string_view name) {
   for (const char c : name)
     if (!is_alpha(c) && !is_digit(c) && c != '-') return true;
   return false;
 }
 
-// What only we may say.
+// Fields that only we may set.
 bool is_forged(std::string_view name) {
   static constexpr std::string_view kPrefixes[] = {"x-forwarded-", "x-client-certificate-",
                                                    "spliced-"};
-  // Proxy becomes HTTP_PROXY in a CGI program, which then believes it.
+  // CGI programs get Proxy as HTTP_PROXY, and then believe it.
   static constexpr std::string_view kNames[] = {"forwarded", "x-request-id", "x-real-ip", "proxy"};
   for (const std::string_view prefix : kPrefixes)
     if (equals_ignoring_case(name.substr(0, prefix.size()), prefix)) return true;
@@ -36,7 +37,7 @@ bool is_forged(std::string_view name) {
   return is_hand_over_field(name);
 }
 
-// What is written from what was parsed.
+// Fields that are written from the parsed request.
 bool is_rewritten(std::string_view name) {
   return equals_ignoring_case(name, "host") || equals_ignoring_case(name, "content-length") ||
          equals_ignoring_case(name, "expect");
@@ -62,8 +63,8 @@ bool is_session(std::string_view pair) {
   return trim(pair.substr(0, pair.find('='))) == kSessionCookie;
 }
 
-// RFC 9112 6.3: by what was parsed, and so that no request has two readings. RFC 9110 8.6: a method
-// that means something with a body says that there is none.
+// RFC 9112 6.3: framing comes from the parsed request, so that the request has one reading. RFC
+// 9110 8.6: a method that defines a meaning for a body declares an empty one.
 void write_framing(const RequestHead& request, Writer& writer) {
   if (request.chunked) return writer.line("Transfer-Encoding", "chunked");
   const bool expected = request.method == Method::Post || request.method == Method::Put ||

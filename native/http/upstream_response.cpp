@@ -20,7 +20,7 @@ bool has_body(uint16_t status) {
   return status >= 200 && status != 204 && status != 304;
 }
 
-// RFC 9112 4. The space before an empty reason phrase is often forgotten, and means nothing.
+// RFC 9112 4. A missing space before an empty reason phrase is common and harmless.
 const char* parse_status_line(std::string_view line, UpstreamHead& out) {
   constexpr const char* kBad = "The status line is not HTTP/1.x SP status SP reason.";
   if (line.size() < kStatusLineBytesMin || line.substr(0, 7) != "HTTP/1." || !is_digit(line[7]) ||
@@ -80,8 +80,8 @@ const char* parse_field(std::string_view line, UpstreamHead& out, Pending& pendi
   return nullptr;
 }
 
-// RFC 9112 6.3. What an interim response, a 204 or a 304 says of a body that it has not is passed
-// over, but it must be well-formed all the same.
+// RFC 9112 6.3. Framing fields of an interim response, a 204 or a 304, which have no body, are
+// ignored, but they must be well-formed.
 const char* settle(const Pending& pending, UpstreamHead& out) {
   out.has_length = pending.content_length.data() != nullptr;
   if (out.has_length) {
@@ -103,7 +103,7 @@ const char* settle(const Pending& pending, UpstreamHead& out) {
   return nullptr;
 }
 
-// What the client is not told of what the backend said.
+// Fields of the backend that the client does not get.
 bool is_withheld(std::string_view head, const UpstreamHead& parsed, const Relay& relay,
                  std::string_view name) {
   if (relay.tunnel && equals_ignoring_case(name, "sec-websocket-accept")) return true;
@@ -130,7 +130,8 @@ void write_connection(const UpstreamHead& parsed, const Relay& relay, Writer& wr
     return;
   }
   if (parsed.status < 200) return;
-  // RFC 9110 15.5.22: a 426 must say to what. Elsewhere Upgrade is an offer that we cannot keep.
+  // RFC 9110 15.5.22: a 426 must name protocols in Upgrade. Elsewhere Upgrade is an offer that we
+  // cannot keep.
   const bool upgrade = parsed.status == 426 && parsed.upgrade.is_present();
   writer.text(relay.keep_alive ? "Connection: keep-alive" : "Connection: close");
   writer.text(upgrade ? ", Upgrade\r\n" : "\r\n");

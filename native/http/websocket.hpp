@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// Where one frame of a WebSocket ends and the next begins (RFC 6455 5.2), so that a frame of our
-// own can go in between. Knows lengths alone: payloads, masks and opcodes are the ends' business.
-// No I/O.
+// Follows the frame boundaries of a WebSocket (RFC 6455 5.2), so that a frame of our own can be
+// inserted between two. It reads lengths and the Close opcode alone; payloads and masks concern the
+// two ends. No I/O.
 #pragma once
 #include <cstddef>
 #include <cstdint>
@@ -10,15 +10,15 @@
 namespace spliced::http {
 
 // Close, 1001: "an endpoint is going away, such as a server going down" (RFC 6455 7.4.1). Unmasked,
-// as from a server, and masked (with zeros), as a client must.
+// as a server sends it, and masked (with zeros), as a client must.
 inline constexpr std::string_view kGoingAway{"\x88\x02\x03\xe9", 4};
 inline constexpr std::string_view kGoingAwayMasked{"\x88\x82\x00\x00\x00\x00\x03\xe9", 8};
 
 class WebSocketFrames {
  public:
-  // The next bytes of one direction, in order.
+  // Takes the next bytes of one direction, in order.
   void pass(std::string_view bytes);
-  // A frame has ended, or none has begun, and no Close was among them.
+  // Whether a frame may be inserted: no frame is unfinished, and none so far was a Close.
   bool may_insert() const { return header_bytes_ == 0 && left_ == 0 && !closed_; }
 
  private:

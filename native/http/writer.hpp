@@ -13,7 +13,7 @@ namespace spliced::http {
 
 inline constexpr size_t kNumberBytesMax = 20;  // UINT64_MAX
 
-// Appends while there is room; after the first failure it writes nothing more.
+// Appends while there is room. After the first failure it writes nothing more.
 class Writer {
  public:
   Writer(char* out, size_t capacity) : out_(out), capacity_(capacity) {}
@@ -34,7 +34,7 @@ class Writer {
     text({digits, static_cast<size_t>(end - digits)});
   }
 
-  // "name: value" and its end of line, of what a parser has let through.
+  // Writes "name: value" and CRLF, of a value that a parser has accepted.
   void line(std::string_view name, std::string_view value) {
     text(name);
     text(": ");
@@ -42,8 +42,8 @@ class Writer {
     text("\r\n");
   }
 
-  // The same of what nobody has judged. A value that is empty is a field that is not written; one
-  // that is too long, or has a control character, is a failure: nobody may add a field through one.
+  // The same for an unchecked value. An empty value writes nothing. One that is too long, or has a
+  // control character (which could inject a field), is a failure.
   void field(std::string_view name, std::string_view value, size_t value_bytes_max) {
     if (value.empty()) return;
     ok_ = ok_ && value.size() <= value_bytes_max;
