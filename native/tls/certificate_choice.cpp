@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Which certificate of its generation a handshake gets: by the name that the client asks for, and
-// by whether a key that is not in memory signs at all.
+// Chooses the certificate of a handshake from its generation: by the name in SNI, and by whether a
+// key that is not in memory signs at all.
 #include <openssl/err.h>
 #include <openssl/ssl.h>
 #include <openssl/x509v3.h>
@@ -11,11 +11,11 @@
 
 namespace spliced::tls {
 
-// Trailing dots mean nothing in a name that a client sends or a certificate has (RFC 1034 3.1; RFC
-// 6066 3 wants SNI without one, and not every client knows that).
+// A trailing dot, in SNI or in a certificate, has no meaning here (RFC 1034 3.1). RFC 6066 3 wants
+// SNI without one, but not every client knows that.
 bool covers(X509* certificate, std::string_view name) {
   if (!name.empty() && name.back() == '.') name.remove_suffix(1);
-  if (name.empty()) return false;  // which X509_check_host would compare up to the first NUL
+  if (name.empty()) return false;  // X509_check_host would compare up to the first NUL
   if (X509_check_host(certificate, name.data(), name.size(), 0, nullptr) == 1) return true;
   const std::string rooted = std::string(name) + ".";
   return X509_check_host(certificate, rooted.data(), rooted.size(), 0, nullptr) == 1;
@@ -42,7 +42,7 @@ bool share_a_name(X509* certificate, X509* other) {
 void ContextGeneration::choose(SSL* ssl, const char* name) const {
   const auto is_good = [&](const auto& pair) { return covers(pair->leaf.get(), name); };
   const auto first = std::find_if(pairs_->begin(), pairs_->end(), is_good);
-  if (first == pairs_->end()) return;  // as it began, with the default context
+  if (first == pairs_->end()) return;  // stays with the default context
   SSL_set_SSL_CTX(ssl, contexts_[static_cast<size_t>(first - pairs_->begin())]);
   std::vector<int> taken = {(*first)->key_type()};
   for (auto pair = first + 1; pair != pairs_->end(); ++pair) {
@@ -50,7 +50,7 @@ void ContextGeneration::choose(SSL* ssl, const char* name) const {
     const bool is_taken = std::find(taken.begin(), taken.end(), type) != taken.end();
     if (is_taken || !(*pair)->may_stand_beside(**first) || !is_good(*pair)) continue;
     taken.push_back(type);
-    // What fails here (memory) leaves the pairs that are there, which are enough.
+    // If this fails (memory), the pairs that are set suffice.
     SSL_use_cert_and_key(ssl, (*pair)->leaf.get(), (*pair)->key.get(), (*pair)->chain, 1);
     ERR_clear_error();
   }
@@ -66,7 +66,7 @@ RemoteKey ContextGeneration::remote_key_of(SSL* ssl) const {
   return {};
 }
 
-// One of each type of key, as long as they may stand beside the first.
+// One pair for each type of key, as long as it may be served beside the first.
 bool ContextGeneration::choose_in_memory(SSL* ssl) const {
   const char* name = SSL_get_servername(ssl, TLSEXT_NAMETYPE_host_name);
   const auto is_named = [&](const auto& pair) { return covers(pair->leaf.get(), name); };

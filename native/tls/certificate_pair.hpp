@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// What a generation of contexts is made of, for context.cpp and certificate_choice.cpp alone.
+// The parts of a generation of contexts, for context.cpp and certificate_choice.cpp alone.
 #pragma once
 #include <openssl/x509.h>
 
@@ -13,11 +13,11 @@
 
 namespace spliced::tls {
 
-// A certificate with its key and the rest of its chain, as OpenSSL has them. Immutable.
+// A certificate with its key and the rest of its chain, as OpenSSL objects. Immutable.
 struct ContextGeneration::Pair {
   std::unique_ptr<X509, Free> leaf;
   std::unique_ptr<EVP_PKEY, Free> key;
-  RemoteKey remote;  // with `key`, where that is not in memory
+  RemoteKey remote;  // set if `key` is not in memory
   STACK_OF(X509) * chain = sk_X509_new_null();
   bool stands_alone = false;
 
@@ -34,9 +34,9 @@ struct ContextGeneration::Pair {
   bool read_key(const std::string& pem, std::string& error);
 };
 
-// Whether the certificate is good for the name.
+// Whether the certificate is valid for the name.
 bool covers(X509* certificate, std::string_view name);
-// Whether `other` is good for a name or an address that `certificate` has.
+// Whether `other` is valid for a name or an address of `certificate`.
 bool share_a_name(X509* certificate, X509* other);
 
 }  // namespace spliced::tls

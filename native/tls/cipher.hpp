@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The cipher suites that we negotiate, and what the kernel calls them. One table for the contexts,
-// the probe, the promotion and the ledger.
+// The cipher suites that spliced negotiates, with the kernel's constants for them. One table for
+// the contexts, the probe, the promotion and the ledger.
 #pragma once
 #include <cstddef>
 #include <cstdint>
@@ -12,14 +12,14 @@ enum class Version : uint8_t { Tls12, Tls13 };
 struct CipherSpec {
   uint16_t suite;  // IANA TLS Cipher Suites registry
   Version version;
-  const char* name;      // the AEAD, as people say it
+  const char* name;      // the AEAD's usual name
   uint16_t kernel_type;  // TLS_CIPHER_*, include/uapi/linux/tls.h
   uint8_t key_bytes;
   uint8_t fixed_iv_bytes;     // TLS 1.2: from the key block; TLS 1.3: the whole IV
   uint8_t explicit_iv_bytes;  // TLS 1.2 AES-GCM carries 8 in each record (RFC 5288 3)
   bool sha384;                // the hash of the key schedule, else SHA-256
-  // Bytes that a record has beyond its plaintext: header 5, tag 16, and in TLS 1.3 the content type
-  // (RFC 8446 5.2), in TLS 1.2 AES-GCM the explicit nonce.
+  // Bytes of a record beyond its plaintext: header 5, tag 16, and in TLS 1.3 the content type (RFC
+  // 8446 5.2), in TLS 1.2 AES-GCM the explicit nonce.
   constexpr uint32_t record_overhead_bytes() const {
     return 5 + 16 + (version == Version::Tls13 ? 1 : explicit_iv_bytes);
   }
@@ -35,7 +35,7 @@ constexpr size_t index_of(const CipherSpec& spec) {
 const CipherSpec* find_cipher(uint16_t suite);
 const char* version_name(Version version);
 
-// In the order of preference; AES-128-GCM first because that is what CAAM offloads.
+// In order of preference. AES-128-GCM is first because CAAM offloads it.
 inline constexpr const char* kTls13Suites =
     "TLS_AES_128_GCM_SHA256:TLS_AES_256_GCM_SHA384:TLS_CHACHA20_POLY1305_SHA256";
 inline constexpr const char* kTls12Suites =

@@ -15,7 +15,7 @@ ClientContext::ClientContext() : context_(SSL_CTX_new(TLS_client_method())) {
   if (context_ == nullptr) return;
   SSL_CTX_set_min_proto_version(context_, TLS1_3_VERSION);
   SSL_CTX_set_ciphersuites(context_, "TLS_AES_128_GCM_SHA256");
-  // Whichever the service was told to use.
+  // Every group, whichever the service was told to use.
   GroupList groups;
   groups.used = available_groups();
   SSL_CTX_set1_groups_list(context_, groups.text().c_str());
@@ -62,7 +62,7 @@ os::Received Client::read(char* out, size_t capacity) {
   ERR_clear_error();
   if (error == SSL_ERROR_WANT_READ || error == SSL_ERROR_WANT_WRITE)
     return {os::Io::WouldBlock, {}, 0, 0};
-  // A bad record is not an end: it is what a broken cipher engine would send.
+  // A bad record is not an end of the stream: a broken cipher engine would send one.
   const bool ended = error == SSL_ERROR_ZERO_RETURN || error == SSL_ERROR_SYSCALL ||
                      reason == SSL_R_UNEXPECTED_EOF_WHILE_READING;
   return {ended ? os::Io::Eof : os::Io::Failed, {}, 0, ended ? 0 : EBADMSG};

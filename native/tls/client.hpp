@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// The other end of our own loopback connections: a TLS 1.3 client in user space. Used by
-// native/experiment and native/selfcheck; it reaches nobody else, so it verifies no certificate.
+// A TLS 1.3 client in user space, the other end of loopback connections to this process. Used by
+// native/experiment and native/selfcheck. It connects to nothing else, so it verifies no
+// certificate.
 #pragma once
 #include <cstddef>
 #include <memory>
@@ -15,7 +16,7 @@ namespace spliced::tls {
 
 class ClientContext {
  public:
-  ClientContext();  // AES-128-GCM, which every kernel with TLS 1.3 takes
+  ClientContext();  // AES-128-GCM, which every kernel with TLS 1.3 supports
   ~ClientContext();
   ClientContext(const ClientContext&) = delete;
   ClientContext& operator=(const ClientContext&) = delete;
@@ -27,16 +28,17 @@ class ClientContext {
 
 class Client {
  public:
-  // Null when OpenSSL is out of memory. `socket` is connected, non-blocking, and stays the
-  // caller's; `context` must outlive the client.
+  // Null when OpenSSL is out of memory. `socket` is connected and non-blocking; the caller keeps
+  // ownership. `context` must outlive the client.
   static std::unique_ptr<Client> start(const ClientContext& context, int socket);
   ~Client();
   Client(const Client&) = delete;
   Client& operator=(const Client&) = delete;
 
   Handshake handshake();
-  os::Received read(char* out, size_t capacity);  // Eof: close_notify, or an end without it
-  bool write(const char* data, size_t bytes);     // a request: it fits into the send buffer
+  // Eof: close_notify, or an end of the stream without it.
+  os::Received read(char* out, size_t capacity);
+  bool write(const char* data, size_t bytes);  // for a request, which fits into the send buffer
   // SHA-256 of the server's certificate as "AB:CD:..."; empty before the handshake is done.
   std::string peer_fingerprint() const;
 

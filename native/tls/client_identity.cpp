@@ -13,13 +13,13 @@
 namespace spliced::tls {
 namespace {
 
-// In any attribute, whatever its string type is. A NUL would end the name early for some readers.
+// Looks at every attribute, whatever its string type. Some readers would end the name at a NUL.
 bool has_nul(const X509_NAME* name) {
   for (int i = 0; i < X509_NAME_entry_count(name); i++) {
     const ASN1_STRING* value = X509_NAME_ENTRY_get_data(X509_NAME_get_entry(name, i));
     unsigned char* text = nullptr;
     const int bytes = ASN1_STRING_to_UTF8(&text, value);
-    if (bytes < 0) continue;  // no text: it is printed as hexadecimal
+    if (bytes < 0) continue;  // not a text: printed as hexadecimal
     const bool found = bytes > 0 && std::memchr(text, 0, static_cast<size_t>(bytes)) != nullptr;
     OPENSSL_free(text);
     if (found) return true;

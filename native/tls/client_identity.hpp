@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// What is kept of a client's verified certificate when the SSL object is gone: for the access rule,
-// and for whoever has to be told who asks. Made by session.cpp at the end of a handshake; owned by
-// the connection, which holds no more than a pointer where there is none.
+// What is kept of a client's verified certificate after the SSL object is freed: for access rules,
+// and for backends and logs that name the client. session.cpp makes it at the end of a handshake.
+// The connection owns it, and holds only a null pointer if there is none.
 #pragma once
 #include <array>
 #include <cstddef>
@@ -22,14 +22,14 @@ struct ClientIdentity {
   std::string subject;               // RFC 4514, most specific first; visible ASCII and spaces
   std::string serial;                // upper-case hexadecimal, two digits a byte, not empty
   std::array<uint8_t, 32> sha256{};  // of the whole certificate
-  TrustId trust{};                   // of the settings that it was verified with
+  TrustId trust{};                   // of the settings under which it was verified
 };
 
-// Fills all but `trust`. False for a certificate whose subject is longer than kSubjectBytesMax or
-// has a NUL, which is cut off or refused elsewhere, or whose serial number is too long or negative.
+// Fills everything but `trust`. False: the subject is longer than kSubjectBytesMax or contains a
+// NUL (which other readers truncate at or refuse), or the serial number is too long or negative.
 bool identify(const X509* certificate, ClientIdentity& out);
 
-// RFC 4514 2: characters beyond ASCII and controls are escaped.
+// Formats a name as in RFC 4514 2; control characters and those beyond ASCII are escaped.
 std::string distinguished_name(const X509_NAME* name);
 
 }  // namespace spliced::tls

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The refusals' names, apart from what decides them: the native tests have these without OpenSSL.
+// Names of the refusals, in a file of their own because the native tests link them without OpenSSL.
 #include "tls/client_trust.hpp"
 
 namespace spliced::tls {

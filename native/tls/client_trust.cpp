@@ -50,7 +50,7 @@ std::string quoted_name(const X509_NAME* name) {
   return "\"" + distinguished_name(name).substr(0, ClientIdentity::kSubjectBytesMax) + "\"";
 }
 
-// Adds what differs between two settings to the digest; DER says where each ends.
+// Adds an item to the digest of the settings. DER is self-delimiting.
 template <class Item, class Encode>
 bool digest_der(EVP_MD_CTX* digest, Item* item, Encode encode) {
   unsigned char* der = nullptr;
@@ -167,8 +167,8 @@ bool ClientTrust::take_revocation_lists(const std::string& pem, std::string& err
   return revocation_lists_ > 0;
 }
 
-// A chain must end in a self-signed certificate of the bundle (no X509_V_FLAG_PARTIAL_CHAIN), so an
-// intermediate CA alone would accept nobody: say so now, not at every handshake.
+// A chain must end in a self-signed certificate of the bundle (no X509_V_FLAG_PARTIAL_CHAIN). An
+// intermediate CA alone would accept no client, so it is an error now, not at every handshake.
 bool ClientTrust::require_whole_chains(std::string& error) const {
   for (const auto& ca : parsed_->authorities) {
     const bool whole = std::any_of(
@@ -186,8 +186,8 @@ bool ClientTrust::require_whole_chains(std::string& error) const {
   return true;
 }
 
-// The whole chain is looked up, so a CA without a list would have all its clients refused. Of
-// several lists of one CA the newest counts.
+// OpenSSL checks the lists of the whole chain, so all clients of a CA without a list would be
+// refused. Of several lists of one CA the newest counts.
 bool ClientTrust::require_lists_of_all(std::string& error) {
   first_next_update_s_ = INT64_MAX;
   for (const auto& ca : parsed_->authorities) {
@@ -220,9 +220,10 @@ bool ClientTrust::compute_id(bool check_times) {
 }
 
 bool ClientTrust::attach(SSL_CTX* context) const {
-  // Asked, but not demanded (no SSL_VERIFY_FAIL_IF_NO_PEER_CERT): the access rule decides by path.
+  // A certificate is requested but not required (no SSL_VERIFY_FAIL_IF_NO_PEER_CERT): the access
+  // rule decides by path.
   SSL_CTX_set_verify(context, SSL_VERIFY_PEER, on_verify);
-  // OpenSSL sets the purpose itself: TLS client authentication, for the leaf and its CAs.
+  // OpenSSL itself sets the purpose: TLS client authentication, for the leaf and its CAs.
   X509_VERIFY_PARAM* parameters = SSL_CTX_get0_param(context);
   X509_VERIFY_PARAM_set_depth(parameters, limits::kClientChainDepthMax);
   // 112 bits: RSA of 2048 bits, signatures with SHA-2. Not X509_STRICT, which refuses the small
@@ -233,8 +234,8 @@ bool ClientTrust::attach(SSL_CTX* context) const {
   if (!check_times_) flags |= X509_V_FLAG_NO_CHECK_TIME;
   if (flags != 0 && X509_VERIFY_PARAM_set_flags(parameters, flags) != 1) return false;
   SSL_CTX_set_max_cert_list(context, limits::kClientCertificatesBytesMax);
-  // A session belongs to the trust that it was made with: one from before a CA or a revocation list
-  // changed is not resumed (OpenSSL compares the contexts, ssl_sess.c), and the client shows its
+  // A session belongs to the trust with which it was made. After a CA or a revocation list has
+  // changed it is not resumed (OpenSSL compares the contexts, ssl_sess.c), and the client sends its
   // certificate again.
   if (SSL_CTX_set_session_id_context(context, id_.data(), static_cast<unsigned>(id_.size())) != 1)
     return false;
@@ -253,9 +254,8 @@ ClientRefusal ClientTrust::refusal_of(const SSL* ssl) {
   return ClientRefusal::Other;
 }
 
-// Adds one rule of our own to OpenSSL's verdict: a leaf that identify() cannot describe is refused,
-// which the peer sees as bad_certificate. What is refused is
-// noted for the log.
+// Adds one rule to OpenSSL's verdict: a leaf that identify() cannot describe is refused, with the
+// alert bad_certificate. Notes what was refused, for the log.
 int ClientTrust::on_verify(int ok, X509_STORE_CTX* verification) {
   if (ok == 1) {
     if (X509_STORE_CTX_get_error_depth(verification) != 0) return 1;
@@ -269,7 +269,7 @@ int ClientTrust::on_verify(int ok, X509_STORE_CTX* verification) {
   return 0;
 }
 
-// A session outlives a handshake by up to a day: what it was verified with must still be in date.
+// A session outlives its handshake by up to a day, so the certificates must still be valid.
 bool ClientTrust::still_holds(const SSL_SESSION* session) const {
   const X509* leaf = SSL_SESSION_get0_peer(const_cast<SSL_SESSION*>(session));
   if (leaf == nullptr || !check_times_) return true;
@@ -278,8 +278,8 @@ bool ClientTrust::still_holds(const SSL_SESSION* session) const {
          now_s >= seconds_of(X509_get0_notBefore(leaf)) && now_s <= first_next_update_s_;
 }
 
-// SSL_CTX_set_session_ticket_cb(3). A ticket that is not used leads to a full handshake, in which
-// the certificate is judged afresh and refused with the right alert.
+// SSL_CTX_set_session_ticket_cb(3). If a ticket is not used, a full handshake follows, which judges
+// the certificate again and refuses it with the right alert.
 int ClientTrust::on_ticket(SSL*, SSL_SESSION* session, const unsigned char*, size_t, int status,
                            void* self) {
   const bool usable = status == SSL_TICKET_SUCCESS || status == SSL_TICKET_SUCCESS_RENEW;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// Whom we believe to be which client: the CA certificates and revocation lists of one generation of
-// contexts, and how OpenSSL is to verify with them (RFC 5280 6). Immutable. Read from PEM texts on
-// the Node thread; the contexts of the generation call it during handshakes.
+// Verification of client certificates: the CA certificates and revocation lists of one generation
+// of contexts, and OpenSSL's settings for them (RFC 5280 6). Immutable. Read from PEM texts on the
+// Node thread. The contexts of the generation call it during handshakes.
 #pragma once
 #include <array>
 #include <cstddef>
@@ -18,12 +18,12 @@ typedef struct x509_store_ctx_st X509_STORE_CTX;
 namespace spliced::tls {
 
 struct ClientTrustPem {
-  std::string ca;           // one or more CA certificates; empty: clients are not asked for one
-  std::string crl;          // revocation lists of every one of them; empty: nothing is revoked
+  std::string ca;   // one or more CA certificates; empty: no client certificate is requested
+  std::string crl;  // a revocation list of each of these CAs; empty: nothing is revoked
   bool check_times = true;  // false while the clock is known to be wrong
 };
 
-// Why a client's certificate was not accepted, as the status page names it.
+// Why a client's certificate was refused, by the status document's names.
 enum class ClientRefusal : uint8_t {
   UnknownCa,
   Expired,
@@ -40,27 +40,27 @@ enum class ClientRefusal : uint8_t {
 inline constexpr size_t kClientRefusals = 11;
 extern const char* const kClientRefusalNames[kClientRefusals];
 
-// Differs whenever a certificate might be judged differently; all zero where none is asked for.
+// Differs whenever a certificate might be judged differently. All zero if none is requested.
 using TrustId = std::array<uint8_t, 32>;
 
 class ClientTrust {
  public:
-  // Null, with one clear sentence in `error`, when the texts cannot be used. `pem.ca` is not empty.
+  // Null if the texts cannot be used; `error` is then one sentence. `pem.ca` is not empty.
   static std::shared_ptr<const ClientTrust> read(const ClientTrustPem& pem, std::string& error);
   ~ClientTrust();
   ClientTrust(const ClientTrust&) = delete;
   ClientTrust& operator=(const ClientTrust&) = delete;
 
-  // Makes the context ask for a certificate and judge it. This object must outlive the context.
+  // Makes the context request a certificate and verify it. This object must outlive the context.
   bool attach(SSL_CTX* context) const;
-  // What the judgement of a failed handshake was.
+  // Why the verification in a failed handshake refused the certificate.
   static ClientRefusal refusal_of(const SSL* ssl);
 
   const TrustId& id() const { return id_; }
   size_t authorities() const { return authorities_; }
   size_t revocation_lists() const { return revocation_lists_; }
-  // Seconds since the epoch when the first CA certificate ends, and when the first CA is without a
-  // list that is in date; INT64_MAX: never.
+  // Seconds since the epoch at which the first CA certificate expires, and at which the first CA
+  // has no current revocation list. INT64_MAX: never.
   int64_t first_not_after_s() const { return first_not_after_s_; }
   int64_t first_next_update_s() const { return first_next_update_s_; }
 

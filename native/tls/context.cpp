@@ -19,10 +19,10 @@ namespace spliced::tls {
 namespace {
 
 constexpr std::string_view kProtocols = "\x02h2\x08http/1.1\x08http/1.0";
-constexpr size_t kHttp2Bytes = 3;  // of them, the first
+constexpr size_t kHttp2Bytes = 3;  // the first of them
 
-// A client that names protocols, and none of these, is refused (RFC 7301 3.2); one that names none
-// is not asked, and speaks HTTP/1.1. `spoken`: from where on kProtocols counts.
+// A client whose ALPN has none of these protocols is refused (RFC 7301 3.2). Without ALPN it speaks
+// HTTP/1.1. `spoken`: the part of kProtocols that is offered begins there.
 int choose_protocol(SSL*, const unsigned char** out, unsigned char* out_bytes,
                     const unsigned char* offered, unsigned int offered_bytes, void* spoken) {
   const auto* first = static_cast<const char*>(spoken);
@@ -47,7 +47,8 @@ bool configure(SSL_CTX* context, const std::string& groups, bool http2) {
   SSL_CTX_set_options(
       context, SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION | SSL_OP_CIPHER_SERVER_PREFERENCE);
   SSL_CTX_set_mode(context, SSL_MODE_RELEASE_BUFFERS | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
-  SSL_CTX_set_session_cache_mode(context, SSL_SESS_CACHE_OFF);  // tickets only, nothing is stored
+  // Tickets alone: nothing is stored here.
+  SSL_CTX_set_session_cache_mode(context, SSL_SESS_CACHE_OFF);
   SSL_CTX_set_timeout(context, static_cast<long>(2 * limits::kTicketKeyPeriodMs / 1000));
   // No ticket during the handshake: session.cpp asks for one after it, and counts its record.
   SSL_CTX_set_num_tickets(context, 0);
@@ -104,7 +105,7 @@ bool ContextGeneration::Pair::read_key(const std::string& pem, std::string& erro
   return true;
 }
 
-// A context of this generation with one pair, the last of contexts_; null with `error`.
+// Adds a context with one pair to contexts_ and returns it; null with `error`.
 SSL_CTX* ContextGeneration::add_context(const Pair& pair, TicketKeys& tickets, std::string& error) {
   SSL_CTX* context = SSL_CTX_new(TLS_server_method());
   if (context != nullptr) contexts_.push_back(context);
@@ -123,8 +124,8 @@ SSL_CTX* ContextGeneration::add_context(const Pair& pair, TicketKeys& tickets, s
   return context;
 }
 
-// One context a pair, and for clients that name nothing we know one more: the first pair beside
-// those of other key types that share a name with it.
+// Adds one context for each pair, and one more for clients without a known name: the first pair,
+// with those of other key types that share a name with it.
 bool ContextGeneration::add_contexts(TicketKeys& tickets, std::string& error) {
   for (const auto& pair : *pairs_)
     if (add_context(*pair, tickets, error) == nullptr) return false;

@@ -11,7 +11,7 @@
 namespace spliced::tls {
 namespace {
 
-// What SSL_group_to_name() says, where that is another name.
+// Groups that SSL_group_to_name() calls by another name.
 constexpr struct {
   const char* tls_name;
   const char* name;
@@ -32,7 +32,7 @@ bool has_group(const std::vector<std::string>& names, const std::string& name) {
   return false;
 }
 
-// A name and none of the signs that a list has ("?", "*", "-", ":", "/", "DEFAULT").
+// Whether it is a name, without any operator of a list ("?", "*", "-", ":", "/", "DEFAULT").
 bool is_name(const std::string& text) {
   constexpr const char* kAllowed =
       "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
@@ -44,7 +44,7 @@ bool is_hybrid(const std::string& name) {
   return name.find("MLKEM") != std::string::npos;
 }
 
-// A context of its own, which gets lists and is thrown away.
+// A context of its own, to try lists on.
 class Trial {
  public:
   Trial() : context_(SSL_CTX_new(TLS_server_method())) {}
@@ -84,7 +84,8 @@ GroupList known_groups(const std::vector<std::string>& wanted) {
       groups.unknown.push_back(name);
       continue;
     }
-    // One group may have several names. OpenSSL 3.0 takes no list that has it twice, 3.5 does.
+    // A group may have several names. OpenSSL 3.0 refuses a list that has a group twice; 3.5
+    // accepts it.
     if (has_group(groups.used, name)) continue;
     const std::string longer = list.empty() ? name : list + ":" + name;
     if (!trial.takes(longer)) continue;

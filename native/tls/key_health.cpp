@@ -14,8 +14,8 @@ using Lock = std::lock_guard<std::mutex>;
 
 constexpr size_t kReasonBytesMax = 200;
 
-// A TPM does one thing after the other, and keeps little beside (three objects in swtpm): without a
-// resource manager several signatures at once can fail.
+// A TPM does one thing at a time and has room for few objects (three in swtpm): without a resource
+// manager several signatures at once can fail.
 size_t signs_at_once(const std::string& reference) {
   const bool is_tpm = reference.rfind("handle:", 0) == 0;
   return is_tpm ? 1 : limits::kSigningThreadsPerKey;
@@ -66,7 +66,7 @@ std::shared_ptr<KeyHealth> health_of_key(const std::string& reference) {
   auto made = std::make_shared<KeyHealth>(reference.substr(0, reference.find('?')),
                                           signs_at_once(reference));
   found = made;
-  if (all->size() > limits::kKeysKnownMax)  // those that nobody uses any more
+  if (all->size() > limits::kKeysKnownMax)  // drop those without a user
     for (auto it = all->begin(); it != all->end();)
       it = it->second.use_count() == 1 ? all->erase(it) : std::next(it);
   return made;

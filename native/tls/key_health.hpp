@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// How a private key that is not in memory does: whether its token signs, and since when it does
-// not. One object a reference for the whole process, shared by everybody who has the key. Any
+// The health of a private key that is not in memory: whether its token signs, and if not, since
+// when. One object for each reference in the whole process, shared by all users of the key. For any
 // thread.
 #pragma once
 #include <cstddef>
@@ -21,7 +21,8 @@ class KeyHealth {
   explicit KeyHealth(std::string name, size_t signs_at_once = limits::kSigningThreadsPerKey)
       : name_(std::move(name)), signs_at_once_(signs_at_once) {}
 
-  const std::string& name() const { return name_; }  // for people: no PIN, and not where one is
+  // For display: contains neither the PIN nor its location.
+  const std::string& name() const { return name_; }
   size_t signs_at_once() const { return signs_at_once_; }
 
   struct Report {
@@ -32,12 +33,12 @@ class KeyHealth {
   Report report() const;
   bool is_failing() const;
 
-  // It has signed, or its token was asked afresh and has it.
+  // The key has signed, or the token was asked again and has the key.
   void succeeded();
-  // It has not, or has not answered in time. It is tried again after a pause that doubles; never
-  // by itself after a word about a PIN, because a token counts the wrong ones, and locks.
+  // The key did not sign, or not in time. It is tried again after a pause that doubles. After an
+  // error about a PIN it is never tried automatically, because a token counts wrong PINs and locks.
   void failed(const std::string& reason, uint64_t now_ms);
-  // While it fails: whether it is time for one to try. True at most once a pause.
+  // While it fails: whether the caller should try it now. True at most once for each pause.
   bool may_try(uint64_t now_ms);
 
  private:
@@ -48,13 +49,13 @@ class KeyHealth {
   uint64_t pause_ms_ = 0, retry_at_ms_ = 0;
 };
 
-// A private key that is not in memory, and how it does; null for one that is.
+// A private key that is not in memory, and its health. Null for a key in memory.
 struct RemoteKey {
   std::shared_ptr<KeyHealth> health;
   std::shared_ptr<EVP_PKEY> key;
 };
 
-// Of the key with this reference (a PKCS #11 URI), made at the first time.
+// The object of the key with this reference (a PKCS #11 URI); made on first use.
 std::shared_ptr<KeyHealth> health_of_key(const std::string& reference);
 
 }  // namespace spliced::tls

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// See ktls.hpp. The layouts are those of include/uapi/linux/tls.h; every buffer that held a key is
-// wiped, getsockopt's too.
+// See ktls.hpp. The layouts are those of include/uapi/linux/tls.h. Every buffer that held a key is
+// wiped, also the one of getsockopt.
 #include "tls/ktls.hpp"
 
 #include <errno.h>
@@ -52,8 +52,8 @@ uint64_t load_be64(const unsigned char* from) {
   return value;
 }
 
-// AES-GCM: the salt is the IV's first 4 bytes, the rest is the kernel's `iv` (TLS 1.2: the explicit
-// nonce, which the kernel then counts up by itself).
+// AES-GCM: the salt is the first 4 bytes of the IV; the rest is the kernel's `iv` (TLS 1.2: the
+// explicit nonce, which the kernel increments).
 template <class Info>
 socklen_t fill_gcm(Info& out, const TrafficKeys& keys) {
   std::memcpy(out.key, keys.key, sizeof out.key);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Reading PEM texts with OpenSSL: what context.cpp and client_trust.cpp share. For tls/ alone.
+// Reads PEM texts with OpenSSL, for context.cpp and client_trust.cpp. For tls/ alone.
 #pragma once
 #include <openssl/bio.h>
 #include <openssl/evp.h>
@@ -18,19 +18,20 @@ struct Free {
   void operator()(EVP_PKEY* key) const { EVP_PKEY_free(key); }
 };
 
-// Over the text's own memory, which must outlive it.
+// Reads from the text itself, which must outlive the BIO.
 std::unique_ptr<BIO, Free> pem_reader(const std::string& pem);
-// For the PEM functions: what asks for a pass phrase is refused instead of asking on the terminal.
+// A callback for the PEM functions: refuses a file with a pass phrase, where OpenSSL would ask on
+// the terminal.
 int no_pass_phrase(char* out, int capacity, int writing, void* argument);
-// The reason of the last error, in OpenSSL's words; empties the queue.
+// The reason of the last error, in OpenSSL's words. Empties the queue.
 std::string openssl_reason();
-// The reason of the first error, with what its origin added, for what a module below OpenSSL says;
-// leaves the queue.
+// The reason of the first error, with the data that its origin added, for errors of a module below
+// OpenSSL. Leaves the queue as it is.
 std::string openssl_first_reason();
-// After a PEM function gave null: nothing more is there, as against something broken. Empties the
-// queue then.
+// To be called after a PEM function returned null: true if the text has no more entries, false if
+// one is broken. Empties the queue if true.
 bool end_of_pem();
-// Seconds since the epoch; INT64_MAX for no time at all, and for one that cannot be read.
+// Seconds since the epoch; INT64_MAX if `time` is null or cannot be parsed.
 int64_t seconds_of(const ASN1_TIME* time);
 
 }  // namespace spliced::tls

@@ -22,7 +22,7 @@ namespace {
 
 using Sockets = std::array<os::Fd, kCipherSpecs>;
 
-// One end of each connection: the other must stay open meanwhile.
+// One end of each connection. The other end must stay open as long.
 struct Connections {
   Sockets clients, servers;
 };
@@ -31,8 +31,8 @@ os::Fd open_socket() {
   return os::Fd(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
 }
 
-// A connection for each cipher, all begun before the first is waited for: nothing answers where
-// loopback is down, or where its packets are dropped. 0, or why not all are there.
+// Opens a connection for each cipher. All begin before the first is waited for, because nothing
+// answers if loopback is down or its packets are dropped. 0, or the errno of a missing one.
 int connect_all(Connections& out) {
   const os::Fd listener = open_socket();
   sockaddr_in address{};
@@ -85,7 +85,7 @@ CipherSupport try_cipher(const CipherSpec& spec, int socket, KernelSupport& kern
   support.transmit = transmit == 0;
   support.receive = receive == 0;
   support.error = transmit != 0 ? transmit : receive;
-  // Before 6.14 EBUSY, and ever with TLS 1.2 (net/tls/tls_main.c: do_tls_setsockopt_conf).
+  // EBUSY before 6.14, and always with TLS 1.2 (net/tls/tls_main.c: do_tls_setsockopt_conf).
   support.updates = support.error == 0 &&
                     ktls::install(socket, ktls::Direction::Transmit, spec, keys) == 0 &&
                     ktls::install(socket, ktls::Direction::Receive, spec, keys) == 0;

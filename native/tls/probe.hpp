@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// What this kernel can encrypt, found out once at start by trying each cipher on a loopback
-// connection of our own. The promotion consults it; status and doctor show it.
+// What this kernel can encrypt. Found out once at start, by trying each cipher on a loopback
+// connection. The promotion decides by it; the status and `spliced doctor` show it.
 #pragma once
 #include <algorithm>
 #include <iterator>
@@ -13,19 +13,19 @@ namespace spliced::tls {
 struct CipherSupport {
   bool transmit = false;
   bool receive = false;
-  bool updates = false;  // it takes new keys after the first (TLS 1.3, Linux 6.14)
+  bool updates = false;  // it accepts new keys after the first (TLS 1.3, Linux 6.14)
   int error = 0;         // errno of the first refusal
 };
 
 struct KernelSupport {
-  bool tried = true;        // false: there was no connection to try it on; nothing is known
+  bool tried = true;        // false: there was no connection to try it on, and nothing is known
   bool attachable = false;  // TCP_ULP "tls" is accepted
-  std::string reason;       // when not: one sentence that says why, and what to do
+  std::string reason;       // if not: one sentence with the cause and the remedy
   CipherSupport by_cipher[kCipherSpecs];
-  // A sendfile waits for the cipher, as send does (since 6.5, which made it one: MSG_SPLICE_PAGES).
+  // sendfile waits for the cipher, as send does (since 6.5, where it is a send: MSG_SPLICE_PAGES).
   bool sendfile_waits = false;
-  // A splice from the socket delivers each record whole. Before 6.0 a record lies in the network's
-  // own buffers, in any number of pieces, and what does not fit into one call is lost.
+  // A splice from the socket delivers each record whole. Before 6.0 a record stays in network
+  // buffers, in any number of pieces, and what does not fit into one call is lost.
   bool splices_received = false;
 
   bool takes_new_keys() const {
@@ -35,7 +35,8 @@ struct KernelSupport {
   const CipherSupport& of(const CipherSpec& spec) const { return by_cipher[index_of(spec)]; }
 };
 
-// Waits at most limits::kProbeConnectMs for its connections: a start must not hang on loopback.
+// Waits at most limits::kProbeConnectMs for its connections, because a start must not hang on
+// loopback.
 KernelSupport probe_kernel();
 
 }  // namespace spliced::tls

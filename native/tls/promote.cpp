@@ -13,7 +13,7 @@ Promotion stay(Fallback reason, const CipherSpec* cipher) {
   return {Promotion::Outcome::UserSpace, reason, cipher, 0, 0};
 }
 
-// Nothing may have been attached for this to be true of `validate`: it only looks.
+// Changes nothing: to be called before anything is attached to the socket.
 bool validate(const CipherSpec* cipher, const Session& session, const KernelSupport& kernel,
               std::optional<Fallback> unwanted, Fallback& reason) {
   if (unwanted) {
@@ -49,12 +49,12 @@ Promotion promote(int socket, const Session& session, const KernelSupport& kerne
     return stay(Fallback::InstallFailed, cipher);
   const int attached = ktls::attach(socket);
   if (attached != 0) {
-    // The socket left ESTABLISHED: the client has half-closed already.
+    // The socket is no longer ESTABLISHED: the client has half-closed already.
     const bool gone = attached == ENOTCONN;
     return stay(gone ? Fallback::PeerClosed : Fallback::InstallFailed, cipher);
   }
-  // An attached socket without keys passes everything through (net/tls/tls_main.c: TLS_BASE), so
-  // OpenSSL can still go on. After TLS_TX there is no way back.
+  // A socket with "tls" attached but without keys passes everything through (net/tls/tls_main.c:
+  // TLS_BASE), so OpenSSL can still continue. After TLS_TX there is no way back.
   if (ktls::install(socket, ktls::Direction::Transmit, *cipher, transmit) != 0)
     return stay(Fallback::InstallFailed, cipher);
   if (ktls::install(socket, ktls::Direction::Receive, *cipher, receive) != 0)

@@ -13,15 +13,15 @@
 namespace spliced::tls {
 namespace {
 
-// A record of handshake messages that is not encrypted, and longer than any: unexpected_message in
-// TLS 1.3, where the type is looked at first, record_overflow in TLS 1.2.
+// The header of an unencrypted handshake record, longer than allowed. TLS 1.3 checks the type
+// first: unexpected_message. TLS 1.2: record_overflow.
 constexpr char kForbiddenHeader[] = {22, 3, 3, '\xff', '\xff'};
 
 int on_read(BIO* bio, char* out, int wanted) {
   return static_cast<RecordInput*>(BIO_get_data(bio))->read(bio, out, wanted);
 }
 
-// As a socket's BIO answers (crypto/bio/bss_sock.c). What we write goes elsewhere.
+// Answers as a socket's BIO does (crypto/bio/bss_sock.c). Writes use another BIO.
 long on_control(BIO* bio, int command, long, void*) {
   if (command == BIO_CTRL_EOF) return BIO_test_flags(bio, BIO_FLAGS_IN_EOF) != 0 ? 1 : 0;
   return command == BIO_CTRL_FLUSH ? 1 : 0;
@@ -96,7 +96,7 @@ int RecordInput::read(BIO* bio, char* out, int wanted) {
 
 os::Received RecordInput::receive(char* out, size_t wanted, bool between) {
   if (is_empty() && between && reads_ != Reads::AsAsked) {
-    // Nobody answers what has not left.
+    // The client cannot answer what has not been sent.
     if (drained_ && BIO_ctrl_pending(output_) > 0) return {os::Io::WouldBlock, {}, 0, 0};
     const os::Received got = receive_ahead();
     if (got.io != os::Io::Done) return got;
@@ -108,9 +108,9 @@ os::Received RecordInput::receive(char* out, size_t wanted, bool between) {
   return {os::Io::Done, os::RecordType::ApplicationData, bytes, 0};
 }
 
-// Done with nothing in ahead_: as OpenSSL asks. Before our first flight a client has nothing more
-// to say than its ClientHello; if it says more all the same, the connection is not the kernel's
-// (Session::quiescent). Behind the end of the handshake its first request may wait already.
+// Done with nothing in ahead_: OpenSSL's own read is used. Before our first flight a client has
+// nothing to send but its ClientHello. If it sends more, the connection does not go to the kernel
+// (Session::quiescent). Behind the end of the handshake its first request may be waiting.
 os::Received RecordInput::receive_ahead() {
   ahead_begin_ = ahead_end_ = 0;
   os::Received got;
@@ -130,7 +130,7 @@ os::Received RecordInput::receive_ahead() {
   return got;
 }
 
-// Of the handshake's records at the front of ahead_, in bytes.
+// Bytes of the whole handshake records at the front of ahead_.
 size_t RecordInput::whole_records(size_t bytes) const {
   constexpr uint8_t kApplicationData = 23;
   size_t end = 0;
@@ -145,7 +145,7 @@ size_t RecordInput::whole_records(size_t bytes) const {
   return end;
 }
 
-// OpenSSL asks for a header, and then for the rest of that record.
+// Follows OpenSSL's reads: a header, then the rest of that record.
 void RecordInput::follow(const char* data, size_t bytes) {
   if (body_left_ > 0) {
     body_left_ -= std::min(body_left_, bytes);
@@ -160,7 +160,7 @@ void RecordInput::follow(const char* data, size_t bytes) {
   if (header_bytes_ < kHeaderBytes) return;
   header_bytes_ = 0;
   body_left_ = static_cast<size_t>(header_[3]) << 8 | header_[4];
-  // A ClientHello in the format of SSL 2 (RFC 5246 E.2): two bytes of length, and then the message.
+  // A ClientHello in the format of SSL 2 (RFC 5246 E.2): a length of two bytes, then the message.
   const size_t ssl2_bytes = 2 + (static_cast<size_t>(header_[0] & 0x7f) << 8 | header_[1]);
   if (first_ && (header_[0] & 0x80) != 0)
     body_left_ = ssl2_bytes > kHeaderBytes ? ssl2_bytes - kHeaderBytes : 0;

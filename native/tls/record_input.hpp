@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
-// How OpenSSL reads a connection's socket: no byte beyond the handshake, which is the kernel's to
-// read, a bounded number of records in one turn of the engine, and of records without data in a
-// row. OpenSSL asks for a record's header and then for its rest, two calls each; a flight of the
-// handshake comes by one or two calls here. One call of OpenSSL
-// goes on over such records as long as there are any (SSL_read(3)): KeyUpdates, empty records,
-// handshake messages in pieces of one byte. Between two records it can be stopped, and goes on
-// later.
+// How OpenSSL reads a connection's socket, with three restrictions. It reads no byte beyond the
+// handshake, because the kernel reads from there. The records of one turn of the engine are
+// bounded, and so are records without data in a row: a single SSL_read(3) would go on over
+// KeyUpdates, empty records and handshake messages in pieces of one byte as long as there are any.
+// It can be stopped between two records, and continues later.
+//
+// OpenSSL asks for a record's header and then for its rest, two calls each. During the handshake,
+// one or two receives here bring a whole flight.
 #pragma once
 #include <cstddef>
 #include <cstdint>
@@ -18,11 +19,11 @@ typedef struct bio_st BIO;
 
 namespace spliced::tls {
 
-// What a client does that makes us work and is no request: its connection ends.
+// Requests for work that are not HTTP requests. They end the connection.
 enum class Flood : uint8_t {
   RecordsWithoutData,  // more than limits::kRecordsWithoutDataMax in a row
-  AnswersUnread,       // it asks for answers (KeyUpdate), and reads none
-  Renegotiation,       // with kernel TLS: it asks for it again, though that was declined
+  AnswersUnread,       // it causes answers (to KeyUpdate) and does not read them
+  Renegotiation,       // with kernel TLS: it asks again after a refusal
 };
 inline constexpr size_t kFloods = 3;
 inline constexpr const char* kFloodNames[kFloods] = {"records_without_data", "answers_unread",
@@ -30,46 +31,48 @@ inline constexpr const char* kFloodNames[kFloods] = {"records_without_data", "an
 
 class RecordInput {
  public:
-  // A BIO that reads `socket` through this object, which must outlive it; null without memory.
-  // `socket` stays the caller's, and so does `output`: what OpenSSL has written and the socket has
-  // not.
+  // Makes a BIO that reads `socket` through this object, which must outlive it. Null without
+  // memory. The caller keeps `socket` and `output`, which holds what OpenSSL has written and the
+  // socket has not taken.
   BIO* open(int socket, BIO* output);
 
-  // A new turn of the engine, by its number: so many records may be read again.
+  // Begins a new turn of the engine: the number of records is counted from 0 again.
   void begin_turn(uint64_t turn) {
     if (turn == turn_) return;
     turn_ = turn;
     left_ = limits::kRecordsPerTurn;
   }
-  // While another thread has the session: nothing is there, and the socket is not asked.
+  // While another thread has the session: reads find nothing, and do not touch the socket.
   void set_deaf(bool deaf) { deaf_ = deaf; }
-  // What comes next answers our first flight; in TLS 1.3 its last record is one of application data
-  // by its outer type (RFC 8446 5.2), in TLS 1.2 none is.
+  // OpenSSL has sent our first flight, so the client's next flight is the answer to it. In TLS 1.3
+  // its last record has the outer type of application data (RFC 8446 5.2); in TLS 1.2 no record of
+  // it has.
   void flight_was_sent(bool tls13) { reads_ = tls13 ? Reads::Flight13 : Reads::Flight12; }
   bool is_empty() const { return ahead_begin_ == ahead_end_; }  // nothing is read ahead
-  // From now on records without data are counted. During the handshake there is no data; what it
-  // may take is bounded by OpenSSL, for each message, and by its deadline.
+  // From now on records without data are counted. A handshake has no data; OpenSSL bounds each of
+  // its messages, and the deadline the whole.
   void handshake_is_over() {
     counts_ = true;
     without_data_ = 0;
     reads_ = Reads::AsAsked;
   }
   void data_came() { without_data_ = 0; }
-  // OpenSSL has put so many bytes of answers into the output since that was last empty.
+  // Bytes of answers that OpenSSL has put into the output since it was last empty.
   void set_answer_bytes(size_t bytes) { answer_bytes_ = bytes; }
   size_t answer_bytes() const { return answer_bytes_; }
 
-  // The last read ended because the turn's records were used up, and not for want of any.
+  // Whether the last read ended because the turn's records were used up, not because none had
+  // arrived.
   bool turn_is_over() const { return turn_is_over_; }
-  // Set when the client was found to flood: OpenSSL has then been given a header that no record may
-  // have, so that it fails with an alert of its own; it sends none on request.
+  // Set when the client floods. OpenSSL is then given a header that no record may have, so that it
+  // fails with an alert: it cannot be asked to send one.
   std::optional<Flood> flood() const { return flood_; }
 
   int read(BIO* bio, char* out, int wanted);  // for the BIO's method alone
 
  private:
   static constexpr size_t kHeaderBytes = 5;  // RFC 8446 5.1
-  // A ClientHello without ML-KEM, or a client's second flight without a certificate.
+  // Room for a ClientHello without ML-KEM, or for a client's second flight without a certificate.
   static constexpr size_t kAheadBytes = 640;
   enum class Reads : uint8_t { Hello, Flight12, Flight13, AsAsked };
 
@@ -86,7 +89,7 @@ class RecordInput {
   size_t without_data_ = 0;
   size_t answer_bytes_ = 0;
   uint8_t header_[kHeaderBytes] = {};
-  size_t header_bytes_ = 0;  // 0 with body_left_ 0: between two records
+  size_t header_bytes_ = 0;  // 0, with body_left_ 0: between two records
   size_t body_left_ = 0;
   char ahead_[kAheadBytes];
   size_t ahead_begin_ = 0, ahead_end_ = 0;

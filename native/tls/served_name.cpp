@@ -9,7 +9,7 @@
 namespace spliced::tls {
 namespace {
 
-// RFC 9525 6.3: the subject's common name is no identity, and a wildcard is a whole label.
+// RFC 9525 6.3: the subject's common name does not count, and a wildcard is a whole label.
 constexpr unsigned kNamesOnly =
     X509_CHECK_FLAG_NEVER_CHECK_SUBJECT | X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS;
 
@@ -29,7 +29,7 @@ char lower(char c) {
 
 bool is_covered(X509* leaf, std::string_view host) {
   const std::string name(without_brackets(without_root(host)));
-  // No host begins so; X509_check_host(3) would take a dot for every name below.
+  // No host begins with these; X509_check_host(3) would match a dot with every name below.
   if (leaf == nullptr || name.empty() || name.front() == '.' || name.front() == '*') return false;
   if (X509_check_ip_asc(leaf, name.c_str(), 0) == 1) return true;
   return X509_check_host(leaf, name.data(), name.size(), kNamesOnly, nullptr) == 1;

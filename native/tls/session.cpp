@@ -27,7 +27,7 @@ int hex_digit(char c) {
   return -1;
 }
 
-// "LABEL client_random secret": the secret's bytes, when the label is the wanted one.
+// "LABEL client_random secret": copies the secret's bytes if the label matches.
 bool take_secret(const char* line, const char* label, uint8_t* out, size_t capacity) {
   const size_t length = std::strlen(label);
   if (std::strncmp(line, label, length) != 0 || line[length] != ' ') return false;
@@ -42,7 +42,7 @@ bool take_secret(const char* line, const char* label, uint8_t* out, size_t capac
 HandshakeFailure classify(unsigned long code) {
   if (ERR_GET_LIB(code) != ERR_LIB_SSL) return HandshakeFailure::Other;
   const int reason = ERR_GET_REASON(code);
-  // Not what OpenSSL says of itself: those reasons (ERR_R_INTERNAL_ERROR) have a flag far above.
+  // Alerts of the peer alone: OpenSSL's own reasons (ERR_R_INTERNAL_ERROR) have a flag far above.
   if (reason >= SSL_AD_REASON_OFFSET && reason <= SSL_AD_REASON_OFFSET + UINT8_MAX)
     return HandshakeFailure::PeerAlert;
   switch (reason) {
@@ -116,7 +116,7 @@ void Session::on_keylog(const SSL* ssl, const char* line) {
   if (take_secret(line, "SERVER_TRAFFIC_SECRET_0", s.server, sizeof s.server)) s.have_server = true;
 }
 
-// Walks the whole records that OpenSSL has appended since the last call. TLS 1.3: those after the
+// Counts the whole records that OpenSSL has appended since the last call. TLS 1.3: those after the
 // handshake are under the traffic keys (the ticket). TLS 1.2: those after ChangeCipherSpec are.
 void Session::account_output() {
   char* data = nullptr;
@@ -171,7 +171,7 @@ void Session::on_refused(const SSL* ssl, const X509* certificate) {
 }
 
 Handshake Session::fail() {
-  // The last error, because the verification may have left others before it.
+  // The last error: the verification may have left others before it.
   const bool refused = ERR_GET_REASON(ERR_peek_last_error()) == SSL_R_CERTIFICATE_VERIFY_FAILED;
   failure_ = refused ? HandshakeFailure::ClientCertificate : classify(ERR_peek_error());
   if (refused) client_refusal_ = ClientTrust::refusal_of(ssl_);
@@ -201,7 +201,7 @@ Handshake Session::advance() {
       return input_.turn_is_over() ? Handshake::Busy : Handshake::NeedRead;
     case SSL_ERROR_WANT_WRITE:
       return Handshake::NeedWrite;
-    case SSL_ERROR_WANT_X509_LOOKUP:  // on_certificate() said so
+    case SSL_ERROR_WANT_X509_LOOKUP:  // the result of on_certificate()
       return Handshake::NeedSignature;
     case SSL_ERROR_SYSCALL:
       failure_ = HandshakeFailure::PeerClosed;
@@ -227,7 +227,8 @@ Handshake Session::handshake() {
     }
     if (finished_ && (ticket_asked_ || !request_ticket())) return Handshake::Done;
     const Handshake step = advance();
-    if (step == Handshake::Failed) (void)flush();  // the alert, as far as the socket takes it
+    // Sends the alert, as far as the socket accepts it.
+    if (step == Handshake::Failed) (void)flush();
     if (step == Handshake::Failed || step == Handshake::Busy || step == Handshake::NeedSignature)
       return step;
     if (step == Handshake::NeedRead && unsent_bytes() == 0) return step;
@@ -256,8 +257,8 @@ bool Session::asked_for_certificate() const {
 
 std::unique_ptr<ClientIdentity> Session::client_identity() const {
   const X509* certificate = SSL_get0_peer_certificate(ssl_);
-  // A resumed session brings both along, from the full handshake that it stems from. The verdict
-  // alone says nothing: it is X509_V_OK where no certificate was shown.
+  // A resumed session has both from its full handshake. The verdict alone proves nothing: it is
+  // X509_V_OK if no certificate was sent.
   if (certificate == nullptr || !asked_for_certificate() ||
       SSL_get_verify_result(ssl_) != X509_V_OK)
     return nullptr;
@@ -310,7 +311,7 @@ bool Session::export_keys(const CipherSpec& spec, TrafficKeys& transmit,
       SSL_get_server_random(ssl_, server_random, sizeof server_random) == sizeof server_random &&
       derive_tls12(spec, {master, client_random, server_random}, receive, transmit);
   OPENSSL_cleanse(master, sizeof master);
-  // OpenSSL starts the explicit nonce at random; go on behind it, so that none is used twice.
+  // OpenSSL starts the explicit nonce at random. Continue behind it, so that none is used twice.
   uint64_t nonce = last_explicit_nonce_ + 1;
   for (size_t i = 0; i < spec.explicit_iv_bytes; i++, nonce >>= 8)
     transmit.iv[sizeof transmit.iv - 1 - i] = static_cast<uint8_t>(nonce);
@@ -346,8 +347,8 @@ os::Received Session::read(char* out, size_t capacity) {
     default:
       break;
   }
-  // A FIN without close_notify: the peer is done all the same. Anything else put an alert in
-  // output.
+  // A FIN without close_notify: the peer has ended all the same. Any other error left an alert in
+  // the output.
   const int reason = ERR_GET_REASON(ERR_peek_error());
   const bool eof = reason == SSL_R_UNEXPECTED_EOF_WHILE_READING;
   openssl_had_enough_ = reason == SSL_R_TOO_MANY_WARN_ALERTS || reason == SSL_R_RECORD_TOO_SMALL;

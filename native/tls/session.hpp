@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
-// One connection's OpenSSL object: the handshake a step at a time, and user-space TLS for the life
-// of the connection where the kernel does not take over.
+// One connection's OpenSSL object: the handshake, one step at a time, and user-space TLS for the
+// life of the connection if the kernel does not take over.
 //
 // OpenSSL reads the socket through record_input.hpp and never beyond the record it needs (no
-// read-ahead), so what the client sent behind its handshake is still in the socket for the kernel.
-// What OpenSSL writes goes through a memory BIO and our hands: that is how the records under the
-// traffic keys are counted.
+// read-ahead), so that what the client sent behind its handshake is still in the socket for the
+// kernel. What OpenSSL writes goes into a memory BIO and from there, by this class, to the socket.
+// That is how the records under the traffic keys are counted.
 #pragma once
 #include <cstddef>
 #include <cstdint>
@@ -27,14 +27,14 @@ typedef struct bio_st BIO;
 
 namespace spliced::tls {
 
-// Busy: there may be more to read, but this turn's records are used up. NeedSignature: of a key
-// that is not in memory; sign() is next, on a thread that may wait.
+// Busy: there may be more to read, but this turn's records are used up. NeedSignature: the key is
+// not in memory; call sign() next, on a thread that may wait.
 enum class Handshake : uint8_t { Done, NeedRead, NeedWrite, Busy, NeedSignature, Failed };
 
-// What came of a step that might need a signature.
+// Result of a step that may need a signature.
 enum class Signature : uint8_t {
   Made,
-  NotNeeded,  // the client was asked again (HelloRetryRequest), or refused for what it offers
+  NotNeeded,  // the client was sent a HelloRetryRequest, or was refused
   Failed,     // the token did not sign
 };
 
@@ -46,8 +46,8 @@ enum class HandshakeFailure : uint8_t {
   NoSharedCipher,
   PeerAlert,
   ClientCertificate,      // client_refusal() says why
-  NoApplicationProtocol,  // ALPN without one that we speak
-  Signature,              // the private key is not in memory, and its token does not sign
+  NoApplicationProtocol,  // no protocol of the client's ALPN is spoken here
+  Signature,              // the private key is not in memory, and its token did not sign
   Other,
 };
 inline constexpr size_t kHandshakeFailures = 10;
@@ -55,69 +55,72 @@ extern const char* const kHandshakeFailureNames[kHandshakeFailures];
 
 class Session {
  public:
-  // Null when OpenSSL is out of memory. `socket` stays the caller's.
+  // Null when OpenSSL is out of memory. The caller keeps `socket`.
   static std::unique_ptr<Session> start(std::shared_ptr<const ContextGeneration> generation,
                                         int socket);
   ~Session();
   Session(const Session&) = delete;
   Session& operator=(const Session&) = delete;
 
-  // To be called in each turn of the engine before the session is used, with the turn's number.
+  // To be called before the session is used in a turn of the engine, with the number of the turn.
   void begin_turn(uint64_t turn) { input_.begin_turn(turn); }
 
   Handshake handshake();
-  // After NeedSignature, on any thread, which has the session for itself meanwhile: goes on without
-  // touching the socket, over the signature, which may take as long as the token likes. What came
-  // of it, an alert too, is sent by handshake(), which is next. After Failed `reason` has one
-  // sentence.
+  // To be called after NeedSignature, on any thread, which has the session alone meanwhile.
+  // Continues the handshake, including the signature, for as long as the token takes, and does not
+  // touch the socket. Call handshake() next: it sends the result, or an alert. After Failed
+  // `reason` is one sentence.
   Signature sign(std::string& reason);
-  // After NeedSignature: by which key. After Done: which fails, so that another certificate took
-  // over; null: none did.
+  // After NeedSignature: the key that is to sign. After Done: the key that failed, so that another
+  // certificate was used; null: none failed.
   const RemoteKey& remote_key() const { return remote_key_; }
   HandshakeFailure failure() const { return failure_; }  // after Failed
   ClientRefusal client_refusal() const { return client_refusal_; }
-  // Of the certificate that was refused, as it names itself; at most kSubjectBytesMax.
+  // Subject of the certificate that was refused, as the certificate itself says; at most
+  // kSubjectBytesMax.
   const std::string& refused_subject() const { return refused_subject_; }
   bool resumed() const;
-  bool agreed_on_http2() const;  // by ALPN; after Handshake::Done
-  // After Handshake::Done. Null when the client showed no certificate, or was not asked for one.
+  bool agreed_on_http2() const;  // in ALPN; after Handshake::Done
+  // After Handshake::Done. Null if the client sent no certificate.
   std::unique_ptr<ClientIdentity> client_identity() const;
   bool asked_for_certificate() const;
   std::unique_ptr<const ServedName> served_name() const;  // after Handshake::Done
 
-  // What the promotion needs to know; all after Handshake::Done.
+  // Facts for the promotion; all after Handshake::Done.
   const CipherSpec* cipher() const;
-  // Of the key exchange, as group_of() in groups.hpp says it.
+  // The group of the key exchange, see group_of() in groups.hpp.
   size_t group() const;
-  // A maximum fragment length was negotiated (RFC 6066 4): OpenSSL makes no longer records, and the
-  // kernel does (TLS_TX_MAX_PAYLOAD_LEN is too new to rely on). Record size limits (RFC 8449)
-  // OpenSSL does not negotiate.
+  // A maximum fragment length was negotiated (RFC 6066 4). OpenSSL keeps to it; the kernel does not
+  // (TLS_TX_MAX_PAYLOAD_LEN is too new to rely on). OpenSSL does not negotiate record size limits
+  // (RFC 8449).
   bool has_fragment_limit() const;
   bool quiescent() const;  // nothing buffered in either direction
-  // Keys and sequence numbers of the next records in both directions.
+  // Keys, and the sequence numbers of the next records, of both directions.
   bool export_keys(const CipherSpec& spec, TrafficKeys& transmit, TrafficKeys& receive) const;
-  // What the keys after these come from. TLS 1.3 alone.
+  // The secrets from which later keys are derived. TLS 1.3 alone.
   std::unique_ptr<TrafficSecrets> export_secrets() const;
 
-  // User-space TLS. write() takes all or nothing; what the socket does not take at once stays here,
-  // and write() answers WouldBlock until flush() has sent it. read() gives no bytes when the turn's
-  // records are used up: there may be more. Failed with EBADMSG: OpenSSL refused what came, and its
-  // alert waits in the output, or is sent; flood() says whether that was too much of something.
+  // User-space TLS. write() takes all or nothing. What the socket does not accept at once stays
+  // here, and write() returns WouldBlock until flush() has sent it. read() returns no bytes when
+  // the turn's records are used up, though there may be more. Failed with EBADMSG: OpenSSL refused
+  // the input, and its alert waits in the output or has been sent; flood() says whether the input
+  // was a flood.
   os::Received read(char* out, size_t capacity);
   std::optional<Flood> flood() const;
   os::Moved write(const char* data, size_t bytes);
   os::Moved close_notify();
   os::Moved flush();
   size_t unsent_bytes() const;
-  uint64_t bytes_sent() const { return bytes_sent_; }  // that the socket took, in all
+  uint64_t bytes_sent() const { return bytes_sent_; }  // bytes that the socket accepted, in all
 
-  // OpenSSL asks for a certificate before anything is signed (SSL_CTX_set_cert_cb(3)). The
-  // argument is the session's generation.
+  // OpenSSL calls this before anything is signed, to choose a certificate (SSL_CTX_set_cert_cb(3)).
+  // The argument is the session's generation.
   static int on_certificate(SSL* ssl, void* generation);
   static void on_keylog(const SSL* ssl, const char* line);
-  // During the verification, which keeps nothing of a certificate that it refuses.
+  // Called during the verification, because OpenSSL keeps nothing of a certificate that it refuses.
   static void on_refused(const SSL* ssl, const X509* certificate);
-  // A ClientHello may offer a thousand tickets, each of them worth a MAC: so many are looked at.
+  // A ClientHello may offer a thousand tickets, and each costs a MAC. So only a bounded number is
+  // tried.
   static bool may_try_ticket(const SSL* ssl);
 
  private:
@@ -141,15 +144,15 @@ class Session {
   BIO* output_ = nullptr;  // owned by ssl_
   int socket_ = -1;
   size_t sent_ = 0;       // of the output BIO's content
-  size_t accounted_ = 0;  // likewise: seen by account_output
+  size_t accounted_ = 0;  // of the same content: account_output() has seen it
   bool finished_ = false, ticket_asked_ = false;
   bool sent_change_cipher_spec_ = false;
-  bool may_sign_ = false;            // in sign(): the signature may be waited for
-  std::optional<Handshake> signed_;  // what came of sign(), until handshake() has seen it
+  bool may_sign_ = false;            // in sign(): waiting for the signature is allowed
+  std::optional<Handshake> signed_;  // the result of sign(), until handshake() has returned it
   RemoteKey remote_key_;
   unsigned long failure_code_ = 0;   // OpenSSL's first
   std::string failure_reason_;       // of sign()
-  bool openssl_had_enough_ = false;  // of warnings, or of empty records: its own limits
+  bool openssl_had_enough_ = false;  // its own limit of warnings or empty records was exceeded
   int tickets_tried_ = 0;
   uint64_t bytes_sent_ = 0;
   uint64_t records_sent_ = 0;         // under the keys that the kernel will get

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The part of session.hpp that is about keys that are not in memory.
+// The part of session.hpp for keys that are not in memory.
 #include <openssl/bio.h>
 #include <openssl/err.h>
 #include <openssl/ssl.h>
@@ -22,8 +22,8 @@ int Session::on_certificate(SSL* ssl, void* generation) {
   return -1;  // not yet
 }
 
-// The token's doing, and not the client's: no error of the TLS layer's own, or one that only says
-// that something below it failed.
+// Whether the token failed, not the client: the error is not the TLS layer's own, or says only that
+// something below it failed.
 bool Session::failed_below(unsigned long code) const {
   const int reason = ERR_GET_REASON(code);
   return failure_ == HandshakeFailure::Other &&
@@ -31,7 +31,7 @@ bool Session::failed_below(unsigned long code) const {
           reason == ERR_R_INTERNAL_ERROR);
 }
 
-// The output is a HelloRetryRequest: a ServerHello whose random is this (RFC 8446 4.1.3).
+// Whether the output is a HelloRetryRequest: a ServerHello with this random (RFC 8446 4.1.3).
 bool Session::asks_again() const {
   static constexpr uint8_t kRandom[] = {0xcf, 0x21, 0xad, 0x74, 0xe5, 0x9a, 0x61, 0x11,
                                         0xbe, 0x1d, 0x8c, 0x02, 0x1e, 0x65, 0xb8, 0x91,

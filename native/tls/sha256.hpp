@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// SHA-256 (FIPS 180-4) of what comes in pieces, by OpenSSL. For the digest of an upload
-// (upload/keeper.cpp); one thread at a time.
+// SHA-256 (FIPS 180-4) of data that arrives in pieces, by OpenSSL. For the digest of an upload
+// (upload/keeper.cpp). One thread at a time.
 #pragma once
 #include <cstddef>
 #include <memory>
@@ -12,9 +12,9 @@ class Sha256 {
  public:
   Sha256();
   ~Sha256();
-  // False when OpenSSL has no memory, or no SHA-256; then everything that follows is false, too.
+  // False if OpenSSL has no memory or no SHA-256; all later calls fail then, too.
   [[nodiscard]] bool update(const void* data, size_t bytes);
-  // 64 hexadecimal digits in lower case; empty on failure. Once.
+  // 64 lower-case hexadecimal digits; empty on failure. To be called once.
   [[nodiscard]] std::string finish();
 
  private:

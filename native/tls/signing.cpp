@@ -19,7 +19,7 @@ namespace {
 using Lock = std::unique_lock<std::mutex>;
 using Job = std::shared_ptr<SigningJob>;
 
-// Of all pools: what hangs of one that is gone counts for the next.
+// Of all pools together: threads that hang in a former pool count for the next one.
 std::atomic<size_t> threads_of_process{0};
 
 }  // namespace
@@ -40,7 +40,8 @@ std::vector<SigningInbox::Signed> SigningInbox::take() {
   return std::exchange(done_, {});
 }
 
-// What the threads live on. All below is called with the mutex held, but for what says otherwise.
+// State that the threads share, and keep alive. Unless said otherwise, functions below are called
+// with the mutex held.
 struct SigningPool::Shared {
   mutable std::mutex mutex;
   std::condition_variable changed;
@@ -72,7 +73,7 @@ struct SigningPool::Shared {
   size_t could_run() const;
   void finish(const Job& job, Signature result, const std::string& reason);
   static void start_threads(const std::shared_ptr<Shared>& shared);
-  void work();  // a thread's whole life; the mutex is its own affair
+  void work();  // a thread's main function; locks the mutex itself
 };
 
 void SigningPool::Shared::remember(const std::shared_ptr<KeyHealth>& key) {
@@ -103,7 +104,7 @@ void SigningPool::Shared::turn_away_waiting(const KeyHealth& key) {
   }
 }
 
-// False: one is under way already.
+// False: a trial is under way.
 bool SigningPool::Shared::add_trial(const RemoteKey& key) {
   const auto is_trial = [&](const Job& job) {
     return !job->session && job->key.health == key.health && job->inbox == nullptr;
@@ -116,7 +117,7 @@ bool SigningPool::Shared::add_trial(const RemoteKey& key) {
   return true;
 }
 
-// The first whose key has a thread left for it.
+// The first job whose key has a thread left for it.
 Job SigningPool::Shared::next() {
   const auto found = std::find_if(waiting.begin(), waiting.end(), [&](const Job& job) {
     return count(*job->key.health) < job->key.health->signs_at_once();
@@ -130,8 +131,8 @@ Job SigningPool::Shared::next() {
   return job;
 }
 
-// A handshake that failed says little: its client may have asked for what this token cannot. A
-// trial says whether the key still signs.
+// A failed handshake proves little: its client may have asked for what this token cannot do. A
+// trial tells whether the key still signs.
 void SigningPool::Shared::finish(const Job& job, Signature result, const std::string& reason) {
   KeyHealth& key = *job->key.health;
   running.erase(std::find(running.begin(), running.end(), job));
@@ -165,7 +166,7 @@ void SigningPool::Shared::work() {
     finish(job, result, reason);
     changed.notify_all();
     lock.unlock();
-    job.reset();  // with its session, if nobody waits for that
+    job.reset();  // frees the session, if nobody waits for it
     lock.lock();
   }
   threads--;
@@ -173,7 +174,7 @@ void SigningPool::Shared::work() {
   changed.notify_all();
 }
 
-// Of those that wait, how many would have a thread if there were enough.
+// How many waiting jobs would run if there were enough threads.
 size_t SigningPool::Shared::could_run() const {
   std::map<const KeyHealth*, size_t> busy;
   size_t count = 0;
@@ -183,7 +184,7 @@ size_t SigningPool::Shared::could_run() const {
   return count;
 }
 
-// As many as have something to do.
+// Starts as many threads as have something to do.
 void SigningPool::Shared::start_threads(const std::shared_ptr<Shared>& shared) {
   const size_t wanted = shared->running.size() + shared->could_run();
   while (shared->threads < wanted) {
@@ -217,7 +218,7 @@ bool SigningPool::submit(const Job& job) {
   s.mark_hanging(key, now_ms);
   const bool failing = key.is_failing();
   bool taken = !s.stopping && s.waiting.size() < limits::kSignaturesWaitingMax;
-  // While it fails, one at a time is the trial, and nobody waits behind those that hang.
+  // While a key fails, one job at a time is the trial, and none waits for those that hang.
   if (taken && failing) taken = s.count(key) < key.signs_at_once() && key.may_try(now_ms);
   if (taken) {
     job->state = SigningJob::State::Waiting;

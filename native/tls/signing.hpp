@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 // Signatures by keys that are not in memory, on threads of their own: a token takes 10 to 500 ms,
-// or never answers. An engine gives the session of a handshake away (SigningJob) and serves the
-// others; a thread runs the step with the signature (Session::sign) and says so by the engine's
-// SigningInbox. The thread touches no socket and nothing of the connection. Bounded: the threads of
-// the process, those of one key, and who waits (limits.hpp).
+// or never answers. An engine gives the session of a handshake to the pool (SigningJob) and serves
+// its other connections. A thread runs the step with the signature (Session::sign) and reports it
+// through the engine's SigningInbox. It touches neither the socket nor the connection. Bounded are
+// the threads of the process, the threads of one key, and the waiting jobs (limits.hpp).
 //
-// A thread that hangs in a token is left to itself. What it uses lives as long as it does.
+// A thread that hangs in a token is abandoned. What it uses lives as long as it does.
 #pragma once
 #include <condition_variable>
 #include <cstdint>
@@ -21,13 +21,13 @@
 
 namespace spliced::tls {
 
-// Where the threads put what is done, for one engine. Lives as long as one of both.
+// Completed jobs of one engine. Engine and threads share it.
 class SigningInbox {
  public:
   struct Signed {
-    uint32_t slot = 0, generation = 0;  // of the connection, as it was when it gave the job
+    uint32_t slot = 0, generation = 0;  // of the connection, when it submitted the job
   };
-  // Called with each arrival from another thread; must return at once. Empty: nobody is told.
+  // `wake` is called from the thread that completed a job, and must return at once. Empty: no call.
   void on_arrival(std::function<void()> wake);
   void put(Signed done);
   std::vector<Signed> take();
@@ -35,11 +35,11 @@ class SigningInbox {
  private:
   std::mutex mutex_;
   std::function<void()> wake_;
-  std::vector<Signed> done_;  // bounded by the jobs that there are
+  std::vector<Signed> done_;  // bounded by the number of jobs
 };
 
-// One step of one handshake. Made by the engine; the session is its connection's again when the
-// inbox says so, or submit() has refused.
+// One step of one handshake. The engine makes it. The connection owns its session again when the
+// inbox has the job, or when submit() has refused it.
 struct SigningJob {
   SigningJob(std::unique_ptr<Session> of, RemoteKey by, std::shared_ptr<SigningInbox> to,
              SigningInbox::Signed as)
@@ -50,45 +50,45 @@ struct SigningJob {
   const std::shared_ptr<SigningInbox> inbox;
   const SigningInbox::Signed name;
 
-  // Of the pool, under its mutex.
+  // The pool's state of the job, under the pool's mutex.
   enum class State : uint8_t { New, Waiting, Running, Done };
   State state = State::New;
-  bool turned_away = false;  // Done, and it was not signed
+  bool turned_away = false;  // Done, but not signed
   bool given_up = false;     // nobody waits for it any more
-  uint64_t began_ms = 0;     // since when it runs
+  uint64_t began_ms = 0;     // when it began to run
 };
 
-// Signs something with the key, as a handshake would: Made, or Failed with one sentence. It may
-// take as long as the token likes.
+// Signs something with the key, as a handshake would. Made, or Failed with one sentence. Takes as
+// long as the token does.
 Signature try_key(EVP_PKEY* key, std::string& reason);
 
 class SigningPool {
  public:
   SigningPool();
-  ~SigningPool();  // as stop(0)
+  ~SigningPool();  // equals stop(0)
   SigningPool(const SigningPool&) = delete;
   SigningPool& operator=(const SigningPool&) = delete;
 
-  // Any thread. False: turned away, at once (the key fails, too many wait, no thread is to be had);
-  // the session stays in the job.
+  // For any thread. False: refused at once, because the key fails, too many jobs wait or the
+  // process may have no more threads. The job keeps its session.
   bool submit(const std::shared_ptr<SigningJob>& job);
-  // Takes the session of a job that is done; null: it was turned away, because the key began to
-  // fail meanwhile.
+  // Takes the session of a completed job. Null: it was turned away, because the key had begun to
+  // fail.
   std::unique_ptr<Session> collect(SigningJob& job);
-  // Nobody waits for it any more: what has not begun never does, and what runs is freed by its
-  // thread. `overdue`: it was waited for long enough; where it hangs in the token, the key fails
-  // from now on, and so does everybody who waits for it.
+  // Abandons a job: one that has not begun is never run; one that runs is freed by its thread.
+  // `overdue`: the time for it is over. If it hangs in the token, the key counts as failing from
+  // now on, and all jobs that wait for the key are turned away.
   void give_up(const std::shared_ptr<SigningJob>& job, bool overdue);
-  // While a key fails and others take over for it: signs something with it, when that is due.
+  // For a key that fails and is replaced by others: signs something with it when a trial is due.
   void try_again(const RemoteKey& key);
-  // No job is begun any more, and none is waited for longer than `wait_ms`: what hangs in its token
-  // does not keep the process from ending.
+  // Begins no more jobs, and waits for those that run at most `wait_ms`: a thread that hangs in its
+  // token does not keep the process from ending.
   void stop(uint32_t wait_ms);
 
   struct Report {
-    uint64_t made = 0, failed = 0, turned_away = 0, overdue = 0;  // ever
+    uint64_t made = 0, failed = 0, turned_away = 0, overdue = 0;  // in all
     size_t waiting = 0, threads = 0, hanging = 0;                 // now
-    std::vector<std::shared_ptr<KeyHealth>> keys;                 // that were asked for a signature
+    std::vector<std::shared_ptr<KeyHealth>> keys;                 // all that were asked to sign
   };
   Report report() const;
 

@@ -58,7 +58,7 @@ int on_ticket(SSL* ssl, unsigned char* name, unsigned char* iv, EVP_CIPHER_CTX* 
   if (!key.valid) return kNoTicket;
   if (!set_mac(mac, key) || EVP_DecryptInit_ex(cipher, aes, nullptr, key.cipher_key, iv) != 1)
     return kFatal;
-  // TLS 1.3 connections get a fresh ticket anyway (session.cpp).
+  // A TLS 1.3 connection gets a fresh ticket in any case (session.cpp).
   const bool renew = !key.has_name(current.name) && SSL_version(ssl) < TLS1_3_VERSION;
   return renew ? kUseAndRenew : kUseTicket;
 }

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-// Keys of session tickets (RFC 5077 4, RFC 8446 4.6.1): one that encrypts, one before it that still
-// decrypts, both made and kept in memory alone. Shared by all generations of contexts, so that a
-// new certificate does not end resumption, and by all engines, so that a ticket of one is good at
-// another. Any thread: the lock is taken once or twice a handshake, to copy a key. `now_ms` may be
-// earlier than another thread's that came before.
+// Keys of session tickets (RFC 5077 4, RFC 8446 4.6.1): the current one encrypts, its predecessor
+// still decrypts. Both are generated here and kept only in memory. All generations of contexts
+// share them, so that a new certificate does not end resumption; so do all engines, so that one
+// accepts the tickets of another. For any thread: the lock is taken once or twice a handshake, to
+// copy a key. `now_ms` may be earlier than that of a preceding call by another thread.
 #pragma once
 #include <cstddef>
 #include <cstdint>
@@ -26,7 +26,7 @@ class TicketKeys {
     Key() = default;
     Key(const Key&) = default;
     Key& operator=(const Key&) = default;
-    ~Key();  // wipes
+    ~Key();  // wipes it
     bool has_name(const uint8_t* other) const;
   };
 
@@ -34,10 +34,10 @@ class TicketKeys {
   TicketKeys(const TicketKeys&) = delete;
   TicketKeys& operator=(const TicketKeys&) = delete;
 
-  // Makes this object answer for the context's tickets; it must outlive the context.
+  // Makes this object encrypt and decrypt the context's tickets. It must outlive the context.
   void attach(SSL_CTX* context);
-  Key encrypting(uint64_t now_ms);  // rotates when its period is over; not valid: no randomness
-  Key find(const uint8_t* name, uint64_t now_ms) const;  // not valid: it is none of ours any more
+  Key encrypting(uint64_t now_ms);  // rotates after its period; not valid: no random bytes
+  Key find(const uint8_t* name, uint64_t now_ms) const;  // not valid: unknown or too old
 
  private:
   void rotate(uint64_t now_ms);

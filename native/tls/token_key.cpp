@@ -24,9 +24,10 @@ namespace spliced::tls {
 namespace {
 
 constexpr size_t kKeysMax = 64;       // keys that are remembered
-constexpr size_t kPinBytesMax = 256;  // as much as the pass phrase of a PEM file may have
+constexpr size_t kPinBytesMax = 256;  // as for the pass phrase of a PEM file
 
-// A TPM's provider asks OpenSSL for the PIN (authValue); PKCS #11's reads the file by itself.
+// A TPM's provider asks OpenSSL for the PIN (authValue); the PKCS #11 provider reads the file
+// itself.
 int read_pin(char* out, int capacity, int, void* path) {
   const os::Fd file(::open(static_cast<const char*>(path), O_RDONLY | O_CLOEXEC));
   const size_t room = std::min(static_cast<size_t>(capacity), kPinBytesMax);
@@ -53,7 +54,7 @@ std::string no_key(const TokenUri& uri, bool opened) {
          "them";
 }
 
-// `is_absent`: the token answered, and has no such key.
+// `is_absent`: the token answered that it has no such key.
 KeyPtr ask_token(const TokenUri& uri, std::string& error, bool* is_absent = nullptr) {
   ERR_clear_error();
   OSSL_LIB_CTX* context = token_context(uri, error);
@@ -79,7 +80,7 @@ KeyPtr ask_token(const TokenUri& uri, std::string& error, bool* is_absent = null
   return key;
 }
 
-std::mutex keys_mutex;  // never held while a token is asked
+std::mutex keys_mutex;  // never held while the token works
 
 std::map<std::string, KeyPtr>& keys() {
   static auto* all = new std::map<std::string, KeyPtr>();
@@ -97,13 +98,13 @@ KeyPtr ask_again(const std::string& uri, std::string& error) {
   KeyPtr key = ask_token(parsed, error);
   if (!key) return nullptr;
   std::lock_guard<std::mutex> lock(keys_mutex);
-  if (keys().size() >= kKeysMax) keys().clear();  // who has one keeps it
+  if (keys().size() >= kKeysMax) keys().clear();  // users keep theirs
   keys()[uri] = share(key);
   health_of_key(uri)->succeeded();
   return key;
 }
 
-// The provider's own parameters (provider-pkcs11(7)) beside OpenSSL's.
+// Uses the provider's own parameters (provider-pkcs11(7)) and OpenSSL's.
 bool generate(OSSL_LIB_CTX* context, const TokenUri& uri, const std::string& kind) {
   const bool is_rsa = kind.rfind("RSA-", 0) == 0;
   EVP_PKEY_CTX* maker =
@@ -149,7 +150,7 @@ int make_key(const std::string& uri, const std::string& kind, std::string& error
     error = "say where the key is to be made: pkcs11:token=...;object=...";
     return -1;
   }
-  static std::mutex one_at_a_time;  // or two that ask at once would make two
+  static std::mutex one_at_a_time;  // two callers at once would make two keys
   std::lock_guard<std::mutex> lock(one_at_a_time);
   bool is_absent = false;
   if (ask_token(parsed, error, &is_absent)) return 0;

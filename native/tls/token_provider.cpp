@@ -24,9 +24,9 @@ namespace {
 #define SPLICED_TRIPLET "arm-linux-gnueabihf"
 #endif
 
-constexpr size_t kContextsMax = 5;  // four PKCS #11 modules of a process, and its TPM
+constexpr size_t kContextsMax = 5;  // four PKCS #11 modules in a process, and its TPM
 
-// What is to be loaded, and what it is called where it comes from.
+// A provider, and the name of its package.
 struct Provider {
   const char* name;
   const char* package;
@@ -35,7 +35,7 @@ constexpr Provider kPkcs11{"pkcs11", "pkcs11-provider"}, kTpm2{"tpm2", "tpm2-ope
 
 constexpr const char* kLibraries[] = {"/usr/lib/" SPLICED_TRIPLET, "/usr/lib", "/usr/lib64"};
 
-// The first that is there; empty: none is.
+// The first of the files that exists; empty: none does.
 std::string find_file(const std::string& below) {
   for (const char* directory : kLibraries) {
     const std::string path = directory + below;
@@ -50,22 +50,22 @@ std::string provider_path(const Provider& provider) {
   return modules != nullptr ? modules + file : find_file("/ossl-modules" + file);
 }
 
-// A value of OpenSSL's configuration, where some characters have a meaning.
+// Whether a path has none of the characters with a meaning in OpenSSL's configuration.
 bool is_plain_path(const std::string& path) {
   return !path.empty() && path.front() == '/' &&
          path.find_first_of("\n\r$#\\\"'`; ") == std::string::npos;
 }
 
-// The provider and the PKCS #11 module want libcrypto.so.3, and a Node with an OpenSSL of its own
-// has the same symbols, of another version: they would come first for that library's own calls too,
-// and the two do not fit (measured: 3.5.9 beside 3.0.22 crashes in SHA256_Init). Loaded this way,
-// the library is complete in itself. The provider still gets Node's, as it must; where Node uses
-// the system's library this changes nothing.
+// The provider and the PKCS #11 module need libcrypto.so.3. A Node with an OpenSSL of its own
+// exports the same symbols in another version. The library's own calls would bind to those, and the
+// two do not fit (measured: 3.5.9 beside 3.0.22 crashes in SHA256_Init). Loaded in this way, the
+// library binds to itself. The provider still gets Node's symbols, as it must. If Node uses the
+// system's library, this changes nothing.
 void keep_libcrypto_apart() {
   (void)::dlopen("libcrypto.so.3", RTLD_NOW | RTLD_LOCAL | RTLD_DEEPBIND);
 }
 
-// A context with the provider; null with `error`. `setting`: a line of its section, or nothing.
+// Makes a context with the provider; null with `error`. `setting`: a line of its section, or empty.
 OSSL_LIB_CTX* new_context(const Provider& provider, const std::string& setting,
                           std::string& error) {
   const std::string path = provider_path(provider);
@@ -97,7 +97,8 @@ OSSL_LIB_CTX* new_context(const Provider& provider, const std::string& setting,
   return nullptr;
 }
 
-// By provider and setting, as long as the process lives: a provider's keys may be anywhere.
+// One for each provider and setting, for the life of the process, because a provider's keys may be
+// referenced anywhere.
 OSSL_LIB_CTX* context_of(const Provider& provider, const std::string& setting, std::string& error) {
   static std::mutex mutex;
   static auto* contexts = new std::map<std::string, OSSL_LIB_CTX*>();

@@ -31,7 +31,7 @@ int hex_digit(char c) {
   return lower >= 'a' && lower <= 'f' ? lower - 'a' + 10 : -1;
 }
 
-// RFC 3986 2.1. False for a "%" that begins no octet, or one that is NUL.
+// RFC 3986 2.1. False if a "%" begins no octet, or a NUL.
 bool decode(std::string_view text, std::string& out) {
   out.clear();
   for (size_t i = 0; i < text.size(); i++) {
@@ -52,7 +52,7 @@ bool begins(std::string_view text, std::string_view with) {
   return text.substr(0, with.size()) == with;
 }
 
-// As systemd.exec(5) has it, and src/certificates/installed.ts for files.
+// As in systemd.exec(5); src/certificates/installed.ts does the same for files.
 bool credential_path(std::string_view name, std::string& path, std::string& error) {
   const char* directory = ::getenv("CREDENTIALS_DIRECTORY");
   if (name.empty() || name.find('/') != std::string_view::npos || name.front() == '.') {
@@ -67,7 +67,7 @@ bool credential_path(std::string_view name, std::string& path, std::string& erro
   return true;
 }
 
-// The path that a pin-source names; empty, with `error`, for none.
+// The path that a pin-source names. Empty, with `error`, if it names none.
 std::string pin_path(std::string_view value, std::string& error) {
   std::string path;
   if (begins(value, kCredential)) {

@@ -22,8 +22,8 @@ constexpr size_t kRandomBytes = 32;
 constexpr size_t kMasterSecretBytes = 48;
 constexpr size_t kHashBytesMax = 48;
 
-// HKDF-Expand-Label with an empty context. The outputs asked for here are no longer than the hash,
-// so HKDF-Expand (RFC 5869 2.3) is its first block: HMAC(secret, info | 0x01).
+// HKDF-Expand-Label with an empty context. No output here is longer than the hash, so HKDF-Expand
+// (RFC 5869 2.3) is its first block: HMAC(secret, info | 0x01).
 bool expand_label(const CipherSpec& spec, const uint8_t* secret, const char* label, uint8_t* out,
                   size_t out_bytes) {
   const size_t hash_bytes = spec.sha384 ? 48 : 32;

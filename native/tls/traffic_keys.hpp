@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// From a connection's secrets to the keys of one direction: HKDF-Expand-Label for TLS 1.3
-// (RFC 8446 7.1, 7.3), the key block for TLS 1.2 (RFC 5246 6.3). Wiped when it goes out of scope.
+// Derives the keys of one direction from a connection's secrets: HKDF-Expand-Label for TLS 1.3 (RFC
+// 8446 7.1, 7.3), the key block for TLS 1.2 (RFC 5246 6.3). Wiped by its destructor.
 #pragma once
 #include <cstddef>
 #include <cstdint>
@@ -23,7 +23,7 @@ struct TrafficKeys {
 // `secret` has the length of the suite's hash (32 or 48 bytes).
 bool derive_tls13(const CipherSpec& spec, const uint8_t* secret, TrafficKeys& out);
 
-// The secret of the next keys in place of this one: RFC 8446 7.2.
+// Replaces the secret by that of the next keys: RFC 8446 7.2.
 bool update_tls13(const CipherSpec& spec, uint8_t* secret);
 
 struct MasterSecret {
@@ -31,7 +31,7 @@ struct MasterSecret {
   const uint8_t* client_random;  // 32 bytes
   const uint8_t* server_random;  // 32 bytes
 };
-// Fills key and fixed IV of both directions; sequence and explicit nonce are the caller's.
+// Fills key and fixed IV of both directions. The caller sets sequence and explicit nonce.
 bool derive_tls12(const CipherSpec& spec, const MasterSecret& master, TrafficKeys& client,
                   TrafficKeys& server);
 

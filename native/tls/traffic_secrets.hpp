@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// What a TLS 1.3 connection that the kernel encrypts needs for its next keys: its application
-// traffic secrets (RFC 8446 7.1). Only where the kernel takes new keys (Linux 6.14 and later). One
-// object a connection, used on the engine's thread alone; wiped when it goes away.
+// What a TLS 1.3 connection with kernel TLS needs for its next keys: its application traffic
+// secrets (RFC 8446 7.1). Kept only if the kernel accepts new keys (Linux 6.14 and later). One
+// object for each connection, used on the engine's thread alone; wiped by its destructor.
 #pragma once
 #include <cstddef>
 #include <cstdint>
@@ -22,9 +22,9 @@ class TrafficSecrets {
   TrafficSecrets& operator=(const TrafficSecrets&) = delete;
 
   // Gives the kernel the next keys of one direction (RFC 8446 7.2), whose first record is number 0.
-  // No record of ours may be with the cipher: an asynchronous one would encrypt it under the new
-  // key (net/tls/tls_sw.c: tls_set_sw_offload has one cipher object for both). 0 or an errno; then
-  // nothing has changed.
+  // The cipher must not have a record of ours at that time: an asynchronous one would encrypt it
+  // under the new key (net/tls/tls_sw.c: tls_set_sw_offload has one cipher object for both).
+  // Returns 0, or an errno, after which nothing has changed.
   int update(int socket, ktls::Direction direction, const CipherSpec& spec);
 
  private:

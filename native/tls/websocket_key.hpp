@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// The question and answer by which both ends of a WebSocket's opening show that they mean one (RFC
-// 6455 1.3), where we are the client: no secret. Here for its SHA-1, by OpenSSL.
+// The key and its answer that prove to both ends of a WebSocket's handshake that the other speaks
+// it (RFC 6455 1.3), where spliced is the client. Not secret. In this room for its SHA-1, by
+// OpenSSL.
 #pragma once
 #include <string>
 #include <string_view>
@@ -9,10 +10,10 @@ namespace spliced::tls {
 
 struct WebSocketKey {
   std::string key;     // Sec-WebSocket-Key
-  std::string accept;  // the Sec-WebSocket-Accept that answers it
+  std::string accept;  // the Sec-WebSocket-Accept that must answer it
 };
 
-// Of 16 random bytes. Both are empty where OpenSSL has no random bytes, or no SHA-1.
+// From 16 random bytes. Both are empty if OpenSSL has no random bytes or no SHA-1.
 WebSocketKey new_websocket_key();
 // Empty without SHA-1.
 std::string websocket_accept(std::string_view key);
