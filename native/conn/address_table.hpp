@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// How many connections, and how many handshakes among them, each client address (os::ClientKey)
-// has. Pure; bounded by the number of connections.
+// Counts connections and handshakes for each client address (os::ClientKey). Pure; bounded by the
+// number of connections.
 #pragma once
 #include <cstddef>
 #include <cstdint>
@@ -11,7 +11,7 @@
 
 namespace spliced::conn {
 
-// Seeded, so that nobody can choose addresses that fall into one bucket.
+// Seeded, so that a client cannot choose addresses that collide.
 struct ClientKeyHash {
   uint64_t seed = std::random_device{}() | static_cast<uint64_t>(std::random_device{}()) << 32;
   size_t operator()(const os::ClientKey& key) const {
@@ -34,7 +34,7 @@ class AddressTable {
     const auto found = counts_.find(key);
     return found == counts_.end() ? Count{} : found->second;
   }
-  // A connection that begins with its handshake.
+  // Adds a connection, which begins with its handshake.
   void add(const os::ClientKey& key) {
     Count& count = counts_[key];
     count.connections++;

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-// Who gets a slot. A new connection is refused if its address has too many, if the table is full,
-// or if too many handshakes are in flight, over all engines (occupancy.hpp). Before it is refused,
-// a connection that only occupies a place is closed: the keep-alive connection that has been idle
-// longest, else the one that has taken longest for its handshake or request, else a handshake of an
-// address that has more of them than the new client's. No connection is closed in the middle of a
-// response. If this engine has none to close, another engine is asked.
+// Admission of new connections. One is refused if its address has too many, if the table is full,
+// or if too many handshakes are under way; the limits hold over all engines (occupancy.hpp). Before
+// that, a connection that waits for its client is closed to make room: the keep-alive connection
+// that has been idle longest, else the one that has taken longest for its handshake or request,
+// else a handshake of an address that has more of them than the new client's. No connection is
+// closed in the middle of a response. If this engine has none to close, another engine is asked.
 #include <optional>
 #include <utility>
 
@@ -28,10 +28,10 @@ bool is_idle(const Connection& c) {
   return c.state == State::ReadHead && c.served && c.input.empty();
 }
 
-// For whom room is made, and who comes into question: anybody, those of the client's own address,
-// or handshakes alone.
+// For which client room is made, and which connections may be closed for it: any, those of the
+// client's own address, or handshakes alone.
 struct Wanted {
-  const os::ClientKey* client = nullptr;  // null: nobody in particular
+  const os::ClientKey* client = nullptr;  // null: no particular client
   bool own_address = false;
   bool handshake = false;
 
@@ -40,8 +40,8 @@ struct Wanted {
   }
 };
 
-// The oldest handshake of the address that has most of them, if that are more than the new client's
-// address would have.
+// The oldest handshake of the address with the most handshakes, if these are more than the new
+// client's address would have.
 class Crowd {
  public:
   Crowd(Services& s, const Wanted& wanted) : s_(s) {
@@ -89,14 +89,15 @@ bool make_room(Services& s, const Wanted& wanted) {
   c->leaving = true;
   if (c->state == State::Handshake) {
     abort(s, *c, Ending::NotServed);
-  } else if (!c->h2) {  // which says so before it goes
+  } else if (!c->h2) {  // HTTP/2 says so itself, in a GOAWAY
     begin_close(s, *c);
   }
   run(s, *c);
   return true;
 }
 
-// Nothing if the connection may come in, and then it has its place. Each table may be full in turn.
+// Empty: the connection is admitted and has its place. Otherwise the table that is full; each may
+// be full in turn.
 std::optional<Shed> refusal(Services& s, const os::ClientKey& client) {
   for (size_t i = 0; i < kSheds; i++) {
     const std::optional<Shed> reason = s.occupancy.enter(s.share, client);
@@ -147,7 +148,7 @@ void admit(Services& s, const Arrival& arrival) {
   if (s.connection_log != nullptr) c.record = s.connection_log->begin(socket, s.now_ms);
   s.figures.open.add();
   enter(s, c, State::Handshake);
-  // Its first completion, which comes at once (the socket is writable), starts the handshake.
+  // The socket is writable, so its first completion comes at once and starts the handshake.
   s.ring.watch(socket, token_of(c, ring::Kind::Watch));
   c.watching = true;
   c.inflight++;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// TLS alerts and handshake messages that concern us on a kernel-TLS socket (RFC 8446 6 and 4,
-// RFC 5246 7.2 and 7.4).
+// Constants of the TLS alerts and handshake messages that a kernel-TLS socket passes up (RFC 8446 6
+// and 4, RFC 5246 7.2 and 7.4).
 #pragma once
 #include <cstdint>
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Buffers of one size, taken when a connection has something to hold and given back when it is
-// idle: an idle connection costs its slot alone.
+// Buffers of one size. A connection takes one when it has something to hold and returns it when it
+// is idle, so that an idle connection costs only its slot.
 #pragma once
 #include <algorithm>
 #include <cstddef>
@@ -34,7 +34,7 @@ class BufferPool {
 };
 
 // Bytes [begin, end) of a buffer: one of the pool, or, while a head needs it, a larger one of its
-// own, which release() gives back to the system.
+// own, which release() frees.
 struct Span {
   BufferPool::Memory memory;
   size_t begin = 0, end = 0;
@@ -50,7 +50,8 @@ struct Span {
   void hold(BufferPool& pool) {
     if (!memory) memory = pool.take();
   }
-  // Room for so many bytes behind the end, at most limits::kLargeBufferBytesMax with what is there.
+  // Makes room for so many bytes behind the end; together with the content at most
+  // limits::kLargeBufferBytesMax.
   void hold(BufferPool& pool, size_t bytes) {
     hold(pool);
     if (room() >= bytes) return;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// What the log tells of each connection at its end, one line at level debug. Off unless the daemon
-// asks for it, and then bounded: the engine thread adds (join.cpp), the Node thread takes a batch
-// now and then, and what does not fit is counted.
+// Records for the log, one for each connection at its end, at level debug. Off unless the daemon
+// enables it. Bounded: the engine's thread adds (join.cpp), the Node thread takes batches, and
+// records that do not fit are counted.
 #pragma once
 #include <atomic>
 #include <cstdint>
@@ -15,7 +15,7 @@ namespace spliced::conn {
 struct ConnectionRecord {
   std::string peer;  // os::peer_name
   uint64_t began_ms = 0, duration_ms = 0;
-  uint64_t bytes = 0;  // plaintext that was sent
+  uint64_t bytes = 0;  // plaintext sent
   uint32_t requests = 0;
   bool offloaded = false;
   const char* ending = "";   // kEndingNames
@@ -26,14 +26,14 @@ class ConnectionLog {
  public:
   struct Batch {
     std::vector<ConnectionRecord> records;
-    uint64_t lost = 0;  // beyond limits::kConnectionRecordsMax
+    uint64_t lost = 0;  // records beyond limits::kConnectionRecordsMax
   };
 
-  // Any thread. Connections that were accepted before are not logged.
+  // For any thread. Connections accepted before are not logged.
   void enable(bool on) { on_.store(on, std::memory_order_relaxed); }
   Batch take();
 
-  // Engine thread. Null while it is off.
+  // For the engine's thread. Null while the log is off.
   std::unique_ptr<ConnectionRecord> begin(int socket, uint64_t now_ms) const;
   void add(ConnectionRecord&& record);
 

@@ -21,22 +21,22 @@ bool is_tls13(const Connection& c) {
 }
 
 // RFC 8446 6.1: close_notify ends the peer's direction; every other alert ends the connection. An
-// alert is one record of two bytes: 5.1, and for TLS 1.2 what OpenSSL demands (RFC 5246 6.2.1 would
-// allow two of them, or half of one, and nobody sends that).
+// alert is one record of two bytes: RFC 8446 5.1, and for TLS 1.2 what OpenSSL demands. (RFC 5246
+// 6.2.1 would allow two alerts in a record, or half of one; no client sends that.)
 Turn on_alert(Services& s, Connection& c, const uint8_t* payload, size_t bytes) {
   if (bytes == 0) return refuse(s, c, alert::kUnexpectedMessage);  // RFC 8446 5.4
   if (bytes != kAlertBytes) return refuse(s, c, alert::kDecodeError);
   const uint8_t level = payload[0], description = payload[1];
   if (description == alert::kCloseNotify || description == alert::kUserCanceled)
     return peer_done(s, c);
-  // RFC 8446 6: the level can be ignored; a warning is none but the two above.
+  // RFC 8446 6: the level is ignored; only the two alerts above are warnings.
   if (is_tls13(c) || level == alert::kFatal) return leave(s, c, Ending::PeerGone);
   // RFC 5246 7.2.2: a warning may be ignored.
   return level == alert::kWarning ? Turn::Yield : refuse(s, c, alert::kIllegalParameter);
 }
 
-// A ClientHello that was declined, to its end: it may come in several records, and several reads.
-// True: it is well-formed so far, and there is nothing in it that is not its own.
+// Reads a declined ClientHello to its end, which may take several records and several reads. True:
+// it is well-formed so far, and nothing follows it.
 bool pass_hello(Connection& c, const uint8_t* payload, size_t bytes) {
   Hello& hello = c.declined_hello;
   while (bytes > 0 && hello.header_bytes < kHandshakeHeaderBytes) {
@@ -93,7 +93,7 @@ Turn refuse(Services& s, Connection& c, uint8_t description) {
   return leave(s, c, Ending::PeerGone);
 }
 
-// A response that is under way is for one who still listens.
+// A response that is under way is sent on: the client may still read.
 Turn peer_done(Services& s, Connection& c) {
   c.peer_done = true;
   if (c.request.exchange || c.h2) return Turn::Wait;
@@ -113,7 +113,7 @@ Turn on_control(Services& s, Connection& c, const os::Received& got) {
       return on_alert(s, c, payload, got.bytes);
     case os::RecordType::Handshake:
       return on_handshake_message(s, c, payload, got.bytes);
-    default:  // change_cipher_spec, which only comes in the clear (RFC 8446 5), and unknown ones
+    default:  // change_cipher_spec, which comes only unencrypted (RFC 8446 5), and unknown types
       return refuse(s, c, alert::kUnexpectedMessage);
   }
 }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// What happens when a state has lasted too long. A peer whose TCP still acknowledges at a rate is
-// slow, not gone: its deadline moves. One that acknowledges less is reset and counted as aborted.
+// Handles states that have lasted too long. A peer whose TCP acknowledges at the least rate is
+// slow, not gone: its deadline is extended. One that acknowledges less is reset and counted as
+// aborted.
 #include <algorithm>
 
 #include "conn/dispatch.hpp"
@@ -10,18 +11,19 @@
 namespace spliced::conn {
 namespace {
 
-// Whether the peer's TCP has acknowledged enough since it was last looked at, a stall time-out ago
-// or longer: one byte at least, and the least rate. What a client reads byte by byte holds a slot,
-// a file and buffers for as long as it likes; below the rate it is no client of this century.
-// Judged for the first time after the second time-out, for the first measures from the connection's
-// begin. dispatch.cpp says when the measure is taken afresh.
+// Whether the peer's TCP has acknowledged enough since the last look, at least one stall time-out
+// ago: at least one byte, and the least rate. A client that reads byte by byte would hold a slot, a
+// file and buffers for as long as it likes. The first judgement comes after the second time-out,
+// because the first measures from the connection's begin. dispatch.cpp says when the measure starts
+// anew.
 bool keeps_up(Services& s, Connection& c) {
   const uint64_t elapsed_ms = s.now_ms - c.progress_ms;
   if (elapsed_ms < s.options.stall_timeout_ms) return true;
   os::TcpCounters tcp;
   if (!os::tcp_counters(c.socket, tcp) || tcp.closed) return false;
   const uint64_t acked = tcp.acked - c.acked_mark;
-  // Who may not be sent more can acknowledge no more: half of it, as pacing has bursts and pauses.
+  // With a rate limit a client cannot acknowledge more than it is sent. Half of the limit, because
+  // pacing has bursts and pauses.
   uint64_t least = s.options.send_rate_min_bytes_per_s;
   if (c.rate_max_bytes_per_s > 0) least = std::min(least, c.rate_max_bytes_per_s / 2);
   const uint64_t needed = elapsed_ms * least / 1000;
@@ -41,7 +43,7 @@ bool drain_over(const Services& s, const Connection& c) {
 void on_linger_deadline(Services& s, Connection& c) {
   const int unacknowledged = os::unacknowledged_bytes(c.socket);
   if (unacknowledged > 0) return extend_or_abort(s, c, s.options.linger_timeout_ms);
-  // The peer's TCP has everything and its owner does not say goodbye: enough.
+  // The peer's TCP has every byte, but the peer does not close: the time is over.
   if (c.ending == Ending::None) c.ending = Ending::Drained;
   enter(s, c, State::Join);
 }

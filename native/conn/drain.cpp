@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// The close that loses nothing, in the only order that works: close_notify as the last record ->
-// wait until the ledger says that TCP has every byte -> our FIN -> the peer's FIN, bounded -> join.
-// A FIN before the backlog is empty overtakes it; a close before that throws it away
+// The close that loses nothing, in the only order that works: close_notify as the last record; wait
+// until the ledger says that TCP has every byte; our FIN; the peer's FIN, bounded in time; join. A
+// FIN that is sent before the backlog is empty overtakes it. A close before that discards it
 // (net/tls/tls_sw.c: tls_sw_release_resources_tx tries once and frees the rest).
 #include <utility>
 
@@ -14,9 +14,10 @@
 namespace spliced::conn {
 namespace {
 
-// The peer's TCP is gone. It may have left as soon as it had its last response: then all that is
-// missing is our farewell, the last record and the FIN. One that said goodbye may have left without
-// an acknowledgement, but cannot have had what TCP never took. `observed`: in this turn, before.
+// The peer's TCP is gone. It may have left as soon as it had its last response; then only our
+// close_notify and FIN are missing. A peer that said close_notify may have left without an
+// acknowledgement, but it cannot have received what TCP never took. `observed`: the ledger was read
+// in this turn, before.
 Ending ending_by_peer(Services& s, Connection& c, bool observed = false) {
   const tls::CipherSpec* cipher = c.offloaded ? c.cipher : c.session->cipher();
   uint64_t farewell = 0, missing = 0, untaken = 0;
@@ -36,19 +37,19 @@ Ending ending_by_peer(Services& s, Connection& c, bool observed = false) {
   return decisive <= farewell ? Ending::Drained : Ending::PeerGone;
 }
 
-// Reads and drops what the peer still sends, so that the close does not turn into a reset.
-// Done: there may be more. Eof, Failed: the peer is done, orderly or not.
+// Reads and discards the peer's input, because unread input turns the close into a reset. Done:
+// there may be more. Eof, Failed: the peer has ended, orderly or not.
 os::Io discard_input(Services& s, Connection& c) {
   c.input.begin = c.input.end = 0;
   c.input.hold(s.buffers);
   for (int i = 0; c.readable && i < limits::kDiscardsPerTurn; i++) {
-    // A raw receive: whatever the records are, they end here.
+    // A raw receive: the type of the records does not matter any more.
     const os::Received got = c.offloaded
                                  ? os::receive_record(c.socket, c.input.data(), BufferPool::kBytes)
                                  : os::receive_plain(c.socket, c.input.data(), BufferPool::kBytes);
     if (got.io == os::Io::Failed && !peer_is_gone(c, got.error)) {
       // A record that cannot be read (EBADMSG and the like) says nothing about what the peer still
-      // receives: go on, deaf.
+      // receives. Continue without reading.
       c.deaf = true;
       return os::Io::WouldBlock;
     }
@@ -58,8 +59,8 @@ os::Io discard_input(Services& s, Connection& c) {
   return os::Io::Done;
 }
 
-// One call instead of three, while that shows room worth having: what is in flight is missing in
-// it. After one in vain the next few are left out.
+// A cheap test with one system call instead of three, while it shows enough room. It leaves out
+// what is in flight. After it has failed once, the next few tests are skipped.
 bool bound_shows_room(Services& s, Connection& c, size_t more_bytes) {
   if (c.bounds_to_skip > 0) {
     c.bounds_to_skip--;
@@ -76,10 +77,10 @@ bool bound_shows_room(Services& s, Connection& c, size_t more_bytes) {
 }  // namespace
 
 void observe(Services& s, Connection& c) {
-  if (c.sending) return;  // what the ring has sent by now is not in the ledger yet
+  if (c.sending) return;  // the ledger does not have yet what the ring has sent by now
   uint64_t sequence = 0;
   os::TcpCounters tcp;
-  // The sequence first: see Ledger::observe.
+  // The sequence comes first: see Ledger::observe.
   if (!tls::ktls::next_sequence(c.socket, tls::ktls::Direction::Transmit, *c.cipher, sequence) ||
       !os::tcp_counters(c.socket, tcp))
     return;
@@ -88,14 +89,14 @@ void observe(Services& s, Connection& c) {
   const bool consistent = c.ledger.observe(sequence, accepted, tcp.acked);
   if (!consistent && !tcp.closed) s.figures.ledger_contradictions.add();
   // With nothing in flight no acknowledgement will wake TCP or the TLS layer. Before 6.5 the TLS
-  // layer hands a record's fragments over with MSG_SENDPAGE_NOTLAST, and with a small send buffer
-  // the last one can be left unpushed (seen on 6.1 with tcp_wmem at 4 KiB).
+  // layer passes the fragments of a record on with MSG_SENDPAGE_NOTLAST, and with a small send
+  // buffer the last one may stay unpushed (seen on 6.1 with tcp_wmem at 4 KiB).
   if (tcp.unpushed || (tcp.idle && c.ledger.pending() > 0)) {
     os::push_pending(c.socket);
     s.figures.pushes.add();
   }
   watch_cipher(s, c, tcp);
-  // A reset empties TCP's queue: what then seems pending is not the TLS layer's.
+  // A reset empties TCP's queue: what then seems pending is not in the TLS layer.
   if (!tcp.closed) report_pending(s, c, c.ledger.pending());
 }
 
@@ -104,7 +105,8 @@ bool over_window(Services& s, Connection& c, size_t more_bytes) {
   if (c.ledger.pending_at_most() + more_bytes <= window) return false;
   if (bound_shows_room(s, c, more_bytes)) return false;
   observe(s, c);
-  // Nothing of a peer that is gone will ever be less pending: the send that follows says why.
+  // The pending bytes of a peer that is gone will never decrease. The send that follows reports the
+  // reason.
   if (c.peer_hung_up || std::exchange(c.socket_error, false)) return false;
   if (c.ledger.pending() + more_bytes <= window) return false;
   s.asynchronous.set(tls::index_of(*c.cipher));
@@ -125,7 +127,7 @@ bool record_limit_reached(Services& s, Connection& c) {
 }
 
 void report_pending(Services& s, Connection& c, uint64_t bytes) {
-  s.figures.pending_bytes.add(bytes - c.reported_pending);  // modulo 2^64: may be less
+  s.figures.pending_bytes.add(bytes - c.reported_pending);  // modulo 2^64, so it may decrease
   c.reported_pending = bytes;
   s.figures.pending_bytes_max.raise_to(bytes);
 }
@@ -145,7 +147,7 @@ Turn close_notify(Services& s, Connection& c) {
     return Turn::Wait;
   }
   if (moved.io != os::Io::Done) {
-    // EPIPE and the like: is anything of the responses still ours? settle() knows.
+    // EPIPE and the like: settle() finds out whether any of the responses is still here.
     if (!peer_is_gone(c, moved.error)) return give_up_sending(s, c, moved.error);
     c.peer_hung_up = true;
   }
@@ -183,15 +185,15 @@ Turn linger(Services& s, Connection& c) {
   const os::Io peer = c.readable && !c.deaf ? discard_input(s, c) : os::Io::WouldBlock;
   if (peer == os::Io::Done) return Turn::Yield;
   if (peer == os::Io::WouldBlock) {
-    // Who makes room for another does not wait for the peer's FIN either.
+    // A connection that makes room for another does not wait for the peer's FIN either.
     if (!c.deaf && !c.leaving) return Turn::Wait;
-    // Unread input turns the close into a reset: not before the peer has everything.
+    // Unread input turns the close into a reset, so wait until the peer has everything.
     if (!c.peer_hung_up && os::unacknowledged_bytes(c.socket) > 0) {
       s.tick(c);
       return Turn::Wait;
     }
   }
-  // The peer is done. What TCP still has goes out by itself after an ordinary close.
+  // The peer has ended. After an ordinary close TCP sends what it still has.
   if (c.ending == Ending::None)
     c.ending = peer == os::Io::Failed || c.peer_hung_up ? ending_by_peer(s, c) : Ending::Drained;
   enter(s, c, State::Join);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The client's end of an exchange, over HTTP/1.1 (h2/exchange.cpp has streams'): what is ready goes
-// to its socket, and from there comes more of the request. See exchange.hpp.
+// The client's side of an exchange, over HTTP/1.1 (h2/exchange.cpp is that of streams): sends what
+// is ready to its socket, and receives more of the request from it. See exchange.hpp.
 #include <algorithm>
 #include <utility>
 
@@ -13,7 +13,7 @@
 namespace spliced::conn {
 namespace {
 
-// From here on it is the client's time that runs; see deadline.cpp: keeps_up().
+// From here on the client's time runs; see deadline.cpp: keeps_up().
 Flow block(Services& s, Request& r) {
   Connection& c = *r.connection;
   Exchange& x = *r.exchange;
@@ -37,13 +37,13 @@ os::Moved send_once(Services& s, Request& r) {
   Exchange& x = *r.exchange;
   if (!output_of(r).empty() || x.direct_bytes == 0)
     return stream_send_output(s, *r.connection, /*more=*/false);
-  // Whole records: none stays open.
+  // Whole records, so none stays open.
   const os::Moved moved = stream_splice(s, r, x.direct_bytes);
   if (moved.io == os::Io::Done) x.direct_bytes -= moved.bytes;
   return moved;
 }
 
-// From here on there is no other answer than this one.
+// From here on no other answer can take the place of this one.
 void head_leaves(Services& s, Request& r) {
   Exchange& x = *r.exchange;
   if (!x.head_done || std::exchange(x.head_left, true)) return;
@@ -93,7 +93,7 @@ Flow splice_received(Services& s, Request& r) {
     c.readable = false;
     return Flow::Blocked;
   }
-  // A control record, an error, the end: receive() has words for each.
+  // A control record, an error, the end of the stream: receive() handles each.
   if (moved.io != os::Io::Done) return Flow::Moved;
   x.pipe_bytes = moved.bytes;
   x.took(moved.bytes);
@@ -105,7 +105,7 @@ Flow splice_received(Services& s, Request& r) {
 }
 
 Flow watch_client(Services& s, Request& r) {
-  if (r.stream != nullptr) return Flow::Blocked;  // its end is told
+  if (r.stream != nullptr) return Flow::Blocked;  // the stream is told of its end
   Connection& c = *r.connection;
   Exchange& x = *r.exchange;
   Span& input = input_of(r);
@@ -118,7 +118,7 @@ Flow watch_client(Services& s, Request& r) {
   const Flow flow = receive_more(s, r);
   if (flow == Flow::Ended) return flow;
   if (input.empty()) input.release(s.buffers);
-  // Nobody reads the stream any more, and perhaps it has nothing to say for hours.
+  // The client has closed its side, and the event stream may be silent for hours.
   if (c.peer_done && x.event_stream) {
     abort(s, r, Ending::PeerGone);
     return Flow::Ended;
@@ -130,7 +130,7 @@ Flow receive_more(Services& s, Request& r) {
   if (r.stream != nullptr) return take_stream_body(s, r);
   Connection& c = *r.connection;
   if (c.peer_done && !r.exchange->request_over) {
-    abort(s, r, Ending::PeerGone);  // the request is not whole, and never will be
+    abort(s, r, Ending::PeerGone);  // the request is incomplete and stays so
     return Flow::Ended;
   }
   if (!c.readable || c.peer_done) return Flow::Blocked;
@@ -146,7 +146,7 @@ bool client_owes(Request& r) {
   Exchange& x = *r.exchange;
   if (!x.measured) return false;
   const bool unsent = !output_of(r).empty() || x.direct_bytes > 0;
-  // A stream's last event may always be on its way.
+  // The last event of a stream may always be on its way.
   const bool behind = unsent || os::unacknowledged_bytes(c.socket) >
                                     static_cast<int>(limits::kRecordPlaintextBytes);
   if (!behind) x.measured = c.lags = false;

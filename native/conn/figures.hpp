@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Everything that the data plane counts. Written by the engine thread, read by any. The names are
-// those of the status page (engine/status.cpp).
+// All counters of the data plane. The engine's thread writes them, any thread reads them. Their
+// names are those of the status document (engine/status.cpp).
 #pragma once
 #include <algorithm>
 #include <cstddef>
@@ -24,31 +24,32 @@ inline constexpr size_t kStatusCount = sizeof kStatuses / sizeof *kStatuses;
 struct Figures {
   using Counter = base::Counter;
   Counter shed_by[kSheds], evicted, overdue[kOverdues];
-  Counter accept_pauses;  // for want of descriptors or memory
+  Counter accept_pauses;  // out of descriptors or memory
   Counter accepted, shed, open, by_state[kStates];
   Counter requests, by_status[kStatusCount];
   Counter plaintext_sent_bytes, spliced_bytes, received_bytes;
-  Counter received_spliced_bytes;  // of them: socket to pipe, without a copy
+  Counter received_spliced_bytes;  // of these: socket to pipe, without a copy
   Counter handshakes_full, handshakes_resumed, handshake_failures[tls::kHandshakeFailures];
-  Counter certificates_taken_over;  // handshakes whose key failed, so that another was found
-  Counter groups[tls::kGroups];  // of these handshakes, their key exchange
-  // Handshakes in which a certificate was asked for: each is one of these three.
+  // Handshakes whose key failed, so that another certificate was used.
+  Counter certificates_taken_over;
+  Counter groups[tls::kGroups];  // handshakes by group of the key exchange
+  // Handshakes in which a client certificate was requested: each is one of these three.
   Counter clients_verified, clients_missing, clients_refused[tls::kClientRefusals];
   Counter floods[tls::kFloods];
   Counter alerts_sent, control_records, record_limit_closes;
   Counter key_updates_sent, key_updates_received;  // with kernel TLS
   Counter promoted[tls::kCipherSpecs], fallbacks[tls::kFallbacks];
-  // Kernel TLS could not do its work, and the peer was not the reason: the cipher's job failed or
-  // was refused (or there was no memory for it).
+  // Failures of kernel TLS that the peer did not cause: the cipher's job failed or was refused, or
+  // there was no memory for it.
   Counter encrypt_failures, decrypt_failures;
   Counter pending_bytes, pending_bytes_max, pauses, pushes;
-  Counter ledgers_stuck, ledgers_stuck_ever;  // now; ever. See stuck.cpp
+  Counter ledgers_stuck, ledgers_stuck_ever;  // now; in all. See stuck.cpp
   Counter canaries, canaries_offloaded;       // connections of the canary; those with kernel TLS
   Counter aborted_in[kStates];                // by the state that gave up
   Counter drained, aborted, peer_gone, drain_last_ms, drain_max_ms;
   Counter drain_last_at_ms;  // base::now_ms() when the last drain ended
-  // HTTP/2: connections that agreed on it, ever; streams open now, ever, and refused; what was
-  // reset.
+  // HTTP/2: connections that negotiated it, in all; streams open now, in all, and refused; streams
+  // that were reset.
   Counter http2_connections, streams_open, streams_ever, streams_refused;
   Counter streams_reset_by_us, streams_reset_by_peer, streams_stalled, streams_malformed;
   Counter streams_misdirected;  // 421
@@ -59,11 +60,12 @@ struct Figures {
   Counter checks_passed, checks_remembered, checks_denied, checks_failed;
   Counter handed_over, hand_over_faults[http::kHandOverFaults];
   Counter websockets, websockets_ever;
-  Counter stale_completions;      // never expected: a completion for a slot's earlier owner
-  Counter ledger_contradictions;  // never expected: TCP has more than we handed over
+  Counter stale_completions;      // never expected: a completion for an earlier owner of the slot
+  Counter ledger_contradictions;  // never expected: TCP has more than was handed over
   files::Counters files;
 
-  // These and those of another engine: sums, and of what is a maximum or the last, that.
+  // Adds the figures of another engine: sums, but for a maximum the larger and for a time the
+  // later.
   void add(const Figures& other);
 
   void count_status(uint16_t status) {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// From a new slot to a connection that can read requests: runs OpenSSL's handshake, and at its end
-// lets the kernel take over (tls/promote.cpp) or says why not.
+// From a new slot to a connection that can read requests: runs OpenSSL's handshake. At its end the
+// kernel takes over (tls/promote.cpp), or the reason is counted.
 #include <algorithm>
 #include <memory>
 #include <utility>
@@ -19,10 +19,11 @@ void count_fallback(Services& s, tls::Fallback reason) {
   s.figures.fallbacks[static_cast<size_t>(reason)].add();
 }
 
-// Where TCP's stream stands. One reading may be too small (an acknowledgement between its two
-// calls) but never too large, and nothing is being written: so the largest of a few is exact. A
-// base that is too small would make the ledger see more in TCP than was handed over, for ever. All
-// that TCP ever took is `written`: a reading that says so is exact by itself.
+// The position of TCP's stream. One reading may be too small (an acknowledgement between its two
+// calls) but never too large, and nothing is being written meanwhile. So the largest of a few
+// readings is exact. With a base that is too small, the ledger would for ever see more in TCP than
+// was handed over. TCP cannot have taken more than `written`: a reading of that value is exact by
+// itself.
 uint64_t stream_position(int socket, uint64_t written) {
   constexpr int kReadingsMax = 5;
   os::TcpCounters before, now;
@@ -31,7 +32,8 @@ uint64_t stream_position(int socket, uint64_t written) {
   if (position == written) return position;
   for (int i = 1; i < kReadingsMax && os::tcp_counters(socket, now); i++) {
     position = std::max(position, now.accepted);
-    if (now.acked == before.acked) break;  // so nothing came between the parts of `before`
+    // No acknowledgement came between the two calls of `before`.
+    if (now.acked == before.acked) break;
     before = now;
   }
   return position;
@@ -42,7 +44,7 @@ void commit(Services& s, Connection& c, tls::Promotion& promotion) {
   base.record_overhead_bytes = promotion.cipher->record_overhead_bytes();
   base.sequence = promotion.transmit_sequence;
   base.tcp_accepted = stream_position(c.socket, c.session->bytes_sent());
-  base.tcp_acked = base.tcp_accepted;  // what is acknowledged of the handshake is not ours
+  base.tcp_acked = base.tcp_accepted;  // acknowledgements of the handshake do not count
   c.ledger = Ledger(base);
   c.receive_sequence_at_most = promotion.receive_sequence;
   c.offloaded = true;
@@ -53,14 +55,15 @@ void commit(Services& s, Connection& c, tls::Promotion& promotion) {
   if (c.canary) s.figures.canaries_offloaded.add();
 }
 
-// Why the kernel is not to encrypt this connection. While it is suspended, canaries try it alone.
+// The reason why the kernel must not encrypt this connection. While kernel TLS is suspended, only
+// canaries try it.
 std::optional<tls::Fallback> unwanted(const Services& s, const Connection& c) {
   if (!s.options.offload_wanted) return tls::Fallback::OffByConfiguration;
   if (c.canary ? !s.canary.in_kernel : s.offload_suspended) return tls::Fallback::Suspended;
   return std::nullopt;
 }
 
-// Before the promotion, which frees the session.
+// To be called before the promotion, which frees the session.
 void take_client(Services& s, Connection& c) {
   if (!c.session->asked_for_certificate()) return;
   c.client = c.session->client_identity();
@@ -91,7 +94,7 @@ Turn established(Services& s, Connection& c) {
       abort(s, c, Ending::NotServed);
       return Turn::Again;
   }
-  c.readable = true;  // what came behind the client's Finished raised its edge already
+  c.readable = true;  // the edge for input behind the client's Finished has been reported already
   if (name)
     begin_http2(s, c, std::move(name));
   else
@@ -133,7 +136,7 @@ Turn fail_handshake(Services& s, Connection& c, tls::HandshakeFailure reason) {
     abort(s, c, Ending::NotServed);
     return Turn::Again;
   }
-  // The alert is on its way: an orderly FIN behind it, so that no reset overtakes it.
+  // The alert has been sent. An orderly FIN follows it, so that no reset overtakes it.
   os::half_close(c.socket);
   enter(s, c, State::Linger);
   return Turn::Again;

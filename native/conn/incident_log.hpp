@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// Requests that could not be answered because of what a backend or the configuration said, for the
-// log: which, and why, so that an operator who sees a 502 need not guess. Bounded: the engine
-// thread adds, the Node thread takes a batch now and then, and what does not fit is counted.
+// Requests that could not be answered because of a backend or the configuration, with the reason,
+// so that an operator who sees a 502 need not guess. For the log. Bounded: the engine's thread
+// adds, the Node thread takes batches, and incidents that do not fit are counted.
 #pragma once
 #include <cstdint>
 #include <mutex>
@@ -14,20 +14,20 @@
 namespace spliced::conn {
 
 struct Incident {
-  const char* event = "";   // as the log names it
-  const char* reason = "";  // one of a few words
-  std::string route;        // its path
-  std::string subject;      // what it was about: a file that was named, a backend's address
+  const char* event = "";   // the log's name for it
+  const char* reason = "";  // one of a few fixed words
+  std::string route;        // path of the route
+  std::string subject;      // the file that was named, or the backend's address
 };
 
 class IncidentLog {
  public:
   struct Batch {
     std::vector<Incident> incidents;
-    uint64_t lost = 0;  // beyond limits::kIncidentsMax
+    uint64_t lost = 0;  // incidents beyond limits::kIncidentsMax
   };
 
-  // Engine thread. Of the subject limits::kIncidentSubjectBytesMax are kept.
+  // For the engine's thread. Truncates the subject to limits::kIncidentSubjectBytesMax.
   void add(Incident incident) {
     std::lock_guard<std::mutex> lock(mutex_);
     if (batch_.incidents.size() >= limits::kIncidentsMax) {
@@ -38,7 +38,7 @@ class IncidentLog {
       incident.subject.resize(limits::kIncidentSubjectBytesMax);
     batch_.incidents.push_back(std::move(incident));
   }
-  // Any thread.
+  // For any thread.
   Batch take() {
     std::lock_guard<std::mutex> lock(mutex_);
     return std::exchange(batch_, {});

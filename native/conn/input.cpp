@@ -17,7 +17,7 @@
 namespace spliced::conn {
 namespace {
 
-// In user space: OpenSSL's own alert goes out, as the last record.
+// In user space OpenSSL's own alert goes out as the last record.
 Turn on_refused_by_openssl(Services& s, Connection& c) {
   if (const std::optional<tls::Flood> flood = c.session->flood()) count_flood(s, *flood);
   return leave(s, c, Ending::PeerGone);
@@ -41,16 +41,17 @@ Turn on_receive_error(Services& s, Connection& c, int error) {
     abort(s, c, Ending::PeerGone);
     return Turn::Again;
   }
-  // The cipher's own error: the record is lost, and with it every later one. What was answered
-  // before still arrives.
+  // The cipher's own error: this record and every later one are lost. Earlier responses still
+  // arrive.
   s.figures.decrypt_failures.add();
   const Turn turn = refuse(s, c, alert::kInternalError);
   c.ending = Ending::Aborted;
   return turn;
 }
 
-// RFC 8446 5.5 for the peer's direction. A record has at least one byte for us, or none: so count
-// bytes, and ask the kernel only when that could be the limit.
+// RFC 8446 5.5 for the peer's direction. A read brings at most `bytes` records with content, and
+// one without. So bytes are counted, and the kernel is asked only when the sum could reach the
+// limit.
 bool limit_reached(Services& s, Connection& c, size_t bytes) {
   const uint64_t most = s.options.records_per_key_max;
   c.receive_sequence_at_most += bytes + 1;
@@ -65,7 +66,7 @@ bool limit_reached(Services& s, Connection& c, size_t bytes) {
   return next >= most + limits::kRecordsToUpdateKeys;
 }
 
-// OpenSSL has the same limit in tls/record_input.hpp. True: it is reached.
+// tls/record_input.hpp sets the same limit for OpenSSL. True: it is reached.
 bool without_data(Services& s, Connection& c, Turn& turn) {
   if (++c.records_without_data <= limits::kRecordsWithoutDataMax) return false;
   count_flood(s, tls::Flood::RecordsWithoutData);
@@ -95,7 +96,7 @@ bool receive(Services& s, Connection& c, Turn& turn) {
   c.input.hold(s.buffers, limits::kInputRoomMin);  // behind a long head
   const size_t room = c.input.room();
   const os::Received got = stream_read(c, c.input.tail(), room);
-  // Behind a control record may be anything.
+  // Behind a control record there may be another of any type.
   const bool data = got.io == os::Io::Done && got.type == os::RecordType::ApplicationData;
   c.read_short = c.offloaded && !c.half_closed && data && got.bytes < room;
   return take_received(s, c, got, turn);
@@ -126,7 +127,8 @@ bool take_received(Services& s, Connection& c, const os::Received& got, Turn& tu
     turn = on_control(s, c, got);
     return false;
   }
-  turn = Turn::Yield;  // an empty record (RFC 8446 5.4), or OpenSSL has had its turn
+  // An empty record (RFC 8446 5.4), or OpenSSL's records of this turn are used up.
+  turn = Turn::Yield;
   if (got.bytes == 0) return false;
   c.records_without_data = 0;
   c.input.end += got.bytes;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The end of every connection. Nothing more is given to the ring, except received bytes of uploads.
 // The ring completes what it holds; a send that it was given before fails at the severed socket.
-// Only then does the closer get the socket, and the slot is freed.
+// Only then the closer gets the socket, and the slot is freed.
 #include <new>
 #include <utility>
 
@@ -36,7 +36,7 @@ void log_ending(Services& s, Connection& c) {
   s.connection_log->add(std::move(record));
 }
 
-// Everything but the slot's identity and its places in the queues goes back to its first value.
+// Resets everything but the slot's identity and its places in the queues.
 void reset(Connection& c) {
   const uint32_t slot = c.slot, generation = c.generation;
   const State state = c.state;
@@ -55,7 +55,7 @@ void reset(Connection& c) {
 void abort(Services& s, Connection& c, Ending ending) {
   if (c.state == State::Join) return;
   os::sever(c.socket);
-  if (c.ending == Ending::None) c.ending = ending;  // a refusal's verdict stands
+  if (c.ending == Ending::None) c.ending = ending;  // the verdict of a refusal stands
   if (c.ending == Ending::Aborted) s.figures.aborted_in[static_cast<size_t>(c.state)].add();
   end_signature(s, c, false);
   enter(s, c, State::Join);
@@ -65,7 +65,7 @@ Turn join(Services& s, Connection& c) {
   release_exchange(s, c.request);
   if (c.watching) {
     s.ring.cancel(c.socket, token_of(c, ring::Kind::Watch));
-    c.watching = false;  // its last completion is still counted in `inflight`
+    c.watching = false;  // `inflight` still counts its last completion
   }
   if ((c.h2 && write_streams_rest(s, *c.h2)) || c.inflight > 0) return Turn::Wait;
   SPLICED_ASSERT(!c.request.filling);

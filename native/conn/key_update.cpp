@@ -15,16 +15,17 @@ namespace {
 
 constexpr size_t kMessageBytes = 5;  // msg_type, a length of 24 bits, request_update
 
-// RFC 8446 4.6.3, and 5.1 for what follows it in its record. 0: it is well-formed.
+// RFC 8446 4.6.3, and 5.1 for what follows in the same record. 0: it is well-formed.
 uint8_t fault_of(const uint8_t* payload, size_t bytes) {
   if (bytes > kMessageBytes) return alert::kUnexpectedMessage;
-  // A fragment, so far: the kernel waits for the next key already.
+  // A fragment of a KeyUpdate: the kernel already waits for the next key.
   if (bytes < kMessageBytes) return alert::kInternalError;
   if (payload[1] != 0 || payload[2] != 0 || payload[3] != 1) return alert::kDecodeError;
   return payload[4] > alert::kUpdateRequested ? alert::kIllegalParameter : 0;
 }
 
-// At once where the wire is free; else before the next data, which is all that RFC 8446 demands.
+// Sends it at once if nothing is being sent and the socket is writable. Otherwise it goes before
+// the next data, which is all that RFC 8446 requires.
 os::Moved send_if_free(Services& s, Connection& c) {
   if (!c.key_update_due || c.sending || c.send_done || !c.writable) return {};
   return send_key_update(s, c);
@@ -34,7 +35,7 @@ os::Moved send_if_free(Services& s, Connection& c) {
 
 Turn on_key_update(Services& s, Connection& c, const uint8_t* payload, size_t bytes) {
   if (const uint8_t fault = fault_of(payload, bytes)) return refuse(s, c, fault);
-  // The peer's next records are under a key that the kernel cannot be given.
+  // The kernel does not accept the key of the peer's next records.
   if (!c.secrets || c.secrets->update(c.socket, tls::ktls::Direction::Receive, *c.cipher) != 0)
     return refuse(s, c, alert::kInternalError);
   s.figures.key_updates_received.add();
@@ -51,8 +52,8 @@ os::Moved send_key_update(Services& s, Connection& c) {
       c.key_update_asked ? alert::kUpdateRequested : alert::kUpdateNotRequested};
   const os::Moved moved = stream_control(c, os::RecordType::Handshake, message, sizeof message);
   if (moved.io != os::Io::Done) return moved;
-  // An open record was closed before it, and the call has waited for the cipher
-  // (net/tls/tls_sw.c: tls_sw_sendmsg_locked): nothing is encrypted any more under the former key.
+  // The call closed an open record first and waited for the cipher (net/tls/tls_sw.c:
+  // tls_sw_sendmsg_locked), so nothing is being encrypted under the former key.
   uint64_t next_sequence = 0;
   if (!tls::ktls::next_sequence(c.socket, tls::ktls::Direction::Transmit, *c.cipher, next_sequence))
     return {os::Io::Failed, 0, EIO};
@@ -68,7 +69,7 @@ os::Moved send_key_update(Services& s, Connection& c) {
 void ask_for_key_update(Services& s, Connection& c) {
   if (c.key_update_asked) return;
   c.key_update_asked = c.key_update_due = true;
-  (void)send_if_free(s, c);  // where it fails, the state's own send does, and knows what to do
+  (void)send_if_free(s, c);  // if it fails, the state's own send fails as well and handles it
 }
 
 }  // namespace spliced::conn

@@ -13,14 +13,14 @@ using Lock = std::lock_guard<std::mutex>;
 
 namespace {
 
-// For longer than so long.
+// Whether the engine has not waited for longer than this.
 bool is_busy(const Occupancy::Share& share, uint64_t now_ms,
              uint64_t longer_than_ms = limits::kBusyEngineMs) {
   const uint64_t since_ms = share.busy_since_ms.load(std::memory_order_relaxed);
   return since_ms != 0 && now_ms > since_ms + longer_than_ms;
 }
 
-// So many more an engine may have that is not busy, before the one that is gets the next client.
+// How many more clients an engine that is not busy may have before the busy one gets the next.
 uint64_t with_tolerance(uint64_t fewest) {
   return fewest + fewest / 16;
 }
@@ -42,7 +42,7 @@ Occupancy::Assigned Occupancy::assign(size_t accepting, uint64_t now_ms) {
       if (its_sockets < sockets) *this = {other, its_sockets};
     }
   };
-  // One more than another is no reason to hand a client over.
+  // A difference of one is no reason to hand a client over.
   const uint32_t own = shares_[accepting]->sockets_;
   Choice at_once{accepting, own > 0 ? own - 1 : 0}, any = at_once;
   for (size_t i = 0; i < shares_.size(); i++) {
@@ -85,8 +85,9 @@ std::optional<size_t> Occupancy::next_with_room(size_t engine, const os::ClientK
   return busy;
 }
 
-// Those that make room have left, and so has who waits for the closer's thread, up to kLeavingMax
-// in all; the closer's further backlog counts, since its descriptors are not free.
+// Connections that make room do not count, and neither do sockets that wait for the closer's
+// thread, up to kLeavingMax in all. Beyond that the closer's backlog counts, because its
+// descriptors are in use.
 bool Occupancy::is_full() const {
   size_t clients = 0, leaving = 0, backlog = 0;
   for (const auto& share : shares_) {

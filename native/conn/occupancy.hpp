@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 // How many of the service's places are taken, over all engines: connections, handshakes, and how
-// many of both each address has. The limits hold for the service, so that every engine asks here
+// many of both each address has. The limits hold for the whole service, so every engine asks here
 // before it gives a client a slot, and reports when the client has gone. This also chooses the
 // engine for the next client: the one with the fewest clients, so that all have about the same
 // number.
 //
 // Each engine has its own account (its Share), so that an engine that hangs in the kernel can be
-// left out: its successor starts with all places. There is one lock, held only for additions, and
-// taken four times in the life of a connection but never for a request.
+// left out: its successor starts with all places. There is one lock. It is held only for additions,
+// and taken four times in the life of a connection but never for a request.
 #pragma once
 #include <atomic>
 #include <cstdint>
@@ -31,22 +31,22 @@ struct PlaceLimits {
 
 class Occupancy {
  public:
-  // One engine's part. Its numbers are guarded by the Occupancy's lock, but for the atomics.
+  // The account of one engine. The Occupancy's lock guards its numbers, except the atomics.
   class Share {
    public:
-    // Since when the engine works without having waited, in base::now_ms(); 0: it waits.
+    // When the engine last began to work without waiting, in base::now_ms(); 0: it waits now.
     std::atomic<uint64_t> busy_since_ms{0};
-    // Connections that wait for their peer, and so can be closed to make room.
+    // Connections that wait for their peer, and may be closed to make room.
     std::atomic<uint32_t> waiting{0};
-    // The port of this host from which this engine's canary comes; 0: none is expected.
+    // The port of this host from which this engine's canary will come; 0: none is expected.
     std::atomic<uint16_t> canary_port{0};
 
    private:
     friend class Occupancy;
     const os::Closer* closer_ = nullptr;
-    uint32_t sockets_ = 0;  // given to the engine and not closed: its load
-    uint32_t clients_ = 0;  // that have a place, with those that are being closed to make room
-    uint32_t leaving_ = 0;  // those that are being closed to make room
+    uint32_t sockets_ = 0;  // given to the engine and not closed yet: its load
+    uint32_t clients_ = 0;  // with a place, or being closed to make room
+    uint32_t leaving_ = 0;  // being closed to make room
     uint32_t handshakes_ = 0;
     AddressTable addresses_;  // without those that are being closed to make room
   };
@@ -55,44 +55,45 @@ class Occupancy {
   Occupancy(const Occupancy&) = delete;
   Occupancy& operator=(const Occupancy&) = delete;
 
-  // From now on this is the part of the engine with this number; one that was it before counts no
-  // more. `closer` lives as long as the part counts: so this comes before the former engine may
-  // end.
+  // Makes this the account of the engine with this number; a former one of that number does not
+  // count any more. `closer` must live as long as the account counts, so this is called before the
+  // former engine may end.
   void take_part(size_t engine, std::shared_ptr<Share> share, const os::Closer& closer);
 
   struct Assigned {
     size_t engine;
     std::shared_ptr<Share> account;  // has the socket from now on
   };
-  // The engine for a socket that `accepting` has just accepted: the one with the fewest. One that
-  // works on something that takes its time is passed over as long as the others do not get many
-  // more, and one that seems to hang always.
+  // Chooses the engine for a socket that `accepting` has just accepted: the one with the fewest. An
+  // engine that is busy is passed over while the others do not get many more; one that seems to
+  // hang is always passed over.
   Assigned assign(size_t accepting, uint64_t now_ms);
-  // An engine takes a socket: from the account that has it (null: none has) to its own. An engine
-  // may be replaced while a socket is on its way to it, so the account goes with the socket.
+  // An engine takes a socket over: from the account that has it (null: none has) to its own. An
+  // engine may be replaced while a socket is on its way to it, so the account travels with the
+  // socket.
   void take_over(Share* from, Share& to);
-  // The engine whose canary comes from a port of this host; `is_from(port)` looks at the socket.
+  // The engine whose canary comes from a port of this host; `is_from(port)` examines the socket.
   template <class IsFrom>
   std::optional<size_t> canary_of(IsFrom is_from);
-  // The next engine that might make room for this client where `engine` cannot, rather one that
-  // does not work on something that takes its time; none: nullopt.
+  // The next engine that might make room for this client after `engine` could not; preferably one
+  // that is not busy. nullopt: there is none.
   std::optional<size_t> next_with_room(size_t engine, const os::ClientKey& client, uint64_t now_ms);
 
-  // A place for a client. Nothing if it has one now; else which table is full.
+  // Asks for a place for a client. Empty: it has one now. Otherwise the table that is full.
   std::optional<Shed> enter(Share& share, const os::ClientKey& client);
-  // The place that enter() gave was not used.
+  // Returns a place that enter() gave and that was not used.
   void give_back(Share& share, const os::ClientKey& client);
   void end_handshake(Share& share, const os::ClientKey& client);
-  // It makes room for another: it counts as gone, as long as there are not too many of them. False:
-  // there are, and nothing is changed. A handshake that is under way is over by that.
+  // A client makes room for another: it counts as gone, unless too many do so. False: too many, and
+  // nothing has changed. A handshake under way counts as ended.
   bool begin_leaving(Share& share, const os::ClientKey& client, bool in_handshake);
-  // A client's place is free, and its socket with the closer. `left`: it had begun to leave before.
+  // A client's place is free, and the closer has its socket. `left`: begin_leaving() came before.
   void leave(Share& share, const os::ClientKey& client, bool left);
-  // A socket that had no place (the canary's, or a refused one) is with the closer, or closed.
+  // A socket without a place (the canary's, or a refused one) is with the closer, or closed.
   void socket_gone(Share& share);
-  // How much of all an address has.
+  // The numbers of one address, over all engines.
   AddressTable::Count count(const os::ClientKey& client) const;
-  // Addresses in the tables: one that has connections of two engines counts twice.
+  // Addresses in the tables; one that has connections of two engines counts twice.
   size_t addresses() const;
   uint32_t leaving() const;
 
@@ -103,7 +104,7 @@ class Occupancy {
 
   const PlaceLimits limits_;
   mutable std::mutex mutex_;
-  // By the engine's number; null before it has begun.
+  // By number of the engine; null before it has begun.
   std::vector<std::shared_ptr<Share>> shares_;
 };
 

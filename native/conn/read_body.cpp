@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// A body where the route takes none: it is read to its end and dropped, so that the next request
-// can be found behind it. The head stays at the front of c.input, the body goes through the rest of
-// it.
+// A body whose route takes none: it is read to its end and discarded, so that the next request can
+// be found behind it. The head stays at the front of c.input, and the body passes through the rest
+// of it.
 #include <cstring>
 
 #include "conn/dispatch.hpp"
@@ -13,7 +13,7 @@ namespace {
 
 using Verdict = http::BodyReader::Verdict;
 
-// What is behind the head in c.input: takes off what is the body's. True: the request is answered.
+// Removes the body's bytes behind the head from c.input. True: the request is answered.
 bool skip(Services& s, Connection& c) {
   char* const behind = c.input.data() + c.request.head_bytes;
   const size_t bytes = c.input.size() - c.request.head_bytes;
@@ -27,7 +27,7 @@ bool skip(Services& s, Connection& c) {
       c.input.end -= result.consumed;
       answer_request(s, c.request);
       return true;
-    case Verdict::TooLarge:  // the answer, and then the end: body.done() is false
+    case Verdict::TooLarge:  // the answer, then the end of the connection: body.done() is false
       answer_request(s, c.request);
       return true;
     case Verdict::Bad:

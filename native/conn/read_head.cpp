@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Between requests: reads until a head is complete and hands it to routing.cpp. A head that comes
-// byte by byte has its turns like everything else.
+// Between requests: reads until a head is complete and passes it to routing.cpp. A head that
+// arrives byte by byte has its turns as everything else.
 #include "base/assert.hpp"
 #include "conn/dispatch.hpp"
 #include "conn/input.hpp"

@@ -13,7 +13,7 @@ void RefusalLog::add(int socket, const char* reason, const std::string& subject)
   {
     std::lock_guard<std::mutex> lock(mutex_);
     if (batch_.refused.size() >= limits::kRefusalRecordsMax) {
-      batch_.lost++;  // without a system call: this is what a flood comes to
+      batch_.lost++;  // without a system call, because a flood ends here
       return;
     }
   }

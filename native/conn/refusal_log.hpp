@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// Clients that were refused for their certificate, or for having none, for the log: who, why, and
-// as whom they came. Bounded: the engine thread adds (handshake.cpp, routing.cpp), the Node thread
-// takes a batch now and then, and what does not fit is counted.
+// Clients that were refused for their certificate, or for having none: address, reason and claimed
+// subject. For the log. Bounded: the engine's thread adds (handshake.cpp, routing.cpp), the Node
+// thread takes batches, and refusals that do not fit are counted.
 #pragma once
 #include <cstdint>
 #include <mutex>
@@ -13,7 +13,7 @@ namespace spliced::conn {
 struct RefusedClient {
   std::string peer;         // os::peer_name
   const char* reason = "";  // tls::kClientRefusalNames, or kNoCertificate
-  std::string subject;      // of the certificate that was shown, unverified; may be empty
+  std::string subject;      // of the certificate that was sent, unverified; may be empty
 };
 inline constexpr const char* kNoCertificate = "no_certificate";
 
@@ -21,12 +21,12 @@ class RefusalLog {
  public:
   struct Batch {
     std::vector<RefusedClient> refused;
-    uint64_t lost = 0;  // beyond limits::kRefusalRecordsMax
+    uint64_t lost = 0;  // refusals beyond limits::kRefusalRecordsMax
   };
 
-  // Engine thread.
+  // For the engine's thread.
   void add(int socket, const char* reason, const std::string& subject);
-  // Any thread.
+  // For any thread.
   Batch take();
 
  private:

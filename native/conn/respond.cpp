@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Sends the response head, with a small body in the same record; then the body's splice, the next
-// request, or the drain.
+// Sends the response head, with a small body in the same record. Then comes the body's splice, the
+// next request, or the drain.
 #include <errno.h>
 
 #include "conn/dispatch.hpp"
@@ -10,7 +10,7 @@
 namespace spliced::conn {
 namespace {
 
-// What became of a piece of the output. Done: the state goes on.
+// Handles the result of sending a part of the output. Done: the state goes on.
 Turn after_send(Services& s, Connection& c, const os::Moved& moved) {
   if (moved.io == os::Io::WouldBlock) {
     s.tick(c);

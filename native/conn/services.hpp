@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// What the states share: the ring, the pools, the figures, the clock of this turn. One object an
-// engine, made by engine/, used on the engine thread alone.
+// What all states share: the ring, the pools, the figures, the clock of this turn. One object for
+// each engine, made by engine/, used on the engine's thread alone.
 #pragma once
 #include <algorithm>
 #include <bitset>
@@ -57,16 +57,16 @@ struct Options : PlaceLimits {
   bool offload_wanted = true;
 };
 
-// What the daemon's own request (src/supervision/canary.ts) is answered with, and how.
+// The answer to the daemon's own request (src/supervision/canary.ts).
 struct Canary {
-  files::FilePtr file;     // in memory, served to the canary alone; null: there is none yet
-  uint16_t port = 0;       // where the next one comes from; 0: none is expected
-  bool in_kernel = false;  // it tries the kernel's cipher, suspended or not
-  uint32_t open = 0;       // connections of it
+  files::FilePtr file;     // in memory, served to the canary alone; null: not made yet
+  uint16_t port = 0;       // the port from which the next one comes; 0: none is expected
+  bool in_kernel = false;  // it tries the kernel's cipher, even while that is suspended
+  uint32_t open = 0;       // connections of the canary
 };
 
-// A socket that was accepted, how many engines have already found no place for it, and whose load
-// it counts as; null: nobody's.
+// A socket that was accepted, how many engines have had no place for it, and the account that has
+// it (null: none).
 struct Arrival {
   int socket = -1;
   uint32_t refusals = 0;
@@ -97,7 +97,7 @@ struct Services {
   Figures& figures;
   const tls::KernelSupport& kernel;
   Occupancy& occupancy;     // of all engines
-  Occupancy::Share& share;  // this one's part of it
+  Occupancy::Share& share;  // this engine's account in it
   os::PipePool pipes;
   BufferPool buffers;
   files::KeptBodies kept_bodies;
@@ -106,19 +106,20 @@ struct Services {
   std::shared_ptr<const http::PathPrefixes> certificate_required;  // null: nowhere
   std::vector<std::shared_ptr<upload::Ticket>> uploads;            // at most limits::kUploadsMax
   std::function<std::string()> status_json;
-  // Gives a socket for which no place could be made to another engine, where one may make room.
-  // False: there is none. Empty: there is one engine alone.
+  // Passes a socket for which no room could be made to another engine that may make room. False:
+  // there is none. Empty: there is only one engine.
   std::function<bool(const Arrival&, const os::ClientKey&)> pass_on;
-  ConnectionLog* connection_log = nullptr;  // null: nobody can ask for one
+  ConnectionLog* connection_log = nullptr;  // null: it cannot be enabled
   RefusalLog* refusal_log = nullptr;        // likewise
-  // Who signs with keys that are not in memory, and where to what is signed comes back. Null: the
-  // engine's own thread does, and everybody waits.
+  // The threads for keys that are not in memory, and the inbox of their results. Null: the engine's
+  // own thread signs, and all its connections wait.
   tls::SigningPool* signatures = nullptr;
   std::shared_ptr<tls::SigningInbox> signed_inbox = std::make_shared<tls::SigningInbox>();
   IncidentLog* incident_log = nullptr;      // likewise
   bool offload_suspended = false;           // new connections stay in user space
-  // By their place in tls::kCiphers, those that were seen to owe more than a window: the kernel's
-  // driver returns before it has encrypted. A synchronous one never owes more than two records.
+  // By their place in tls::kCiphers: the ciphers of which more than a window was seen pending, so
+  // that the kernel's driver returns before it has encrypted. A synchronous one never has more than
+  // two records pending.
   std::bitset<tls::kCipherSpecs> asynchronous;
   Canary canary;
 
@@ -126,15 +127,15 @@ struct Services {
   WaitingList waiting;
   Upstreams upstreams;
   base::SlotTable<StreamSlot> stream_slots;
-  uint32_t checks = 0;                     // requests that wait for one: at most limits::kChecksMax
-  std::vector<uint32_t> ready;             // Turn::Yield: to be run again in the next turn
-  std::vector<uint32_t> ticking;           // waiting for tick_due_ms
-  uint64_t next_deadline_ms = UINT64_MAX;  // no deadline is earlier
-  uint64_t turn = 0;                       // of the loop
+  uint32_t checks = 0;            // requests that wait for a check: at most limits::kChecksMax
+  std::vector<uint32_t> ready;    // after Turn::Yield: to be run again in the next turn
+  std::vector<uint32_t> ticking;  // waiting for their tick_due_ms
+  uint64_t next_deadline_ms = UINT64_MAX;  // a lower bound of all deadlines
+  uint64_t turn = 0;                       // number of the loop's turn
   uint64_t now_ms = 0;                     // base::now_ms() of this turn
   int64_t wall_s = 0;                      // base::wall_s() of this turn, for HTTP dates alone
   bool stopping = false;
-  uint64_t first_requests_until_ms = UINT64_MAX;  // since the stop began
+  uint64_t first_requests_until_ms = UINT64_MAX;  // once the stop has begun
 
   void set_deadline(Connection& c, uint64_t at_ms) {
     const bool waits = WaitingList::has(c.state);
@@ -143,7 +144,7 @@ struct Services {
     if (at_ms != 0 && at_ms < next_deadline_ms) next_deadline_ms = at_ms;
   }
 
-  // Brings the connection back after its interval, which doubles while nothing moves.
+  // Runs the connection again after its interval, which doubles while nothing moves.
   void tick(Connection& c) {
     if (c.tick_interval_ms == 0) c.tick_interval_ms = limits::kTickMs;
     c.tick_due_ms = now_ms + c.tick_interval_ms;
@@ -152,7 +153,7 @@ struct Services {
     c.ticking = true;
   }
 
-  // A free slot; slots.has_room() was asked.
+  // A free slot. The caller has asked slots.has_room().
   Connection& take_slot() {
     const size_t made = slots.size();
     Connection& c = slots.take();
@@ -160,7 +161,7 @@ struct Services {
     return c;
   }
 
-  // For the X-Request-Id field and the logs: a token that this device gives once.
+  // For the X-Request-Id field and the logs: a token that this device never repeats.
   std::string next_request_id() {
     if (request_ids_ == 0) os::random_bytes(&request_id_prefix_, sizeof request_id_prefix_);
     char text[48];

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// A handshake whose key is not in memory: its session goes to the signing threads (tls/signing.hpp)
-// and comes back by the engine's mailbox. Meanwhile the connection has none, and waits in the state
-// Handshake for that, for the end of its time, or for its client to leave.
+// A handshake whose key is not in memory. Its session goes to the signing threads (tls/signing.hpp)
+// and returns through the engine's mailbox. Meanwhile the connection has no session. In the state
+// Handshake it waits for the session, for its deadline, or for its client to leave.
 #include "base/assert.hpp"
 #include "conn/dispatch.hpp"
 #include "os/socket_io.hpp"
@@ -26,7 +26,7 @@ Turn begin_signature(Services& s, Connection& c) {
   return Turn::Wait;
 }
 
-// A client that has left needs no signature, and gives its place to the next.
+// A client that has left needs no signature, so its place in the queue goes to the next.
 Turn wait_for_signature(Services& s, Connection& c) {
   if (!c.half_closed && !c.peer_hung_up) return Turn::Wait;
   end_signature(s, c, false);
@@ -36,7 +36,7 @@ Turn wait_for_signature(Services& s, Connection& c) {
 void take_signatures(Services& s) {
   for (const tls::SigningInbox::Signed& done : s.signed_inbox->take()) {
     Connection& c = s.slots[done.slot];
-    if (c.generation != done.generation || !c.signing) continue;  // given up in the meantime
+    if (c.generation != done.generation || !c.signing) continue;  // abandoned meanwhile
     c.session = s.signatures->collect(*c.signing);
     c.signing.reset();
     s.set_deadline(c, s.now_ms + s.options.handshake_timeout_ms);
@@ -51,8 +51,8 @@ void end_signature(Services& s, Connection& c, bool overdue) {
   c.signing.reset();
 }
 
-// Nothing of a server's flight has been sent, so there are no keys yet: internal_error goes out as
-// it is (RFC 8446 6, RFC 5246 7.2).
+// Nothing of the server's flight has been sent, so there are no keys yet: internal_error goes out
+// unencrypted (RFC 8446 6, RFC 5246 7.2).
 Turn fail_signature(Services& s, Connection& c) {
   constexpr char kAlert[] = {21, 3, 3, 0, 2, 2, 80};
   SPLICED_ASSERT(!c.session && !c.signing);

@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// The body of a response: page cache -> socket under kernel TLS, page cache -> output buffer ->
-// OpenSSL otherwise; file_body.cpp finds the bytes. The ledger is the brake: no more than the
-// window may be pending in the TLS layer, which by itself takes without a bound (net/tls/tls_sw.c:
-// tx_list).
+// The body of a response: page cache -> socket with kernel TLS, page cache -> output buffer ->
+// OpenSSL otherwise. file_body.cpp finds the bytes. The ledger limits the transfer to a window of
+// pending bytes in the TLS layer, which has no bound of its own (net/tls/tls_sw.c: tx_list).
 #include <errno.h>
 
 #include <algorithm>
@@ -17,7 +16,7 @@
 namespace spliced::conn {
 namespace {
 
-// Plaintext that may still be handed over, with what its records add.
+// Plaintext that may still be handed over, after the overhead of its records.
 size_t room_in_window(const Services& s, const Connection& c) {
   const uint64_t pending = c.ledger.pending_at_most();
   if (pending >= s.options.pending_window_bytes) return 0;
@@ -27,26 +26,27 @@ size_t room_in_window(const Services& s, const Connection& c) {
   return room > overhead ? static_cast<size_t>(room - overhead) : 0;
 }
 
-// How the next bytes go.
+// How the next bytes are sent.
 struct Piece {
   size_t direct = 0;  // from the page cache or the pipe
-  size_t tail = 0;    // then from memory, one record at most, closed
+  size_t tail = 0;    // then from memory: at most one record, closed
 };
 
-// What is sent from memory waits for the cipher to finish all that this socket gave it
-// (tls_encrypt_async_wait); since 6.5 what is sent from a file does too.
-// - With an asynchronous cipher the last record that fits the window goes so. That leaves pending
-//   only what TCP does not take, and for that there is POLLOUT; for the cipher there would be a
-//   timer alone. A cipher counts as synchronous until a pause has shown that it is not: one pause
-//   of 10 ms, once for each suite.
-// - The last record of a body goes from memory: by then all its pages have been through the cipher,
-//   and whether they were still the file's is known before the body is complete (fill_output).
-//   Before 6.5 it would also wait for a timer: tls_encrypt_done schedules the tx work a tick later,
-//   and nothing else pushes it.
+// A send from memory waits until the cipher has finished all that this socket gave it
+// (tls_encrypt_async_wait); since 6.5 a send from a file does so too.
+// - With an asynchronous cipher the last record that fits the window is sent from memory. Then only
+//   what TCP does not take is pending, and POLLOUT tells when it does. Nothing but a timer would
+//   tell when the cipher has finished. A cipher counts as synchronous until a pause has shown that
+//   it is not: one pause of 10 ms, once for each suite.
+// - The last record of a body is sent from memory. By then all its pages have been through the
+//   cipher, and whether they were still the file's is known before the body is complete
+//   (fill_output). Before 6.5 it would also wait for a timer: tls_encrypt_done schedules the tx
+//   work a tick later, and nothing else pushes it.
 // - In between, no record is closed short.
 Piece plan(const Services& s, const Request& r) {
   const Connection& c = *r.connection;
-  // No room, and yet over_window() let us through: the peer is gone, and the send shall say so.
+  // There is no room, and yet over_window() returned false: the peer is gone, and the send will
+  // report it.
   const size_t room = std::max(room_in_window(s, c), limits::kRecordPlaintextBytes);
   const size_t bytes = std::min(r.pipe_bytes > 0 ? r.pipe_bytes : r.resident_bytes, room);
   const bool ends = bytes == r.pipe_bytes + r.body_remaining;
@@ -62,7 +62,7 @@ Piece plan(const Services& s, const Request& r) {
   return piece;
 }
 
-// Done with nothing moved: the page cache has lost it, the ring fetches it.
+// Done with no bytes: they have left the page cache, and the ring will read them.
 os::Moved send_tail(Services& s, Request& r, size_t bytes) {
   Connection& c = *r.connection;
   const size_t resident = r.resident_bytes;
@@ -74,7 +74,7 @@ os::Moved send_tail(Services& s, Request& r, size_t bytes) {
   return stream_send_output(s, c, /*more=*/false);
 }
 
-// One piece on its way. Done: go on; everything else as the socket said.
+// Sends one piece. Done: go on. Any other result is the socket's.
 os::Moved send_piece(Services& s, Request& r) {
   Connection& c = *r.connection;
   if (!c.offloaded || !c.output.empty()) return stream_send_output(s, c, /*more=*/false);
@@ -100,7 +100,7 @@ size_t next_bytes(const Request& r) {
   return std::min(r.pipe_bytes + r.resident_bytes, limits::kPieceBytes);
 }
 
-// The body's last byte is out, or that of one of its ranges.
+// The last byte of the body, or of one of its ranges, has been sent.
 Turn finish_piece(Services& s, Request& r) {
   if (!r.parts) return finish_response(s, r);
   next_part(s, r);
@@ -116,14 +116,14 @@ Source next_piece(Services& s, Request& r) {
 
 Turn send_body(Services& s, Request& r) {
   Connection& c = *r.connection;
-  r.resident_bytes = 0;  // what was found in an earlier turn may be gone
+  r.resident_bytes = 0;  // what an earlier turn found may have left the page cache
   const uint64_t before = c.ledger.plaintext();
   while (c.ledger.plaintext() - before < limits::kBytesPerTurn) {
     if (!piece_in_hand(r) && r.pipe_bytes + r.body_remaining == 0) return finish_piece(s, r);
     const Source source = next_piece(s, r);
     if (source == Source::Waiting) return Turn::Wait;
     if (source != Source::Ready) {
-      // What was promised cannot be sent: end visibly, without close_notify.
+      // The promised body cannot be completed: abort, without close_notify.
       abort(s, r, Ending::Aborted);
       return Turn::Again;
     }

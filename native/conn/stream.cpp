@@ -14,7 +14,8 @@
 namespace spliced::conn {
 namespace {
 
-// Plaintext that the kernel or OpenSSL has taken. `open`: the last record waits for more.
+// Accounts for plaintext that the kernel or OpenSSL has taken. `open`: the last record waits for
+// more.
 void count_handed(Services& s, Connection& c, size_t bytes, bool open) {
   c.ledger.handed(bytes);
   c.open_record_bytes = open ? (c.open_record_bytes + bytes) % limits::kRecordPlaintextBytes : 0;
@@ -28,7 +29,7 @@ void no_room(Connection& c) {
   c.lags = true;
 }
 
-// The output is through; what OpenSSL has of it may still wait for the socket.
+// All output has been taken; OpenSSL may still have records that wait for the socket.
 os::Moved finish_sending(Services& s, Connection& c) {
   c.output.release(s.buffers);
   if (c.offloaded) return {};
@@ -37,7 +38,7 @@ os::Moved finish_sending(Services& s, Connection& c) {
   return flushed;
 }
 
-// RFC 8446 4.6.3: before the next application data.
+// RFC 8446 4.6.3: a KeyUpdate goes before the next application data.
 os::Moved before_data(Services& s, Connection& c) {
   return c.key_update_due ? send_key_update(s, c) : os::Moved{};
 }
@@ -111,7 +112,7 @@ os::Moved stream_sent(Services& s, Connection& c) {
     return {os::Io::WouldBlock, 0, 0};
   }
   // Without DEFER_TASKRUN the ring's own task work interrupts the wait for the TLS layer's tx_lock
-  // (net/tls/tls_sw.c: tls_sw_sendmsg): nothing is taken, and the state sends again.
+  // (net/tls/tls_sw.c: tls_sw_sendmsg). Then nothing was taken, and the state sends again.
   if (c.send_result == -EINTR) return {};
   if (c.send_result <= 0) return {os::Io::Failed, 0, -c.send_result};
   const size_t bytes = static_cast<size_t>(c.send_result);

@@ -1,14 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 // Why bytes are pending: because of a slow or stalled client, which is ordinary and has its
 // deadlines (deadline.cpp), or because the cipher does not complete, which is a fault of the
-// machine and a case for the watchdog. While TCP has anything of the connection unacknowledged or
-// unsent, the client may be the reason; when TCP has nothing left to do, only the TLS layer can be.
+// machine and a case for the watchdog. While TCP has unacknowledged or unsent bytes of the
+// connection, the client may be the reason. When TCP has nothing left to do, only the TLS layer can
+// be.
 #include "conn/dispatch.hpp"
 
 namespace spliced::conn {
 namespace {
 
-// The plaintext of an open record waits for us, not for the cipher.
+// The plaintext of an open record waits for more data, not for the cipher.
 bool cipher_owes(const Connection& c, const os::TcpCounters& tcp) {
   const bool tcp_is_done = tcp.idle && tcp.accepted == tcp.acked;
   return !tcp.closed && tcp_is_done && c.ledger.pending() > c.open_record_bytes &&

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Where the bytes of an upload come from over HTTP/1.1: the input buffer, then records of the
-// socket, by splice where the kernel has the TLS. See upload.hpp.
+// The source of an upload's bytes over HTTP/1.1: first the input buffer, then records of the
+// socket, by splice if the kernel has the TLS. See upload.hpp.
 #include <algorithm>
 
 #include "conn/input.hpp"
@@ -23,7 +23,7 @@ void count(Upload& u, size_t bytes) {
   if (u.left == 0) u.end_body();
 }
 
-// What is in the input buffer, to the pipe. False: the pipe is full.
+// Moves the input buffer's content to the pipe. False: the pipe is full.
 bool take_input(Request& r) {
   Upload& u = *r.upload;
   Span& input = input_of(r);
@@ -37,7 +37,7 @@ bool take_input(Request& r) {
   return moved.bytes == bytes;
 }
 
-// One record's data from the socket to the pipe. False: it is not to be had so.
+// Moves one record's data from the socket to the pipe. False: splice cannot do it.
 bool splice_record(Services& s, Request& r) {
   Connection& c = *r.connection;
   Upload& u = *r.upload;
@@ -52,7 +52,7 @@ bool splice_record(Services& s, Request& r) {
       u.refuse(503, "this connection's key has been used enough; go on over a new connection");
     count(u, moved.bytes);
   }
-  // A control record, the end of the stream or an error: recvmsg has it, too.
+  // A control record, the end of the stream or an error: recvmsg reports it, too.
   return moved.io == os::Io::Done || moved.io == os::Io::WouldBlock;
 }
 
@@ -114,7 +114,7 @@ Turn end_input(Services& s, Request& r) {
   Turn turn = Turn::Again;
   (void)take_received(s, *r.connection, r.upload->received, turn);
   if (state_of(r) == State::Receive) {
-    r.upload->end = End::None;  // a warning, which changes nothing
+    r.upload->end = End::None;  // a warning, which is ignored
   } else {
     r.upload.reset();
   }

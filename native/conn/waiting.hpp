@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// The connections that wait for their peer (Handshake, ReadHead, ReadBody,
-// AwaitStreams), the longest waiting first: a list through the slots themselves. Only enter()
-// changes it (dispatch.cpp); admission.cpp searches it for a connection to close.
+// The connections that wait for their peer (Handshake, ReadHead, ReadBody, AwaitStreams), the
+// longest waiting first: a list linked through the slots. Only enter() changes it (dispatch.cpp).
+// admission.cpp searches it for a connection to close.
 #pragma once
 #include <cstdint>
 

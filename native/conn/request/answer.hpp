@@ -10,17 +10,19 @@
 
 namespace spliced::conn {
 
-// Date, Connection and the route's own fields are filled in here. Every other is the caller's.
+// Writes a response head. It fills in Date, Connection and the route's fields; the caller has set
+// every other.
 void send_head(Services& s, Request& r, http::ResponseHead& head);
 void append_body(Request& r, std::string_view body);  // behind the head; it must fit
 
-// A whole answer that nobody may keep (Cache-Control: no-store). `send_body`: not to HEAD.
+// A complete response that must not be stored (Cache-Control: no-store). `send_body`: false for
+// HEAD.
 void respond_text(Services& s, Request& r, http::ResponseHead& head, std::string_view body,
                   bool send_body);
-// Location is `base`, `path` encoded, and the query of the request (http/routes.hpp).
+// Location is `base`, then `path`, encoded, then the request's query (http/routes.hpp).
 void respond_redirect(Services& s, Request& r, uint16_t status, std::string_view base,
                       std::string_view path, const http::RequestHead& request);
-// The status in words as text/plain. `allow`: for 405, RFC 9110 15.5.6.
+// The status as a line of text/plain. `allow` is for 405, RFC 9110 15.5.6.
 void respond_error(Services& s, Request& r, uint16_t status, bool keep_alive, bool send_body,
                    std::string_view allow = {});
 

@@ -27,8 +27,8 @@ void respond_busy(Services& s, Request& r, const http::RequestHead& request) {
   end_request(r);
 }
 
-// All that is asked, and for which route, but for the id of the request, which is another one each
-// time. Empty: it is not remembered.
+// The whole question and the route, without the request's id, which always differs. Empty: the
+// answer must not be remembered.
 std::string key_of(const Request& r, std::string_view question, std::string_view request_id) {
   const http::Route* route = r.route;
   const size_t id = question.rfind(request_id);
@@ -45,7 +45,7 @@ bool write_check(Services& s, Request& r, Exchange& x, const http::RequestHead& 
                  std::string_view host) {
   x.to_upstream.hold(s.buffers, room_for_request(s, r));
   const bool written = with_forwarding(s, r, host, [&](http::Forwarding forwarding) {
-    forwarding.own = false;  // whoever is asked is an application, whatever the route
+    forwarding.own = false;  // the checking application never gets the session cookie
     const size_t bytes =
         http::format_check_request(head_text_of(r), request, forwarding, r.route->check_path,
                                    x.to_upstream.tail(), x.to_upstream.room());
@@ -56,7 +56,7 @@ bool write_check(Services& s, Request& r, Exchange& x, const http::RequestHead& 
   return written;
 }
 
-// It was let pass just now.
+// Whether a remembered answer lets the request pass.
 bool pass_remembered(Services& s, Request& r, Exchange& x) {
   const std::string* added =
       x.check_key.empty() ? nullptr : r.site->remembered.find(x.check_key, s.now_ms);
@@ -103,7 +103,7 @@ Flow take_check(Services& s, Request& r, std::string_view head, const http::Upst
   const bool redirects =
       status == 301 || status == 302 || status == 303 || status == 307 || status == 308;
   if (status == 401 || status == 403 || redirects) {
-    // From here on an answer like any other, to a request that is over.
+    // From here on the answer is relayed as any other, and the request is over.
     s.figures.checks_denied.add();
     s.checks--;
     x.check = false;
@@ -117,7 +117,7 @@ Flow take_check(Services& s, Request& r, std::string_view head, const http::Upst
   if (!x.check_key.empty() && added.size() <= limits::kRememberedFieldBytesMax &&
       http::may_be_remembered(head))
     r.site->remembered.keep(std::move(x.check_key), added, s.now_ms + r.route->check_remember_ms);
-  // To a GET, whatever the client's method: it may have a body.
+  // The check is a GET, whatever the client's method was, so its answer may have a body.
   drop_body(s, r, head.size(), parsed, http::Method::Get);
   const std::shared_ptr<OpenSite> site = r.site;
   const http::Route* route = r.route;

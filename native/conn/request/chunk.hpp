@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Content in the chunked coding (RFC 9112 7.1), written into a buffer. For both directions of a
+// Writes content in the chunked coding (RFC 9112 7.1) into a buffer. For both directions of a
 // proxied request.
 #pragma once
 #include <cstring>
@@ -11,20 +11,20 @@
 namespace spliced::conn {
 
 inline constexpr std::string_view kLastChunk = "0\r\n\r\n";
-// "3FFF\r\n" before the content; no buffer holds more than four digits say.
+// "3FFF\r\n" before the content: four digits suffice for every buffer.
 inline constexpr size_t kChunkPrefixBytes = 6;
 static_assert(BufferPool::kBytes <= 0xffff);
-// With the CRLF behind it, and room for the last chunk.
+// Prefix, the CRLF behind the content, and room for the last chunk.
 inline constexpr size_t kChunkOverheadBytes = kChunkPrefixBytes + 2 + kLastChunk.size();
 
 inline void append_text(Span& out, std::string_view text) {
   SPLICED_ASSERT(text.size() <= out.room());
-  if (text.empty()) return;  // which may be nowhere
+  if (text.empty()) return;  // its data() may be null
   std::memcpy(out.tail(), text.data(), text.size());
   out.end += text.size();
 }
 
-// `bytes` of content lie kChunkPrefixBytes behind the tail: makes them a chunk.
+// Makes a chunk of `bytes` of content that lie kChunkPrefixBytes behind the tail.
 inline void close_chunk(Span& out, size_t bytes) {
   static constexpr char kDigits[] = "0123456789abcdef";
   char* const at = out.tail();
@@ -35,7 +35,7 @@ inline void close_chunk(Span& out, size_t bytes) {
   append_text(out, "\r\n");
 }
 
-// Nothing for no content: an empty chunk is the last one.
+// Appends nothing for empty content, because an empty chunk is the last one.
 inline void append_chunk(Span& out, std::string_view content) {
   if (content.empty()) return;
   std::memcpy(out.tail() + kChunkPrefixBytes, content.data(), content.size());

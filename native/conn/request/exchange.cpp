@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// See exchange.hpp. Here: how an exchange begins, ends and fails, and the loop of both pumps.
+// See exchange.hpp. Here: begin, end and failure of an exchange, and the loop over both pumps.
 #include "conn/request/exchange.hpp"
 
 #include <algorithm>
@@ -30,7 +30,7 @@ std::string hexadecimal(const std::array<uint8_t, 32>& bytes) {
   return text;
 }
 
-// The head for the backend, in x.to_upstream. False: it does not fit.
+// Writes the head for the backend to x.to_upstream. False: it does not fit.
 bool write_request(Services& s, Request& r, Exchange& x, const http::RequestHead& request,
                    std::string_view host) {
   x.to_upstream.hold(s.buffers, room_for_request(s, r));
@@ -79,7 +79,7 @@ uint16_t status_of(UpstreamFailure failure) {
   }
 }
 
-// A request may be sent twice if it changes nothing more the second time.
+// RFC 9110 9.2.2: such a request may be sent twice.
 bool is_idempotent(http::Method method) {
   switch (method) {
     case http::Method::Get:
@@ -93,7 +93,7 @@ bool is_idempotent(http::Method method) {
   }
 }
 
-// The client is to send more of the body, and all that it has sent is with the backend.
+// Whether the client has to send more of the body, and the backend has all that it has sent.
 bool waits_for_body(const Request& r) {
   const Exchange& x = *r.exchange;
   if (state_of(r) != State::Exchange || x.request_over || x.request_given_up) return false;
@@ -105,7 +105,8 @@ void mark_feeding(const Services& s, Exchange& x) {
   x.fed_ms = s.now_ms;
 }
 
-// Over each request time-out a body comes at the least rate, as a response must go.
+// Whether the body arrived at the least rate over the last request time-out, as is required of a
+// response.
 bool feeds_enough(const Services& s, Exchange& x) {
   const uint64_t elapsed_ms = s.now_ms - x.fed_ms;
   if (elapsed_ms < s.options.request_timeout_ms) return true;
@@ -169,7 +170,7 @@ Upstream& upstream_of(Services& s, Request& r) {
 void begin_proxy(Services& s, Request& r, const http::RequestHead& request, std::string_view host) {
   const bool body = request.method != http::Method::Head;
   ExchangePtr x(new Exchange);
-  // "/app/../admin" is another path for us than for a backend that does not resolve it.
+  // A backend that does not resolve "/app/../admin" would read another path than this server.
   if (http::is_ambiguous_path(request.target) || !write_request(s, r, *x, request, host)) {
     x->to_upstream.release(s.buffers);
     respond_error(s, r, 400, r.keep_alive && !request.has_body, body);
@@ -217,7 +218,7 @@ void release_exchange(Services& s, Request& r) {
 
 namespace {
 
-// The head is queued, with what came of the body, and none of it has left.
+// The head is queued, with the beginning of the body, and none of it has been sent.
 void withdraw_head(Services& s, Request& r) {
   Exchange& x = *r.exchange;
   output_of(r).release(s.buffers);
@@ -272,8 +273,8 @@ uint32_t upstream_timeout_ms(const Request& r) {
 
 void arm_exchange(Services& s, Request& r) {
   const Exchange& x = *r.exchange;
-  // Of a check the whole is bounded, from its begin; whoever says a byte now and then gains
-  // nothing.
+  // A check is bounded as a whole, from its begin, so that single bytes now and then do not extend
+  // it.
   if (x.check) return set_deadline(s, r, std::max(x.fed_ms + upstream_timeout_ms(r), s.now_ms + 1));
   const uint64_t at = waits_for_body(r) ? x.fed_ms + s.options.request_timeout_ms
                                         : x.heard_ms + upstream_timeout_ms(r);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// A connection's exchange with a backend, for connection.hpp: what it is made of needs all of
-// conn/.
+// Owns a connection's exchange with a backend. For connection.hpp, because the complete type needs
+// all of conn/.
 #pragma once
 #include <memory>
 

@@ -17,7 +17,7 @@ Source begin_cold_fill(Services& s, Request& r) {
   return Source::Waiting;
 }
 
-// What the ring has read since the last turn.
+// Takes what the ring has read since the last turn.
 Source finish_cold_fill(Request& r) {
   r.async_done = false;
   if (r.async_result == 0) return Source::Changed;
@@ -31,7 +31,7 @@ Source finish_cold_fill(Request& r) {
 
 bool begin_fill(Services& s, Request& r, uint64_t offset, size_t bytes) {
   if (!r.pipe) r.pipe = s.pipes.take();
-  if (!r.pipe) {  // out of descriptors: another connection will give one back
+  if (!r.pipe) {  // out of descriptors, until another connection returns one
     tick(s, r);
     return false;
   }

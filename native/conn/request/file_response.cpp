@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// See file_response.hpp. What the fields mean is in http/; here is the order of their application.
+// See file_response.hpp. http/ has the meaning of the fields; this file has their order.
 #include "conn/request/file_response.hpp"
 
 #include "conn/request/answer.hpp"
@@ -20,7 +20,7 @@ RangeResult wanted_ranges(const http::RequestHead& request, const files::File& f
   return http::resolve_range(request.range, file.size());
 }
 
-// One range: what the head says is what the body has (RFC 9110 15.3.7.1).
+// One range: the head describes it (RFC 9110 15.3.7.1).
 void describe_range(const http::ByteRange& range, uint64_t file_size, http::ResponseHead& head) {
   head.status = 206;
   head.has_range = true;
@@ -40,7 +40,7 @@ void attach_body(Request& r, files::FilePtr file, const http::ResponseHead& head
   r.file = std::move(file);
 }
 
-// Several ranges (RFC 9110 15.3.7.2): no Content-Range in the head, one in each part.
+// Several ranges (RFC 9110 15.3.7.2): each part has a Content-Range, and the head has none.
 void respond_parts(Services& s, Request& r, http::ResponseHead& head, const RangeResult& ranges,
                    files::FilePtr file) {
   auto parts = std::make_unique<Parts>();
@@ -70,7 +70,7 @@ void respond_unsatisfiable(Services& s, Request& r, http::ResponseHead& head, ui
   respond_text(s, r, head, http::error_body(416), send_body);
 }
 
-// How long a copy may be kept without asking (RFC 9111 5.2.2, RFC 8246).
+// How long a copy may be used without validation (RFC 9111 5.2.2, RFC 8246).
 std::string_view cache_control(const Request& r, const files::File& file) {
   if (r.route == nullptr) return "no-store";
   if (!r.route->cache_control.empty()) return r.route->cache_control;
@@ -78,7 +78,7 @@ std::string_view cache_control(const Request& r, const files::File& file) {
   return immutable ? "public, max-age=31536000, immutable" : "no-cache";
 }
 
-// The page of a 404: no conditions, no ranges, nothing to keep.
+// The page of a 404: without conditions and ranges, and not to be stored.
 void respond_not_found_page(Services& s, Request& r, bool wants_body, files::FilePtr file) {
   http::ResponseHead head;
   head.status = 404;
@@ -106,7 +106,7 @@ void respond_file(Services& s, Request& r, const http::RequestHead& request, fil
       file->identity.modified_s > s.wall_s ? s.date() : std::string_view(file->last_modified);
   head.cache_control = cache_control(r, *file);
   head.content_length = file->size();
-  // Whatever is sent was chosen by Accept-Encoding.
+  // Accept-Encoding decided, whichever representation is sent.
   head.varies = r.route != nullptr && r.route->variants;
   switch (http::evaluate(request, current, s.wall_s)) {
     case http::Verdict::NotModified:

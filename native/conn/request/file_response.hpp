@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// A file as an answer: conditions (RFC 9110 13), ranges (14), head and body. Called by routing.cpp
-// with the file that was found.
+// Answers with a file: conditions (RFC 9110 13), ranges (14), head and body. Called by lookup.cpp
+// with the file that was found, and by routing.cpp for the canary.
 #pragma once
 #include "conn/services.hpp"
 #include "http/head.hpp"

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// Sends the request from the client to the backend: the head, which was written anew, then the
-// body. A body with a length is passed on as it is, through a pipe with kernel TLS. A chunked body
-// is read and framed anew.
+// Sends the request from the client to the backend: the newly written head, then the body. A body
+// with a length is passed on unchanged, through a pipe with kernel TLS. A chunked body is parsed
+// and framed again.
 #include <errno.h>
 
 #include <algorithm>
@@ -13,7 +13,7 @@
 namespace spliced::conn {
 namespace {
 
-// The backend takes no more of the request. It may have answered all the same.
+// The backend accepts no more of the request. It may have answered nevertheless.
 Flow give_up_request(Services& s, Request& r) {
   Exchange& x = *r.exchange;
   x.request_given_up = true;
@@ -54,7 +54,7 @@ Flow send_pipe(Services& s, Request& r) {
   return after_send(s, r, moved);
 }
 
-// What came with the head, or after it, straight from the input.
+// Sends from the input what came with the head, or after it.
 Flow send_input(Services& s, Request& r) {
   Exchange& x = *r.exchange;
   Span& input = input_of(r);
@@ -109,13 +109,13 @@ Flow forward(Services& s, Request& r) {
     if (x.pipe_bytes > 0) return send_pipe(s, r);
     if (!x.request_over) return x.chunked ? forward_chunks(s, r) : forward_length(s, r);
   }
-  // A request that waits for its check is not read on, but its client may be gone.
+  // Nothing is read from the client during the check, but it may be gone.
   if (x.check && client_hung_up(r)) {
     abort(s, r, Ending::PeerGone);
     return Flow::Ended;
   }
   if (x.check) return Flow::Blocked;
-  // Before the answer nobody knows whether what follows is a WebSocket's or a request.
+  // Before the answer it is unknown whether WebSocket frames or a request will follow.
   if (x.upgrades && !x.head_done) return Flow::Blocked;
   return x.request_over ? watch_client(s, r) : Flow::Blocked;
 }

@@ -29,7 +29,7 @@ Flow refuse(Services& s, Request& r, HandOverFault fault, const http::NamedFile&
   return refuse_exchange(s, r, 502);
 }
 
-// An internal route has a directory of its own, whose path is no part of the file's.
+// An internal route has a directory of its own, whose path is not part of the file's.
 void serve_handed(Services& s, Request& r, const http::PathBuffer& path, bool is_path,
                   bool directory) {
   const http::RequestHead request = head_of_handed(r);
@@ -65,7 +65,7 @@ Flow hand_over(Services& s, Request& r, std::string_view head, const http::Upstr
   handed->rate_max_bytes_per_s = proxy.rate_max_bytes_per_s;
   handed->request = std::move(x.conditions);
   const bool is_path = named.is_path();
-  // From here on no view of the head is good any more.
+  // From here on views of the head are invalid.
   drop_body(s, r, head_bytes, parsed, x.method);
   if (!x.request_over || x.request_given_up || s.stopping) r.keep_alive = false;
   const std::shared_ptr<OpenSite> site = r.site;
@@ -92,7 +92,7 @@ http::RequestHead head_of_handed(const Request& r) {
   const http::HeadResult again = http::parse_head(r.handed->request, request);
   SPLICED_ASSERT(again.outcome == http::Outcome::Complete);
   if (r.handed->kept.status == 200) return request;
-  // RFC 9110 13.2.1, 14.2: conditions and ranges are for what would be 200.
+  // RFC 9110 13.2.1, 14.2: conditions and ranges apply only to what would be a 200.
   request.if_match = request.if_none_match = {};
   request.if_unmodified_since = request.if_range = request.range = {};
   return request;
@@ -111,7 +111,8 @@ void add_kept_fields(const Request& r, http::ResponseHead& head) {
   head.fields = kept.fields;
   head.kept_nosniff = kept.has_nosniff;
   if (!in_parts) head.kept_type = kept.type;
-  // It was guarded: nobody but who asked may keep it, unless the backend says otherwise.
+  // The backend decided who gets it, so only that client may store it, unless the backend says
+  // otherwise.
   if (kept.has_cache_rule)
     head.cache_control = {};
   else if (r.route->cache_control.empty())

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// What is left of a backend's exchange once it has handed its answer over to a file
-// (hand_over.cpp): for request.hpp, until the response has ended.
+// What is kept of an exchange after its answer was handed over to a file (hand_over.cpp). For
+// request.hpp, until the response has ended.
 #pragma once
 #include <string>
 
@@ -9,10 +9,11 @@
 namespace spliced::conn {
 
 struct HandedOver {
-  std::string request;                // a head, as http::keep_request() writes it
+  std::string request;                // a head, written by http::keep_request()
   uint64_t rate_max_bytes_per_s = 0;  // of the proxy route
-  http::KeptFields kept;              // of the backend's
-  std::string route, file;            // for the log: the proxy route's path, and what it named
+  http::KeptFields kept;              // fields of the backend's head
+  // For the log: the proxy route's path, and the name that the backend gave.
+  std::string route, file;
 };
 
 }  // namespace spliced::conn

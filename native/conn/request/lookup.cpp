@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// See lookup.hpp. A step that had to wait for the disk begins again at its own place: Lookup says
-// where, and the head is read again, since its bytes are still there.
+// See lookup.hpp. A step that had to wait for the disk is repeated: Lookup says which one. The head
+// is parsed again, because its bytes are still there.
 #include "conn/request/lookup.hpp"
 
 #include "base/assert.hpp"
@@ -37,7 +37,7 @@ void send_file(Services& s, Request& r, const http::RequestHead& request, files:
   end_request(r);
 }
 
-// The best variant that there is and that the client takes (RFC 9110 12.1), else the file itself.
+// Sends the best existing variant that the client accepts (RFC 9110 12.1), else the file itself.
 void send_variant(Services& s, Request& r, const http::RequestHead& request) {
   files::File& original = *r.lookup.original;
   files::FileCache& files = files_of(r);
@@ -51,7 +51,8 @@ void send_variant(Services& s, Request& r, const http::RequestHead& request) {
       if (!files.find_variant(original, coding, r.path, s.now_ms)) return begin_open(s, r);
       r.path.resize(r.lookup.path_bytes);
     }
-    // A copy: the cache may have let go of the original meanwhile, and its variants go with it.
+    // A copy of the pointer: the cache may have dropped the original meanwhile, and its variants
+    // with it.
     if (files::FilePtr variant = original.variants[static_cast<size_t>(coding)].file) {
       r.lookup.original.reset();
       return send_file(s, r, request, std::move(variant));
@@ -62,26 +63,27 @@ void send_variant(Services& s, Request& r, const http::RequestHead& request) {
   send_file(s, r, request, std::move(file));
 }
 
-// A directory without its slash: relative references in its index would lead astray.
+// A directory without its slash is redirected, because relative references in its index would be
+// wrong.
 void redirect_to_directory(Services& s, Request& r, const http::RequestHead& request) {
-  if (r.handed) return refuse(s, r, request, 404);  // nor would its client get anywhere
+  if (r.handed) return refuse(s, r, request, 404);  // the redirect would lead the client nowhere
   http::PathBuffer path;
   const bool fits = http::resolve_target(request.target, path).status == 0 && path.append('/');
   respond_redirect(s, r, 308, "/", fits ? path.view() : std::string_view(), request);
   end_request(r);
 }
 
-// For what is there as a page, not as a file: "page/17", never "assets/app.3f9a1c2b.js". An old
-// page that asks for a script of its own time must see that it is gone.
+// For paths that are pages of an application, not files: "page/17", never "assets/app.3f9a1c2b.js".
+// An old page that asks for a script of its own version must get a 404.
 bool may_fall_back(const Request& r) {
   const http::Route& route = *r.route;
   if (route.fallback.empty() || route.immutable.cover(r.path)) return false;
-  // A directory's path is that of its index, which says nothing.
+  // The path of a directory is that of its index, whose extension does not count.
   return r.lookup.directory ||
          (!http::has_known_extension(r.path) && !http::has_content_hash(r.path));
 }
 
-// What is sent in the place of a file that is not there.
+// Finds what is sent in place of a missing file.
 void find_substitute(Services& s, Request& r, const http::RequestHead& request) {
   if (r.handed) return refuse(s, r, request, 404);
   const http::Route& route = *r.route;
@@ -117,7 +119,7 @@ void take(Services& s, Request& r, const http::RequestHead& request, files::Foun
 }  // namespace
 
 void look_up(Services& s, Request& r, const http::RequestHead& request) {
-  // The file that is sent counts too: an index, a fall-back or the page of a 404.
+  // The rule also applies to the file that is sent: an index, a fallback or the page of a 404.
   const bool protects = s.certificate_required && !client_of(r);
   const std::string file = !protects          ? ""
                            : r.route->mounted ? r.route->prefix + "/" + r.path

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// See open_file.hpp. Two phases: r.file is null while the path is opened, set while the
-// small body is read.
+// See open_file.hpp. It has two phases: r.file is null while the path is being opened, and set
+// while the small body is being read.
 #include "conn/request/open_file.hpp"
 
 #include "conn/request/lookup.hpp"
@@ -11,8 +11,8 @@
 namespace spliced::conn {
 namespace {
 
-// A file that changed within the resolution of its time stamps could change again unseen: such a
-// body is not kept.
+// A file that has just changed could change again with the same time stamps, so its body is not
+// kept.
 bool worth_keeping(const files::File& file, int64_t wall_s) {
   return file.size() > 0 && file.size() <= limits::kKeptBodyBytesMax && !file.body &&
          file.identity.changed_s + limits::kSettledFileS < wall_s;
@@ -25,7 +25,7 @@ bool read_if_resident(files::File& file, files::KeptBodies::Body& body) {
   return true;
 }
 
-// What the ring put into the pipe becomes the body, if it is all of it.
+// Makes the pipe's content the body, if the ring has read all of it.
 void take_body(Services& s, Request& r) {
   const size_t size = r.file->size();
   bool taken = false;

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-// The response, from the backend to the client: its head is parsed and written anew, its body
-// framed anew, or, if it has a length and the kernel has the TLS, spliced. A body that ends early,
-// or is not what its framing says, ends the client's connection without close_notify: it must not
-// look whole.
+// The response, from the backend to the client. Its head is parsed and written anew. Its body is
+// framed anew, or spliced if it has a length and the kernel has the TLS. If the body ends early or
+// contradicts its framing, the client's connection ends without close_notify, so that the body does
+// not look whole.
 #include <algorithm>
 #include <cstring>
 #include <utility>
@@ -30,7 +30,7 @@ void heard(Services& s, Request& r) {
 
 // ---- The head. ----
 
-// What it needs as it is written for the client.
+// Bytes that the head needs when it is written for the client.
 size_t room_for(std::string_view head) {
   return head.size() + limits::kRouteFieldsBytesMax + limits::kPassedHeadExtraBytes;
 }
@@ -50,7 +50,7 @@ Flow take_interim(Services& s, Request& r, std::string_view head,
   return Flow::Moved;
 }
 
-// `fields`: of the route.
+// `fields`: the route's.
 Flow take_answer(Services& s, Request& r, std::string_view head, const http::UpstreamHead& parsed,
                  std::string_view fields) {
   Exchange& x = *r.exchange;
@@ -58,8 +58,8 @@ Flow take_answer(Services& s, Request& r, std::string_view head, const http::Ups
   x.from = http::framing_of(parsed, x.method == http::Method::Head);
   x.to = http::framing_to_client(x.from, frames_bodies(r) ? 0 : x.client_minor_version);
   x.event_stream = parsed.is_event_stream && x.from != Framing::None;
-  // A body that this response must not have may come all the same, and would be read as the next
-  // one's answer: such a connection is not used again.
+  // A forbidden body may arrive all the same, and would be read as the next response. Such a
+  // connection is not used again.
   x.upstream_persists = parsed.keep_alive && x.from != Framing::Close && x.from != Framing::None;
   if (x.from == Framing::Length)
     x.response_body = http::BodyReader::of_length(parsed.content_length);
@@ -69,7 +69,7 @@ Flow take_answer(Services& s, Request& r, std::string_view head, const http::Ups
   if (trailers) x.connection_names = http::connection_options(head);
   x.response_over =
       x.from == Framing::None || (x.from == Framing::Length && x.response_body.done());
-  // An answer before the end of the request: where that ends, nobody will know.
+  // An answer before the end of the request: the end of the request cannot be found any more.
   const bool ends = x.to == Framing::Close || s.stopping || x.request_given_up;
   if (ends && !frames_bodies(r)) r.keep_alive = false;
   http::Relay how;
@@ -95,7 +95,7 @@ Flow take_answer(Services& s, Request& r, std::string_view head, const http::Ups
 Flow take_final(Services& s, Request& r, std::string_view head, const http::UpstreamHead& parsed) {
   if (r.exchange->check) {
     if (take_check(s, r, head, parsed) == Flow::Ended) return Flow::Ended;
-    return take_answer(s, r, head, parsed, {});  // a page to sign in at has rules of its own
+    return take_answer(s, r, head, parsed, {});  // a sign-in page sets its own fields
   }
   const http::NamedFile named = http::find_named_file(head);
   if (opens_tunnel(r) && (parsed.status < 300 || !named.field.empty()))
@@ -141,7 +141,7 @@ Flow relay_head(Services& s, Request& r) {
     }
     const Upstream& u = upstream_of(s, r);
     if (!u.readable) return Flow::Blocked;
-    if (!x.asked && u.reused) {  // what it says now, nobody has asked for
+    if (!x.asked && u.reused) {  // its bytes answer no request
       const bool waits = !x.request_given_up && os::is_quiet(u.socket);
       return waits ? Flow::Blocked : upstream_has_left(s, r);
     }
@@ -155,7 +155,7 @@ Flow relay_head(Services& s, Request& r) {
 
 // ---- The body. ----
 
-// The content is all there. What does not fit behind it any more goes when that is sent.
+// The content is complete. What does not fit behind it is appended when that has been sent.
 Flow end_body(Request& r) {
   Exchange& x = *r.exchange;
   Span& output = output_of(r);
@@ -206,7 +206,8 @@ Flow relay_chunks(Services& s, Request& r) {
   return Flow::Moved;
 }
 
-// Content with a length, or until the end: what came with the head, then straight into the output.
+// Content with a length, or until the end of the connection: first what came with the head, then
+// reads directly into the output.
 Flow relay_plain(Services& s, Request& r) {
   Exchange& x = *r.exchange;
   Span& output = output_of(r);
@@ -252,8 +253,8 @@ bool splices(const Request& r) {
   return r.pipe_bytes > 0 || x.response_body.content_left() >= limits::kProxySpliceBytesMin;
 }
 
-// The pipe's last bytes by way of memory, so that their record is closed: when the body ends there,
-// or nothing follows for now.
+// Sends the last bytes of the pipe through memory, so that their record is closed: at the end of
+// the body, or if nothing follows for now.
 Flow pipe_to_output(Services& s, Request& r) {
   Exchange& x = *r.exchange;
   Span& output = output_of(r);
@@ -266,7 +267,7 @@ Flow pipe_to_output(Services& s, Request& r) {
   return Flow::Moved;
 }
 
-// Backend -> pipe, as much as there is. False: it has ended.
+// Moves from the backend to the pipe what has arrived. False: the stream has ended.
 bool fill_pipe(Services& s, Request& r) {
   Exchange& x = *r.exchange;
   Upstream& u = upstream_of(s, r);
@@ -276,7 +277,7 @@ bool fill_pipe(Services& s, Request& r) {
     const os::Moved moved =
         os::socket_to_pipe(u.socket, r.pipe.write_end.get(), static_cast<size_t>(wanted));
     if (moved.io == os::Io::WouldBlock) {
-      // A pipe with something in it may be full of small pieces: then it is emptied first.
+      // A pipe with content may be full of small pieces. Then it is emptied first.
       if (r.pipe_bytes == 0) u.readable = false;
       return true;
     }
@@ -301,7 +302,7 @@ Flow splice_body(Services& s, Request& r) {
 
 Flow relay_body(Services& s, Request& r) {
   Exchange& x = *r.exchange;
-  // A stream has no length that its end would belie.
+  // An event stream has no length that an early end would contradict.
   if (s.stopping && x.event_stream && x.from != Framing::Length && x.from_upstream.empty() &&
       output_of(r).room() >= kLastChunk.size()) {
     x.upstream_persists = false;
@@ -312,7 +313,7 @@ Flow relay_body(Services& s, Request& r) {
     if (!r.pipe) r.pipe = s.pipes.take();
     if (r.pipe) return splice_body(s, r);
   }
-  // What is there goes first, and a head that needed a larger buffer alone.
+  // What is in the output goes first; a head that needed a larger buffer goes alone.
   Span& output = output_of(r);
   if (output.is_large() && output.empty()) output.release(s.buffers);
   output.hold(s.buffers);
@@ -361,7 +362,7 @@ Flow relay(Services& s, Request& r) {
   output_of(r).hold(s.buffers);
   Flow flow = x.response_over ? Flow::Moved : relay_body(s, r);
   if (flow == Flow::Ended) return flow;
-  // A slow client does not keep the backend's connection from others.
+  // A slow client must not keep the backend's connection from others.
   if (x.response_over && x.request_over) let_go_of_upstream(s, r);
   if (flow == Flow::Blocked && !head) output_of(r).release(s.buffers);
   return head ? Flow::Moved : flow;

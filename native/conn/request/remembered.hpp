@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// Answers of checks that let a request pass, for a few seconds (`authorize_remember_ms` of a
-// route): whoever asks exactly the same again is not asked about. Of one OpenSite, so a reload
-// forgets all; for its engine's thread alone. Used by check.cpp.
+// Remembers for a few seconds the checks that let a request pass (`authorize_remember_ms` of a
+// route): an identical question is not asked again. Belongs to one OpenSite, so a reload forgets
+// everything. For the engine's thread alone. Used by check.cpp.
 #pragma once
 #include <cstddef>
 #include <cstdint>
@@ -12,9 +12,9 @@ namespace spliced::conn {
 
 class RememberedChecks {
  public:
-  // What the answer has added to the request; null: it is not known, or no longer.
+  // The fields that the answer adds to the request; null: not remembered, or expired.
   const std::string* find(const std::string& key, uint64_t now_ms) const;
-  // In the place of the oldest, where there are limits::kRememberedChecksMax.
+  // Replaces the oldest if there are limits::kRememberedChecksMax.
   void keep(std::string key, std::string added, uint64_t until_ms);
   size_t size() const { return entries_.size(); }
 
@@ -24,7 +24,7 @@ class RememberedChecks {
     uint64_t until_ms;
   };
   std::vector<Entry> entries_;
-  size_t next_ = 0;  // once they are full
+  size_t next_ = 0;  // the one to replace when full
 };
 
 }  // namespace spliced::conn

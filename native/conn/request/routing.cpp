@@ -17,13 +17,14 @@ namespace {
 constexpr std::string_view kStatusPath = ".spliced/status";
 constexpr std::string_view kCanaryPath = ".spliced/canary";
 
-// The settings have changed that the client's certificate was verified with: this is the last
-// request before it has to be verified again.
+// The settings under which the client's certificate was verified have changed: this is the last
+// request before it must be verified again.
 bool is_outdated(const Services& s, const Request& r) {
   return client_of(r) && s.generation && client_of(r)->trust != s.generation->trust_id();
 }
 
-// Behind a body that was not read to its end no other request can be found.
+// Whether another request may follow: it cannot be found behind a body that was not read to its
+// end.
 bool may_persist(const Services& s, const Request& r, const http::RequestHead& head) {
   return head.keep_alive && r.body.done() && !s.stopping && !is_outdated(s, r) &&
          has_requests_left(s, r);
@@ -36,8 +37,8 @@ void respond_status_page(Services& s, Request& r, bool send_body) {
   respond_text(s, r, head, s.status_json(), send_body);
 }
 
-// RFC 9110 9.3.7: of the server with an asterisk-form (RFC 9112 3.2.4), of a path without looking
-// whether there is a file.
+// RFC 9110 9.3.7: for the server as a whole in asterisk-form (RFC 9112 3.2.4), or for a path,
+// without checking whether it has a file.
 void respond_options(Services& s, Request& r, http::Methods allowed) {
   char allow[http::kAllowBytesMax];
   http::ResponseHead head;
@@ -51,7 +52,7 @@ void respond_not_allowed(Services& s, Request& r, http::Methods allowed) {
   respond_error(s, r, 405, r.keep_alive, true, {allow, http::format_allow(allowed, allow)});
 }
 
-// None but a backend has WebSockets.
+// Only backends serve WebSockets.
 void refuse_tunnel(Services& s, Request& r, http::Methods allowed) {
   if (allowed == 0)
     respond_error(s, r, 404, r.keep_alive, true);
@@ -60,7 +61,7 @@ void refuse_tunnel(Services& s, Request& r, http::Methods allowed) {
   end_request(r);
 }
 
-// What the service itself answers, whatever the routes say.
+// Requests that the service answers itself, whatever the routes say.
 void serve_own(Services& s, Request& r, const http::RequestHead& request, std::string_view path,
                bool directory) {
   const bool body = request.method == http::Method::Get;
@@ -80,7 +81,7 @@ void serve_own(Services& s, Request& r, const http::RequestHead& request, std::s
   end_request(r);
 }
 
-// RFC 9112 3.2.2: the authority of an absolute-form counts, not Host.
+// RFC 9112 3.2.2: the authority of an absolute-form replaces Host.
 std::string_view host_of(const http::RequestHead& request, const http::TargetResult& target) {
   return target.authority.empty() ? request.host : target.authority;
 }
@@ -91,7 +92,7 @@ http::Routes::Match find_route(const Site& site, const http::RequestHead& reques
   return routes.find(host_of(request, target), path, request.method);
 }
 
-// The route of the path, whatever else is wrong with the request; null: there is none.
+// The route of the path, even if the request has another fault; null: there is none.
 const http::Route* route_for(const Services& s, const http::RequestHead& request) {
   http::PathBuffer path;
   if (request.method == http::Method::Other || request.method == http::Method::Connect)
@@ -101,13 +102,13 @@ const http::Route* route_for(const Services& s, const http::RequestHead& request
   return find_route(*s.site->site, request, target, path.view()).route;
 }
 
-// Its body has to wait for what a check says, and is not read before.
+// Whether its body must wait for the result of a check, and is not read before.
 bool waits_for_check(const Services& s, const http::RequestHead& request) {
   const http::Route* route = route_for(s, request);
   return route != nullptr && !route->check.empty();
 }
 
-// Each segment up to its first ';': so backends read a path that know parameters (RFC 3986 3.3).
+// Each segment up to its first ';', as backends with path parameters read it (RFC 3986 3.3).
 std::string without_parameters(std::string_view path) {
   std::string bare;
   bool parameters = false;
@@ -118,7 +119,7 @@ std::string without_parameters(std::string_view path) {
   return bare;
 }
 
-// For such a backend "/admin;x" is "/admin", which may be another route's, or protected.
+// Such a backend reads "/admin;x" as "/admin", which may belong to another route or be protected.
 bool has_second_reading(const Services& s, const Request& r, const http::RequestHead& request,
                         const http::TargetResult& target, std::string_view path) {
   if (r.route->action != http::Action::Proxy || path.find(';') == std::string_view::npos)
@@ -132,9 +133,9 @@ void serve_static(Services& s, Request& r, const http::RequestHead& request, std
                   bool directory) {
   const http::Route& route = *r.route;
   if (route.mounted) path = behind_prefix(route, path);
-  // The directory of a mounted route itself, asked for without its slash.
+  // A request for the directory of a mounted route, without its slash.
   const bool bare = path.empty() && !directory;
-  if (route.mounted && http::is_reserved(path)) {  // what `spliced pack` keeps there for itself
+  if (route.mounted && http::is_reserved(path)) {  // `spliced pack` keeps its own files there
     respond_error(s, r, 404, r.keep_alive, request.method == http::Method::Get);
     return end_request(r);
   }
@@ -153,7 +154,8 @@ void serve_static(Services& s, Request& r, const http::RequestHead& request, std
 
 void serve_proxy(Services& s, Request& r, const http::RequestHead& request, std::string_view host) {
   if (request.has_body && !keeps_body(r)) return abort(s, r, Ending::Aborted);
-  r.body = http::BodyReader();  // not read here: the exchange knows whether it was, at its end
+  // Not read here: the exchange knows at its end whether all of it was read.
+  r.body = http::BodyReader();
   r.keep_alive = may_persist(s, r, request);
   begin_proxy(s, r, request, host);
 }
@@ -237,10 +239,11 @@ void resume_checked(Services& s, Request& r) {
   serve_route(s, r, request, target, path.view());
 }
 
-// No route but a proxy takes a body (RFC 9110 9.3.1: it means nothing to GET). It is read to its
-// end before the answer, which may be 400 for the body's sake, unless it is too large, or its
-// client waits to be told whether it is wanted (RFC 9110 10.1.1): then the final status goes out at
-// once, and with it the connection, since nobody knows whether the body will follow.
+// Only a proxy route takes a body (RFC 9110 9.3.1: it has no meaning for GET). Any other body is
+// read to its end before the answer, which may be a 400 because of the body. Two bodies are not
+// read: one that is too large, and one whose client waits to be told whether it is wanted (RFC 9110
+// 10.1.1). Then the final status is sent at once and the connection ends with it, because it is
+// unknown whether the body will follow.
 void begin_request(Services& s, Request& r, const http::RequestHead& request) {
   if (request.method == http::Method::Put && begin_upload(s, r, request)) return;
   r.body = http::BodyReader(request, s.options.discarded_body_bytes_max);
@@ -272,7 +275,7 @@ void answer_request(Services& s, Request& r, const http::RequestHead& request) {
   const bool options = request.method == http::Method::Options;
   http::PathBuffer path;
   http::TargetResult target{0, nullptr, {}, false};
-  // RFC 9110 15.6.2, and CONNECT has a target of its own form (RFC 9112 3.2.3).
+  // RFC 9110 15.6.2. CONNECT has a target of its own form (RFC 9112 3.2.3).
   if (request.method == http::Method::Other) target.status = 501;
   const bool server_wide = options && request.target == "*";
   const bool tunnel = request.method == http::Method::Connect;

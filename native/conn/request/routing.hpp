@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// From a complete head to a response that is ready to be sent. The head's bytes are at the front of
-// input and are consumed here.
+// From a complete head to a response that is ready to be sent. The head is at the front of the
+// input, and is consumed here.
 #pragma once
 #include <string_view>
 
@@ -9,30 +9,31 @@
 
 namespace spliced::conn {
 
-// ReadHead -> ReadBody where a body follows that is to be discarded; else as answer_request.
+// ReadHead -> ReadBody if a body follows that is to be discarded; otherwise as answer_request.
 void begin_request(Services& s, Request& r, const http::RequestHead& head);
-// ReadHead, ReadBody -> Respond, or OpenFile where the disk has to be asked.
+// ReadHead, ReadBody -> Respond, or OpenFile if the disk must be read.
 void answer_request(Services& s, Request& r, const http::RequestHead& head);
-// The same with the head at the front of the input, which has been parsed before.
+// The same, with the head at the front of the input, where it has been parsed before.
 void answer_request(Services& s, Request& r);
-// HTTP/2: the same for a stream whose request is complete, its head kept.
+// HTTP/2: the same for a stream whose request is complete. Its head has been kept.
 void answer_stream_request(Services& s, Request& r);
-// A proxy route is to answer it: its body is the backend's, and is not read before.
+// Whether a proxy route answers it: then its body is for the backend, and is not read before.
 bool goes_to_backend(const Services& s, const http::RequestHead& request);
-// Its check has let it pass: it is served by the route that it has.
+// The check has let it pass: its route serves it.
 void resume_checked(Services& s, Request& r);
 // ReadBody -> Respond, with 400.
 void refuse_body(Services& s, Request& r);
 
-// Whether this path needs a certificate that the client has not shown. Asked with what was
-// resolved, so that every spelling of a path is one. The service's own paths have their own rules.
+// Whether this path needs a client certificate that is missing. `path` has been resolved, so that
+// all spellings are one. The service's own paths have rules of their own.
 bool lacks_certificate(const Services& s, const Request& r, std::string_view path);
-// The connection ends: only a new handshake can bring a certificate. Where a client that knows 421
-// (RFC 9110 15.5.20) makes one by itself, it is that: over HTTP/2, for a `host` that the connection
-// was not made for, whose other names go on, and where nobody was asked in its handshake.
+// Refuses the request and ends the connection, because only a new handshake can bring a
+// certificate. The status is 421 (RFC 9110 15.5.20) if a client that knows it makes a new
+// connection by itself: over HTTP/2, for a `host` for which the connection was not made (its other
+// names go on), and if no certificate was requested in the handshake.
 void respond_forbidden(Services& s, Request& r, std::string_view host, bool send_body);
 
-// The head has been answered: it is consumed, and its route is let go.
+// The head has been answered: consumes it and releases its route.
 void end_request(Request& r);
 
 }  // namespace spliced::conn

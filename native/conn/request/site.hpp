@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-// What is served. A Site is the same for all engines and never changes: engine/ makes it when the
-// configuration is read, and a reload replaces it as a whole. An OpenSite is one engine's: the site
-// with the files that are open in its directories and the checks that are remembered, for that
-// engine's thread alone. A request that
-// is under way keeps the one that it began with.
+// What is served. All engines share a Site, which is immutable: engine/ makes it when the
+// configuration is read, and a reload replaces it as a whole. An OpenSite belongs to one engine's
+// thread: the Site, the open files of its directories, and the remembered checks. A request keeps
+// the one with which it began.
 #pragma once
 #include <memory>
 #include <string>
@@ -19,9 +18,9 @@ namespace spliced::conn {
 
 struct Site {
   http::Routes routes;
-  http::Routes own;                 // the service's, below "/.spliced/", where `routes` have no say
+  http::Routes own;  // the service's own, below "/.spliced/", which `routes` cannot change
   std::vector<os::Fd> directories;  // at most limits::kDirectoriesMax
-  std::string build;                // of the files' validators, see file_cache.hpp
+  std::string build;                // part of the files' validators, see file_cache.hpp
 };
 
 struct OpenSite {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// A WebSocket after its 101 (RFC 6455), or its 200 (RFC 8441): bytes pass in both directions as they
-// come. Frames are followed only to know where one ends, for the Close that a stop puts in.
+// A WebSocket after its 101 (RFC 6455), or its 200 (RFC 8441): bytes pass in both directions as
+// they arrive. Frames are followed only to find their ends, so that a stop can insert a Close.
 #include <algorithm>
 #include <cstring>
 
@@ -12,7 +12,7 @@
 namespace spliced::conn {
 namespace {
 
-// Both ends learn why, where no frame is cut for it.
+// Sends a Close to both ends, if that does not cut a frame.
 void say_going_away(Services& s, Request& r) {
   Exchange& x = *r.exchange;
   append_text(output_of(r), http::kGoingAway);
@@ -56,7 +56,7 @@ Flow down(Services& s, Request& r) {
       cancel(s, *r.stream);
       return Flow::Ended;
     }
-    if (got.io != os::Io::Done) {  // its end; what it has said before is with the client
+    if (got.io != os::Io::Done) {  // the end of the stream; the client has all that came before
       x.response_over = true;
       return Flow::Moved;
     }
@@ -68,8 +68,8 @@ Flow down(Services& s, Request& r) {
   return Flow::Moved;
 }
 
-// The client has ended its side. END_STREAM ends that alone, and what the backend says to it, such
-// as the Close that answers one, still goes down; over HTTP/1.1 nobody reads any more.
+// The client has ended its side. Over HTTP/2, END_STREAM ends that side alone: the backend's
+// answer, such as a Close, still goes to the client. Over HTTP/1.1 the client reads nothing more.
 Flow end_upwards(Services& s, Request& r) {
   Exchange& x = *r.exchange;
   if (r.stream == nullptr) {
@@ -83,7 +83,7 @@ Flow end_upwards(Services& s, Request& r) {
   return Flow::Blocked;
 }
 
-// The backend takes nothing more. Over HTTP/2 what it has said before is still the client's.
+// The backend accepts nothing more. Over HTTP/2 the client still gets what it has sent before.
 Flow refuse_more(Services& s, Request& r) {
   Exchange& x = *r.exchange;
   if (r.stream == nullptr)

@@ -7,7 +7,7 @@
 namespace spliced::conn {
 namespace {
 
-// Without a script or a file of its own, so that no Content-Security-Policy is in its way.
+// Has no script and loads no file, so that no Content-Security-Policy prevents it.
 constexpr std::string_view kStartingPage =
     "<!doctype html>\n"
     "<html lang=\"en\">\n"

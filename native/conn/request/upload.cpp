@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// State::Receive; see upload.hpp. A turn reads into one pipe as much as there is, hands it to the
-// ring if that has none, and comes to an end when every byte that has come is written.
+// State::Receive; see upload.hpp. A turn reads what has arrived into one pipe, and gives it to the
+// ring if that has none. The upload ends when every byte that arrived is written.
 #include "conn/request/upload.hpp"
 
 #include <errno.h>
@@ -15,7 +15,7 @@ namespace {
 
 using End = Upload::End;
 
-// Gives the ring what is there. Nothing is read any more after a write that failed.
+// Gives a filled lane to the ring. After a failed write nothing more is read.
 void write(Services& s, Request& r) {
   Upload& u = *r.upload;
   if (u.in_flight) return;
@@ -38,7 +38,7 @@ void refuse_write(Upload& u, int error) {
   u.refuse(500, "the part cannot be written (errno " + std::to_string(error) + ")");
 }
 
-// Every byte that came is in the file.
+// Every received byte is in the file.
 Turn conclude(Services& s, Request& r) {
   Upload& u = *r.upload;
   if (u.end == End::Received) return end_input(s, r);
@@ -122,7 +122,7 @@ Turn receive_upload(Services& s, Request& r) {
 void on_upload_deadline(Services& s, Request& r) {
   Upload& u = *r.upload;
   const uint64_t elapsed_ms = s.now_ms - u.marked_ms;
-  // The disk's time, or other bodies', not the client's.
+  // The time is the disk's, or that of other bodies, not the client's.
   const bool ours = u.in_flight || u.settle_began_ms != 0 ||
                     (r.stream != nullptr && connection_window_is_shut(r));
   const uint64_t bytes = u.bytes - u.bytes_mark;

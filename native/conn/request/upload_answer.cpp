@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The answers to requests for uploads. See upload.hpp.
+// Answers to requests for uploads. See upload.hpp.
 #include <algorithm>
 
 #include "conn/request/answer.hpp"
@@ -38,13 +38,13 @@ void send_text(Services& s, Request& r, uint16_t status, std::string_view type,
   respond_text(s, r, head, body, /*send_body=*/true);
 }
 
-// What is wrong with the request, before anything of its body is read. Status 0: nothing.
+// A fault of the request, found before its body is read. Status 0: none.
 struct Refusal {
   uint16_t status = 0;
   std::string sentence;
 };
 
-// Where the body belongs, of which the file must have what comes before it.
+// Finds the body's place in the file, which must have everything before it.
 Refusal place_body(const http::RequestHead& request, const upload::Ticket& ticket,
                    uint64_t& first) {
   const uint64_t length = ticket.length(), bytes = request.content_length;
@@ -59,7 +59,7 @@ Refusal place_body(const http::RequestHead& request, const upload::Ticket& ticke
       return {400, "this upload has " + std::to_string(length) +
                        " bytes in all, Content-Range says another length"};
     first = range.first;
-  } else if (bytes == 0) {  // asks for the end of an upload that is all there
+  } else if (bytes == 0) {  // asks for the result of an upload that has arrived completely
     first = ticket.offset();
   }
   if (first > length || bytes > length - first)
@@ -81,7 +81,7 @@ Refusal judge(const Services& s, const http::RequestHead& request, upload::Ticke
   upload.claim = ticket.claim(s.now_ms);
   if (upload.claim == 0)
     return {409, "another connection sends this upload; try again in some seconds"};
-  const uint64_t offset = ticket.offset();  // under the claim: it stays
+  const uint64_t offset = ticket.offset();  // claimed, so it cannot change
   if (upload.offset != offset)
     return {409, "the next byte is number " + std::to_string(offset) +
                      " (see Upload-Offset); send the rest from there, with Content-Range"};
@@ -96,7 +96,7 @@ bool open_lanes(Upload& upload) {
   return upload.places > 0;
 }
 
-// 100 (Continue): the body is wanted.
+// Sends 100 (Continue): the body is wanted.
 void ask_for_body(Services& s, Request& r) {
   output_of(r).hold(s.buffers);
   append_body(r, "HTTP/1.1 100 Continue\r\n\r\n");
@@ -137,7 +137,7 @@ bool begin_upload(Services& s, Request& r, const http::RequestHead& request) {
   if (!is_upload(request)) return false;
   http::PathBuffer path;
   (void)http::resolve_target(request.target, path);
-  // Where its body is not read nobody can find the next request; frames show it.
+  // If its body is not read, the next request cannot be found, except by frames.
   const bool lets_persist = request.keep_alive && !s.stopping && has_requests_left(s, r);
   r.keep_alive = lets_persist && (!request.has_body || frames_bodies(r));
   const auto ticket = find_ticket(s, path.view().substr(kUploadPrefix.size()));
@@ -155,7 +155,7 @@ bool begin_upload(Services& s, Request& r, const http::RequestHead& request) {
     end_request(r);
     return true;
   }
-  // A client that has begun to send does not wait (RFC 9110 10.1.1).
+  // A client that has begun to send does not wait for it (RFC 9110 10.1.1).
   if (request.expect_continue && !body_has_begun(r)) ask_for_body(s, r);
   if (r.stream != nullptr && upload->left > 0) widen_stream_window(r);
   r.keep_alive = lets_persist;

@@ -46,7 +46,7 @@ Upstream* take_idle_upstream(Services& s, const std::string& address, Request& o
   for (size_t i = idle.size(); i-- > 0;) {  // the last used is the most likely to be alive
     Upstream& u = s.upstreams.slots[idle[i]];
     if (u.address != address) continue;
-    if (!os::is_quiet(u.socket)) {  // its end, or bytes that nobody asked for
+    if (!os::is_quiet(u.socket)) {  // it has ended, or has sent bytes without a request
       end_upstream(s, u);
       i = std::min(i, idle.size());
       continue;
@@ -120,7 +120,7 @@ Request* on_upstream_completion(Services& s, const ring::Completion& completion)
     free_if_joined(s, *u);
     return nullptr;
   }
-  // Of a watch that fails, a look at the socket says what it is.
+  // If a watch fails, examining the socket shows its state.
   const int events = completion.result < 0 ? POLLERR : completion.result;
   if (events & (POLLIN | POLLRDHUP | POLLHUP | POLLERR)) u->readable = true;
   if (events & (POLLOUT | POLLHUP | POLLERR)) u->writable = true;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// A backend is being connected to. TCP's socket says when it is; a Unix socket whose backlog is
-// full says nothing, so it is asked again after a tick.
+// Connects to a backend. A TCP socket reports when it is connected. A Unix socket whose backlog is
+// full reports nothing, so it is tried again after a tick.
 #include "conn/request/exchange.hpp"
 #include "conn/transport.hpp"
 #include "os/upstream_socket.hpp"
@@ -14,7 +14,7 @@ Turn connect_to_upstream(Services& s, Request& r) {
   }
   Upstream& u = upstream_of(s, r);
   const os::Moved moved = os::connect_upstream(u.socket, u.address);
-  watch_upstream(s, u);  // before connect() a socket is ready for everything
+  watch_upstream(s, u);  // only now: before connect() a socket reports itself ready
   switch (moved.io) {
     case os::Io::Done:
       u.readable = u.writable = true;

@@ -15,14 +15,14 @@ namespace {
 
 using Sample = Witness::Sample;
 
-// Pages that the pipe holds are in the page cache, also where nobody can tell.
+// Reads from the page cache. The pages of the pipe are there, even if the file system cannot tell.
 os::Moved read_now(Request& r, uint64_t offset, char* out, size_t bytes) {
   const os::Moved got = files::read_resident(*r.file, offset, out, bytes);
   if (got.io != os::Io::WouldBlock || r.pipe_bytes == 0) return got;
   return os::read_file(r.file->fd.get(), offset, out, bytes);
 }
 
-// Spread over the file; the ranges of a body may go backwards.
+// Samples are spread over the file. The ranges of a body may go backwards.
 bool is_due(const Request& r, uint64_t offset) {
   if (!r.witness || r.witness->count == 0) return true;
   const Witness& w = *r.witness;
@@ -51,7 +51,7 @@ Verdict begin_read(Services& s, Request& r, const Sample& sample) {
   return Verdict::Waiting;
 }
 
-// What the ring has read of the sample that is next.
+// Takes the sample that the ring has read.
 Verdict finish_read(Request& r) {
   r.async_done = false;
   if (r.async_result <= 0) return Verdict::Changed;

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-// Whether the bytes that were sent of a file are still those of the file. It is checked before the
+// Decides whether the bytes of a file that were sent are still the file's. That happens before the
 // last record leaves, because the socket was given the file's own pages. Time stamps tell that
 // something changed, but not what: an append, a touch, a link, a rename or an attribute change no
-// promised byte. So a few bytes are remembered on the way, of data that passes through memory and
-// where a response pauses. They are compared at the end if the file's identity has changed
-// meanwhile. docs/HTTP.md relies on this.
+// promised byte. So a few samples are kept on the way, of data that passes through memory and where
+// a response pauses. At the end they are compared if the file's identity has changed meanwhile.
+// docs/HTTP.md relies on this.
 #pragma once
 #include <cstddef>
 #include <cstdint>
@@ -24,27 +24,27 @@ struct Witness {
   };
   Sample samples[limits::kWitnessesMax];
   size_t count = 0;
-  size_t compared = 0;     // samples that have been, once `comparing`
+  size_t compared = 0;     // samples compared so far, once `comparing`
   bool comparing = false;  // the last record is in the output and waits for the verdict
 };
 
 enum class Verdict : uint8_t {
   Same,
-  Waiting,  // for the disk: the ring reads a sample into r.pipe
-  Changed,  // bytes that were sent, or promised, are the file's no more
+  Waiting,  // the ring reads a sample from the disk into r.pipe
+  Changed,  // sent or promised bytes are not in the file any more
 };
 
-// Remembers the bytes before r.body_offset, if it is time for a sample. They have just been
-// read: nothing is remembered where nobody can tell what is in the page cache, unless a pipe holds
-// them.
+// Keeps the bytes before r.body_offset, if a sample is due. They have just been read from the page
+// cache. If the file system cannot tell what is there, nothing is kept, unless a pipe holds the
+// bytes.
 void witness_progress(Request& r);
 
-// The same of bytes that came to memory on their way: [offset, offset + bytes) of r.file,
-// which are not the last of the body.
+// The same for bytes that have come to memory: [offset, offset + bytes) of r.file, which are not
+// the last of the body.
 void witness_bytes(Request& r, uint64_t offset, const char* content, size_t bytes);
 
-// All of the range is sent, or in the output, and r.pipe is empty. After Waiting: once more,
-// when the ring has answered.
+// To be called when all of the range is sent, or in the output, and r.pipe is empty. After Waiting:
+// call again when the ring has answered.
 Verdict judge_file(Services& s, Request& r);
 bool is_judging(const Request& r);
 
