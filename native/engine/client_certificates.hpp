@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The settings for clients' certificates as seam/ gives them to an engine, and a look at what they
-// amount to.
+// The settings for client certificates, as seam/ passes them to the service, and a report of what
+// they contain.
 #pragma once
 #include <cstddef>
 #include <cstdint>
@@ -20,10 +20,10 @@ struct Failure {
   int system_error = 0;  // the errno behind ELISTEN; 0: none
 };
 
-// Which clients are believed, and where a request needs one that is.
+// Which client certificates are trusted, and which paths require one.
 struct ClientCertificates {
   tls::ClientTrustPem trust;
-  std::shared_ptr<const http::PathPrefixes> required;  // null: nowhere
+  std::shared_ptr<const http::PathPrefixes> required;  // null: none does
 };
 
 // Times in seconds since the epoch; INT64_MAX: never.
@@ -33,8 +33,8 @@ struct ClientTrustReport {
   int64_t crl_next_update_s = INT64_MAX;
 };
 
-// `trust` is null when clients are not asked. False, with `failure`, when the settings cannot be
-// used.
+// `trust` is null if no client certificate is requested. False, with `failure`, if the settings
+// cannot be used.
 bool read_trust(const ClientCertificates& clients, std::shared_ptr<const tls::ClientTrust>& trust,
                 Failure& failure);
 bool inspect(const ClientCertificates& clients, ClientTrustReport& report, Failure& failure);

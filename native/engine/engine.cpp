@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// See engine.hpp. Here: what other threads may call. The loop is loop.cpp.
+// See engine.hpp. Here: the functions for other threads. loop.cpp has the loop.
 #include "engine/engine.hpp"
 
 #include <utility>
@@ -24,7 +24,7 @@ bool Engine::start() {
   const std::string name = "spliced-engine" + std::to_string(index_);
   if (thread_.start(name.c_str(), [this] { run(); })) return true;
   for (size_t i = 0; i < accepting_.size(); i++) service_.listeners().leave(i);
-  (void)closer_.stop(limits::kCloseWaitMs);  // it has nothing to do
+  (void)closer_.stop(limits::kCloseWaitMs);  // its queue is empty
   return false;
 }
 
@@ -53,7 +53,7 @@ std::vector<conn::Arrival> Engine::end_arrivals() {
   return std::exchange(mailbox_.arrivals, {});
 }
 
-// Nothing can be handed over from here on.
+// After this nothing can be handed over.
 bool Engine::takes_no_more() {
   Lock lock(mailbox_mutex_);
   if (!mailbox_.arrivals.empty()) return false;

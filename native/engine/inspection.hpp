@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Looks at settings of TLS without an engine, for checks before anything is changed.
+// Examines TLS settings without an engine, for checks before anything is changed.
 #pragma once
 #include <string>
 #include <vector>
@@ -11,14 +11,14 @@ struct GroupReport {
 };
 GroupReport inspect_groups(const std::vector<std::string>& wanted);
 
-// tls/token_key.hpp: match_reference(). Not for Node's thread.
+// See match_reference() in tls/token_key.hpp. Not for the Node thread.
 int match_key(const std::string& reference, const std::vector<std::string>& certificates,
               std::string& error);
 
-// tls/token_key.hpp: likewise.
+// See tls/token_key.hpp. Not for the Node thread.
 int make_key(const std::string& reference, const std::string& kind, std::string& error);
 
-// tls/key_use.hpp: likewise.
+// See tls/key_use.hpp. Not for the Node thread.
 std::string public_key_of(const std::string& reference, std::string& error);
 std::string sign_with_key(const std::string& reference, const std::string& digest,
                           const std::string& data, std::string& error);

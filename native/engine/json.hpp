@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Writes one JSON text (RFC 8259) front to back. For the status page alone.
+// Writes one JSON text (RFC 8259) from front to back. For the status and the board report alone.
 #pragma once
 #include <cstdint>
 #include <string>
@@ -63,7 +63,7 @@ class JsonWriter {
       if (c == '"' || c == '\\') {
         out_ += '\\';
         out_ += c;
-      } else if (byte < 0x20 || byte >= 0x7f) {  // control, and bytes of unknown encoding
+      } else if (byte < 0x20 || byte >= 0x7f) {  // controls, and bytes of unknown encoding
         out_ += "\\u00";
         out_ += kHex[byte >> 4];
         out_ += kHex[byte & 15];

@@ -34,7 +34,7 @@ void Listeners::use() {
   for (Entry& entry : entries_) entry.users++;
 }
 
-// With the duplicate: a port that is no longer served refuses.
+// Retires the duplicate as well, so that a port that is no longer served refuses connections.
 void Listeners::leave(size_t index) {
   Lock lock(mutex_);
   Entry& entry = entries_[index];

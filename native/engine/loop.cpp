@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The engine's thread: waits on the ring, hands completions to conn/, accepts, and stops.
+// The engine's thread: waits in the ring, passes completions to conn/, accepts, and stops.
 #include <errno.h>
 
 #include <algorithm>
@@ -179,15 +179,17 @@ void Engine::on_accept(conn::Services& s, const ring::Completion& completion) {
   } else if (completion.result >= 0 || completion.result == -EAGAIN) {
     arm(s.ring, index);
   } else {
-    // Out of descriptors or memory (accept(2)): what is open goes on, and who is idle makes room.
-    // If nobody is, those who wait learn it now, and by the one descriptor that is kept for that.
+    // Out of descriptors or memory (accept(2)): open connections go on, and an idle one is closed
+    // to make room. If none is idle, waiting clients are refused now, with the one descriptor that
+    // is kept for that.
     figures_.accept_pauses.add();
     if (!conn::make_room(s)) refuse_waiting(index);
     accepting_[index].rearm_ms = s.now_ms + limits::kAcceptPauseMs;
   }
 }
 
-// Whose is it? A canary's engine is known; everybody else goes where there are the fewest.
+// Chooses the engine of a socket: the canary's is known, and every other goes to the engine with
+// the fewest.
 void Engine::take_in(conn::Services& s, int socket) {
   conn::Occupancy& occupancy = service_.occupancy();
   if (replaced_.load(std::memory_order_relaxed)) {
@@ -201,7 +203,7 @@ void Engine::take_in(conn::Services& s, int socket) {
   if (to == index_ || !service_.hand_over(to, arrival)) conn::admit(s, arrival);
 }
 
-// Each engine is asked once at most.
+// Each engine is asked at most once.
 bool Engine::pass_on(const conn::Arrival& arrival, const os::ClientKey& client) {
   if (arrival.refusals >= service_.options().engines) return false;
   const auto to = service_.occupancy().next_with_room(index_, client, base::now_ms());

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// What seam/ gives to a Service, and what comes back as events.
+// What seam/ passes to a Service, and the events that come back.
 #pragma once
 #include <cstddef>
 #include <cstdint>
@@ -18,8 +18,8 @@ struct Options {
   SiteOptions site;
   std::vector<os::ListenAddress> listeners;
   std::vector<tls::CertificatePem> certificates;
-  std::vector<std::string> tls_groups;  // none: the default
-  bool http2 = false;  // wanted; whether it can be had, h2::unavailable_because() says
+  std::vector<std::string> tls_groups;  // empty: the default
+  bool http2 = false;  // requested; h2::unavailable_because() says whether it is possible
   ClientCertificates client_certificates;
   ring::Backend ring = ring::Backend::Auto;
   size_t engines = 1;  // at most limits::kEnginesMax
@@ -29,9 +29,9 @@ struct Options {
 struct Event {
   enum class Type : uint8_t {
     Started,   // every engine serves
-    Stopped,   // every engine has ended; the sums
+    Stopped,   // every engine has ended; has the sums
     Failed,    // an engine cannot serve
-    Released,  // an engine that was replaced has ended: its thread came back
+    Released,  // an engine that was replaced has ended: its thread has returned
   };
   Type type = Type::Failed;
   std::string backend;                                 // Started

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// See service.hpp. What the status says is status.cpp.
+// See service.hpp. status.cpp has the content of the status.
 #include "engine/service.hpp"
 
 #include <algorithm>
@@ -51,7 +51,7 @@ bool Service::offers_http2() const {
   return options_.http2 && *h2::unavailable_because() == '\0';
 }
 
-// With everything that is in force.
+// Makes an engine with all present settings.
 std::unique_ptr<Engine> Service::make_engine(size_t index) {
   auto engine = std::make_unique<Engine>(*this, index, next_id_++);
   engine->post([this](Engine::Mailbox& mail) {
@@ -107,7 +107,7 @@ bool Service::replace_client_certificates(const ClientCertificates& clients, Fai
   return true;
 }
 
-// Both at once: no request is judged by the paths of one and the trust of another.
+// Both in one message, so that no request is judged by the paths of one and the trust of another.
 void Service::post_generation() {
   post_all([this](Engine::Mailbox& mail) {
     mail.generation = settings_.generation;
@@ -146,7 +146,7 @@ bool Service::set_canary(std::string_view body) {
 
 void Service::expect_canary(size_t index, uint16_t port, bool in_kernel) {
   Engine& to = engine(index);
-  // First the mail: a socket that is handed over comes behind it.
+  // The message goes first, because a socket that is handed over comes after it.
   to.post([&](Engine::Mailbox& mail) {
     mail.canary.emplace();
     mail.canary->port = port;
@@ -191,7 +191,7 @@ void Service::turn_away(const conn::Arrival& arrival) {
 }
 
 bool Service::replace_engine(size_t index, Failure& failure) {
-  if (stop_.begun) {  // which another engine would not know of
+  if (stop_.begun) {  // a new engine would not know of the stop
     failure = {"ESTOPPED", "the service stops"};
     return false;
   }
@@ -225,7 +225,7 @@ void Service::free_engine(uint32_t id) {
     freed = std::move(*found);
     replaced_.erase(found);
   }
-  // Its thread has sent its last event; the closer's may still hang in a socket.
+  // Its own thread has sent its last event; the closer's may still hang in a socket.
   if (!freed->close(limits::kCloseWaitMs)) (void)freed.release();
 }
 
@@ -244,16 +244,16 @@ void Service::on_event(const Engine& engine, Event event) {
       return on_event_(std::move(event));
     }
     case Event::Type::Failed:
-      stop_.ended[engine.id()] = {};  // no stop waits for it
+      stop_.ended[engine.id()] = {};  // the stop does not wait for it
       on_event_(std::move(event));
       if (stop_.begun) tell_stopped();
       return;
-    case Event::Type::Released:  // made above alone
+    case Event::Type::Released:  // only made above
       return;
   }
 }
 
-// One event for all, when the last has ended. Under events_mutex_.
+// Sends one event for all engines when the last has ended. To be called under events_mutex_.
 void Service::tell_stopped() {
   Event total;
   total.type = Event::Type::Stopped;
@@ -282,7 +282,7 @@ void Service::stop(uint32_t timeout_ms) {
   }
   for_each_engine([&](Engine& engine) { engine.stop_by(by_ms); });
   Lock lock(events_mutex_);
-  if (on_event_) tell_stopped();  // those that were released before count too
+  if (on_event_) tell_stopped();  // engines that were released before count too
 }
 
 void Service::conclude_stop() {
@@ -307,8 +307,8 @@ bool Service::close(uint32_t wait_ms) {
   for_each_engine([&](Engine& engine) {
     bool gone;
     {
-      // Without the first, any engine that waits for its disk or for memory just now would be
-      // meant.
+      // Without the first condition an engine that only waits for its disk or for memory would
+      // count as hanging.
       Lock lock(events_mutex_);
       gone = stop_.left_behind.count(engine.id()) != 0 && engine.thread_state() == 'D';
     }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// The snapshot that stats() returns and /.spliced/status serves. Reads counters that the engine
-// thread writes: each figure is exact, figures read at the same time may differ by one event.
+// The snapshot that stats() returns and /.spliced/status serves. It reads counters that the
+// engines' threads write. Each figure is exact; figures that are read together may differ by one
+// event.
 #include <initializer_list>
 
 #include "base/clock.hpp"
@@ -23,7 +24,7 @@ void write_names(JsonWriter& json, const Counter* values, const char* const* nam
   for (size_t i = 0; i < count; i++) json.number(names[i], values[i].get());
 }
 
-// The driver that the kernel's crypto API would give a new gcm(aes) today.
+// The driver that the kernel's crypto API would choose for gcm(aes) now.
 void write_driver(JsonWriter& json) {
   const auto driver = os::preferred_driver(os::read_proc_crypto(), "gcm(aes)");
   if (!driver) {
@@ -81,7 +82,7 @@ void write_connections(JsonWriter& json, const conn::Figures& f) {
       .close();
 }
 
-// Of keys that are not in memory.
+// The keys that are not in memory.
 void write_signatures(JsonWriter& json, const tls::SigningPool::Report& report,
                       uint64_t taken_over) {
   json.open("signatures")
@@ -226,7 +227,7 @@ void write_drains(JsonWriter& json, const conn::Figures& f, uint64_t window_byte
       .close();
 }
 
-// "count", and what failover.ts did; then each engine's own.
+// Writes "count", the figures of failover.ts, and then each engine's own.
 void write_engine(JsonWriter& json, const Engine& engine) {
   const conn::Figures& f = engine.figures();
   json.open()

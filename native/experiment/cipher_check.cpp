@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// See cipher_check.hpp: the lanes, and the time that they have. A lane is a thread with one
-// connection after the other (cipher_lane.cpp).
+// See cipher_check.hpp: the lanes and their time. A lane is a thread that runs one connection after
+// another (cipher_lane.cpp).
 #include "experiment/cipher_check.hpp"
 
 #include <algorithm>
@@ -15,10 +15,11 @@
 namespace spliced::experiment {
 namespace {
 
-// A lane that is in a call of the kernel's when the time is over.
+// How long a lane may still be in a system call when the time is over.
 constexpr uint32_t kLaneEndMs = 2 * kAnswerMsMax;
 
-// One of each that the kernel takes: suites differ by more than their records do.
+// One suite for each TLS version and kernel cipher that the kernel accepts: other suites have the
+// same records.
 std::vector<const tls::CipherSpec*> ciphers_to_check() {
   std::vector<const tls::CipherSpec*> found;
   const tls::KernelSupport kernel = tls::probe_kernel();
@@ -82,13 +83,13 @@ bool check_ciphers(const CipherCheckPlan& plan, CipherCheckFigures& figures, std
     return false;
   }
   shared->wait(plan.duration_ms);
-  const uint64_t end_ms = base::now_ms() + kLaneEndMs;  // of all of them
+  const uint64_t end_ms = base::now_ms() + kLaneEndMs;  // for all of them together
   for (os::Thread& thread : threads) {
     const uint64_t now_ms = base::now_ms();
     const uint64_t left_ms = end_ms > now_ms ? end_ms - now_ms : 0;
     if (!thread.join_within(static_cast<uint32_t>(left_ms))) figures.hanging++;
   }
-  if (figures.hanging > 0) (void)owned.release();  // a thread that runs cannot be destroyed
+  if (figures.hanging > 0) (void)owned.release();  // a running thread must not be destroyed
   figures.records = shared->records.load();
   figures.bytes = shared->bytes.load();
   figures.sockets = shared->sockets.load();

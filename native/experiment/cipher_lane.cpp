@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// See cipher_lane.hpp. Keys, plaintexts and pieces come from the lane's seed alone.
+// See cipher_lane.hpp. Keys, plaintexts and pieces depend on the lane's seed alone.
 #include "experiment/cipher_lane.hpp"
 
 #include <errno.h>
@@ -32,7 +32,7 @@ constexpr size_t kTextBytesMax = 4 * kRecordBytes;
 constexpr size_t kPiecesMax = 12;
 constexpr int kTextsPerSocket = 200;
 constexpr int kPollMs = 100;
-// Where padding, blocks, pages and records begin and end.
+// Sizes around the bounds of padding, blocks, pages and records.
 constexpr size_t kEdges[] = {1,    2,    3,    15,   16,    17,    31,    32,    33,
                              63,   64,   65,   255,  256,   257,   1023,  1024,  1025,
                              4095, 4096, 4097, 8191, 16382, 16383, 16384, 16385, 32768};
@@ -80,7 +80,7 @@ class Lane {
     return false;
   }
 
-  // sender_ -> receiver_, over loopback; one of them with kernel TLS.
+  // Connects sender_ to receiver_ over loopback; one of them gets kernel TLS.
   bool connect() {
     os::Fd listener(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
     sockaddr_in address{};
@@ -110,7 +110,7 @@ class Lane {
     return errno == 0 || cannot("kernel TLS");
   }
 
-  // ---- The kernel seals. ----
+  // ---- The kernel encrypts. ----
 
   bool seal_text() {
     plan_pieces();
@@ -157,7 +157,7 @@ class Lane {
     if (!there) way_ = Way::Send;
   }
 
-  // What is left of the piece at `sent`; for Fragments all that is left, in one call.
+  // Sends the rest of the piece at `sent`; for Fragments everything that is left, in one call.
   os::Moved send_piece(size_t sent) {
     size_t end = 0, at = 0;
     while (end <= sent) end += pieces_[at++];
@@ -191,7 +191,7 @@ class Lane {
     return {os::Io::Failed, 0, errno};
   }
 
-  // Every whole record in wire_. `opened`: how much of the text they have brought.
+  // Compares every whole record in wire_. `opened`: how much of the text they contained.
   bool compare_wire(size_t& opened) {
     while (wire_.size() >= 5) {
       const size_t length = static_cast<uint8_t>(wire_[3]) << 8 | static_cast<uint8_t>(wire_[4]);
@@ -212,7 +212,7 @@ class Lane {
     return true;
   }
 
-  // What the kernel has chosen, in TLS 1.2's AES-GCM.
+  // The kernel chooses it, in TLS 1.2 AES-GCM.
   uint64_t explicit_nonce(const std::string& record) const {
     uint64_t value = 0;
     for (size_t i = 0; i < cipher_.explicit_iv_bytes && 5 + i < record.size(); i++)
@@ -220,7 +220,7 @@ class Lane {
     return value;
   }
 
-  // ---- The kernel opens. ----
+  // ---- The kernel decrypts. ----
 
   bool open_text() {
     if (!seal_all()) return false;
@@ -248,7 +248,7 @@ class Lane {
     return true;
   }
 
-  // The text, in records of any size, sealed by software.
+  // Encrypts the text by software, in records of any size.
   bool seal_all() {
     wire_.clear();
     records_.clear();
@@ -265,7 +265,7 @@ class Lane {
     return true;
   }
 
-  // The record whose content begins at, or holds, this place of the text; and that content.
+  // The record whose content begins at, or includes, this place of the text, and that content.
   std::pair<tls::SoftwareRecord, std::string> record_at(size_t place) {
     size_t at = 0, index = 0;
     while (at + pieces_[index] <= place && index + 1 < pieces_.size()) at += pieces_[index++];
@@ -289,7 +289,7 @@ class Lane {
     return true;
   }
 
-  // ---- Both. ----
+  // ---- For both directions. ----
 
   void count(size_t bytes) {
     sequence_++;
@@ -325,7 +325,7 @@ class Lane {
     return differs(CipherFault::NoAnswer, ETIMEDOUT, {}, input, "", "");
   }
 
-  // False, for whoever ends with it.
+  // Reports the difference; always false, so that callers can return it.
   bool differs(CipherFault fault, int error, const tls::SoftwareRecord& record,
                const std::string& input, const std::string& expected, const std::string& got) {
     auto difference = std::make_unique<CipherDifference>();
@@ -357,7 +357,7 @@ class Lane {
   os::Fd sender_, receiver_, file_;
   tls::TrafficKeys keys_;
   uint64_t sequence_ = 0;         // of the next record
-  uint64_t failed_sequence_ = 0;  // of the one that is reported
+  uint64_t failed_sequence_ = 0;  // of the reported record
   std::string text_, wire_;
   Way way_ = Way::Send;
   std::vector<size_t> pieces_;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// One lane of the check: connections of its own, one after the other, over which the kernel seals
-// or opens record after record. For cipher_check.cpp.
+// One lane of the check: it makes one connection after another, over which the kernel encrypts or
+// decrypts record after record. For cipher_check.cpp.
 #pragma once
 #include <atomic>
 #include <condition_variable>
@@ -14,18 +14,18 @@
 
 namespace spliced::experiment {
 
-// A driver that gives nothing for so long has lost the job: a stall of some seconds is legal.
+// A driver that has not answered for this long has lost the job; a stall of some seconds is legal.
 inline constexpr uint32_t kAnswerMsMax = 15'000;
 
-// What the lanes share with who waits for them. Lives as long as the last of them.
+// Shared by the lanes and the thread that waits for them. Lives as long as the last of them.
 class SharedCheck {
  public:
   std::atomic<bool> over{false};
   std::atomic<uint64_t> records{0}, bytes{0}, sockets{0};
 
-  // Until the time is over, or there is a difference.
+  // Waits until the time is over or there is a difference.
   void wait(uint32_t ms);
-  // The first one stays.
+  // Only the first one is kept.
   void found(std::unique_ptr<CipherDifference> difference);
   void cannot(const std::string& reason);  // a lane could not begin
   std::unique_ptr<CipherDifference> take_difference();

@@ -56,7 +56,7 @@ bool ask(const std::string& request, Visit& visit) {
   return visit.tls->write(request.data(), request.size());
 }
 
-// Counts what came; false when it is not the answer that the plan promises.
+// Counts the received bytes. False: they are not the answer that the plan expects.
 bool take(const LoadPlan& plan, const char* data, size_t bytes, Visit& visit) {
   if (visit.body_left == 0) {
     visit.head.append(data, bytes);
@@ -106,7 +106,7 @@ Count count(const std::vector<Visit>& visits) {
   return sum;
 }
 
-// Serves every connection until `done()`; false when one of them went wrong.
+// Serves every connection until `done()`. False: one of them failed.
 template <typename Done>
 bool turn_until(const LoadPlan& plan, const std::string& request, std::vector<Visit>& visits,
                 Done done) {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// The clients of `spliced doctor --benchmark`: keep-alive connections over loopback that ask for
+// The clients of `spliced doctor --benchmark`: keep-alive connections over loopback that request
 // the same file again and again, as fast as it comes. Called by seam/experiment.cpp on a thread of
-// Node's pool; connects to 127.0.0.1 alone.
+// Node's pool. Connects to 127.0.0.1 alone.
 #pragma once
 #include <cstdint>
 #include <string>
@@ -13,21 +13,21 @@ struct LoadPlan {
   std::string path;         // "/large"
   uint64_t body_bytes = 0;  // of that file
   uint32_t connections = 0;
-  uint32_t duration_ms = 0;  // of the measurement; handshakes and a first response come before it
+  uint32_t duration_ms = 0;  // of the measurement, after handshakes and a first response
 };
 
 // What happened between the first response of the last connection and the end. The processor times
-// are the server's share: `process_us` and `system_us` leave this thread out.
+// are the server's share: `process_us` and `system_us` exclude this thread.
 struct LoadFigures {
   uint64_t responses = 0;
   uint64_t body_bytes = 0;
   uint64_t duration_ms = 0;
   uint64_t client_us = 0;
   uint64_t process_us = 0;
-  uint64_t system_us = 0;  // in steps of 10 ms, and with whatever else ran on this machine
+  uint64_t system_us = 0;  // in steps of 10 ms; includes everything else that ran on this machine
 };
 
-// False, with the reason, when a connection fails, ends, or gets something else than the file.
+// False, with the reason: a connection failed, ended, or received something else than the file.
 bool measure_load(const LoadPlan& plan, LoadFigures& figures, std::string& error);
 
 }  // namespace spliced::experiment

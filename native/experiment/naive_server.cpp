@@ -21,7 +21,7 @@
 namespace spliced::experiment {
 namespace {
 
-constexpr int kWakeMs = 50;  // how late the thread may see that it shall end
+constexpr int kWakeMs = 50;  // how late the thread may notice the stop
 constexpr size_t kConnectionsMax = 64;
 
 }  // namespace

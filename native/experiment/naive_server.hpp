@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-// AN EXPERIMENT, NEVER A SERVICE: a server with the very bug that spliced was written against. It
-// takes a connection as the engine does (same handshake, same promotion to kernel TLS), answers any
+// AN EXPERIMENT, NEVER A SERVICE: a server with the bug that spliced was written to avoid. It takes
+// a connection as an engine does (same handshake, same promotion to kernel TLS), answers any
 // request with one file by non-blocking sendfile, and closes as soon as the last call has returned.
-// Listens on 127.0.0.1 for as long as one `spliced doctor --reproduce` counts what that loses.
+// It listens on 127.0.0.1 while one `spliced doctor --reproduce` counts what that loses.
 #pragma once
 #include <atomic>
 #include <memory>
@@ -18,15 +18,16 @@ namespace spliced::experiment {
 
 class NaiveServer {
  public:
-  // Null, with one clear sentence in `error`, when it cannot listen, read the file or start.
+  // Null, with one sentence in `error`, if it cannot listen, read the file or start.
   static std::unique_ptr<NaiveServer> start(const tls::CertificatePem& certificate,
                                             const std::string& file, std::string& error);
-  ~NaiveServer();  // gives up what is open and joins the thread
+  ~NaiveServer();  // aborts open connections and joins the thread
   NaiveServer(const NaiveServer&) = delete;
   NaiveServer& operator=(const NaiveServer&) = delete;
 
   uint16_t port() const { return listener_.bound.port; }
-  // Connections that kernel TLS did not take; they are dropped, and the experiment says nothing.
+  // Connections that kernel TLS did not take over. They are dropped, and the experiment proves
+  // nothing.
   uint32_t not_promoted() const { return not_promoted_.load(); }
 
  private:

@@ -22,8 +22,8 @@ namespace spliced::experiment {
 namespace {
 
 constexpr auto kTick = std::chrono::milliseconds(2);
-// Loopback's segments are 64 KiB, and TCP sizes its send buffer by the segment: with those of an
-// Ethernet the buffer is what it is towards a real client.
+// Segments over loopback have 64 KiB, and TCP sizes its send buffer by the segment. With Ethernet's
+// segments the buffer is as large as towards a real client.
 constexpr int kSegmentBytes = 1448;
 constexpr char kRequest[] = "GET /body HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n";
 

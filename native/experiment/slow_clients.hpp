@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The readers of the truncation experiment (`spliced doctor --reproduce`): slow clients with small
-// buffers, as behind a weak Wi-Fi, that count what reaches them. Called by seam/experiment.cpp on
-// a thread of Node's pool; connects to 127.0.0.1 alone.
+// buffers, as behind a weak Wi-Fi, that count what reaches them. Called by seam/experiment.cpp on a
+// thread of Node's pool. Connects to 127.0.0.1 alone.
 #pragma once
 #include <cstdint>
 
@@ -11,7 +11,7 @@ struct Plan {
   uint16_t port = 0;
   uint32_t downloads = 0;
   uint32_t parallel = 0;
-  uint64_t body_bytes = 0;            // of the file that GET /body answers with
+  uint64_t body_bytes = 0;            // of the response to GET /body
   uint32_t receive_buffer_bytes = 0;  // SO_RCVBUF
   uint32_t bytes_per_s = 0;           // each client's pace
   uint32_t timeout_ms = 0;            // for all downloads together

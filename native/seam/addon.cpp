@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// The Node-API entry: class Engine, as src/engine/native.ts types it. No descriptor number crosses
-// but those of listening sockets, which the service manager hands over and keeps; events come back
-// in batches on the Node thread.
+// The Node-API entry: class Engine, typed in src/engine/native.ts. The only descriptor numbers that
+// cross are those of listening sockets, which the service manager passes and keeps. Events come
+// back in batches on the Node thread.
 #include <napi.h>
 
 #include <memory>
@@ -22,14 +22,15 @@
 namespace spliced::seam {
 namespace {
 
-// Events on their way to the Node thread. An engine sends two in its life, so the batch is small.
-// Shared with the deliveries that Node has queued, which may come after the engine was closed.
+// Events on their way to the Node thread. An engine sends two in its life, so a batch is small.
+// Shared with the deliveries that Node has queued, which may run after the engine was closed.
 class EventQueue : public std::enable_shared_from_this<EventQueue> {
  public:
   EventQueue(Napi::Env env, const Napi::Function& callback)
       : deliver_(Napi::ThreadSafeFunction::New(env, callback, "spliced events", 0, 1)) {}
 
-  // Engine thread. After release() nobody is told: only an engine that was given up still pushes.
+  // On an engine's thread. After release() nothing is delivered; only an engine that was abandoned
+  // still pushes.
   void push(engine::Event event) {
     std::lock_guard<std::mutex> lock(mutex_);
     if (released_) return;
@@ -42,13 +43,14 @@ class EventQueue : public std::enable_shared_from_this<EventQueue> {
       try {
         callback.Call({list});
       } catch (const Napi::Error& error) {
-        // Node-API swallows what a thread-safe function's callback throws; we must not.
+        // Node-API ignores an exception of a thread-safe function's callback, so it is made fatal
+        // here.
         napi_fatal_exception(env, error.Value());
       }
     });
   }
 
-  // Node thread, once: the event loop is no longer held open.
+  // On the Node thread, once. It no longer keeps the event loop alive.
   void release() {
     std::lock_guard<std::mutex> lock(mutex_);
     released_ = true;
@@ -114,8 +116,8 @@ class ServiceObject : public Napi::ObjectWrap<ServiceObject> {
  private:
   static void on_exit(void* self) { static_cast<ServiceObject*>(self)->shut_down(); }
 
-  // Joins the engine's threads, then lets go of Node. Idempotent. False: a thread hangs in the
-  // kernel; the engine is left to it, for good.
+  // Joins the engines' threads, then releases Node's references. Idempotent. False: a thread hangs
+  // in the kernel, and the service is leaked for good.
   bool shut_down(uint32_t wait_ms = limits::kCloseWaitMs, bool retire = false) {
     const bool joined = !service_ || service_->close(wait_ms);
     if (!joined) {
@@ -147,7 +149,7 @@ class ServiceObject : public Napi::ObjectWrap<ServiceObject> {
     return list;
   }
 
-  // The index of an engine that serves.
+  // Reads the index of an engine that serves.
   size_t engine_index(const Napi::CallbackInfo& info, engine::Service& service, size_t argument) {
     const Napi::Value value = info[argument];
     const double index = value.IsNumber() ? value.As<Napi::Number>().DoubleValue() : -1;
@@ -183,10 +185,10 @@ class ServiceObject : public Napi::ObjectWrap<ServiceObject> {
       throw_with_code(info.Env(), "EINVAL_OPTION", "start() needs a function for the events");
     if (events_) throw_with_code(info.Env(), "EINVAL_OPTION", "the engine was started before");
     events_ = std::make_shared<EventQueue>(info.Env(), info[0].As<Napi::Function>());
-    // Hooks run in reverse: ours, added after the thread-safe function's own, joins the threads
-    // before Node destroys what they push to.
+    // Hooks run in reverse order. Ours is added after the thread-safe function's own, so it joins
+    // the threads before Node destroys what they push to.
     napi_add_env_cleanup_hook(info.Env(), on_exit, this);
-    Ref();  // running: not for the garbage collector
+    Ref();  // running, so it must not be garbage-collected
     engine::Failure failure;
     const bool started = service.start(
         [queue = events_](engine::Event event) { queue->push(std::move(event)); }, failure);
@@ -311,7 +313,7 @@ class ServiceObject : public Napi::ObjectWrap<ServiceObject> {
     const bool bounded = info[0].IsNumber();
     joined_ = shut_down(bounded ? info[0].As<Napi::Number>().Uint32Value() : limits::kCloseWaitMs,
                         info[1].ToBoolean().Value());
-    service_.reset();  // the root and the certificates go now, not with the garbage collector
+    service_.reset();  // frees the root and the certificates now, not at garbage collection
     if (started) Unref();
     return Napi::Boolean::New(info.Env(), joined_);
   }
@@ -321,8 +323,8 @@ class ServiceObject : public Napi::ObjectWrap<ServiceObject> {
   bool closed_ = false, joined_ = true;
 };
 
-// What the settings amount to, without an engine: for checks before anything is changed, and for
-// what the log says about them. Throws as the engine would.
+// Reports what the settings contain, without an engine: for checks before anything is changed, and
+// for the log. Throws as the engine would.
 Napi::Value inspect_client_certificates(const Napi::CallbackInfo& info) {
   const Napi::Env env = info.Env();
   engine::Failure failure;

@@ -14,8 +14,7 @@
 namespace spliced::seam {
 namespace {
 
-// Bounds of what may be asked for: the memory of `parallel` bodies is the worst that can be
-// pending.
+// Bounds of the arguments. At worst the memory of `parallel` bodies is pending.
 constexpr uint32_t kDownloadsMax = 256;
 constexpr uint32_t kParallelMax = 32;
 constexpr uint64_t kBodyBytesMax = 4 * 1024 * 1024;
@@ -34,7 +33,7 @@ uint64_t integer(const Napi::Object& object, const char* field, uint64_t least, 
                       std::to_string(least) + " to " + std::to_string(most));
 }
 
-// Runs on a thread of Node's pool. Without a port of the engine it brings its own, naive server.
+// Runs on a thread of Node's pool. Without the port of an engine it starts its own, naive server.
 class Experiment : public Napi::AsyncWorker {
  public:
   Experiment(Napi::Env env, const Napi::Object& options)
@@ -200,7 +199,7 @@ Napi::Value run_worker(const Napi::CallbackInfo& info) {
   if (!info[0].IsObject()) throw_with_code(info.Env(), "EINVAL_OPTION", "options are needed");
   auto* worker = new Worker(info.Env(), info[0].As<Napi::Object>());
   const Napi::Promise promise = worker->promise();
-  worker->Queue();  // frees itself when it is done
+  worker->Queue();  // frees itself at its end
   return promise;
 }
 

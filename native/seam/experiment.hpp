@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// What `spliced doctor` alone calls: a look at the machine, the truncation experiment and the
-// clients of the benchmark. Nothing here is reachable while the product serves.
+// Functions for `spliced doctor` alone: a report of the machine, the truncation experiment, and the
+// clients of the benchmark. None is used while the product serves.
 #pragma once
 #include <napi.h>
 

@@ -34,7 +34,7 @@ Napi::Value inspect_tls_groups(const Napi::CallbackInfo& info) {
   return out;
 }
 
-// A number that a token decides, on another thread.
+// An operation on another thread whose result is a number, because a token is slow.
 class KeyQuestion : public Napi::AsyncWorker {
  public:
   using Ask = std::function<int(std::string& error)>;
@@ -42,7 +42,7 @@ class KeyQuestion : public Napi::AsyncWorker {
       : Napi::AsyncWorker(env, "spliced key"),
         promise_(Napi::Promise::Deferred::New(env)),
         ask_(std::move(ask)) {}
-  // Frees itself when it is done.
+  // The worker frees itself at its end.
   Napi::Promise begin() {
     const Napi::Promise promise = promise_.Promise();
     Queue();
@@ -67,7 +67,7 @@ class KeyQuestion : public Napi::AsyncWorker {
   int answer_ = -1;
 };
 
-// Bytes that a token gives, on another thread.
+// An operation on another thread whose result is bytes, because a token is slow.
 class KeyUse : public Napi::AsyncWorker {
  public:
   using Ask = std::function<std::string(std::string& error)>;
@@ -75,7 +75,7 @@ class KeyUse : public Napi::AsyncWorker {
       : Napi::AsyncWorker(env, "spliced key"),
         promise_(Napi::Promise::Deferred::New(env)),
         ask_(std::move(ask)) {}
-  // Frees itself when it is done.
+  // The worker frees itself at its end.
   Napi::Promise begin() {
     const Napi::Promise promise = promise_.Promise();
     Queue();

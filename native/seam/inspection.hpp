@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// inspectTlsGroups(), and what is asked of keys in tokens, as src/engine/native.ts types them.
+// inspectTlsGroups(), and the operations on keys in tokens, as src/engine/native.ts types them.
 #pragma once
 #include <napi.h>
 

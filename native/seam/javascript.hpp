@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// What the service tells, as objects of JavaScript: events, the pulse, and the two logs. Node
-// thread. src/engine/native.ts has their types.
+// Converts what the service reports into JavaScript objects: events, the pulse, and the logs. For
+// the Node thread. src/engine/native.ts has the types.
 #pragma once
 #include <napi.h>
 
@@ -12,7 +12,7 @@ Napi::Object to_javascript(Napi::Env env, const engine::Event& event);
 Napi::Object to_javascript(Napi::Env env, const conn::ConnectionLog::Batch& batch);
 Napi::Object to_javascript(Napi::Env env, const conn::RefusalLog::Batch& batch);
 Napi::Object to_javascript(Napi::Env env, const conn::IncidentLog::Batch& batch);
-// Counters, read without a lock: the sums, and each engine by its index.
+// Counters, read without a lock: the sums, and those of each engine by its index.
 Napi::Object pulse_to_javascript(Napi::Env env, engine::Service& service);
 
 }  // namespace spliced::seam

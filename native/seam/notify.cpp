@@ -40,7 +40,7 @@ void notify_systemd(const Napi::CallbackInfo& info) {
   Napi::Error thrown = Napi::Error::New(
       info.Env(), "cannot notify the service manager at " + address + ": " + ::strerror(error));
   thrown.Set("code", Napi::String::New(info.Env(), "ENOTIFY"));
-  thrown.Set("errno", Napi::Number::New(info.Env(), -error));  // negative, as Node has it
+  thrown.Set("errno", Napi::Number::New(info.Env(), -error));  // negative, as in Node's errors
   throw thrown;
 }
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// notifySystemd() and retireListener(): what src/supervision needs of the system to speak with the
-// service manager and to give up a socket that the manager holds as well.
+// notifySystemd() and retireListener(), for src/supervision: they talk to the service manager, and
+// close a socket of which the manager has a duplicate.
 #pragma once
 #include <napi.h>
 

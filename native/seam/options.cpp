@@ -9,12 +9,13 @@ namespace spliced::seam {
 namespace {
 
 constexpr uint32_t kCertificatesMax = 64;
-constexpr uint64_t kInheritedFdMin = 3;  // sd_listen_fds(3): behind the standard streams
+// The first number after the standard streams, see sd_listen_fds(3).
+constexpr uint64_t kInheritedFdMin = 3;
 constexpr uint32_t kTimeoutMsMax = 24 * 3600 * 1000;
 constexpr uint32_t kProtocolsMax = 2;
 constexpr uint64_t kWindowBytesMax = 1ull << 30;
 
-// True when the field has the first word, false when it has the second.
+// True if the field equals `yes`, false if it equals `no`.
 bool either(const Napi::Object& object, const char* field, const char* yes, const char* no) {
   const std::string value = text(object, field);
   if (value != yes && value != no)
@@ -29,7 +30,7 @@ Napi::Array array(Napi::Env env, const Napi::Value& value, const char* field, ui
   return value.As<Napi::Array>();
 }
 
-// Each entry has an address and a port, or the descriptor of a socket that listens already.
+// Each entry has an address and a port, or the descriptor of a listening socket.
 std::vector<os::ListenAddress> read_listeners(Napi::Env env, const Napi::Value& value) {
   const Napi::Array list = array(env, value, "listeners", limits::kListenersMax);
   std::vector<os::ListenAddress> listeners;

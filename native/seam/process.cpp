@@ -51,7 +51,7 @@ Napi::Value listener_of(const Napi::CallbackInfo& info) {
   return out;
 }
 
-// -1: it is none that the type can hold.
+// -1: not a number from 0 to `max`.
 double whole(const Napi::Object& from, const char* name, double max) {
   const Napi::Value value = from.Get(name);
   const double number = value.IsNumber() ? value.As<Napi::Number>().DoubleValue() : -1;

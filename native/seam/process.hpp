@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// listenerOf() and terminateProcess(): os/process.hpp for commands that an operator runs.
+// listenerOf() and terminateProcess(): os/process.hpp, for commands of an operator.
 #pragma once
 #include <napi.h>
 

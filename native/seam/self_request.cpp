@@ -9,7 +9,7 @@ namespace spliced::seam {
 namespace {
 
 constexpr double kTimeoutMsMax = 60'000;
-constexpr uint32_t kFingerprintsMax = 64;  // as many as there are certificates (options.cpp)
+constexpr uint32_t kFingerprintsMax = 64;  // the bound on certificates (options.cpp)
 
 class Worker : public Napi::AsyncWorker {
  public:
@@ -59,7 +59,7 @@ Napi::Value ask_ourselves(const Napi::CallbackInfo& info) {
     request.fingerprints.push_back(ours.As<Napi::Array>().Get(i).ToString().Utf8Value());
   auto* worker = new Worker(info.Env(), std::move(request));
   const Napi::Promise promise = worker->promise();
-  worker->Queue();  // frees itself when it is done
+  worker->Queue();  // frees itself at its end
   return promise;
 }
 

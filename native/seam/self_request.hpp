@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The request to ourselves as a promise: askOurselves() of src/engine/native.ts.
+// The service's request to itself, as a promise: askOurselves() of src/engine/native.ts.
 #pragma once
 #include <napi.h>
 

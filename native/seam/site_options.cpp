@@ -71,7 +71,7 @@ http::Route read_route(const Napi::Object& from) {
   if (!checked.add(path)) invalid(env, "path", "a path, such as \"/docs\"");
   route.prefix =
       path.substr(1, path.size() > 1 && path.back() == '/' ? path.size() - 2 : path.npos);
-  // A redirect is for whatever is asked there.
+  // A redirect answers every method.
   const auto any = static_cast<http::Methods>(
       action == "redirect" ? ~http::bit_of(http::Method::Options) : http::kRetrieval);
   route.methods = methods(from, action == "proxy" ? http::kProxied : any);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// See upload.hpp. The file is opened here: its descriptor does not cross to JavaScript.
+// See upload.hpp. The file is opened here, so that its descriptor does not cross to JavaScript.
 #include "seam/upload.hpp"
 
 #include <errno.h>
@@ -17,13 +17,13 @@
 namespace spliced::seam {
 namespace {
 
-// Tells an Upload from other objects of the addon.
+// Distinguishes an Upload from other objects of the addon.
 constexpr napi_type_tag kTag = {0x5bd1e9955bd1e995, 0x75706c6f61644f62};
 
-constexpr uint64_t kLengthMax = (uint64_t{1} << 53) - 1;  // what a number of JavaScript holds
+constexpr uint64_t kLengthMax = (uint64_t{1} << 53) - 1;  // Number.MAX_SAFE_INTEGER
 
-// Told on the Node thread, once for all that has happened since it was last told: the news are in
-// the snapshot. Shared with the calls that Node has queued.
+// Calls JavaScript on the Node thread, once for everything since the last call; the snapshot has
+// the news. Shared with the calls that Node has queued.
 class News : public std::enable_shared_from_this<News> {
  public:
   News(Napi::Env env, const Napi::Function& callback)
@@ -38,7 +38,7 @@ class News : public std::enable_shared_from_this<News> {
       try {
         callback.Call({});
       } catch (const Napi::Error& error) {
-        napi_fatal_exception(env, error.Value());  // Node-API would swallow it
+        napi_fatal_exception(env, error.Value());  // Node-API would ignore it
       }
     });
   }
@@ -98,7 +98,7 @@ class UploadObject : public Napi::ObjectWrap<UploadObject> {
       throw_with_code(env, "ETHREAD", "cannot start a thread: raise TasksMax or RLIMIT_NPROC");
     }
     info.This().As<Napi::Object>().TypeTag(&kTag);
-    Ref();  // open: not for the garbage collector
+    Ref();  // open, so it must not be garbage-collected
   }
 
   ~UploadObject() override { end(limits::kCloseWaitMs); }
@@ -108,7 +108,8 @@ class UploadObject : public Napi::ObjectWrap<UploadObject> {
  private:
   static void on_exit(void* self) { static_cast<UploadObject*>(self)->end(limits::kCloseWaitMs); }
 
-  // False: the thread waits for the disk; it holds what it uses, and ends when the disk answers.
+  // False: the thread waits for the disk. It keeps what it uses alive, and ends when the disk
+  // answers.
   bool end(uint32_t wait_ms) {
     if (!news_) return true;
     const bool joined = keeper_.close(wait_ms);
@@ -150,12 +151,12 @@ class UploadObject : public Napi::ObjectWrap<UploadObject> {
   }
 
   std::shared_ptr<upload::Ticket> ticket_;
-  std::shared_ptr<News> news_;  // null: closed
+  std::shared_ptr<News> news_;  // null once closed
   upload::Keeper keeper_;
 };
 
-// Blocks of the file system for what is still to come, beyond the file's end: what is there stays
-// what it is. Off the Node thread, for some file systems write them.
+// Reserves the file system's blocks for what is still to come, beyond the file's end; the content
+// does not change. Off the Node thread, because some file systems write these blocks.
 class Reservation : public Napi::AsyncWorker {
  public:
   Reservation(Napi::Env env, std::string path, uint64_t length)
@@ -199,7 +200,7 @@ Napi::Value reserve_file(const Napi::CallbackInfo& info) {
   auto* worker = new Reservation(info.Env(), info[0].As<Napi::String>().Utf8Value(),
                                  static_cast<uint64_t>(length));
   const Napi::Promise promise = worker->promise();
-  worker->Queue();  // frees itself when it is done
+  worker->Queue();  // frees itself at its end
   return promise;
 }
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Class Upload of the addon, as src/engine/native.ts types it: a ticket with its thread.
+// Class Upload of the addon, typed in src/engine/native.ts: a ticket with its thread.
 #pragma once
 #include <napi.h>
 
@@ -12,7 +12,7 @@ namespace spliced::seam {
 
 void define_upload(Napi::Env env, Napi::Object exports);
 
-// The tickets of an array of Upload objects that are not closed. Throws EINVAL_OPTION.
+// The tickets of an array of open Upload objects. Throws EINVAL_OPTION.
 std::vector<std::shared_ptr<upload::Ticket>> read_uploads(const Napi::Value& value);
 
 }  // namespace spliced::seam

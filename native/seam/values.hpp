@@ -10,7 +10,7 @@
 namespace spliced::seam {
 
 [[noreturn]] void invalid(Napi::Env env, const std::string& field, const std::string& needed);
-std::string text(const Napi::Object& object, const char* field);  // free of NUL characters
+std::string text(const Napi::Object& object, const char* field);  // without NUL characters
 std::vector<std::string> texts(const Napi::Object& object, const char* field, uint32_t most);
 uint64_t integer(const Napi::Object& object, const char* field, uint64_t least, uint64_t most);
 Napi::Object object_at(const Napi::Array& from, uint32_t index, const char* field);

@@ -45,7 +45,7 @@ class Exchange {
   }
 
  private:
-  // False, with the trouble said, when the time is over.
+  // False, with `trouble` set, when the time is over.
   bool wait_for(short events) {
     const uint64_t now = base::now_ms();
     pollfd entry{socket_.get(), events, 0};
@@ -77,7 +77,7 @@ class Exchange {
       socklen_t size = sizeof error;
       ::getsockopt(socket_.get(), SOL_SOCKET, SO_ERROR, &error, &size);
     }
-    // Refused, or reset as soon as it was accepted (the table is full): that is an answer.
+    // A refusal, or a reset right after the accept (the table is full), is an answer.
     const bool is_answer = error == ECONNREFUSED || error == ECONNRESET || error == EPIPE;
     unreached_ = error != 0 && !is_answer;
     return error == 0 || fails(std::string("cannot connect: ") + ::strerror(error));

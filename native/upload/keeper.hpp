@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// The thread of one upload: hashes what has been written (from the page cache, right behind the
-// writer; after a restart all that was there before), and syncs it. So neither the engine's thread
-// nor Node's waits for the disk or the digest.
+// The thread of one upload. It hashes what has been written (from the page cache, right behind the
+// writer; after a restart everything from the file's beginning) and syncs it. So neither the
+// engine's thread nor the Node thread waits for the disk or the digest.
 #pragma once
 #include <functional>
 #include <memory>
@@ -15,10 +15,10 @@ class Keeper {
  public:
   using OnChange = std::function<void()>;  // the snapshot has news; called on the keeper's thread
 
-  // False: no thread to be had.
+  // False: the process may have no more threads.
   [[nodiscard]] bool start(std::shared_ptr<Ticket> ticket, OnChange on_change);
-  // True: the thread has ended, and `on_change` is called no more. False: it waits for the disk,
-  // and `on_change` with all that it uses must live on.
+  // True: the thread has ended, and `on_change` will not be called again. False: it waits for the
+  // disk, and `on_change` with everything that it uses must live on.
   [[nodiscard]] bool close(uint32_t wait_ms);
 
  private:

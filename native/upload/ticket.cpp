@@ -62,7 +62,7 @@ bool Ticket::begin_write(uint64_t claim, uint64_t now_ms) {
 
 void Ticket::end_write(uint64_t claim, int64_t result) {
   Lock lock(mutex_);
-  SPLICED_ASSERT(writing_ && claim == claims_);  // who writes cannot lose the claim
+  SPLICED_ASSERT(writing_ && claim == claims_);  // a claim is not lost during a write
   writing_ = false;
   if (result > 0) {
     state_.offset += static_cast<uint64_t>(result);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// A request and its answer over each of the ways that a body can take.
+// Sends a request and returns its response, by each of the paths that a body can take.
 #pragma once
 #include <cstdint>
 #include <string>

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
-// A certificate for tests of what is above OpenSSL. Only of the test programs that link libssl.
+// Makes certificates for tests of code above OpenSSL. Only for test programs that link libssl.
 #pragma once
 #include "tls/context.hpp"
 
 namespace spliced::fakes {
 
-// P-256, signed by itself, for an hour from now on; good for `name`, or for none.
+// P-256, self-signed, valid for an hour from now on, for `name` or for no name.
 tls::CertificatePem new_certificate(const char* name = nullptr);
 
 }  // namespace spliced::fakes

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// For the tests of ring/: a check on both real backends, and what such a check needs.
+// For the tests of ring/: runs a check on both real backends, and has helpers for such checks.
 #pragma once
 #include <sys/socket.h>
 
@@ -23,7 +23,7 @@ using ring::Token;
 
 inline constexpr int kWaitMs = 5000;  // far more than anything here takes
 
-// Runs the check on both backends, or says visibly that one is not to be had.
+// Runs the check on both backends, or prints that one is not available.
 inline void each_backend(const std::function<void(Ring&)>& check) {
   for (const char* name : {"io_uring", "epoll"}) {
     CAPTURE(name);
@@ -31,7 +31,7 @@ inline void each_backend(const std::function<void(Ring&)>& check) {
     const std::unique_ptr<Ring> backend =
         name[0] == 'i' ? ring::open_uring(detail) : ring::open_epoll(detail);
     if (!backend) {
-      REQUIRE(name[0] == 'i');  // epoll is everywhere
+      REQUIRE(name[0] == 'i');  // epoll is available everywhere
       MESSAGE("SKIPPED on io_uring: " << detail);
       continue;
     }
@@ -39,7 +39,7 @@ inline void each_backend(const std::function<void(Ring&)>& check) {
   }
 }
 
-// Completions until `enough` says so; the test fails when nothing comes.
+// Waits for completions until `enough` is true. The test fails if none comes.
 inline std::vector<Completion> collect(
     Ring& ring, const std::function<bool(const std::vector<Completion>&)>& enough) {
   std::vector<Completion> all;
@@ -59,7 +59,7 @@ inline Completion next(Ring& ring) {
   return all[0];
 }
 
-// Nothing more comes within a while.
+// Asserts that no completion comes for a while.
 inline void quiet(Ring& ring) {
   Completion out[8];
   for (int i = 0; i < 3; i++) CHECK(ring.wait(20, out, 8) == 0);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// The link-time replacement of os/socket_io.cpp, os/closer.cpp and files/open_beneath.cpp. Sockets
-// are simulated, under descriptor numbers that no process has and that are never used twice; files
-// and pipes are real. A descriptor that is used after its close, or that never was, is a violation.
+// Replaces os/socket_io.cpp, os/closer.cpp and files/open_beneath.cpp at link time. Sockets are
+// simulated, under descriptor numbers that no process has and that are never used twice. Files and
+// pipes are real. Using a descriptor after its close, or one that never existed, is a violation.
 #pragma once
 #include <functional>
 #include <map>
@@ -26,24 +26,24 @@ class Kernel {
 
   int open_socket();
   Socket& at(int fd) { return *sockets_.at(fd); }
-  Socket* use(int fd, const char* call);  // null after its close, which is a violation
+  Socket* use(int fd, const char* call);  // null, and a violation, after its close
   void close(int fd);
   size_t open_sockets() const;
 
   Residency residency = Residency::Resident;
   bool names_resident = true;  // RESOLVE_CACHED finds every directory entry
-  // What is at the other end of every proxy route. The test plays it through the sockets.
+  // The other end of every proxy route. The test plays it through the sockets.
   struct Backend {
     os::Moved connects;  // what connect() answers
     bool out_of_descriptors = false;
-    std::vector<int> sockets;  // all that were made, the latest last
+    std::vector<int> sockets;  // all that were opened, the latest last
   };
   Backend backend;
 
   std::function<void(int fd, int events)> on_edge;
-  std::function<void(int fd)> on_close;     // before it takes effect
-  std::function<void(int fd)> on_handover;  // the product gave it to the closer
-  bool hold_closes = false;                 // the closer has not come to it yet
+  std::function<void(int fd)> on_close;     // before the close takes effect
+  std::function<void(int fd)> on_handover;  // when the product passes it to the closer
+  bool hold_closes = false;                 // the closer does not get to it
   Violations violations;
 
  private:
@@ -51,7 +51,7 @@ class Kernel {
   int next_ = kFirstSocket;
 };
 
-// The one of the present test; fakes have no object that the product could carry to them.
+// The kernel of the present test. Global, because the product passes no object to the fakes.
 Kernel& kernel();
 void new_kernel();
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // A ring whose completions come when the test says so, in the order that it chooses. File
-// operations are done for real, but only at their completion: until then the path and the
+// operations are real, but are done only at their completion. Until then the path and the
 // descriptors must stay as they were, which is checked. Socket events come from the fake kernel.
 #pragma once
 #include <sys/types.h>
@@ -22,23 +22,23 @@ class FakeRing final : public ring::Ring {
 
   // ---- For the test. ----
   bool hold_file_operations = false;  // otherwise they complete at once, in order
-  bool sends_at_once = false;  // as epoll does; otherwise before the next completion is taken
-  int interrupted_sends = 0;   // so many of the next ones
-  bool drop_edges = false;     // as if they came after the turn's wait
-  bool hold_cancels = false;   // the last completion of a cancelled watch waits for release
-  // Takes the next completion for the product; false when there is none.
+  bool sends_at_once = false;         // as epoll; otherwise before the next completion is taken
+  int interrupted_sends = 0;          // number of following sends that fail with EINTR
+  bool drop_edges = false;            // as if edges came after the turn's wait
+  bool hold_cancels = false;          // the last completion of a cancelled watch waits for release
+  // Takes the next completion for the product. False: there is none.
   bool take(ring::Completion& out);
   size_t queued() const { return queue_.size() + unsent_.size(); }
-  // Lets the completion at `index` go before those queued ahead of it. One of the same operation
-  // never overtakes another, nor does the kernel let it.
+  // Moves the completion at `index` before those queued ahead of it. It never overtakes another of
+  // the same operation; the kernel does not allow that either.
   void promote_in_queue(size_t index);
   size_t held() const { return held_.size(); }
   ring::Kind held_kind(size_t index) const { return held_[index].token.kind; }
   void finish(size_t index = 0);                  // does the operation and completes it
   void fail(size_t index, int error);             // completes it with an error instead
-  void finish_short(size_t index, size_t bytes);  // FillPipe, DrainPipe: moves no more than that
+  void finish_short(size_t index, size_t bytes);  // FillPipe, DrainPipe: moves only so much
   void release_cancels();
-  void end_watch(int fd, int result);  // multishot poll may end by itself: with events, or an error
+  void end_watch(int fd, int result);  // multishot poll may end by itself, with events or an error
   void inject(const ring::Completion& completion) { queue_.push_back(completion); }
   size_t outstanding() const { return active_.size(); }
   size_t accepts() const { return accepts_; }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// A token in place of tls/token_key.cpp: its keys are in memory, and whoever signs with one waits
-// at a gate, fails or goes on, as the test says. It stands in for what takes 10 to 500 ms, hangs,
-// or is pulled; and a test needs no clock.
+// Replaces tls/token_key.cpp by a token whose keys are in memory. A thread that signs with one
+// waits at a gate, fails or continues, as the test decides. It simulates a token that takes 10 to
+// 500 ms, hangs, or is removed, without a clock.
 #pragma once
 #include <cstddef>
 
@@ -12,10 +12,10 @@ namespace spliced::fakes {
 enum class Mood { Signs, Waits, Fails };
 
 void set_token(Mood mood);
-size_t token_asked();   // signatures that were begun since the last set_token()
-size_t token_inside();  // of them, those that wait at the gate now
+size_t token_asked();   // signatures begun since the last set_token()
+size_t token_inside();  // of these, those that wait at the gate now
 
-// Its key is in the token.
+// A certificate whose key is in the token.
 tls::CertificatePem new_token_certificate(const char* name);
 
 }  // namespace spliced::fakes

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// A world with one route whose requests an application is asked about first.
+// A world with one route whose requests an application must authorize.
 #pragma once
 #include <string>
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// HTTP/2's frames (RFC 9113 4), written and read by hand, for the scenarios.
+// Frames of HTTP/2 (RFC 9113 4), written and parsed by hand, for the scenarios.
 #pragma once
 #include <cstdint>
 #include <map>
@@ -20,7 +20,7 @@ inline std::string frame(int type, int flags, uint32_t stream, const std::string
          number(static_cast<uint64_t>(flags), 1) + number(stream, 4) + payload;
 }
 
-// A literal that is not indexed (RFC 7541 6.2.2), of at most 126 bytes each.
+// A literal field without indexing (RFC 7541 6.2.2); name and value have at most 126 bytes each.
 inline std::string field(const std::string& name, const std::string& value) {
   return std::string(1, '\0') + number(name.size(), 1) + name + number(value.size(), 1) + value;
 }
@@ -35,10 +35,10 @@ inline const std::string kPreface = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 struct StreamAnswer {
   std::string data;
   bool ended = false, reset = false;
-  uint64_t window = 0;  // that WINDOW_UPDATE has added
+  uint64_t window = 0;  // sum of its WINDOW_UPDATEs
 };
 
-// What came of each stream; 0 is the connection. A frame that is not whole is its end.
+// The answers by stream; 0 is the connection. Parsing ends at an incomplete frame.
 inline std::map<uint32_t, StreamAnswer> stream_answers(const std::string& plaintext) {
   std::map<uint32_t, StreamAnswer> found;
   for (size_t at = 0; at + 9 <= plaintext.size();) {

@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// What applications, rings and clocks may do at any time, for the scenarios whose orders a seed
-// decides.
+// What applications, rings and clocks may do at any time, for scenarios whose order a seed decides.
 #pragma once
 #include <algorithm>
 #include <string>
@@ -11,7 +10,7 @@
 
 namespace spliced::fakes {
 
-// One of the last connections to an application moves: `speech` makes what it says.
+// One of the last connections to an application acts; `speech` makes its bytes.
 template <class Speech>
 void let_application_move(Random& random, Speech speech) {
   const auto& sockets = kernel().backend.sockets;
@@ -35,7 +34,7 @@ void let_application_move(Random& random, Speech speech) {
   }
 }
 
-// The ring completes out of order, time passes, and the engine has a turn.
+// The ring completes out of order, time passes, and the engine runs a turn.
 inline void let_turn_pass(Random& random, World& world) {
   if (random.one_in(2) && world.ring->queued() > 1)
     world.ring->promote_in_queue(random.below(world.ring->queued()));

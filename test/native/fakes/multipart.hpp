@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// What a multipart/byteranges body (RFC 9110 14.6) looks like, with a stand-in for the boundary
-// that each response chooses anew.
+// The expected multipart/byteranges body (RFC 9110 14.6), with a placeholder for the boundary that
+// each response chooses.
 #pragma once
 #include <string>
 
@@ -14,7 +14,7 @@ inline std::string part(const std::string& content, size_t first, size_t last) {
          "\r\n\r\n" + content.substr(first, last + 1 - first) + "\r\n";
 }
 
-// `body` with the boundary that the head of the response names.
+// Puts the boundary that the response's head names into `body`.
 inline std::string with_boundary(std::string body, const std::string& head) {
   const size_t at = head.find("boundary=");
   if (at == std::string::npos) return body;

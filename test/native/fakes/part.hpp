@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// What the scenarios of uploads share: a ticket with its file, and requests for it.
+// Shared by the scenarios of uploads: a ticket with its file, and requests for it.
 #pragma once
 #include <fcntl.h>
 
@@ -26,7 +26,7 @@ struct Part {
     world.services->uploads = {ticket};
     world.support.splices_received = true;
   }
-  // The world counts its descriptors.
+  // Closes the file first, because the world counts its descriptors.
   std::string settle() {
     world.services->uploads.clear();
     ticket.reset();
@@ -47,7 +47,7 @@ inline std::string put(size_t bytes, const std::string& fields = "") {
                        "Content-Length: " + std::to_string(bytes) + "\r\n" + fields);
 }
 
-// As records of at most 16 KiB.
+// Sends records of at most 16 KiB.
 inline void send_records(const Peer& peer, const std::string& data) {
   for (size_t at = 0; at < data.size(); at += 16384) peer.sends(data.substr(at, 16384));
 }

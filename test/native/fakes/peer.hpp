@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The client's end of a simulated connection: sends requests, and reads what has arrived as records
-// and as HTTP responses.
+// The client's end of a simulated connection: sends requests, and parses what has arrived into
+// records and HTTP responses.
 #pragma once
 #include <cstdint>
 #include <string>
@@ -44,7 +44,7 @@ class Peer {
   std::vector<Response> responses(const std::vector<bool>& heads = {}) const {
     return parse_responses(arrived().plaintext, heads);
   }
-  // The alerts' descriptions, in order.
+  // The descriptions of the alerts, in order.
   std::vector<uint8_t> alerts() const;
 
  private:

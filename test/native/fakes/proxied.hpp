@@ -31,7 +31,7 @@ class Proxied : public World {
     return figures.upstream_failures[static_cast<size_t>(failure)].get();
   }
 
-  // Until nothing moves any more, with what the application gets taken as it comes.
+  // Runs turns until nothing moves any more; the application reads what arrives.
   void play(const Peer& peer, int count = 60) {
     for (int i = 0; i < count; i++) {
       pump(peer, 1);
@@ -54,7 +54,7 @@ inline std::string text_of(size_t bytes) {
   return text;
 }
 
-// The content of a chunked body, and whether it has its end.
+// The content of a chunked body, and whether it is complete.
 inline std::pair<std::string, bool> dechunk(const std::string& body) {
   http::BodyReader reader = http::BodyReader::of_chunks();
   std::string content;

@@ -19,7 +19,7 @@ namespace spliced::fakes {
 
 inline constexpr uint32_t kPatienceMs = 60'000;
 
-// What the engines said, as the Node thread would see it.
+// Collects the engines' events, as the Node thread would.
 class Events {
  public:
   void push(const engine::Event& event) {

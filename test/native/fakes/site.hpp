@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The directory that the tests serve: made anew for each world and removed with it.
+// The directory that the tests serve: created for each world, and removed with it.
 #pragma once
 #include <string>
 
@@ -16,11 +16,11 @@ class Site {
 
   int root() const { return root_.get(); }
   std::string path(const std::string& name) const { return directory_ + "/" + name; }
-  // Bytes that differ everywhere, so that a piece in the wrong place is seen.
+  // Bytes that differ everywhere, so that a misplaced piece is noticed.
   static std::string content(const std::string& name, size_t bytes);
-  std::string write(const std::string& name, size_t bytes);           // in place; its content
+  std::string write(const std::string& name, size_t bytes);  // in place; returns the content
   void replace(const std::string& name, const std::string& content);  // by rename
-  // A sibling as `spliced pack` leaves it: its mtime is the original's.
+  // Writes a sibling as `spliced pack` does: with the original's mtime.
   std::string write_sibling(const std::string& name, const std::string& original, size_t bytes);
   void truncate(const std::string& name, size_t bytes);
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// What the fakes noticed that must never happen: a descriptor used after its close, an operation
-// that ended twice, bytes lost. Fakes only write it down; the test that owns the world checks that
-// the list is empty, and the fakes' own tests check that it is not.
+// What must never happen and the fakes have noticed: a descriptor used after its close, an
+// operation that ended twice, lost bytes. The fakes only record it. The test that owns the world
+// checks that the list is empty; the fakes' own tests check that it is not.
 #pragma once
 #include <string>
 #include <vector>

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // A whole data plane without network, OpenSSL or threads: the product's conn/, files/ and http/
-// over the fakes, a directory of files, and a clock that moves when the test says so. What is asked
-// of every connection, whatever its test is about, is asked here: see `settle_accounts`.
+// over the fakes, a directory of files, and a clock that the test moves. The checks that hold for
+// every connection, in whatever test, are in `settle_accounts`.
 #pragma once
 #include <memory>
 #include <string>
@@ -25,8 +25,8 @@ class World {
 
   static conn::Options small_options();  // few slots, short deadlines, a window of 64 KiB
 
-  // A connection that the product has accepted, its handshake not begun. `prepare` may write
-  // scripts.
+  // A connection that the product has accepted and whose handshake has not begun. `prepare` may
+  // write scripts.
   template <class Prepare>
   Peer connect(Prepare prepare) {
     const int fd = kernel().open_socket();
@@ -37,24 +37,25 @@ class World {
     return connect([](Socket&, TlsScript&) {});
   }
 
-  // Other routes, over the same directory; none: one for all files.
+  // Sets other routes over the same directory; empty: one route for all files.
   void serve(std::vector<http::Route> routes, const std::string& build = "");
 
-  // One turn of the engine's loop: every completion that is queued, what yielded, ticks, deadlines.
+  // One turn of the engine's loop: all queued completions, then yielded connections, ticks,
+  // deadlines.
   void turn();
-  void turns(int count = 50);  // until nothing is queued or yielded any more, at most so many
-  void advance(uint64_t ms);   // in steps of a tick, a turn each
+  void turns(int count = 50);  // until nothing is queued or has yielded; at most `count`
+  void advance(uint64_t ms);   // in steps of a tick, with a turn each
   void deliver_one();          // a single completion
-  // Turns, cipher and network until the connection is closed or nothing moves.
+  // Runs turns, cipher and network until the connection is closed or nothing moves.
   void run_to_end(const Peer& peer, size_t bytes_a_turn = SIZE_MAX);
   void pump(const Peer& peer, int count = 50);
 
   conn::State state(const Peer& peer) const;  // Free once it is closed
   const conn::Connection* find(int fd) const;
-  conn::Ending ending(const Peer& peer) const;  // of a closed one
+  conn::Ending ending(const Peer& peer) const;  // of a closed connection
   bool all_free() const;
-  // Empty when every account is square: no slot, pipe, buffer or descriptor is missing, the figures
-  // add up, and no fake saw a violation. Ends the world's connections first if `abort` is set.
+  // Empty if all accounts balance: no slot, pipe, buffer or descriptor is missing, the figures add
+  // up, and no fake saw a violation. With `abort` it first ends the world's connections.
   std::string settle_accounts(bool abort = true);
 
   Site site;
