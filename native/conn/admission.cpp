@@ -51,7 +51,7 @@ class Crowd {
   }
   void consider(Connection& c) {
     if (!looks_ || c.state != State::Handshake) return;
-    const uint32_t has = s_.occupancy.count(c.client_key).handshakes;
+    const uint32_t has = s_.occupancy.count(c.place.client_key).handshakes;
     if (has <= most_) return;
     most_ = has;
     oldest_ = &c;
@@ -70,10 +70,11 @@ Connection* choose(Services& s, const Wanted& wanted) {
   Crowd crowd(s, wanted);
   Connection* c = s.waiting.first();
   for (size_t i = 0; c != nullptr && i < limits::kRoomLooksMax; i++, c = s.waiting.after(*c)) {
-    if (c->canary || (wanted.own_address && !(c->client_key == *wanted.client))) continue;
+    if (c->place.canary || (wanted.own_address && !(c->place.client_key == *wanted.client)))
+      continue;
     if (wanted.handshake && c->state != State::Handshake) continue;
     if (is_idle(*c)) return c;
-    if (hesitant == nullptr && s.now_ms - c->waiting_since_ms >= limits::kHesitationMs)
+    if (hesitant == nullptr && s.now_ms - c->place.waiting_since_ms >= limits::kHesitationMs)
       hesitant = c;
     if (hesitant == nullptr) crowd.consider(*c);
   }
@@ -83,10 +84,10 @@ Connection* choose(Services& s, const Wanted& wanted) {
 bool make_room(Services& s, const Wanted& wanted) {
   Connection* c = choose(s, wanted);
   if (c == nullptr) return false;
-  if (!s.occupancy.begin_leaving(s.share, c->client_key, c->state == State::Handshake))
+  if (!s.occupancy.begin_leaving(s.share, c->place.client_key, c->state == State::Handshake))
     return false;
   s.figures.evicted.add();
-  c->leaving = true;
+  c->place.leaving = true;
   if (c->state == State::Handshake) {
     abort(s, *c, Ending::NotServed);
   } else if (!c->h2) {  // HTTP/2 says so itself, in a GOAWAY
@@ -136,22 +137,22 @@ void admit(Services& s, const Arrival& arrival) {
   }
   Connection& c = s.take_slot();
   c.socket = socket;
-  c.session = std::move(session);
-  c.canary = canary;
-  c.placed = !canary;
+  c.tls.session = std::move(session);
+  c.place.canary = canary;
+  c.place.placed = !canary;
   if (canary) {
     s.canary.open++;
     s.figures.canaries.add();
   } else {
-    c.client_key = client;
+    c.place.client_key = client;
   }
   if (s.connection_log != nullptr) c.record = s.connection_log->begin(socket, s.now_ms);
   s.figures.open.add();
   enter(s, c, State::Handshake);
   // The socket is writable, so its first completion comes at once and starts the handshake.
   s.ring.watch(socket, token_of(c, ring::Kind::Watch));
-  c.watching = true;
-  c.inflight++;
+  c.ops.watching = true;
+  c.ops.inflight++;
 }
 
 }  // namespace spliced::conn

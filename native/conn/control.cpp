@@ -17,7 +17,7 @@ constexpr size_t kAlertBytes = 2;            // level and description
 constexpr size_t kHandshakeHeaderBytes = 4;  // msg_type and a length of 24 bits
 
 bool is_tls13(const Connection& c) {
-  return c.cipher->version == tls::Version::Tls13;
+  return c.tls.cipher->version == tls::Version::Tls13;
 }
 
 // RFC 8446 6.1: close_notify ends the peer's direction; every other alert ends the connection. An
@@ -38,7 +38,7 @@ Turn on_alert(Services& s, Connection& c, const uint8_t* payload, size_t bytes) 
 // Reads a declined ClientHello to its end, which may take several records and several reads. True:
 // it is well-formed so far, and nothing follows it.
 bool pass_hello(Connection& c, const uint8_t* payload, size_t bytes) {
-  Hello& hello = c.declined_hello;
+  Hello& hello = c.tls.declined_hello;
   while (bytes > 0 && hello.header_bytes < kHandshakeHeaderBytes) {
     if (hello.header_bytes == 0 && *payload != alert::kMessageClientHello) return false;
     if (hello.header_bytes > 0) hello.left = hello.left << 8 | *payload;
@@ -57,11 +57,11 @@ bool is_whole(const Hello& hello) {
 
 // Renegotiation is declined, once, and the connection goes on (RFC 5246 7.2.2).
 Turn on_renegotiation(Services& s, Connection& c, const uint8_t* payload, size_t bytes) {
-  const bool again = c.renegotiation_declined && is_whole(c.declined_hello);
+  const bool again = c.tls.renegotiation_declined && is_whole(c.tls.declined_hello);
   if (again && payload[0] == alert::kMessageClientHello) count_flood(s, tls::Flood::Renegotiation);
   if (again || !pass_hello(c, payload, bytes)) return refuse(s, c, alert::kUnexpectedMessage);
-  if (c.renegotiation_declined) return Turn::Yield;
-  c.renegotiation_declined = true;
+  if (c.tls.renegotiation_declined) return Turn::Yield;
+  c.tls.renegotiation_declined = true;
   const os::Moved moved = stream_alert(s, c, alert::kWarning, alert::kNoRenegotiation);
   if (moved.io == os::Io::Done) return Turn::Yield;
   return refuse(s, c, alert::kUnexpectedMessage);
@@ -81,21 +81,21 @@ Turn leave(Services& s, Connection& c, Ending ending) {
   if (c.request.exchange || has_streams) {
     abort(s, c, ending);
   } else {
-    c.ending = ending;
+    c.closing.ending = ending;
     begin_close(s, c);
   }
   return Turn::Again;
 }
 
 Turn refuse(Services& s, Connection& c, uint8_t description) {
-  if (c.offloaded) os::clear_error(c.socket);
-  c.farewell = description;
+  if (c.tls.offloaded) os::clear_error(c.socket);
+  c.closing.farewell = description;
   return leave(s, c, Ending::PeerGone);
 }
 
 // A response that is under way is sent on: the client may still read.
 Turn peer_done(Services& s, Connection& c) {
-  c.peer_done = true;
+  c.closing.peer_done = true;
   if (c.request.exchange || c.h2) return Turn::Wait;
   begin_close(s, c);
   return Turn::Again;

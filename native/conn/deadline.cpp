@@ -17,18 +17,18 @@ namespace {
 // because the first measures from the connection's begin. dispatch.cpp says when the measure starts
 // anew.
 bool keeps_up(Services& s, Connection& c) {
-  const uint64_t elapsed_ms = s.now_ms - c.progress_ms;
+  const uint64_t elapsed_ms = s.now_ms - c.times.progress_ms;
   if (elapsed_ms < s.options.stall_timeout_ms) return true;
   os::TcpCounters tcp;
   if (!os::tcp_counters(c.socket, tcp) || tcp.closed) return false;
-  const uint64_t acked = tcp.acked - c.acked_mark;
+  const uint64_t acked = tcp.acked - c.times.acked_mark;
   // With a rate limit a client cannot acknowledge more than it is sent. Half of the limit, because
   // pacing has bursts and pauses.
   uint64_t least = s.options.send_rate_min_bytes_per_s;
   if (c.rate_max_bytes_per_s > 0) least = std::min(least, c.rate_max_bytes_per_s / 2);
   const uint64_t needed = elapsed_ms * least / 1000;
-  c.acked_mark = tcp.acked;
-  c.progress_ms = s.now_ms;
+  c.times.acked_mark = tcp.acked;
+  c.times.progress_ms = s.now_ms;
   return acked > 0 && acked >= needed;
 }
 
@@ -37,14 +37,15 @@ void count(Services& s, Overdue clock) {
 }
 
 bool drain_over(const Services& s, const Connection& c) {
-  return c.drain_began_ms != 0 && s.now_ms - c.drain_began_ms >= s.options.drain_timeout_ms;
+  return c.closing.drain_began_ms != 0 &&
+         s.now_ms - c.closing.drain_began_ms >= s.options.drain_timeout_ms;
 }
 
 void on_linger_deadline(Services& s, Connection& c) {
   const int unacknowledged = os::unacknowledged_bytes(c.socket);
   if (unacknowledged > 0) return extend_or_abort(s, c, s.options.linger_timeout_ms);
   // The peer's TCP has every byte, but the peer does not close: the time is over.
-  if (c.ending == Ending::None) c.ending = Ending::Drained;
+  if (c.closing.ending == Ending::None) c.closing.ending = Ending::Drained;
   enter(s, c, State::Join);
 }
 
@@ -54,14 +55,14 @@ void extend_or_abort(Services& s, Connection& c, uint32_t interval_ms) {
   const bool alive = keeps_up(s, c);
   if (!alive) count(s, Overdue::Stall);
   if (!alive || drain_over(s, c)) return abort(s, c, Ending::Aborted);
-  c.stall_due_ms = s.now_ms + interval_ms;
-  s.set_deadline(c, c.stall_due_ms);
+  c.times.stall_due_ms = s.now_ms + interval_ms;
+  s.set_deadline(c, c.times.stall_due_ms);
 }
 
 void on_deadline(Services& s, Connection& c) {
   switch (c.state) {
     case State::Handshake:
-      if (c.signing) {
+      if (c.tls.signing) {
         end_signature(s, c, true);
         (void)fail_signature(s, c);
         return;
@@ -98,7 +99,7 @@ void on_deadline(Services& s, Connection& c) {
       return extend_or_abort(s, c, s.options.stall_timeout_ms);
     case State::Free:
     case State::Join:
-      c.deadline_ms = 0;
+      c.times.deadline_ms = 0;
       return;
   }
 }

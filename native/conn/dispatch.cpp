@@ -92,12 +92,12 @@ Turn step(Services& s, Connection& c) {
 // for is measured on, over the responses that follow, until it has acknowledged all: else it could
 // hold its place for ever with many small ones, each of them taken in time.
 uint64_t stall_deadline(const Services& s, Connection& c) {
-  if (c.lags && os::unacknowledged_bytes(c.socket) == 0) c.lags = false;
-  if (!c.lags) {
-    c.progress_ms = s.now_ms;
-    c.stall_due_ms = s.now_ms + s.options.stall_timeout_ms;
+  if (c.times.lags && os::unacknowledged_bytes(c.socket) == 0) c.times.lags = false;
+  if (!c.times.lags) {
+    c.times.progress_ms = s.now_ms;
+    c.times.stall_due_ms = s.now_ms + s.options.stall_timeout_ms;
   }
-  return c.stall_due_ms;
+  return c.times.stall_due_ms;
 }
 
 uint64_t first_deadline(const Services& s, Connection& c) {
@@ -116,7 +116,7 @@ uint64_t first_deadline(const Services& s, Connection& c) {
     case State::Splice:
       return stall_deadline(s, c);
     case State::Linger:
-      c.progress_ms = s.now_ms;
+      c.times.progress_ms = s.now_ms;
       return s.now_ms + o.linger_timeout_ms;
     case State::OpenFile:  // the disk's time
       return s.now_ms + o.stall_timeout_ms;
@@ -124,7 +124,7 @@ uint64_t first_deadline(const Services& s, Connection& c) {
     case State::Join:
       return 0;
     default:
-      c.progress_ms = s.now_ms;
+      c.times.progress_ms = s.now_ms;
       return s.now_ms + o.stall_timeout_ms;
   }
 }
@@ -141,7 +141,7 @@ void on_operation(Request& r, const ring::Completion& completion) {
 }
 
 void on_watch(Services& s, Connection& c, const ring::Completion& completion) {
-  if (!completion.more) c.watching = false;
+  if (!completion.more) c.ops.watching = false;
   if (completion.result < 0) {
     // Our own cancel, or the ring could not watch: without readiness there is no way to go on.
     if (c.state != State::Join) abort(s, c, Ending::Aborted);
@@ -149,21 +149,22 @@ void on_watch(Services& s, Connection& c, const ring::Completion& completion) {
   }
   const int events = completion.result;
   if (events & (POLLIN | POLLRDHUP | POLLHUP | POLLERR)) {
-    if (c.state == State::ReadHead && !c.readable)
-      c.prompt = s.turn - c.responded_turn <= 1 && s.now_ms - c.waiting_since_ms <= 1;
-    c.readable = true;
-    c.read_short = false;
+    if (c.state == State::ReadHead && !c.edges.readable)
+      c.edges.prompt =
+          s.turn - c.edges.responded_turn <= 1 && s.now_ms - c.place.waiting_since_ms <= 1;
+    c.edges.readable = true;
+    c.edges.read_short = false;
   }
-  if (events & (POLLRDHUP | POLLHUP)) c.half_closed = true;
-  if (events & (POLLOUT | POLLHUP | POLLERR)) c.writable = true;
+  if (events & (POLLRDHUP | POLLHUP)) c.edges.half_closed = true;
+  if (events & (POLLOUT | POLLHUP | POLLERR)) c.edges.writable = true;
   // A reset raises both; POLLERR alone is the TLS layer's (net/tls/tls_sw.c: tls_err_abort), and
   // the peer may be as well as ever.
-  if (events & POLLHUP) c.peer_hung_up = true;
-  if (events & POLLERR) c.socket_error = true;
+  if (events & POLLHUP) c.edges.peer_hung_up = true;
+  if (events & POLLERR) c.edges.socket_error = true;
   if (!completion.more && c.state != State::Join) {
     s.ring.watch(c.socket, token_of(c, ring::Kind::Watch));
-    c.watching = true;
-    c.inflight++;
+    c.ops.watching = true;
+    c.ops.inflight++;
   }
 }
 
@@ -192,7 +193,7 @@ void run(Services& s, Connection& c) {
   // Others' responses do not wait for a signature, or for the cipher of a window.
   if (c.state == State::Handshake || c.state == State::Splice || c.state == State::Streams)
     s.ring.submit_sends();
-  if (c.session) c.session->begin_turn(s.turn);
+  if (c.tls.session) c.tls.session->begin_turn(s.turn);
   Turn turn = Turn::Again;
   for (int i = 0; turn == Turn::Again && i < limits::kStepsPerTurn; i++) turn = step(s, c);
   if (turn == Turn::Wait || c.ready) return;
@@ -204,16 +205,16 @@ void enter(Services& s, Connection& c, State next) {
   SPLICED_ASSERT(kEdges[static_cast<size_t>(c.state)] & bit(next));
   s.figures.by_state[static_cast<size_t>(c.state)].sub();
   s.figures.by_state[static_cast<size_t>(next)].add();
-  if (c.state == State::Handshake && c.placed && !c.leaving)
-    s.occupancy.end_handshake(s.share, c.client_key);
+  if (c.state == State::Handshake && c.place.placed && !c.place.leaving)
+    s.occupancy.end_handshake(s.share, c.place.client_key);
   if (WaitingList::has(c.state)) s.waiting.remove(c);
   c.state = next;
   if (WaitingList::has(next)) s.waiting.append(c);
   s.share.waiting.store(s.waiting.size(), std::memory_order_relaxed);
-  c.waiting_since_ms = s.now_ms;
-  c.tick_interval_ms = 0;
-  c.tick_due_ms = 0;
-  c.writable = true;  // until the socket says otherwise
+  c.place.waiting_since_ms = s.now_ms;
+  c.times.tick_interval_ms = 0;
+  c.times.tick_due_ms = 0;
+  c.edges.writable = true;  // until the socket says otherwise
   s.set_deadline(c, first_deadline(s, c));
 }
 
@@ -240,15 +241,15 @@ void on_completion(Services& s, const ring::Completion& completion) {
     return;
   }
   if (!completion.more) {
-    SPLICED_ASSERT(c->inflight > 0);
-    c->inflight--;
+    SPLICED_ASSERT(c->ops.inflight > 0);
+    c->ops.inflight--;
   }
   if (token.kind == ring::Kind::Watch) {
     on_watch(s, *c, completion);
   } else if (token.kind == ring::Kind::Send) {
-    c->sending = false;
-    c->send_result = completion.result;
-    c->send_done = true;
+    c->ops.sending = false;
+    c->ops.send_result = completion.result;
+    c->ops.send_done = true;
     if (c->state == State::Join) (void)stream_sent(s, *c);
   } else {
     on_operation(c->request, completion);
@@ -270,16 +271,16 @@ void run_ticks(Services& s) {
   turn.swap(s.ticking);
   for (uint32_t slot : turn) {
     Connection& c = s.slots[slot];
-    if (c.tick_due_ms == 0) {
-      c.ticking = false;  // the state that asked is over
-    } else if (c.tick_due_ms > s.now_ms) {
+    if (c.times.tick_due_ms == 0) {
+      c.times.ticking = false;  // the state that asked is over
+    } else if (c.times.tick_due_ms > s.now_ms) {
       s.ticking.push_back(slot);
     } else {
-      c.ticking = false;
-      c.tick_due_ms = 0;
-      c.writable = true;  // POLLOUT is TCP's alone, and a hint
-      if (c.read_short) c.readable = true;
-      if (c.offloaded) observe(s, c);
+      c.times.ticking = false;
+      c.times.tick_due_ms = 0;
+      c.edges.writable = true;  // POLLOUT is TCP's alone, and a hint
+      if (c.edges.read_short) c.edges.readable = true;
+      if (c.tls.offloaded) observe(s, c);
       if (c.h2) tick_streams(c);
       run(s, c);
     }
@@ -292,13 +293,13 @@ void run_deadlines(Services& s) {
   if (s.now_ms < s.next_deadline_ms) return;
   s.next_deadline_ms = UINT64_MAX;
   for (Connection& c : s.slots) {
-    if (c.deadline_ms == 0) continue;
-    if (c.deadline_ms <= s.now_ms) {
+    if (c.times.deadline_ms == 0) continue;
+    if (c.times.deadline_ms <= s.now_ms) {
       on_deadline(s, c);
       run(s, c);
     }
-    if (c.deadline_ms != 0 && c.deadline_ms < s.next_deadline_ms)
-      s.next_deadline_ms = c.deadline_ms;
+    if (c.times.deadline_ms != 0 && c.times.deadline_ms < s.next_deadline_ms)
+      s.next_deadline_ms = c.times.deadline_ms;
   }
 }
 
@@ -307,9 +308,9 @@ void begin_stop(Services& s) {
   s.first_requests_until_ms = s.now_ms + limits::kFirstRequestMs;
   end_idle_upstreams(s);
   for (Connection& c : s.slots) {
-    if (!c.served && c.deadline_ms != 0) s.set_deadline(c, c.deadline_ms);
+    if (!c.served && c.times.deadline_ms != 0) s.set_deadline(c, c.times.deadline_ms);
     // A request that has arrived already is still answered: read_head looks, then closes.
-    if (c.state == State::ReadHead || c.h2) c.readable = true;
+    if (c.state == State::ReadHead || c.h2) c.edges.readable = true;
     if (c.state != State::Free) run(s, c);
   }
 }
@@ -334,7 +335,7 @@ int next_timeout_ms(const Services& s) {
   uint64_t due = std::min(s.next_deadline_ms, next_upstream_sweep_ms(s));
   for (const auto& files : s.site->files) due = std::min(due, files->next_sweep_ms());
   for (uint32_t slot : s.ticking) {
-    const uint64_t tick = s.slots[slot].tick_due_ms;
+    const uint64_t tick = s.slots[slot].times.tick_due_ms;
     if (tick != 0 && tick < due) due = tick;
   }
   if (due == UINT64_MAX) return -1;

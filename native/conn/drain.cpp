@@ -19,21 +19,21 @@ namespace {
 // acknowledgement, but it cannot have received what TCP never took. `observed`: the ledger was read
 // in this turn, before.
 Ending ending_by_peer(Services& s, Connection& c, bool observed = false) {
-  const tls::CipherSpec* cipher = c.offloaded ? c.cipher : c.session->cipher();
+  const tls::CipherSpec* cipher = c.tls.offloaded ? c.tls.cipher : c.tls.session->cipher();
   uint64_t farewell = 0, missing = 0, untaken = 0;
-  if (c.farewell_sent && cipher != nullptr) farewell = 2 + cipher->record_overhead_bytes();
-  if (c.offloaded) {
+  if (c.closing.farewell_sent && cipher != nullptr) farewell = 2 + cipher->record_overhead_bytes();
+  if (c.tls.offloaded) {
     if (!observed) observe(s, c);
-    missing = c.ledger.unacked();
-    untaken = c.ledger.pending_at_most();
+    missing = c.pending.ledger.unacked();
+    untaken = c.pending.ledger.pending_at_most();
   } else {
     os::TcpCounters tcp;
     (void)os::tcp_counters(c.socket, tcp);
-    untaken = c.session->unsent_bytes();
+    untaken = c.tls.session->unsent_bytes();
     missing = untaken + (tcp.accepted - tcp.acked);
-    if (c.fin_sent) farewell++;
+    if (c.closing.fin_sent) farewell++;
   }
-  const uint64_t decisive = c.peer_done ? untaken : missing;
+  const uint64_t decisive = c.closing.peer_done ? untaken : missing;
   return decisive <= farewell ? Ending::Drained : Ending::PeerGone;
 }
 
@@ -42,18 +42,18 @@ Ending ending_by_peer(Services& s, Connection& c, bool observed = false) {
 os::Io discard_input(Services& s, Connection& c) {
   c.input.begin = c.input.end = 0;
   c.input.hold(s.buffers);
-  for (int i = 0; c.readable && i < limits::kDiscardsPerTurn; i++) {
+  for (int i = 0; c.edges.readable && i < limits::kDiscardsPerTurn; i++) {
     // A raw receive: the type of the records does not matter any more.
-    const os::Received got = c.offloaded
+    const os::Received got = c.tls.offloaded
                                  ? os::receive_record(c.socket, c.input.data(), BufferPool::kBytes)
                                  : os::receive_plain(c.socket, c.input.data(), BufferPool::kBytes);
     if (got.io == os::Io::Failed && !peer_is_gone(c, got.error)) {
       // A record that cannot be read (EBADMSG and the like) says nothing about what the peer still
       // receives. Continue without reading.
-      c.deaf = true;
+      c.closing.deaf = true;
       return os::Io::WouldBlock;
     }
-    if (got.io == os::Io::WouldBlock) c.readable = false;
+    if (got.io == os::Io::WouldBlock) c.edges.readable = false;
     if (got.io != os::Io::Done) return got.io;
   }
   return os::Io::Done;
@@ -62,85 +62,86 @@ os::Io discard_input(Services& s, Connection& c) {
 // A cheap test with one system call instead of three, while it shows enough room. It leaves out
 // what is in flight. After it has failed once, the next few tests are skipped.
 bool bound_shows_room(Services& s, Connection& c, size_t more_bytes) {
-  if (c.bounds_to_skip > 0) {
-    c.bounds_to_skip--;
+  if (c.pending.bounds_to_skip > 0) {
+    c.pending.bounds_to_skip--;
     return false;
   }
-  c.ledger.bound(os::tcp_accepted_at_least(c.socket));
-  const uint64_t at_most = c.ledger.pending_at_most();
-  if (at_most < c.reported_pending) report_pending(s, c, at_most);
+  c.pending.ledger.bound(os::tcp_accepted_at_least(c.socket));
+  const uint64_t at_most = c.pending.ledger.pending_at_most();
+  if (at_most < c.pending.reported) report_pending(s, c, at_most);
   if (at_most + more_bytes <= s.options.pending_window_bytes / 2) return true;
-  c.bounds_to_skip = limits::kBoundsSkipped;
+  c.pending.bounds_to_skip = limits::kBoundsSkipped;
   return false;
 }
 
 }  // namespace
 
 void observe(Services& s, Connection& c) {
-  if (c.sending) return;  // the ledger does not have yet what the ring has sent by now
+  if (c.ops.sending) return;  // the ledger does not have yet what the ring has sent by now
   uint64_t sequence = 0;
   os::TcpCounters tcp;
   // The sequence comes first: see Ledger::observe.
-  if (!tls::ktls::next_sequence(c.socket, tls::ktls::Direction::Transmit, *c.cipher, sequence) ||
+  if (!tls::ktls::next_sequence(c.socket, tls::ktls::Direction::Transmit, *c.tls.cipher,
+                                sequence) ||
       !os::tcp_counters(c.socket, tcp))
     return;
-  if (tcp.closed) c.peer_hung_up = true;
-  const uint64_t accepted = tcp.accepted - (c.fin_sent ? 1 : 0);
-  const bool consistent = c.ledger.observe(sequence, accepted, tcp.acked);
+  if (tcp.closed) c.edges.peer_hung_up = true;
+  const uint64_t accepted = tcp.accepted - (c.closing.fin_sent ? 1 : 0);
+  const bool consistent = c.pending.ledger.observe(sequence, accepted, tcp.acked);
   if (!consistent && !tcp.closed) s.figures.ledger_contradictions.add();
   // With nothing in flight no acknowledgement will wake TCP or the TLS layer. Before 6.5 the TLS
   // layer passes the fragments of a record on with MSG_SENDPAGE_NOTLAST, and with a small send
   // buffer the last one may stay unpushed (seen on 6.1 with tcp_wmem at 4 KiB).
-  if (tcp.unpushed || (tcp.idle && c.ledger.pending() > 0)) {
+  if (tcp.unpushed || (tcp.idle && c.pending.ledger.pending() > 0)) {
     os::push_pending(c.socket);
     s.figures.pushes.add();
   }
   watch_cipher(s, c, tcp);
   // A reset empties TCP's queue: what then seems pending is not in the TLS layer.
-  if (!tcp.closed) report_pending(s, c, c.ledger.pending());
+  if (!tcp.closed) report_pending(s, c, c.pending.ledger.pending());
 }
 
 bool over_window(Services& s, Connection& c, size_t more_bytes) {
   const uint64_t window = s.options.pending_window_bytes;
-  if (c.ledger.pending_at_most() + more_bytes <= window) return false;
+  if (c.pending.ledger.pending_at_most() + more_bytes <= window) return false;
   if (bound_shows_room(s, c, more_bytes)) return false;
   observe(s, c);
   // The pending bytes of a peer that is gone will never decrease. The send that follows reports the
   // reason.
-  if (c.peer_hung_up || std::exchange(c.socket_error, false)) return false;
-  if (c.ledger.pending() + more_bytes <= window) return false;
-  s.asynchronous.set(tls::index_of(*c.cipher));
+  if (c.edges.peer_hung_up || std::exchange(c.edges.socket_error, false)) return false;
+  if (c.pending.ledger.pending() + more_bytes <= window) return false;
+  s.asynchronous.set(tls::index_of(*c.tls.cipher));
   s.figures.pauses.add();
-  c.lags = true;
+  c.times.lags = true;
   return true;
 }
 
 bool record_limit_reached(Services& s, Connection& c) {
   const uint64_t most = s.options.records_per_key_max;
-  if (!c.offloaded || c.ledger.sequence_at_most() < most) return false;
-  if (c.secrets) {
-    c.key_update_due = true;
+  if (!c.tls.offloaded || c.pending.ledger.sequence_at_most() < most) return false;
+  if (c.tls.secrets) {
+    c.tls.key_update_due = true;
     return false;
   }
   observe(s, c);
-  return c.ledger.sequence_at_most() >= most;
+  return c.pending.ledger.sequence_at_most() >= most;
 }
 
 void report_pending(Services& s, Connection& c, uint64_t bytes) {
-  s.figures.pending_bytes.add(bytes - c.reported_pending);  // modulo 2^64, so it may decrease
-  c.reported_pending = bytes;
+  s.figures.pending_bytes.add(bytes - c.pending.reported);  // modulo 2^64, so it may decrease
+  c.pending.reported = bytes;
   s.figures.pending_bytes_max.raise_to(bytes);
 }
 
 void begin_close(Services& s, Connection& c) {
-  if (c.read_short) c.readable = true;
-  c.drain_began_ms = s.now_ms;
+  if (c.edges.read_short) c.edges.readable = true;
+  c.closing.drain_began_ms = s.now_ms;
   enter(s, c, State::CloseNotify);
 }
 
 Turn close_notify(Services& s, Connection& c) {
   SPLICED_ASSERT(c.output.empty() && c.request.pipe_bytes == 0);
-  if (!c.writable) return Turn::Wait;
+  if (!c.edges.writable) return Turn::Wait;
   const os::Moved moved = stream_farewell(s, c);
   if (moved.io == os::Io::WouldBlock) {
     s.tick(c);
@@ -149,7 +150,7 @@ Turn close_notify(Services& s, Connection& c) {
   if (moved.io != os::Io::Done) {
     // EPIPE and the like: settle() finds out whether any of the responses is still here.
     if (!peer_is_gone(c, moved.error)) return give_up_sending(s, c, moved.error);
-    c.peer_hung_up = true;
+    c.edges.peer_hung_up = true;
   }
   enter(s, c, State::Settle);
   return Turn::Again;
@@ -157,17 +158,17 @@ Turn close_notify(Services& s, Connection& c) {
 
 Turn settle(Services& s, Connection& c) {
   bool settled = false, observed = false;
-  if (c.offloaded) {
+  if (c.tls.offloaded) {
     observe(s, c);
     observed = true;
-    settled = c.ledger.settled();
+    settled = c.pending.ledger.settled();
   } else {
-    const os::Moved moved = c.session->flush();
-    if (moved.io == os::Io::Failed) c.peer_hung_up = true;
-    settled = c.session->unsent_bytes() == 0;
-    report_pending(s, c, c.session->unsent_bytes());
+    const os::Moved moved = c.tls.session->flush();
+    if (moved.io == os::Io::Failed) c.edges.peer_hung_up = true;
+    settled = c.tls.session->unsent_bytes() == 0;
+    report_pending(s, c, c.tls.session->unsent_bytes());
   }
-  if (c.peer_hung_up) {
+  if (c.edges.peer_hung_up) {
     abort(s, c, ending_by_peer(s, c, observed));
     return Turn::Again;
   }
@@ -176,26 +177,28 @@ Turn settle(Services& s, Connection& c) {
     return Turn::Wait;
   }
   os::half_close(c.socket);
-  c.fin_sent = true;
+  c.closing.fin_sent = true;
   enter(s, c, State::Linger);
   return Turn::Again;
 }
 
 Turn linger(Services& s, Connection& c) {
-  const os::Io peer = c.readable && !c.deaf ? discard_input(s, c) : os::Io::WouldBlock;
+  const os::Io peer =
+      c.edges.readable && !c.closing.deaf ? discard_input(s, c) : os::Io::WouldBlock;
   if (peer == os::Io::Done) return Turn::Yield;
   if (peer == os::Io::WouldBlock) {
     // A connection that makes room for another does not wait for the peer's FIN either.
-    if (!c.deaf && !c.leaving) return Turn::Wait;
+    if (!c.closing.deaf && !c.place.leaving) return Turn::Wait;
     // Unread input turns the close into a reset, so wait until the peer has everything.
-    if (!c.peer_hung_up && os::unacknowledged_bytes(c.socket) > 0) {
+    if (!c.edges.peer_hung_up && os::unacknowledged_bytes(c.socket) > 0) {
       s.tick(c);
       return Turn::Wait;
     }
   }
   // The peer has ended. After an ordinary close TCP sends what it still has.
-  if (c.ending == Ending::None)
-    c.ending = peer == os::Io::Failed || c.peer_hung_up ? ending_by_peer(s, c) : Ending::Drained;
+  if (c.closing.ending == Ending::None)
+    c.closing.ending =
+        peer == os::Io::Failed || c.edges.peer_hung_up ? ending_by_peer(s, c) : Ending::Drained;
   enter(s, c, State::Join);
   return Turn::Again;
 }

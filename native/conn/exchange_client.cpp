@@ -19,8 +19,8 @@ Flow block(Services& s, Request& r) {
   Exchange& x = *r.exchange;
   if (!x.measured) {
     os::TcpCounters tcp;
-    if (os::tcp_counters(c.socket, tcp)) c.acked_mark = tcp.acked;
-    c.progress_ms = s.now_ms;
+    if (os::tcp_counters(c.socket, tcp)) c.times.acked_mark = tcp.acked;
+    c.times.progress_ms = s.now_ms;
     x.measured = true;
   }
   tick(s, r);
@@ -30,7 +30,7 @@ Flow block(Services& s, Request& r) {
 bool has_unsent(const Request& r) {
   const Connection& c = *r.connection;
   return !c.output.empty() || r.exchange->direct_bytes > 0 ||
-         (c.session && c.session->unsent_bytes() > 0);
+         (c.tls.session && c.tls.session->unsent_bytes() > 0);
 }
 
 os::Moved send_once(Services& s, Request& r) {
@@ -61,13 +61,13 @@ Flow send_ready(Services& s, Request& r) {
   Connection& c = *r.connection;
   while (has_unsent(r)) {
     const size_t bytes = output_of(r).empty() ? r.exchange->direct_bytes : output_of(r).size();
-    if (!c.writable) return block(s, r);
+    if (!c.edges.writable) return block(s, r);
     if (record_limit_reached(s, c)) {
       s.figures.record_limit_closes.add();
       abort(s, r, Ending::Aborted);
       return Flow::Ended;
     }
-    if (c.offloaded && over_window(s, c, bytes)) return block(s, r);
+    if (c.tls.offloaded && over_window(s, c, bytes)) return block(s, r);
     head_leaves(s, r);
     const os::Moved moved = send_once(s, r);
     if (moved.io == os::Io::WouldBlock) return block(s, r);
@@ -82,7 +82,7 @@ Flow send_ready(Services& s, Request& r) {
 Flow splice_received(Services& s, Request& r) {
   Connection& c = *r.connection;
   Exchange& x = *r.exchange;
-  if (r.stream != nullptr || !c.offloaded || !s.kernel.splices_received || !c.readable)
+  if (r.stream != nullptr || !c.tls.offloaded || !s.kernel.splices_received || !c.edges.readable)
     return Flow::Moved;
   if (!x.pipe) x.pipe = s.pipes.take();
   if (!x.pipe) return Flow::Moved;
@@ -90,7 +90,7 @@ Flow splice_received(Services& s, Request& r) {
       static_cast<size_t>(std::min<uint64_t>(x.request_body.content_left(), limits::kPieceBytes));
   const os::Moved moved = os::socket_to_pipe(c.socket, x.pipe.write_end.get(), bytes);
   if (moved.io == os::Io::WouldBlock) {
-    c.readable = false;
+    c.edges.readable = false;
     return Flow::Blocked;
   }
   // A control record, an error, the end of the stream: receive() handles each.
@@ -109,17 +109,18 @@ Flow watch_client(Services& s, Request& r) {
   Connection& c = *r.connection;
   Exchange& x = *r.exchange;
   Span& input = input_of(r);
-  if (c.peer_hung_up) {
+  if (c.edges.peer_hung_up) {
     abort(s, r, Ending::PeerGone);
     return Flow::Ended;
   }
-  if (!c.readable || c.peer_done || BufferPool::kBytes < input.size() + limits::kInputRoomMin)
+  if (!c.edges.readable || c.closing.peer_done ||
+      BufferPool::kBytes < input.size() + limits::kInputRoomMin)
     return Flow::Blocked;
   const Flow flow = receive_more(s, r);
   if (flow == Flow::Ended) return flow;
   if (input.empty()) input.release(s.buffers);
   // The client has closed its side, and the event stream may be silent for hours.
-  if (c.peer_done && x.event_stream) {
+  if (c.closing.peer_done && x.event_stream) {
     abort(s, r, Ending::PeerGone);
     return Flow::Ended;
   }
@@ -129,15 +130,15 @@ Flow watch_client(Services& s, Request& r) {
 Flow receive_more(Services& s, Request& r) {
   if (r.stream != nullptr) return take_stream_body(s, r);
   Connection& c = *r.connection;
-  if (c.peer_done && !r.exchange->request_over) {
+  if (c.closing.peer_done && !r.exchange->request_over) {
     abort(s, r, Ending::PeerGone);  // the request is incomplete and stays so
     return Flow::Ended;
   }
-  if (!c.readable || c.peer_done) return Flow::Blocked;
+  if (!c.edges.readable || c.closing.peer_done) return Flow::Blocked;
   Turn turn = Turn::Yield;
   if (receive(s, c, turn)) return Flow::Moved;
   if (turn == Turn::Again) return Flow::Ended;
-  return turn == Turn::Wait && !c.peer_done ? Flow::Blocked : Flow::Moved;
+  return turn == Turn::Wait && !c.closing.peer_done ? Flow::Blocked : Flow::Moved;
 }
 
 bool client_owes(Request& r) {
@@ -149,7 +150,7 @@ bool client_owes(Request& r) {
   // The last event of a stream may always be on its way.
   const bool behind = unsent || os::unacknowledged_bytes(c.socket) >
                                     static_cast<int>(limits::kRecordPlaintextBytes);
-  if (!behind) x.measured = c.lags = false;
+  if (!behind) x.measured = c.times.lags = false;
   return behind;
 }
 

@@ -43,45 +43,46 @@ void commit(Services& s, Connection& c, tls::Promotion& promotion) {
   Ledger::Base base;
   base.record_overhead_bytes = promotion.cipher->record_overhead_bytes();
   base.sequence = promotion.transmit_sequence;
-  base.tcp_accepted = stream_position(c.socket, c.session->bytes_sent());
+  base.tcp_accepted = stream_position(c.socket, c.tls.session->bytes_sent());
   base.tcp_acked = base.tcp_accepted;  // acknowledgements of the handshake do not count
-  c.ledger = Ledger(base);
-  c.receive_sequence_at_most = promotion.receive_sequence;
-  c.offloaded = true;
-  c.cipher = promotion.cipher;
-  c.secrets = std::move(promotion.secrets);
-  c.session.reset();
+  c.pending.ledger = Ledger(base);
+  c.tls.receive_sequence_at_most = promotion.receive_sequence;
+  c.tls.offloaded = true;
+  c.tls.cipher = promotion.cipher;
+  c.tls.secrets = std::move(promotion.secrets);
+  c.tls.session.reset();
   s.figures.promoted[promotion.cipher - tls::kCiphers].add();
-  if (c.canary) s.figures.canaries_offloaded.add();
+  if (c.place.canary) s.figures.canaries_offloaded.add();
 }
 
 // The reason why the kernel must not encrypt this connection. While kernel TLS is suspended, only
 // canaries try it.
 std::optional<tls::Fallback> unwanted(const Services& s, const Connection& c) {
   if (!s.options.offload_wanted) return tls::Fallback::OffByConfiguration;
-  if (c.canary ? !s.canary.in_kernel : s.offload_suspended) return tls::Fallback::Suspended;
+  if (c.place.canary ? !s.canary.in_kernel : s.offload_suspended) return tls::Fallback::Suspended;
   return std::nullopt;
 }
 
 // To be called before the promotion, which frees the session.
 void take_client(Services& s, Connection& c) {
-  if (!c.session->asked_for_certificate()) return;
-  c.client = c.session->client_identity();
-  (c.client ? s.figures.clients_verified : s.figures.clients_missing).add();
+  if (!c.tls.session->asked_for_certificate()) return;
+  c.tls.client = c.tls.session->client_identity();
+  (c.tls.client ? s.figures.clients_verified : s.figures.clients_missing).add();
 }
 
 Turn established(Services& s, Connection& c) {
   take_client(s, c);
-  (c.session->resumed() ? s.figures.handshakes_resumed : s.figures.handshakes_full).add();
-  const size_t group = c.session->group();
+  (c.tls.session->resumed() ? s.figures.handshakes_resumed : s.figures.handshakes_full).add();
+  const size_t group = c.tls.session->group();
   if (group < tls::kGroups) s.figures.groups[group].add();
   std::unique_ptr<const tls::ServedName> name;  // HTTP/2
-  if (c.session->agreed_on_http2()) name = c.session->served_name();
-  if (const tls::RemoteKey& failing = c.session->remote_key(); failing.health && !c.was_signed) {
+  if (c.tls.session->agreed_on_http2()) name = c.tls.session->served_name();
+  if (const tls::RemoteKey& failing = c.tls.session->remote_key();
+      failing.health && !c.tls.was_signed) {
     s.figures.certificates_taken_over.add();
     if (s.signatures != nullptr) s.signatures->try_again(failing);
   }
-  tls::Promotion promotion = tls::promote(c.socket, *c.session, s.kernel, unwanted(s, c));
+  tls::Promotion promotion = tls::promote(c.socket, *c.tls.session, s.kernel, unwanted(s, c));
   switch (promotion.outcome) {
     case tls::Promotion::Outcome::Kernel:
       commit(s, c, promotion);
@@ -94,7 +95,8 @@ Turn established(Services& s, Connection& c) {
       abort(s, c, Ending::NotServed);
       return Turn::Again;
   }
-  c.readable = true;  // the edge for input behind the client's Finished has been reported already
+  c.edges.readable =
+      true;  // the edge for input behind the client's Finished has been reported already
   if (name)
     begin_http2(s, c, std::move(name));
   else
@@ -105,8 +107,8 @@ Turn established(Services& s, Connection& c) {
 }  // namespace
 
 Turn handshake(Services& s, Connection& c) {
-  if (c.signing) return wait_for_signature(s, c);
-  switch (c.session->handshake()) {
+  if (c.tls.signing) return wait_for_signature(s, c);
+  switch (c.tls.session->handshake()) {
     case tls::Handshake::Done:
       return established(s, c);
     case tls::Handshake::NeedRead:
@@ -119,19 +121,20 @@ Turn handshake(Services& s, Connection& c) {
     case tls::Handshake::Failed:
       break;
   }
-  return fail_handshake(s, c, c.session->failure());
+  return fail_handshake(s, c, c.tls.session->failure());
 }
 
 Turn fail_handshake(Services& s, Connection& c, tls::HandshakeFailure reason) {
   if (c.record) c.record->failure = tls::kHandshakeFailureNames[static_cast<size_t>(reason)];
   s.figures.handshake_failures[static_cast<size_t>(reason)].add();
   if (reason == tls::HandshakeFailure::ClientCertificate) {
-    const auto refusal = static_cast<size_t>(c.session->client_refusal());
+    const auto refusal = static_cast<size_t>(c.tls.session->client_refusal());
     s.figures.clients_refused[refusal].add();
     if (s.refusal_log != nullptr)
-      s.refusal_log->add(c.socket, tls::kClientRefusalNames[refusal], c.session->refused_subject());
+      s.refusal_log->add(c.socket, tls::kClientRefusalNames[refusal],
+                         c.tls.session->refused_subject());
   }
-  c.ending = Ending::NotServed;
+  c.closing.ending = Ending::NotServed;
   if (reason == tls::HandshakeFailure::PeerClosed) {
     abort(s, c, Ending::NotServed);
     return Turn::Again;

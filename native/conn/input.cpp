@@ -19,12 +19,12 @@ namespace {
 
 // In user space OpenSSL's own alert goes out as the last record.
 Turn on_refused_by_openssl(Services& s, Connection& c) {
-  if (const std::optional<tls::Flood> flood = c.session->flood()) count_flood(s, *flood);
+  if (const std::optional<tls::Flood> flood = c.tls.session->flood()) count_flood(s, *flood);
   return leave(s, c, Ending::PeerGone);
 }
 
 Turn on_receive_error(Services& s, Connection& c, int error) {
-  if (!c.offloaded && error == EBADMSG) return on_refused_by_openssl(s, c);
+  if (!c.tls.offloaded && error == EBADMSG) return on_refused_by_openssl(s, c);
   switch (error) {
     case EBADMSG:  // net/tls/tls_sw.c: the tag did not match
       return refuse(s, c, alert::kBadRecordMac);
@@ -37,7 +37,7 @@ Turn on_receive_error(Services& s, Connection& c, int error) {
     default:
       break;
   }
-  if (!c.offloaded || peer_is_gone(c, error)) {
+  if (!c.tls.offloaded || peer_is_gone(c, error)) {
     abort(s, c, Ending::PeerGone);
     return Turn::Again;
   }
@@ -45,7 +45,7 @@ Turn on_receive_error(Services& s, Connection& c, int error) {
   // arrive.
   s.figures.decrypt_failures.add();
   const Turn turn = refuse(s, c, alert::kInternalError);
-  c.ending = Ending::Aborted;
+  c.closing.ending = Ending::Aborted;
   return turn;
 }
 
@@ -54,21 +54,21 @@ Turn on_receive_error(Services& s, Connection& c, int error) {
 // limit.
 bool limit_reached(Services& s, Connection& c, size_t bytes) {
   const uint64_t most = s.options.records_per_key_max;
-  c.receive_sequence_at_most += bytes + 1;
-  if (!c.offloaded || c.receive_sequence_at_most < most) return false;
+  c.tls.receive_sequence_at_most += bytes + 1;
+  if (!c.tls.offloaded || c.tls.receive_sequence_at_most < most) return false;
   uint64_t next = 0;
-  if (!tls::ktls::next_sequence(c.socket, tls::ktls::Direction::Receive, *c.cipher, next))
+  if (!tls::ktls::next_sequence(c.socket, tls::ktls::Direction::Receive, *c.tls.cipher, next))
     return true;
-  c.receive_sequence_at_most = next;
+  c.tls.receive_sequence_at_most = next;
   if (next < most) return false;
-  if (!c.secrets) return true;
+  if (!c.tls.secrets) return true;
   ask_for_key_update(s, c);
   return next >= most + limits::kRecordsToUpdateKeys;
 }
 
 // tls/record_input.hpp sets the same limit for OpenSSL. True: it is reached.
 bool without_data(Services& s, Connection& c, Turn& turn) {
-  if (++c.records_without_data <= limits::kRecordsWithoutDataMax) return false;
+  if (++c.tls.records_without_data <= limits::kRecordsWithoutDataMax) return false;
   count_flood(s, tls::Flood::RecordsWithoutData);
   turn = refuse(s, c, alert::kUnexpectedMessage);
   return true;
@@ -84,7 +84,7 @@ void make_room(Connection& c) {
 }  // namespace
 
 bool count_received(Services& s, Connection& c, size_t bytes) {
-  if (bytes > 0) c.records_without_data = 0;
+  if (bytes > 0) c.tls.records_without_data = 0;
   s.figures.received_bytes.add(bytes);
   return limit_reached(s, c, bytes);
 }
@@ -98,7 +98,7 @@ bool receive(Services& s, Connection& c, Turn& turn) {
   const os::Received got = stream_read(c, c.input.tail(), room);
   // Behind a control record there may be another of any type.
   const bool data = got.io == os::Io::Done && got.type == os::RecordType::ApplicationData;
-  c.read_short = c.offloaded && !c.half_closed && data && got.bytes < room;
+  c.edges.read_short = c.tls.offloaded && !c.edges.half_closed && data && got.bytes < room;
   return take_received(s, c, got, turn);
 }
 
@@ -122,7 +122,7 @@ bool take_received(Services& s, Connection& c, const os::Received& got, Turn& tu
     return false;
   }
   const bool control = got.type != os::RecordType::ApplicationData;
-  if (c.offloaded && (control || got.bytes == 0) && without_data(s, c, turn)) return false;
+  if (c.tls.offloaded && (control || got.bytes == 0) && without_data(s, c, turn)) return false;
   if (control) {
     turn = on_control(s, c, got);
     return false;
@@ -130,16 +130,16 @@ bool take_received(Services& s, Connection& c, const os::Received& got, Turn& tu
   // An empty record (RFC 8446 5.4), or OpenSSL's records of this turn are used up.
   turn = Turn::Yield;
   if (got.bytes == 0) return false;
-  c.records_without_data = 0;
+  c.tls.records_without_data = 0;
   c.input.end += got.bytes;
   s.figures.received_bytes.add(got.bytes);
   return true;
 }
 
 void watch_last_response(Services& s, Connection& c) {
-  if (!c.offloaded || (c.ledger.pending_at_most() == 0 && !c.read_short)) return;
-  if (c.tick_due_ms != 0) return;
-  if (c.tick_interval_ms == 0) c.tick_interval_ms = limits::kIdleTickMs;
+  if (!c.tls.offloaded || (c.pending.ledger.pending_at_most() == 0 && !c.edges.read_short)) return;
+  if (c.times.tick_due_ms != 0) return;
+  if (c.times.tick_interval_ms == 0) c.times.tick_interval_ms = limits::kIdleTickMs;
   s.tick(c);
 }
 

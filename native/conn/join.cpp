@@ -16,11 +16,11 @@ namespace {
 
 void count_ending(Services& s, const Connection& c) {
   Figures& f = s.figures;
-  if (c.ending == Ending::Drained) f.drained.add();
-  if (c.ending == Ending::Aborted) f.aborted.add();
-  if (c.ending == Ending::PeerGone) f.peer_gone.add();
-  if (c.drain_began_ms == 0) return;
-  const uint64_t took_ms = s.now_ms - c.drain_began_ms;
+  if (c.closing.ending == Ending::Drained) f.drained.add();
+  if (c.closing.ending == Ending::Aborted) f.aborted.add();
+  if (c.closing.ending == Ending::PeerGone) f.peer_gone.add();
+  if (c.closing.drain_began_ms == 0) return;
+  const uint64_t took_ms = s.now_ms - c.closing.drain_began_ms;
   f.drain_last_ms.set(took_ms);
   f.drain_last_at_ms.set(s.now_ms);
   f.drain_max_ms.raise_to(took_ms);
@@ -30,9 +30,9 @@ void log_ending(Services& s, Connection& c) {
   ConnectionRecord& record = *c.record;
   record.duration_ms = s.now_ms - record.began_ms;
   record.requests = c.requests;
-  record.bytes = c.ledger.plaintext();
-  record.offloaded = c.offloaded;
-  record.ending = kEndingNames[static_cast<size_t>(c.ending)];
+  record.bytes = c.pending.ledger.plaintext();
+  record.offloaded = c.tls.offloaded;
+  record.ending = kEndingNames[static_cast<size_t>(c.closing.ending)];
   s.connection_log->add(std::move(record));
 }
 
@@ -40,13 +40,13 @@ void log_ending(Services& s, Connection& c) {
 void reset(Connection& c) {
   const uint32_t slot = c.slot, generation = c.generation;
   const State state = c.state;
-  const bool ticking = c.ticking, ready = c.ready;
+  const bool ticking = c.times.ticking, ready = c.ready;
   c.~Connection();
   new (&c) Connection;
   c.slot = slot;
   c.generation = generation + 1;
   c.state = state;
-  c.ticking = ticking;
+  c.times.ticking = ticking;
   c.ready = ready;
 }
 
@@ -55,23 +55,24 @@ void reset(Connection& c) {
 void abort(Services& s, Connection& c, Ending ending) {
   if (c.state == State::Join) return;
   os::sever(c.socket);
-  if (c.ending == Ending::None) c.ending = ending;  // the verdict of a refusal stands
-  if (c.ending == Ending::Aborted) s.figures.aborted_in[static_cast<size_t>(c.state)].add();
+  if (c.closing.ending == Ending::None)
+    c.closing.ending = ending;  // the verdict of a refusal stands
+  if (c.closing.ending == Ending::Aborted) s.figures.aborted_in[static_cast<size_t>(c.state)].add();
   end_signature(s, c, false);
   enter(s, c, State::Join);
 }
 
 Turn join(Services& s, Connection& c) {
   release_exchange(s, c.request);
-  if (c.watching) {
+  if (c.ops.watching) {
     s.ring.cancel(c.socket, token_of(c, ring::Kind::Watch));
-    c.watching = false;  // `inflight` still counts its last completion
+    c.ops.watching = false;  // `inflight` still counts its last completion
   }
-  if ((c.h2 && write_streams_rest(s, *c.h2)) || c.inflight > 0) return Turn::Wait;
+  if ((c.h2 && write_streams_rest(s, *c.h2)) || c.ops.inflight > 0) return Turn::Wait;
   SPLICED_ASSERT(!c.request.filling);
   if (c.h2) destroy_streams(s, *c.h2);
   c.h2.reset();
-  c.session.reset();
+  c.tls.session.reset();
   s.closer.close(c.socket);
   c.socket = -1;
   if (c.request.pipe) s.pipes.give(std::move(c.request.pipe), false);
@@ -82,11 +83,11 @@ Turn join(Services& s, Connection& c) {
   count_ending(s, c);
   if (c.record) log_ending(s, c);
   s.figures.open.sub();
-  if (c.placed)
-    s.occupancy.leave(s.share, c.client_key, c.leaving);
+  if (c.place.placed)
+    s.occupancy.leave(s.share, c.place.client_key, c.place.leaving);
   else
     s.occupancy.socket_gone(s.share);
-  if (c.canary) s.canary.open--;
+  if (c.place.canary) s.canary.open--;
   enter(s, c, State::Free);
   reset(c);
   s.slots.give(c);

@@ -27,7 +27,7 @@ uint8_t fault_of(const uint8_t* payload, size_t bytes) {
 // Sends it at once if nothing is being sent and the socket is writable. Otherwise it goes before
 // the next data, which is all that RFC 8446 requires.
 os::Moved send_if_free(Services& s, Connection& c) {
-  if (!c.key_update_due || c.sending || c.send_done || !c.writable) return {};
+  if (!c.tls.key_update_due || c.ops.sending || c.ops.send_done || !c.edges.writable) return {};
   return send_key_update(s, c);
 }
 
@@ -36,12 +36,13 @@ os::Moved send_if_free(Services& s, Connection& c) {
 Turn on_key_update(Services& s, Connection& c, const uint8_t* payload, size_t bytes) {
   if (const uint8_t fault = fault_of(payload, bytes)) return refuse(s, c, fault);
   // The kernel does not accept the key of the peer's next records.
-  if (!c.secrets || c.secrets->update(c.socket, tls::ktls::Direction::Receive, *c.cipher) != 0)
+  if (!c.tls.secrets ||
+      c.tls.secrets->update(c.socket, tls::ktls::Direction::Receive, *c.tls.cipher) != 0)
     return refuse(s, c, alert::kInternalError);
   s.figures.key_updates_received.add();
-  c.receive_sequence_at_most = 0;
-  c.key_update_asked = false;
-  if (payload[4] == alert::kUpdateRequested) c.key_update_due = true;
+  c.tls.receive_sequence_at_most = 0;
+  c.tls.key_update_asked = false;
+  if (payload[4] == alert::kUpdateRequested) c.tls.key_update_due = true;
   const os::Moved moved = send_if_free(s, c);
   return moved.io == os::Io::Failed ? give_up_sending(s, c, moved.error) : Turn::Yield;
 }
@@ -49,26 +50,28 @@ Turn on_key_update(Services& s, Connection& c, const uint8_t* payload, size_t by
 os::Moved send_key_update(Services& s, Connection& c) {
   const uint8_t message[kMessageBytes] = {
       alert::kMessageKeyUpdate, 0, 0, 1,
-      c.key_update_asked ? alert::kUpdateRequested : alert::kUpdateNotRequested};
+      c.tls.key_update_asked ? alert::kUpdateRequested : alert::kUpdateNotRequested};
   const os::Moved moved = stream_control(c, os::RecordType::Handshake, message, sizeof message);
   if (moved.io != os::Io::Done) return moved;
   // The call closed an open record first and waited for the cipher (net/tls/tls_sw.c:
   // tls_sw_sendmsg_locked), so nothing is being encrypted under the former key.
   uint64_t next_sequence = 0;
-  if (!tls::ktls::next_sequence(c.socket, tls::ktls::Direction::Transmit, *c.cipher, next_sequence))
+  if (!tls::ktls::next_sequence(c.socket, tls::ktls::Direction::Transmit, *c.tls.cipher,
+                                next_sequence))
     return {os::Io::Failed, 0, EIO};
-  if (const int error = c.secrets->update(c.socket, tls::ktls::Direction::Transmit, *c.cipher))
+  if (const int error =
+          c.tls.secrets->update(c.socket, tls::ktls::Direction::Transmit, *c.tls.cipher))
     return {os::Io::Failed, 0, error};
-  c.ledger.key_changed(next_sequence);
-  c.open_record_bytes = 0;
-  c.key_update_due = false;
+  c.pending.ledger.key_changed(next_sequence);
+  c.pending.open_record_bytes = 0;
+  c.tls.key_update_due = false;
   s.figures.key_updates_sent.add();
   return {};
 }
 
 void ask_for_key_update(Services& s, Connection& c) {
-  if (c.key_update_asked) return;
-  c.key_update_asked = c.key_update_due = true;
+  if (c.tls.key_update_asked) return;
+  c.tls.key_update_asked = c.tls.key_update_due = true;
   (void)send_if_free(s, c);  // if it fails, the state's own send fails as well and handles it
 }
 

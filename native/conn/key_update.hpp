@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // New keys in the middle of a connection that the kernel encrypts: RFC 8446 4.6.3, Linux 6.14 and
-// later (Documentation/networking/tls.rst, "TLS 1.3 Key Updates"). Elsewhere Connection::secrets is
+// later (Documentation/networking/tls.rst, "TLS 1.3 Key Updates"). Elsewhere Connection::tls.secrets is
 // null: a KeyUpdate ends the connection, and so does the limit of records under one key.
 #pragma once
 #include "conn/services.hpp"

@@ -41,7 +41,7 @@ bool skip(Services& s, Connection& c) {
 
 Turn read_body(Services& s, Connection& c) {
   if (skip(s, c)) return Turn::Again;
-  for (int i = 0; c.readable && i < limits::kDiscardsPerTurn; i++) {
+  for (int i = 0; c.edges.readable && i < limits::kDiscardsPerTurn; i++) {
     Turn turn;
     if (!receive(s, c, turn)) {
       if (turn == Turn::Wait) watch_last_response(s, c);
@@ -49,7 +49,7 @@ Turn read_body(Services& s, Connection& c) {
     }
     if (skip(s, c)) return Turn::Again;
   }
-  if (c.readable) return Turn::Yield;
+  if (c.edges.readable) return Turn::Yield;
   watch_last_response(s, c);
   return Turn::Wait;
 }

@@ -62,13 +62,13 @@ http::RequestHead head_again(const Services& s, Request& r) {
 
 Turn read_head(Services& s, Connection& c) {
   if (!c.input.empty() && parse(s, c) == Turn::Again) return Turn::Again;
-  for (int reads = 0; c.readable; reads++) {
+  for (int reads = 0; c.edges.readable; reads++) {
     if (reads == limits::kReadsPerTurn) return Turn::Yield;
     const bool first = c.input.empty();
     Turn turn;
     if (!receive(s, c, turn)) {
       if (turn != Turn::Wait) return turn;
-      c.prompt = false;
+      c.edges.prompt = false;
       return rest(s, c);
     }
     if (first) begin_head(s, c);

@@ -26,18 +26,18 @@ Turn after_send(Services& s, Connection& c, const os::Moved& moved) {
 }  // namespace
 
 Turn respond(Services& s, Connection& c) {
-  if (c.sending) return Turn::Wait;
-  if (c.send_done) return after_send(s, c, stream_sent(s, c));
-  if (!c.writable) return Turn::Wait;
+  if (c.ops.sending) return Turn::Wait;
+  if (c.ops.send_done) return after_send(s, c, stream_sent(s, c));
+  if (!c.edges.writable) return Turn::Wait;
   const bool kept = sends_kept_body(c.request);
   const size_t of_body = kept ? static_cast<size_t>(c.request.body_remaining) : 0;
-  if (c.offloaded && over_window(s, c, c.output.size() + of_body)) {
+  if (c.tls.offloaded && over_window(s, c, c.output.size() + of_body)) {
     s.tick(c);
     return Turn::Wait;
   }
   if (kept) return after_send(s, c, stream_send_kept_body(s, c.request));
   const bool more = c.request.body_remaining > 0;
-  if (!c.offloaded || more) return after_send(s, c, stream_send_output(s, c, more));
+  if (!c.tls.offloaded || more) return after_send(s, c, stream_send_output(s, c, more));
   stream_queue_output(s, c);
   return Turn::Again;
 }
@@ -55,8 +55,8 @@ Turn finish_response(Services& s, Request& r) {
     begin_close(s, c);
   } else {
     enter(s, c, State::ReadHead);
-    c.readable = c.prompt || !c.read_short || !c.input.empty() || s.stopping;
-    c.responded_turn = s.turn;
+    c.edges.readable = c.edges.prompt || !c.edges.read_short || !c.input.empty() || s.stopping;
+    c.edges.responded_turn = s.turn;
     if (!c.input.empty()) begin_head(s, c);
   }
   return Turn::Again;
@@ -81,7 +81,7 @@ bool peer_is_gone(const Connection& c, int error) {
 
 Turn give_up_sending(Services& s, Connection& c, int error) {
   const bool gone = peer_is_gone(c, error);
-  if (!gone && c.offloaded) s.figures.encrypt_failures.add();
+  if (!gone && c.tls.offloaded) s.figures.encrypt_failures.add();
   abort(s, c, gone ? Ending::PeerGone : Ending::Aborted);
   return Turn::Again;
 }

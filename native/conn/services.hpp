@@ -115,8 +115,8 @@ struct Services {
   // own thread signs, and all its connections wait.
   tls::SigningPool* signatures = nullptr;
   std::shared_ptr<tls::SigningInbox> signed_inbox = std::make_shared<tls::SigningInbox>();
-  IncidentLog* incident_log = nullptr;      // likewise
-  bool offload_suspended = false;           // new connections stay in user space
+  IncidentLog* incident_log = nullptr;  // likewise
+  bool offload_suspended = false;       // new connections stay in user space
   // By their place in tls::kCiphers: the ciphers of which more than a window was seen pending, so
   // that the kernel's driver returns before it has encrypted. A synchronous one never has more than
   // two records pending.
@@ -140,17 +140,17 @@ struct Services {
   void set_deadline(Connection& c, uint64_t at_ms) {
     const bool waits = WaitingList::has(c.state);
     if (waits && !c.served) at_ms = std::min(at_ms, first_requests_until_ms);
-    c.deadline_ms = at_ms;
+    c.times.deadline_ms = at_ms;
     if (at_ms != 0 && at_ms < next_deadline_ms) next_deadline_ms = at_ms;
   }
 
   // Runs the connection again after its interval, which doubles while nothing moves.
   void tick(Connection& c) {
-    if (c.tick_interval_ms == 0) c.tick_interval_ms = limits::kTickMs;
-    c.tick_due_ms = now_ms + c.tick_interval_ms;
-    if (c.tick_interval_ms < limits::kTickMsMax) c.tick_interval_ms *= 2;
-    if (!c.ticking) ticking.push_back(c.slot);
-    c.ticking = true;
+    if (c.times.tick_interval_ms == 0) c.times.tick_interval_ms = limits::kTickMs;
+    c.times.tick_due_ms = now_ms + c.times.tick_interval_ms;
+    if (c.times.tick_interval_ms < limits::kTickMsMax) c.times.tick_interval_ms *= 2;
+    if (!c.times.ticking) ticking.push_back(c.slot);
+    c.times.ticking = true;
   }
 
   // A free slot. The caller has asked slots.has_room().

@@ -18,11 +18,11 @@ namespace {
 
 // Plaintext that may still be handed over, after the overhead of its records.
 size_t room_in_window(const Services& s, const Connection& c) {
-  const uint64_t pending = c.ledger.pending_at_most();
+  const uint64_t pending = c.pending.ledger.pending_at_most();
   if (pending >= s.options.pending_window_bytes) return 0;
   const uint64_t room = s.options.pending_window_bytes - pending;
   const uint64_t overhead =
-      c.cipher->record_overhead_bytes() * (room / limits::kRecordPlaintextBytes + 2);
+      c.tls.cipher->record_overhead_bytes() * (room / limits::kRecordPlaintextBytes + 2);
   return room > overhead ? static_cast<size_t>(room - overhead) : 0;
 }
 
@@ -53,11 +53,11 @@ Piece plan(const Services& s, const Request& r) {
   Piece piece{bytes, 0};
   const bool fills = room - bytes < limits::kPieceBytes;
   const bool waits = s.kernel.sendfile_waits && r.pipe_bytes == 0;
-  const bool asynchronous = s.asynchronous.test(tls::index_of(*c.cipher));
+  const bool asynchronous = s.asynchronous.test(tls::index_of(*c.tls.cipher));
   if (ends || (fills && asynchronous && !waits))
     piece.tail = std::min(bytes, limits::kRecordPlaintextBytes);
   piece.direct -= piece.tail;
-  const size_t over = (c.open_record_bytes + piece.direct) % limits::kRecordPlaintextBytes;
+  const size_t over = (c.pending.open_record_bytes + piece.direct) % limits::kRecordPlaintextBytes;
   if (!ends && piece.direct > over) piece.direct -= over;
   return piece;
 }
@@ -77,7 +77,7 @@ os::Moved send_tail(Services& s, Request& r, size_t bytes) {
 // Sends one piece. Done: go on. Any other result is the socket's.
 os::Moved send_piece(Services& s, Request& r) {
   Connection& c = *r.connection;
-  if (!c.offloaded || !c.output.empty()) return stream_send_output(s, c, /*more=*/false);
+  if (!c.tls.offloaded || !c.output.empty()) return stream_send_output(s, c, /*more=*/false);
   const Piece piece = plan(s, r);
   os::Moved moved;
   if (piece.direct > 0) {
@@ -90,8 +90,8 @@ os::Moved send_piece(Services& s, Request& r) {
 
 bool piece_in_hand(const Request& r) {
   const Connection& c = *r.connection;
-  if (c.offloaded && r.pipe_bytes + r.resident_bytes > 0) return true;
-  return !c.output.empty() || (c.session && c.session->unsent_bytes() > 0);
+  if (c.tls.offloaded && r.pipe_bytes + r.resident_bytes > 0) return true;
+  return !c.output.empty() || (c.tls.session && c.tls.session->unsent_bytes() > 0);
 }
 
 size_t next_bytes(const Request& r) {
@@ -111,14 +111,14 @@ Turn finish_piece(Services& s, Request& r) {
 Source next_piece(Services& s, Request& r) {
   if (is_judging(r)) return judge_body(s, r);
   if (piece_in_hand(r)) return Source::Ready;
-  return r.connection->offloaded ? find_bytes(s, r) : next_record(s, r);
+  return r.connection->tls.offloaded ? find_bytes(s, r) : next_record(s, r);
 }
 
 Turn send_body(Services& s, Request& r) {
   Connection& c = *r.connection;
   r.resident_bytes = 0;  // what an earlier turn found may have left the page cache
-  const uint64_t before = c.ledger.plaintext();
-  while (c.ledger.plaintext() - before < limits::kBytesPerTurn) {
+  const uint64_t before = c.pending.ledger.plaintext();
+  while (c.pending.ledger.plaintext() - before < limits::kBytesPerTurn) {
     if (!piece_in_hand(r) && r.pipe_bytes + r.body_remaining == 0) return finish_piece(s, r);
     const Source source = next_piece(s, r);
     if (source == Source::Waiting) return Turn::Wait;
@@ -132,8 +132,8 @@ Turn send_body(Services& s, Request& r) {
       abort(s, r, Ending::Aborted);
       return Turn::Again;
     }
-    if (!c.writable) return Turn::Wait;
-    if (c.offloaded && over_window(s, c, next_bytes(r))) {
+    if (!c.edges.writable) return Turn::Wait;
+    if (c.tls.offloaded && over_window(s, c, next_bytes(r))) {
       tick(s, r);
       return Turn::Wait;
     }

@@ -17,47 +17,48 @@ namespace {
 // Accounts for plaintext that the kernel or OpenSSL has taken. `open`: the last record waits for
 // more.
 void count_handed(Services& s, Connection& c, size_t bytes, bool open) {
-  c.ledger.handed(bytes);
-  c.open_record_bytes = open ? (c.open_record_bytes + bytes) % limits::kRecordPlaintextBytes : 0;
-  c.tick_interval_ms = 0;
+  c.pending.ledger.handed(bytes);
+  c.pending.open_record_bytes =
+      open ? (c.pending.open_record_bytes + bytes) % limits::kRecordPlaintextBytes : 0;
+  c.times.tick_interval_ms = 0;
   s.figures.plaintext_sent_bytes.add(bytes);
 }
 
 // The peer reads more slowly than we send.
 void no_room(Connection& c) {
-  c.writable = false;
-  c.lags = true;
+  c.edges.writable = false;
+  c.times.lags = true;
 }
 
 // All output has been taken; OpenSSL may still have records that wait for the socket.
 os::Moved finish_sending(Services& s, Connection& c) {
   c.output.release(s.buffers);
-  if (c.offloaded) return {};
-  const os::Moved flushed = c.session->flush();
+  if (c.tls.offloaded) return {};
+  const os::Moved flushed = c.tls.session->flush();
   if (flushed.io == os::Io::WouldBlock) no_room(c);
   return flushed;
 }
 
 // RFC 8446 4.6.3: a KeyUpdate goes before the next application data.
 os::Moved before_data(Services& s, Connection& c) {
-  return c.key_update_due ? send_key_update(s, c) : os::Moved{};
+  return c.tls.key_update_due ? send_key_update(s, c) : os::Moved{};
 }
 
 }  // namespace
 
 os::Received stream_read(Connection& c, char* out, size_t capacity) {
-  const os::Received got =
-      c.offloaded ? os::receive_record(c.socket, out, capacity) : c.session->read(out, capacity);
-  if (got.io == os::Io::WouldBlock) c.readable = false;
+  const os::Received got = c.tls.offloaded ? os::receive_record(c.socket, out, capacity)
+                                           : c.tls.session->read(out, capacity);
+  if (got.io == os::Io::WouldBlock) c.edges.readable = false;
   return got;
 }
 
 os::Moved stream_send_output(Services& s, Connection& c, bool more) {
   if (const os::Moved ready = before_data(s, c); ready.io != os::Io::Done) return ready;
   while (!c.output.empty()) {
-    const os::Moved moved = c.offloaded
+    const os::Moved moved = c.tls.offloaded
                                 ? os::send_bytes(c.socket, c.output.data(), c.output.size(), more)
-                                : c.session->write(c.output.data(), c.output.size());
+                                : c.tls.session->write(c.output.data(), c.output.size());
     if (moved.io == os::Io::WouldBlock) no_room(c);
     if (moved.io != os::Io::Done) return moved;
     c.output.begin += moved.bytes;
@@ -74,12 +75,12 @@ os::Moved stream_send_kept_body(Services& s, Request& r) {
     const std::string_view body{r.file->body.get() + r.body_offset,
                                 static_cast<size_t>(r.body_remaining)};
     os::Moved moved;
-    if (c.offloaded) {
+    if (c.tls.offloaded) {
       moved = os::send_two(c.socket, head, body);
     } else {
       const std::string_view record =
           head.empty() ? body.substr(0, limits::kRecordPlaintextBytes) : head;
-      moved = c.session->write(record.data(), record.size());
+      moved = c.tls.session->write(record.data(), record.size());
     }
     if (moved.io == os::Io::WouldBlock) no_room(c);
     if (moved.io != os::Io::Done) return moved;
@@ -93,29 +94,29 @@ os::Moved stream_send_kept_body(Services& s, Request& r) {
 
 void stream_queue_output(Services& s, Connection& c) {
   if (const os::Moved ready = before_data(s, c); ready.io != os::Io::Done) {
-    c.send_done = true;
-    c.send_result = ready.io == os::Io::WouldBlock ? -EAGAIN : -ready.error;
+    c.ops.send_done = true;
+    c.ops.send_result = ready.io == os::Io::WouldBlock ? -EAGAIN : -ready.error;
     return;
   }
   const std::optional<int32_t> result =
       s.ring.send(c.socket, c.output.data(), c.output.size(), token_of(c, ring::Kind::Send));
-  c.send_done = result.has_value();
-  c.sending = !c.send_done;
-  if (c.send_done) c.send_result = *result;
-  if (c.sending) c.inflight++;
+  c.ops.send_done = result.has_value();
+  c.ops.sending = !c.ops.send_done;
+  if (c.ops.send_done) c.ops.send_result = *result;
+  if (c.ops.sending) c.ops.inflight++;
 }
 
 os::Moved stream_sent(Services& s, Connection& c) {
-  c.send_done = false;
-  if (c.send_result == -EAGAIN) {
+  c.ops.send_done = false;
+  if (c.ops.send_result == -EAGAIN) {
     no_room(c);
     return {os::Io::WouldBlock, 0, 0};
   }
   // Without DEFER_TASKRUN the ring's own task work interrupts the wait for the TLS layer's tx_lock
   // (net/tls/tls_sw.c: tls_sw_sendmsg). Then nothing was taken, and the state sends again.
-  if (c.send_result == -EINTR) return {};
-  if (c.send_result <= 0) return {os::Io::Failed, 0, -c.send_result};
-  const size_t bytes = static_cast<size_t>(c.send_result);
+  if (c.ops.send_result == -EINTR) return {};
+  if (c.ops.send_result <= 0) return {os::Io::Failed, 0, -c.ops.send_result};
+  const size_t bytes = static_cast<size_t>(c.ops.send_result);
   c.output.begin += bytes;
   count_handed(s, c, bytes, /*open=*/!c.output.empty());
   if (c.output.empty()) c.output.release(s.buffers);
@@ -150,7 +151,7 @@ os::Moved stream_send_file(Services& s, Request& r, size_t bytes) {
 os::Moved stream_control(Connection& c, os::RecordType type, const uint8_t* payload, size_t bytes) {
   const os::Moved moved = os::send_control(c.socket, type, payload, bytes);
   if (moved.io == os::Io::WouldBlock) no_room(c);
-  if (moved.io == os::Io::Done) c.ledger.handed(bytes);
+  if (moved.io == os::Io::Done) c.pending.ledger.handed(bytes);
   return moved;
 }
 
@@ -163,14 +164,14 @@ os::Moved stream_alert(Services& s, Connection& c, uint8_t level, uint8_t descri
 
 os::Moved stream_farewell(Services& s, Connection& c) {
   os::Moved moved;
-  if (c.offloaded) {
-    const bool closing = c.farewell == alert::kCloseNotify;
-    moved = stream_alert(s, c, closing ? alert::kWarning : alert::kFatal, c.farewell);
+  if (c.tls.offloaded) {
+    const bool closing = c.closing.farewell == alert::kCloseNotify;
+    moved = stream_alert(s, c, closing ? alert::kWarning : alert::kFatal, c.closing.farewell);
   } else {
-    moved = c.session->close_notify();
+    moved = c.tls.session->close_notify();
     if (moved.io == os::Io::Done) s.figures.alerts_sent.add();
   }
-  c.farewell_sent = moved.io == os::Io::Done;
+  c.closing.farewell_sent = moved.io == os::Io::Done;
   return moved;
 }
 

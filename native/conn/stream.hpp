@@ -20,9 +20,9 @@ inline bool sends_kept_body(const Request& r) {
 os::Moved stream_send_kept_body(Services& s, Request& r);
 
 // Kernel TLS, one complete record or more: gives `output` to the ring. Either c.sending until the
-// completion, or, where the ring does not queue, c.send_done at once.
+// completion, or, where the ring does not queue, c.ops.send_done at once.
 void stream_queue_output(Services& s, Connection& c);
-// What became of it, once c.send_done. Done: taken, in part or whole.
+// What became of it, once c.ops.send_done. Done: taken, in part or whole.
 os::Moved stream_sent(Services& s, Connection& c);
 
 // The pipe's first bytes to the kernel's socket, counted in the ledger. `more`: the record may stay

@@ -12,15 +12,15 @@ namespace {
 // The plaintext of an open record waits for more data, not for the cipher.
 bool cipher_owes(const Connection& c, const os::TcpCounters& tcp) {
   const bool tcp_is_done = tcp.idle && tcp.accepted == tcp.acked;
-  return !tcp.closed && tcp_is_done && c.ledger.pending() > c.open_record_bytes &&
-         tcp.accepted == c.accepted_mark;
+  return !tcp.closed && tcp_is_done && c.pending.ledger.pending() > c.pending.open_record_bytes &&
+         tcp.accepted == c.pending.accepted_mark;
 }
 
 }  // namespace
 
 void report_stuck(Services& s, Connection& c, bool stuck) {
-  if (c.stuck == stuck) return;
-  c.stuck = stuck;
+  if (c.pending.stuck == stuck) return;
+  c.pending.stuck = stuck;
   if (!stuck) return s.figures.ledgers_stuck.sub();
   s.figures.ledgers_stuck.add();
   s.figures.ledgers_stuck_ever.add();
@@ -28,13 +28,13 @@ void report_stuck(Services& s, Connection& c, bool stuck) {
 
 void watch_cipher(Services& s, Connection& c, const os::TcpCounters& tcp) {
   const bool owes = cipher_owes(c, tcp);
-  c.accepted_mark = tcp.accepted;
+  c.pending.accepted_mark = tcp.accepted;
   if (!owes) {
-    c.cipher_owes_ms = 0;
+    c.pending.cipher_owes_ms = 0;
     return report_stuck(s, c, false);
   }
-  if (c.cipher_owes_ms == 0) c.cipher_owes_ms = s.now_ms;
-  if (s.now_ms - c.cipher_owes_ms >= limits::kCipherStuckMs) report_stuck(s, c, true);
+  if (c.pending.cipher_owes_ms == 0) c.pending.cipher_owes_ms = s.now_ms;
+  if (s.now_ms - c.pending.cipher_owes_ms >= limits::kCipherStuckMs) report_stuck(s, c, true);
 }
 
 }  // namespace spliced::conn

@@ -101,7 +101,7 @@ inline void write_head(Services& s, Request& r, const http::ResponseHead& head) 
 
 // Facts about the client and its connection.
 inline const tls::ClientIdentity* client_of(const Request& r) {  // null: no certificate
-  return r.connection->client.get();
+  return r.connection->tls.client.get();
 }
 // HTTP/2: whether the client made the connection for another name; whether it was not asked for a
 // certificate then, and would be now.
@@ -114,10 +114,10 @@ inline bool is_local(const Request& r) {
   return os::peer_is_loopback(r.connection->socket);
 }
 inline bool is_canary(const Request& r) {
-  return r.connection->canary;
+  return r.connection->place.canary;
 }
 inline bool is_offloaded(const Request& r) {  // the kernel encrypts, so pages and pipes can be sent
-  return r.connection->offloaded;
+  return r.connection->tls.offloaded;
 }
 // Whether a backend's bytes may go from its socket to the client's through a pipe. Over HTTP/2 they
 // go through the output.
@@ -140,11 +140,11 @@ inline void trail(Request& r, std::string&& lines) {
   if (r.stream != nullptr) r.stream->trailers = std::move(lines);
 }
 inline bool client_hung_up(const Request& r) {  // the client is gone
-  return r.connection->peer_hung_up;
+  return r.connection->edges.peer_hung_up;
 }
 inline bool client_is_done(const Request& r) {  // the client will send nothing more
   if (r.stream != nullptr) return r.stream->ended && r.stream->body.empty();
-  return r.connection->peer_done || r.connection->peer_hung_up;
+  return r.connection->closing.peer_done || r.connection->edges.peer_hung_up;
 }
 inline void log_refusal(Services& s, const Request& r, const char* reason) {
   if (s.refusal_log != nullptr) s.refusal_log->add(r.connection->socket, reason, {});
@@ -174,7 +174,7 @@ inline bool has_requests_left(const Services& s, const Request& r) {
 // request.
 ring::Token token_of(const Stream& stream, ring::Kind kind);
 inline ring::Token begin_operation(Request& r, ring::Kind kind) {
-  r.connection->inflight++;
+  r.connection->ops.inflight++;
   if (r.stream == nullptr) return token_of(*r.connection, kind);
   r.stream->inflight++;
   return token_of(*r.stream, kind);

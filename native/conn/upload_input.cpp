@@ -44,7 +44,7 @@ bool splice_record(Services& s, Request& r) {
   const os::Moved moved = os::socket_to_pipe(
       c.socket, u.filling.pipe.write_end.get(),
       static_cast<size_t>(std::min<uint64_t>(u.left, limits::kRecordPlaintextBytes)));
-  if (moved.io == os::Io::WouldBlock) c.readable = false;
+  if (moved.io == os::Io::WouldBlock) c.edges.readable = false;
   if (moved.io == os::Io::Done) {
     u.filling.used += limits::kPipePlacesPerRecord;
     s.figures.received_spliced_bytes.add(moved.bytes);
@@ -78,13 +78,13 @@ void read_record(Services& s, Request& r) {
 bool fill_upload(Services& s, Request& r) {
   if (r.stream != nullptr) return fill_stream_upload(r);
   Upload& u = *r.upload;
-  const bool spliced = r.connection->offloaded && s.kernel.splices_received &&
+  const bool spliced = r.connection->tls.offloaded && s.kernel.splices_received &&
                        u.places > limits::kPipePlacesPerRecord;
   for (int records = 0; u.end == End::None; records++) {
     if (records == limits::kUploadRecordsPerTurn) return true;
     if (!input_of(r).empty()) {
       if (!take_input(r)) return false;
-    } else if (!r.connection->readable) {
+    } else if (!r.connection->edges.readable) {
       return false;
     } else if (spliced && u.filling.used + limits::kPipePlacesPerRecord > u.places) {
       return false;
@@ -99,7 +99,7 @@ bool send_continue(Services& s, Request& r, Turn& turn) {
   Connection& c = *r.connection;
   turn = Turn::Wait;
   if (output_of(r).empty()) return true;
-  if (!c.writable) return false;
+  if (!c.edges.writable) return false;
   const os::Moved moved = stream_send_output(s, c, /*more=*/false);
   if (moved.io == os::Io::Done) return true;
   if (moved.io == os::Io::WouldBlock) {

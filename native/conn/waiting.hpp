@@ -20,23 +20,25 @@ class WaitingList {
   explicit WaitingList(base::SlotTable<Connection>& slots) : slots_(slots) {}
 
   void append(Connection& c) {
-    c.waiting_before = last_;
-    c.waiting_after = kNoSlot;
-    (last_ == kNoSlot ? first_ : slots_[last_].waiting_after) = c.slot;
+    c.place.waiting_before = last_;
+    c.place.waiting_after = kNoSlot;
+    (last_ == kNoSlot ? first_ : slots_[last_].place.waiting_after) = c.slot;
     last_ = c.slot;
     size_++;
   }
   void remove(Connection& c) {
-    (c.waiting_before == kNoSlot ? first_ : slots_[c.waiting_before].waiting_after) =
-        c.waiting_after;
-    (c.waiting_after == kNoSlot ? last_ : slots_[c.waiting_after].waiting_before) =
-        c.waiting_before;
-    c.waiting_before = c.waiting_after = kNoSlot;
+    (c.place.waiting_before == kNoSlot ? first_
+                                       : slots_[c.place.waiting_before].place.waiting_after) =
+        c.place.waiting_after;
+    (c.place.waiting_after == kNoSlot ? last_
+                                      : slots_[c.place.waiting_after].place.waiting_before) =
+        c.place.waiting_before;
+    c.place.waiting_before = c.place.waiting_after = kNoSlot;
     size_--;
   }
   uint32_t size() const { return size_; }
   Connection* first() { return at(first_); }
-  Connection* after(const Connection& c) { return at(c.waiting_after); }
+  Connection* after(const Connection& c) { return at(c.place.waiting_after); }
 
  private:
   Connection* at(uint32_t slot) { return slot == kNoSlot ? nullptr : &slots_[slot]; }

@@ -51,7 +51,7 @@ TEST_CASE("clients: a path below the prefix needs a certificate, others do not")
       CHECK(world.figures.clients_missing.get() == (known ? 0 : 1));
       if (known) {
         CHECK(world.state(peer) == State::ReadHead);
-        CHECK(world.find(peer.fd())->client->subject == "CN=unit");
+        CHECK(world.find(peer.fd())->tls.client->subject == "CN=unit");
       } else {  // it may come back and show one
         world.run_to_end(peer);
         CHECK(world.ending(peer) == conn::Ending::Drained);
@@ -114,7 +114,7 @@ TEST_CASE("clients: without the settings nobody is asked, and nothing is counted
   peer.get("/ten");
   world.pump(peer);
   CHECK(peer.responses().size() == 1);
-  CHECK(world.find(peer.fd())->client == nullptr);
+  CHECK(world.find(peer.fd())->tls.client == nullptr);
   CHECK(world.figures.clients_verified.get() + world.figures.clients_missing.get() == 0);
   CHECK(world.settle_accounts() == "");
 }

@@ -209,7 +209,7 @@ TEST_CASE("receiving: the peer is asked for new keys once, and ended when it has
         world.turns();
       }
     };
-    world.services->slots[0].receive_sequence_at_most = limits::kRecordsPerKeyMax;
+    world.services->slots[0].tls.receive_sequence_at_most = limits::kRecordsPerKeyMax;
     sends(20);
     peer.socket().peer_takes();
     CHECK(peer.arrived().key_updates == Updates{1});

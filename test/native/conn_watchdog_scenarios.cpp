@@ -177,21 +177,21 @@ TEST_CASE("suspended: new connections stay in user space, for that reason; a can
   World world;
   const Peer before = world.connect();
   world.turns();
-  CHECK(world.find(before.fd())->offloaded);
+  CHECK(world.find(before.fd())->tls.offloaded);
   world.services->offload_suspended = true;
   const Peer after = world.connect();
   world.turns();
-  CHECK_FALSE(world.find(after.fd())->offloaded);
-  CHECK(world.find(before.fd())->offloaded);
+  CHECK_FALSE(world.find(after.fd())->tls.offloaded);
+  CHECK(world.find(before.fd())->tls.offloaded);
   CHECK(fallbacks(world, tls::Fallback::Suspended) == 1);
   expect_canary(world, true);
   const Peer trial = canary(world);
   world.turns();
-  CHECK(world.find(trial.fd())->offloaded);
+  CHECK(world.find(trial.fd())->tls.offloaded);
   world.services->offload_suspended = false;
   const Peer again = world.connect();
   world.turns();
-  CHECK(world.find(again.fd())->offloaded);
+  CHECK(world.find(again.fd())->tls.offloaded);
   CHECK(fallbacks(world, tls::Fallback::Suspended) == 1);
   CHECK(world.settle_accounts() == "");
 }
@@ -201,7 +201,7 @@ TEST_CASE("canary: in user space by wish, while the kernel serves the others") {
   expect_canary(world, false);
   const Peer control = canary(world);
   world.turns();
-  CHECK_FALSE(world.find(control.fd())->offloaded);
+  CHECK_FALSE(world.find(control.fd())->tls.offloaded);
   CHECK(world.figures.canaries.get() == 1);
   CHECK(world.figures.canaries_offloaded.get() == 0);
   CHECK(world.settle_accounts() == "");

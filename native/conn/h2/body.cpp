@@ -57,7 +57,7 @@ Piece from_file(const Mux& m, Stream& st, size_t most) {
   Request& r = st.request;
   const size_t in_hand = r.pipe_bytes > 0 ? r.pipe_bytes : r.resident_bytes;
   size_t bytes = std::min({in_hand, most, limits::kFramePayloadBytes});
-  const size_t end = c.open_record_bytes + c.output.size() + h2::kFrameHeadBytes + bytes;
+  const size_t end = c.pending.open_record_bytes + c.output.size() + h2::kFrameHeadBytes + bytes;
   const size_t over = end % limits::kRecordPlaintextBytes;
   if (bytes > over) bytes -= over;
   st.direct = true;
@@ -88,7 +88,7 @@ Piece find_piece(Services& s, Mux& m, Stream& st, size_t most) {
       m.pipe_waiters++;
       return {};
     }
-    const bool direct = m.c.offloaded && left > limits::kFramePayloadBytes;
+    const bool direct = m.c.tls.offloaded && left > limits::kFramePayloadBytes;
     if (direct && st.resident_turn != s.turn) r.resident_bytes = 0;
     st.resident_turn = s.turn;
     if (direct && r.pipe_bytes + r.resident_bytes > 0) return from_file(m, st, most);

@@ -84,7 +84,7 @@ void sweep(Services& s, Mux& m) {
 bool read_frames(Services& s, Connection& c, bool& more) {
   Mux& m = *c.h2;
   const State state = c.state;
-  for (int reads = 0; c.readable && !c.peer_done && !m.terminated; reads++) {
+  for (int reads = 0; c.edges.readable && !c.closing.peer_done && !m.terminated; reads++) {
     more = reads == limits::kReadsPerTurn;
     if (more) return true;
     Turn turn;
@@ -99,7 +99,7 @@ bool read_frames(Services& s, Connection& c, bool& more) {
     if (taken == h2::Taken::Flooded) m.flood(Http2Flood::Answers);
     if (taken == h2::Taken::Broken) m.terminated = true;  // no HTTP/2 at all, or no memory
     if (taken != h2::Taken::All) break;
-    if (c.read_short) c.readable = false;
+    if (c.edges.read_short) c.edges.readable = false;
   }
   c.input.release(s.buffers);
   return true;
@@ -116,7 +116,7 @@ bool is_in_vain(const Stream& st) {
 
 // An upload keeps what has come, and another connection can go on with it at once.
 void end_in_vain(Services& s, Connection& c) {
-  if (!c.peer_done) return;
+  if (!c.closing.peer_done) return;
   for (Stream* st : c.h2->streams) {
     if (!is_in_vain(*st)) continue;
     c.h2->session->reset(st->id, h2::Code::Cancel);
@@ -137,9 +137,9 @@ void run_ready(Services& s, Mux& m) {
 // A stop, or the end of the client's requests: it hears of it, and its streams end.
 void end_if_due(Services& s, Connection& c) {
   Mux& m = *c.h2;
-  if (m.going_away || m.terminated || (!s.stopping && !c.leaving)) return;
+  if (m.going_away || m.terminated || (!s.stopping && !c.place.leaving)) return;
   const bool idle = m.open == 0;
-  if (c.leaving || (idle && c.served)) return m.end_gracefully();
+  if (c.place.leaving || (idle && c.served)) return m.end_gracefully();
   if (idle) return;  // its first request may be on the way: deadline
   if (m.end_announced_ms == 0) {
     m.session->announce_end();
@@ -155,12 +155,12 @@ bool is_over(const Connection& c) {
   const Mux& m = *c.h2;
   if (m.has_unsent()) return false;
   if (m.terminated || !m.session->wants_to_read()) return true;
-  return m.open == 0 && (m.going_away || c.peer_done);
+  return m.open == 0 && (m.going_away || c.closing.peer_done);
 }
 
 Turn settle_state(Services& s, Connection& c, bool more) {
   Mux& m = *c.h2;
-  if (c.peer_hung_up) {
+  if (c.edges.peer_hung_up) {
     abort(s, c, Ending::PeerGone);
     return Turn::Again;
   }
@@ -170,9 +170,9 @@ Turn settle_state(Services& s, Connection& c, bool more) {
   }
   const State next = m.open > 0 ? State::Streams : State::AwaitStreams;
   if (c.state != next) {
-    const bool writable = c.writable;
+    const bool writable = c.edges.writable;
     enter(s, c, next);
-    c.writable = writable;
+    c.edges.writable = writable;
   }
   arm_http2(s, c);
   if (more || !m.ready.empty()) return Turn::Yield;
@@ -326,9 +326,9 @@ Connection* on_stream_operation(Services& s, const ring::Completion& completion,
   if (place == nullptr || !place->stream || place->generation != token.generation) return nullptr;
   Stream& st = *place->stream;
   Connection& c = *st.request.connection;
-  SPLICED_ASSERT(st.inflight > 0 && c.inflight > 0);
+  SPLICED_ASSERT(st.inflight > 0 && c.ops.inflight > 0);
   st.inflight--;
-  c.inflight--;
+  c.ops.inflight--;
   take(st.request, completion);
   c.h2->queue(st);
   return &c;

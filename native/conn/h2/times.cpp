@@ -78,9 +78,9 @@ void judge(Services& s, Mux& m, Stream& st) {
 void arm_http2(Services& s, Connection& c) {
   Mux& m = *c.h2;
   uint64_t at_ms = head_due(s, m);
-  if (m.open == 0) sooner(at_ms, c.waiting_since_ms + s.options.idle_timeout_ms);
+  if (m.open == 0) sooner(at_ms, c.place.waiting_since_ms + s.options.idle_timeout_ms);
   for (const Stream* st : m.streams) sooner(at_ms, st->deadline_ms);
-  if (m.busy) sooner(at_ms, c.stall_due_ms);
+  if (m.busy) sooner(at_ms, c.times.stall_due_ms);
   sooner(at_ms, m.lane_due_ms());
   if (m.end_announced_ms != 0 && !m.going_away)
     sooner(at_ms, m.end_announced_ms + limits::kGoAwayGraceMs);
@@ -90,7 +90,7 @@ void arm_http2(Services& s, Connection& c) {
 void on_http2_deadline(Services& s, Connection& c) {
   Mux& m = *c.h2;
   m.give_lane();
-  if (m.busy && c.stall_due_ms <= s.now_ms) {
+  if (m.busy && c.times.stall_due_ms <= s.now_ms) {
     extend_or_abort(s, c, s.options.stall_timeout_ms);
     if (c.state == State::Join) return;
   }
@@ -104,7 +104,7 @@ void on_http2_deadline(Services& s, Connection& c) {
   for (Stream* st : m.streams)
     if (st->deadline_ms != 0 && st->deadline_ms <= s.now_ms) judge(s, m, *st);
   const bool unserved = s.stopping && !c.served && s.now_ms >= s.first_requests_until_ms;
-  const bool idle = s.now_ms - c.waiting_since_ms >= s.options.idle_timeout_ms;
+  const bool idle = s.now_ms - c.place.waiting_since_ms >= s.options.idle_timeout_ms;
   if (m.open > 0 || m.going_away || m.terminated || !(idle || unserved)) return;
   count(s, Overdue::Idle);
   m.end_gracefully();

@@ -124,28 +124,28 @@ Sent send_payload(Services& s, Mux& m) {
 Sent send_output(Services& s, Mux& m) {
   Connection& c = m.c;
   const bool more = m.frame_left > 0;
-  if (!c.offloaded || more) return after(s, c, stream_send_output(s, c, more));
+  if (!c.tls.offloaded || more) return after(s, c, stream_send_output(s, c, more));
   stream_queue_output(s, c);
   return Sent::More;
 }
 
 Sent send_once(Services& s, Mux& m) {
   Connection& c = m.c;
-  if (c.sending) return Sent::Blocked;
-  if (c.send_done) return after(s, c, stream_sent(s, c));
+  if (c.ops.sending) return Sent::Blocked;
+  if (c.ops.send_done) return after(s, c, stream_sent(s, c));
   if (m.frame_left == 0 && !fill_output(s, m)) {
     abort(s, c, Ending::Aborted);
     return Sent::Ended;
   }
-  const bool unsent = !c.output.empty() || (c.session && c.session->unsent_bytes() > 0);
+  const bool unsent = !c.output.empty() || (c.tls.session && c.tls.session->unsent_bytes() > 0);
   if (!unsent && m.frame_left == 0) return Sent::Nothing;
   if (!m.busy) start_stall_clock(s, c);
   m.busy = true;
   if (m.frame_left > 0 && !payload_is_there(s, m)) return Sent::Blocked;
   if (m.frame_broken && c.output.empty()) fill_frame_up(s, m);
-  if (!c.writable) return blocked(s, c);
+  if (!c.edges.writable) return blocked(s, c);
   const size_t bytes = c.output.size() + (m.frame_broken ? 0 : m.frame_left);
-  if (c.offloaded && over_window(s, c, bytes)) return blocked(s, c);
+  if (c.tls.offloaded && over_window(s, c, bytes)) return blocked(s, c);
   return !c.output.empty() || m.frame_left == 0 || m.frame_broken ? send_output(s, m)
                                                                   : send_payload(s, m);
 }
@@ -155,7 +155,8 @@ bool key_is_used_up(Services& s, Mux& m) {
   if (!record_limit_reached(s, m.c)) return false;
   if (!m.going_away) s.figures.record_limit_closes.add();
   m.end_gracefully();
-  if (m.c.ledger.sequence_at_most() < limits::kRecordsPerKeyMax + limits::kRecordsToEndStreams)
+  if (m.c.pending.ledger.sequence_at_most() <
+      limits::kRecordsPerKeyMax + limits::kRecordsToEndStreams)
     return false;
   abort(s, m.c, Ending::Aborted);
   return true;
@@ -164,15 +165,16 @@ bool key_is_used_up(Services& s, Mux& m) {
 }  // namespace
 
 bool Mux::has_unsent() const {
-  return c.sending || c.send_done || !c.output.empty() || frame_left > 0 || !unsent.empty() ||
-         (c.session && c.session->unsent_bytes() > 0) || session->wants_to_write();
+  return c.ops.sending || c.ops.send_done || !c.output.empty() || frame_left > 0 ||
+         !unsent.empty() || (c.tls.session && c.tls.session->unsent_bytes() > 0) ||
+         session->wants_to_write();
 }
 
 bool send_frames(Services& s, Connection& c, bool& more) {
   Mux& m = *c.h2;
   more = false;
   if (key_is_used_up(s, m)) return false;
-  const uint64_t before = c.ledger.plaintext();
+  const uint64_t before = c.pending.ledger.plaintext();
   for (;;) {
     switch (send_once(s, m)) {
       case Sent::More:
@@ -185,7 +187,7 @@ bool send_frames(Services& s, Connection& c, bool& more) {
       case Sent::Ended:
         return false;
     }
-    more = c.ledger.plaintext() - before >= limits::kBytesPerTurn;
+    more = c.pending.ledger.plaintext() - before >= limits::kBytesPerTurn;
     if (more) return true;
   }
 }

@@ -79,10 +79,11 @@ Peer World::admit(int fd) {
 void World::on_handover(int fd) {
   const conn::Connection* c = find(fd);
   if (c == nullptr) return;  // shed
-  endings_[fd] = c->ending;
-  if (c->inflight != 0) kernel().violations.add("a socket was closed with operations in flight");
+  endings_[fd] = c->closing.ending;
+  if (c->ops.inflight != 0)
+    kernel().violations.add("a socket was closed with operations in flight");
   const Socket& socket = kernel().at(fd);
-  if (c->ending != conn::Ending::Drained) return;
+  if (c->closing.ending != conn::Ending::Drained) return;
   if (socket.lost_in_tls() > 0 || (socket.pending_in_tls() > 0 && !socket.peer_left()))
     kernel().violations.add("counted as drained, but the TLS layer lost bytes");
   if (!socket.peer_left() && socket.severed() && socket.unacknowledged() > 0)
