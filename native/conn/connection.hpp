@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // One connection's slot: the transport, and the one request that HTTP/1.1 has over it at a time.
-// Its memory stays where it is while the kernel may point into it; `inflight` counts what the ring
+// Its memory stays where it is while the kernel may point into it; `ops.inflight` counts what the ring
 // still holds, for the request too, and the slot is freed only at 0 (join.cpp). Only enter() writes
 // `state`.
 #pragma once

@@ -196,6 +196,7 @@ void run(Services& s, Connection& c) {
   if (c.tls.session) c.tls.session->begin_turn(s.turn);
   Turn turn = Turn::Again;
   for (int i = 0; turn == Turn::Again && i < limits::kStepsPerTurn; i++) turn = step(s, c);
+  assert_invariants(c);
   if (turn == Turn::Wait || c.ready) return;
   s.ready.push_back(c.slot);
   c.ready = true;

@@ -25,6 +25,7 @@ bool make_room(Services& s);
 // For the states.
 void run(Services& s, Connection& c);  // until it must wait, or has had its turn
 void enter(Services& s, Connection& c, State next);
+void assert_invariants(const Connection& c);  // between two turns
 void abort(Services& s, Connection& c, Ending ending);  // sever, then join
 void begin_close(Services& s, Connection& c);           // the ordinary end: drain
 void begin_head(Services& s, Connection& c);            // the first bytes of a request are here
