@@ -14,6 +14,7 @@
 #include "seam/javascript.hpp"
 #include "seam/notify.hpp"
 #include "seam/options.hpp"
+#include "seam/outgoing.hpp"
 #include "seam/process.hpp"
 #include "seam/self_request.hpp"
 #include "seam/site_options.hpp"
@@ -351,6 +352,7 @@ Napi::Object initialise(Napi::Env env, Napi::Object exports) {
   define_self_request(env, exports);
   define_doctor(env, exports);
   define_notify(env, exports);
+  define_outgoing(env, exports);
   define_process(env, exports);
   define_upload(env, exports);
   return exports;

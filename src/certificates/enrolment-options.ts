@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import { reasonOf, StartError } from '../base/start-error.js';
 import type { Housekeeper } from '../files/housekeeping.js';
 import { readOrdinaryText } from '../files/ordinary-file.js';
-import type { TokenKey } from '../tls/token-key.js';
+import { isKeyReference, type TokenKey } from '../tls/token-key.js';
 import type { Enroller } from './enroller.js';
 import { pathOf } from './installed.js';
 import type { ChallengeResponder } from './source.js';
@@ -21,6 +21,7 @@ export interface EstOptions {
   username?: string | undefined;
   passwordFile?: string | undefined;
   clientCertificateFile?: string | undefined;
+  /** Or a reference. */
   clientPrivateKeyFile?: string | undefined;
   /** Names and addresses; empty: those of the device. */
   names: string[];
@@ -54,6 +55,10 @@ function read(setting: string, value: string): string {
 const readIf = (setting: string, value: string | undefined): string | undefined =>
   value === undefined ? undefined : read(setting, value);
 
+/** A text of PEM, or the reference. */
+const readKeyIf = (setting: string, value: string | undefined): string | undefined =>
+  value !== undefined && isKeyReference(value) ? value : readIf(setting, value);
+
 /** Reads every file that the options name, and nothing else. One line for each that is refused. */
 export function checkEnrolmentFiles(options: EnrolmentOptions): string[] {
   const files: Record<string, string | undefined> = {
@@ -62,7 +67,8 @@ export function checkEnrolmentFiles(options: EnrolmentOptions): string[] {
   if (options.protocol === 'est') {
     files.password_file = options.passwordFile;
     files.client_certificate_file = options.clientCertificateFile;
-    files.client_private_key_file = options.clientPrivateKeyFile;
+    const { clientPrivateKeyFile: key } = options;
+    if (key !== undefined && !isKeyReference(key)) files.client_private_key_file = key;
   } else files.external_account_hmac_key_file = options.externalAccountHmacKeyFile;
   return Object.entries(files).flatMap(([setting, value]) => {
     try {
@@ -80,7 +86,7 @@ async function createEst(options: EstOptions): Promise<Enroller> {
     throw new StartError('enrolment: give both the client certificate and its private key');
   }
   const chain = readIf('client_certificate_file', clientCertificateFile);
-  const privateKey = readIf('client_private_key_file', clientPrivateKeyFile);
+  const privateKey = readKeyIf('client_private_key_file', clientPrivateKeyFile);
   const { EstClient } = await import('./est.js');
   try {
     return new EstClient({

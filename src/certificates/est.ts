@@ -4,7 +4,6 @@
 // certificate that it got. Called by enrolment.ts, which owns keys, retries and storage.
 
 import type { X509Certificate } from 'node:crypto';
-import { isKeyReference } from '../tls/token-key.js';
 import { dayMs, secondMs } from './clock.js';
 import type { Enroller, EnrolmentOutcome, EnrolmentRequest } from './enroller.js';
 import { type Answer, exchange } from './exchange.js';
@@ -78,8 +77,7 @@ export class EstClient implements Enroller {
   /** Renews with the present certificate (4.2.2); enrols anew when there is none or it is refused. */
   async #submit(request: EnrolmentRequest, signal: AbortSignal): Promise<Answer> {
     const { current } = request;
-    // Node's TLS cannot show a certificate whose key is in a token.
-    if (current !== undefined && !isKeyReference(current.privateKey)) {
+    if (current !== undefined) {
       const answer = await this.#post('simplereenroll', request, current, signal);
       const isRefused = answer.status === 401 || answer.status === 403;
       if (!isRefused || !this.#canEnrol()) return answer;
@@ -98,14 +96,13 @@ export class EstClient implements Enroller {
     signal: AbortSignal,
   ): Promise<Answer> {
     const { trustAnchors, username, password = '' } = this.#server;
-    const pair = client === undefined ? {} : { cert: client.chain, key: client.privateKey };
     const isNamed = username !== undefined && operation === 'simpleenroll';
     const auth = isNamed ? { auth: `${username}:${password}` } : {};
     const headers = {
       'Content-Type': 'application/pkcs10',
       'Content-Transfer-Encoding': 'base64',
     };
-    const options = { ...pair, ...auth, ca: trustAnchors, method: 'POST', headers, signal };
+    const options = { client, ...auth, ca: trustAnchors, method: 'POST', headers, signal };
     // PKCS#10 in base64 with line breaks is what stands between the lines of the PEM form.
     const body = request.replaceAll(/-----[^-]+-----\r?\n?/g, '');
     return exchange(this.#url(operation), options, body);

@@ -200,7 +200,8 @@ function judgeTogether(settings: ReadonlyMap<string, Effective>, layers: Layers)
       `needs ${certificate}, which clients get that send no name (SNI)`,
     );
   }
-  for (const key of [privateKey, 'tls.more_certificates', ...ownKeys]) {
+  const keys = [privateKey, 'tls.more_certificates', ...ownKeys];
+  for (const key of [...keys, 'enrolment.client_private_key_file']) {
     if (!String(value(key)).includes('pin-value=')) continue;
     refuse(key, 'the PIN must be in a file of its own (mode 0600): pin-source=file:/path');
   }

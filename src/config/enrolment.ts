@@ -3,7 +3,7 @@
 // (part of schema.ts), what they need of each other, and the value that the daemon receives.
 // Called by schema.ts and configuration.ts.
 
-import { isKeyReference, type TokenKey } from '../tls/token-key.js';
+import type { TokenKey } from '../tls/token-key.js';
 import type { Setting } from './setting.js';
 
 const text = (
@@ -64,7 +64,7 @@ export const enrolmentTable = {
   client_private_key_file: text(
     'CLIENT_PRIVATE_KEY_FILE',
     'file or nothing',
-    'EST: the private key of that certificate (PEM, not encrypted).',
+    'EST: the private key of that certificate (PEM, not encrypted), or its PKCS #11 URI, as in `tls.private_key`.',
   ),
   directory_url: text(
     'DIRECTORY_URL',
@@ -159,17 +159,13 @@ export function judgeEnrolment(given: Given): void {
     const [present, missing] = isOne ? [one, other] : [other, one];
     given.refuse(keyOf(present), `must be given together with ${keyOf(missing)}`);
   }
-  if (isKeyReference(String(given.value('enrolment.client_private_key_file')))) {
-    const advice = 'the first enrolment is shown a certificate whose key is a file';
-    given.refuse('enrolment.client_private_key_file', `cannot be in a token: ${advice}`);
-  }
   const idle = [...(protocol === 'est' ? [] : estOnly), ...(protocol === 'acme' ? [] : acmeOnly)];
   for (const key of idle.map(keyOf)) {
     if (given.isSet(key)) given.warn(key, `is not used: enrolment.protocol is "${protocol}"`);
   }
 }
 
-/** Files are absolute paths or `credential:NAME`. */
+/** Files are absolute paths or `credential:NAME`; that of a key may be a reference. */
 export type EnrolmentSettings =
   | {
       protocol: 'est';

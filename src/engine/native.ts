@@ -15,6 +15,7 @@ import type {
   TruncationFigures,
   TruncationOptions,
 } from './experiments.js';
+import type { Outgoing, OutgoingPeer } from './outgoing.js';
 import type { RouteOptions, SiteOptions } from './site-options.js';
 
 export type { RouteOptions, SiteOptions };
@@ -317,6 +318,7 @@ export interface NativeModule {
   publicKeyOf(reference: string): Promise<Uint8Array>;
   /** Its signature over the data, with a digest such as SHA256; ECDSA's as DER. As matchKey(). */
   signWithKey(reference: string, digest: string, data: Uint8Array): Promise<Uint8Array>;
+  Outgoing: new (peer: OutgoingPeer) => Outgoing;
   /** Of these groups of the key exchange, those that this OpenSSL has; and what there is of note. */
   inspectTlsGroups(groups: string[]): { used: string[]; unknown: string[]; available: string[] };
   /**

@@ -324,7 +324,7 @@ t.test('EST: the token signs the requests, and a request waits for a token', asy
     server.requests.filter((one) => one !== 'cacerts'),
     [
       'simpleenroll operator',
-      'simpleenroll operator', // No TLS of Node's shows a certificate whose key is in a token.
+      'simplereenroll certificate localhost', // Shown over TLS, which the token has signed.
     ],
   );
   await servesBy(t, renewed, server.root.pem);
