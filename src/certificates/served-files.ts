@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
-// The certificate files that a service with a given configuration serves, in its order (manager.ts):
-// for commands that check certificates without asking the service. Only this file knows them.
+// The certificate files that a service with a given configuration serves, in its order (manager.ts), and its other
+// keys: for commands that check them without asking the service. Only this file knows them.
 
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import type { TokenKey } from '../tls/token-key.js';
 import { certificatesDirOf, deviceDirOf } from './device.js';
+import type { EnrolmentOptions } from './enrolment-options.js';
 import { type InstalledOptions, pathOf } from './installed.js';
 
 export interface ServedFiles {
@@ -23,6 +24,22 @@ export interface ServedBy {
   enrolment: unknown;
   /** The key of what is stored without one. */
   tokenKey?: TokenKey | undefined;
+}
+
+interface Keyed extends Pick<ServedBy, 'stateDir' | 'installed'> {
+  enrolment: EnrolmentOptions | undefined;
+  /** Undefined: in a file. */
+  authorityKey: TokenKey | undefined;
+}
+
+/** A private key that no client sees, but that vouches for the device. */
+export interface OtherKey {
+  /** "authority": the device's own; "account": at an ACME server; "client": of who enrols by EST. */
+  use: 'authority' | 'account' | 'client';
+  /** The setting that could name a token. */
+  setting: string;
+  /** A path, or a reference. */
+  privateKey: string;
 }
 
 /** Directories of generations (store.ts) by their source, in the order in which they are served. */
@@ -55,4 +72,24 @@ export function servedFiles(by: ServedBy): ServedFiles[] {
     return { source, certificate: join(directory, 'current/chain.pem'), privateKey };
   });
   return [...installed, ...stored];
+}
+
+/** Of a service that uses them; the files are there after the first start. */
+export function otherKeys({ stateDir, installed, enrolment, authorityKey }: Keyed): OtherKey[] {
+  const keys: OtherKey[] = [];
+  if (installed.length === 0) {
+    const file = join(certificatesDirOf(stateDir), 'authority/current/key.pem');
+    const privateKey = authorityKey?.reference ?? file;
+    keys.push({ use: 'authority', setting: 'tls.authority_key', privateKey });
+  }
+  if (enrolment?.protocol === 'acme') {
+    const file = join(certificatesDirOf(stateDir), 'enrolment/acme-account/current/key.pem');
+    const privateKey = enrolment.accountKey?.reference ?? file;
+    keys.push({ use: 'account', setting: 'enrolment.account_key', privateKey });
+  }
+  if (enrolment?.protocol === 'est' && enrolment.clientPrivateKeyFile !== undefined) {
+    const privateKey = pathOf(enrolment.clientPrivateKeyFile);
+    keys.push({ use: 'client', setting: 'enrolment.client_private_key_file', privateKey });
+  }
+  return keys;
 }

@@ -7,7 +7,7 @@ import { randomInt } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { reasonOf, StartError } from '../base/start-error.js';
 import { type StatusDocument, troubleText } from '../base/status-document.js';
-import { servedFiles } from '../certificates/served-files.js';
+import { otherKeys, servedFiles } from '../certificates/served-files.js';
 import type { Board, NativeReport } from '../doctor/board.js';
 import { deviceTreeStrings } from '../doctor/board.js';
 import { linuxBoard } from '../doctor/linux-board.js';
@@ -15,7 +15,7 @@ import { examine } from '../doctor/probes.js';
 import { cipherDrivers, preferredDriver } from '../doctor/proc-crypto.js';
 import { exitCodeOf, type Report, toJson, toText, wantsColour } from '../doctor/report.js';
 import { loadNative, type NativeModule } from '../engine/native.js';
-import { isKeyReference, matchTokenKey, shownKey } from '../tls/token-key.js';
+import { isKeyReference, matchTokenKey, shownKey, tokenSigner } from '../tls/token-key.js';
 import { chooseService } from './service-choice.js';
 import { configurationHelp, configurationOptions, readCommandLine } from './usage.js';
 
@@ -47,7 +47,8 @@ function readSettings(options: Parameters<typeof chooseService>[0]): Board['sett
   try {
     const { configuration } = chooseService(options).load();
     const { connectionsMax, pendingWindowBytes, stateDir } = configuration;
-    return { connectionsMax, pendingWindowBytes, stateDir, served: servedFiles(configuration) };
+    const keys = { served: servedFiles(configuration), otherKeys: otherKeys(configuration) };
+    return { connectionsMax, pendingWindowBytes, stateDir, ...keys };
   } catch (error) {
     return { error: reasonOf(error) };
   }
@@ -97,6 +98,10 @@ async function askTokens(settings: Board['settings']): Promise<Board['tokens']> 
     } catch (error) {
       answers[privateKey] = reasonOf(error);
     }
+  }
+  for (const { privateKey } of settings.otherKeys) {
+    if (!isKeyReference(privateKey)) continue;
+    answers[privateKey] = await tokenSigner(privateKey).then(() => '', reasonOf);
   }
   return answers;
 }

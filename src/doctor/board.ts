@@ -50,6 +50,15 @@ export interface Settings {
   stateDir: string;
   /** The certificates that would be served; they need not exist. */
   served: CertificateFiles[];
+  /** Of the device's authority, of an ACME account, of who enrols by EST; they need not exist. */
+  otherKeys: OtherKey[];
+}
+
+export interface OtherKey {
+  use: 'authority' | 'account' | 'client';
+  /** The setting that could name a token. */
+  setting: string;
+  privateKey: string;
 }
 
 export interface CertificateFiles {

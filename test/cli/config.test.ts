@@ -28,7 +28,16 @@ t.test('check', async (t) => {
   const check = (...args: string[]) => runCli(['config', 'check', '--config', config, ...args]);
   writeFileSync(config, `root = "${directory}/root"\nstate_dir = "${directory}/state"\n`);
   writeFileSync(dropIn, 'ring = "epoll"\n');
-  t.match(await check(), { code: 0, stdout: `ok: ${config}, ${dropIn}\n`, stderr: '' });
+  const authority = `${directory}/state/certificates/authority/current/key.pem`;
+  const own = `${directory}/state/certificates/device/current/key.pem`;
+  const good = await check();
+  t.match(good, { code: 0, stderr: '' });
+  t.same(good.stdout.split('\n'), [
+    `ok: ${config}, ${dropIn}`,
+    `key of the certificate (device): a file, ${own}`,
+    `key of the device's authority: a file, ${authority}`,
+    '',
+  ]);
 
   writeFileSync(dropIn, 'ring = "poll"\n[timeouts]\nidle = 5\n');
   const bad = await check('--listen', 'here');

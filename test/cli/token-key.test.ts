@@ -39,6 +39,39 @@ t.test('the first start makes the key, and clients get its certificate', async (
   t.equal((await server.ended).code, 0);
 });
 
+t.test("check and doctor say where the authority's and an account's keys are", async (t) => {
+  const root = join(token.directory, 'other-root');
+  mkdirSync(root);
+  const [authority, absent] = ['authority', 'absent'].map((name) => token.uriOf(name));
+  const made = await runCli(['certificate', 'key', '--generate', authority ?? '']);
+  t.equal(made.code, 0, made.stderr);
+  const config = token.file(
+    'others.toml',
+    `listen = ["127.0.0.1:0"]\nlisten_http = ["127.0.0.1:0"]\nroot = "${root}"\n` +
+      `state_dir = "${token.directory}/others"\n[tls]\nauthority_key = "${authority}"\n` +
+      '[enrolment]\nprotocol = "acme"\ndirectory_url = "https://acme.example/directory"\n' +
+      `names = ["gate.example"]\nterms_of_service_agreed = true\naccount_key = "${absent}"\n`,
+  );
+  const refusal = /no key for pkcs11:.*object=absent/;
+  const checked = await runCli(['config', 'check', '--config', config]);
+  t.equal(checked.code, 0, checked.stderr);
+  t.match(
+    checked.stdout,
+    /^key of the device's authority: in a token, pkcs11:.*object=authority$/m,
+  );
+  t.match(checked.stdout, /^key of the ACME account: in a token, pkcs11:.*object=absent$/m);
+  t.match(checked.stderr, /^warning: enrolment\.account_key: .*object=absent/m);
+  t.notMatch(checked.stderr, /tls\.authority_key/, 'that one is there');
+  const { stdout } = await runCli(['doctor', '--json', '--config', config]);
+  const found = JSON.parse(stdout).findings.filter(({ id }: { id: string }) => /^keys\./.test(id));
+  t.match(found, [
+    { id: 'keys.protection', title: /^The key of the device's authority is in a token: / },
+    { id: 'keys.protection', title: /^The key of the ACME account is in a token: / },
+    { id: 'keys.token', title: /ACME account cannot be used: /, detail: refusal },
+  ]);
+  t.notMatch(`${checked.stdout}${stdout}`, /pin-source=/, 'without where its PIN is');
+});
+
 t.test('wrong usage is said in one line', async (t) => {
   const cases: [string[], RegExp][] = [
     [['key'], /give the PKCS #11 URI/],

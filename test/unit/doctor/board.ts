@@ -34,6 +34,7 @@ export const settings: Settings = {
   connectionsMax: 512,
   pendingWindowBytes: 262_144,
   stateDir: '/state',
+  otherKeys: [],
   served: [
     {
       source: 'device',

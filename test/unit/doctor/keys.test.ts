@@ -27,11 +27,54 @@ t.test('a file: who could copy it', async (t) => {
     '/sys/dev/block/254:0/dm/uuid': 'CRYPT-LUKS2-0123-data\n',
   };
   const encrypted = only(probeKeys(boardOf({ statuses, files })));
-  t.match(encrypted.detail, /dm-crypt .* rights of root can copy it/);
+  t.match(encrypted.detail, /dm-crypt .*without that one's key\. .* rights of root can copy it/);
+  for (const [source, words] of [
+    ['tpm', /only the TPM of this device opens/],
+    ['caam', /only the CAAM of this device opens/],
+    ['tee', /only the TEE of this device opens/],
+    ['other', /without that one's key/],
+  ] as const) {
+    const uuid = `CRYPT-TRUSTED-${source}-spliced-data\n`;
+    const trusted = { ...files, '/sys/dev/block/254:0/dm/uuid': uuid };
+    t.match(only(probeKeys(boardOf({ statuses, files: trusted }))).detail, words, source);
+  }
   t.equal(encrypted.advice, undefined);
   const elsewhere = { ...files, '/proc/self/mountinfo': mounts.replace('/state', '/state2') };
   t.notMatch(only(probeKeys(boardOf({ statuses, files: elsewhere }))).detail, /dm-crypt/);
   t.same(probeKeys(boardOf()), [], 'none is there');
+});
+
+t.test('a credential of the service manager is in memory', async (t) => {
+  const privateKey = '/run/credentials/spliced.service/key.pem';
+  const served = [{ source: 'installed', certificate: '/tls.pem', privateKey }];
+  const statuses = { [privateKey]: { mode: 0o400, uid: 990 } };
+  const finding = only(probeKeys(boardOf({ settings: { ...settings, served }, statuses })));
+  t.match(finding.detail, /mode \(0400\).* It is in memory.* LoadCredentialEncrypted=/);
+});
+
+t.test("the authority's key, and an account's", async (t) => {
+  const file = '/state/certificates/authority/current/key.pem';
+  const [authority, account] = [
+    { use: 'authority', setting: 'tls.authority_key', privateKey: file },
+    { use: 'account', setting: 'enrolment.account_key', privateKey: reference },
+  ] as const;
+  const all = { ...settings, served: [], otherKeys: [authority, account] };
+  const files = { [file]: { mode: 0o600, uid: 990 } };
+  t.match(probeKeys(boardOf({ settings: all, statuses: files, tokens: { [reference]: '' } })), [
+    {
+      title: `The key of the device's authority is a file: ${file}`,
+      advice: /in a token \(tls\.authority_key, /,
+    },
+    { title: 'The key of the ACME account is in a token: pkcs11:token=device;object=tls' },
+  ]);
+  const tokens = { [reference]: 'the module /x.so has no key for pkcs11:object=tls' };
+  const [, refused, ...rest] = probeKeys(boardOf({ settings: all, tokens }));
+  t.match(refused, {
+    level: 'warning',
+    title: 'The key of the ACME account cannot be used: pkcs11:token=device;object=tls',
+    detail: /x\.so has no key/,
+  });
+  t.same(rest, [], 'and a file that is not there yet is not told of');
 });
 
 t.test('a token: by reference, and no word of its PIN', async (t) => {
