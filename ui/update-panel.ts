@@ -108,8 +108,7 @@ function errorOf(text: string): HTMLElement | undefined {
   return h('p', { class: 'trouble bad', role: 'alert' }, icon('bad'), h('span', {}, text));
 }
 
-function facts(update: Update): HTMLElement {
-  const { bundle } = update;
+function facts(bundle: Update['bundle']): HTMLElement {
   const rows: [string, string | null | undefined][] = [
     ['File', bundle?.name],
     ['Size', bundle === null ? null : bytes(bundle.length)],
@@ -152,15 +151,14 @@ function showSending({ name, offset, length, bytesPerS, waiting }: Progress): vo
 
 const choices = 'A bundle of the installer: .raucb, .swu, or what this device takes.';
 
-/** What waits here has no part in what another program does, and can be installed behind it. */
-function waitingPanel(update: Update, actions: PanelActions): (Node | undefined)[] {
-  const { bundle, state } = update;
+/** What waits here has no part in what the state tells of, and can be installed behind it. */
+function waitingPanel({ state }: Update, bundle: Update['waiting'], actions: PanelActions): Node[] {
   if (bundle === null) return [];
   if (state === 'installing')
     return [h('p', { class: 'quiet' }, `${bundle.name} waits for its end.`)];
   return [
     h('p', { class: 'quiet' }, 'This bundle waits on the device:'),
-    facts(update),
+    facts(bundle),
     h(
       'div',
       { class: 'actions' },
@@ -176,7 +174,7 @@ function othersPanel(
   trouble: HTMLElement | undefined,
   actions: PanelActions,
 ): (Node | undefined)[] | undefined {
-  const waiting = waitingPanel(update, actions);
+  const waiting = waitingPanel(update, update.bundle, actions);
   switch (update.state) {
     case 'installing':
       return [
@@ -215,6 +213,7 @@ function panelOf(update: Update, error: string, actions: PanelActions): (Node | 
   const trouble = errorOf(error || (update.state === 'failed' ? (update.error ?? '') : ''));
   const others = update.begunBy === 'other' ? othersPanel(update, trouble, actions) : undefined;
   if (others !== undefined) return others;
+  const waiting = waitingPanel(update, update.waiting, actions);
   const discard = button('Discard', actions.discard);
   switch (update.state) {
     case 'idle':
@@ -223,8 +222,12 @@ function panelOf(update: Update, error: string, actions: PanelActions): (Node | 
       return [
         h('p', { class: 'lead' }, 'The update has failed. The device goes on with what it runs.'),
         trouble,
-        dropZone('Try another bundle', choices, actions),
-        h('div', { class: 'actions' }, discard),
+        ...(update.waiting === null
+          ? [
+              dropZone('Try another bundle', choices, actions),
+              h('div', { class: 'actions' }, discard),
+            ]
+          : waiting),
       ];
     case 'receiving': {
       const { name = 'the bundle', offset = 0, length = 0 } = update.upload ?? {};
@@ -236,7 +239,7 @@ function panelOf(update: Update, error: string, actions: PanelActions): (Node | 
     case 'received':
       return [
         h('p', { class: 'lead' }, 'The bundle is on the device, whole.'),
-        facts(update),
+        facts(update.bundle),
         h(
           'p',
           { class: 'quiet' },
@@ -251,18 +254,20 @@ function panelOf(update: Update, error: string, actions: PanelActions): (Node | 
         bar('installing', 'Installation'),
         h('p', { class: 'quiet' }, 'It goes on when you close this page.'),
         trouble,
+        ...waiting,
       ];
     case 'installed':
       return [
         h('p', { class: 'lead' }, icon('good'), ` ${installedWords(update)}`),
-        facts(update),
+        facts(update.bundle),
         trouble,
         h(
           'div',
           { class: 'actions' },
           update.restartNeeded ? button('Restart now', actions.restart, 'primary') : undefined,
-          discard,
+          update.waiting === null ? discard : undefined,
         ),
+        ...waiting,
       ];
     case 'restarting':
       return [

@@ -156,6 +156,10 @@ const updateState = object({
   },
   upload: orNull(object({ name: text, length: count, offset: count })),
   bundle: orNull(bundle),
+  waiting: {
+    ...orNull(bundle),
+    description: 'It came while `bundle` was being installed; it is installed next.',
+  },
   begunBy: {
     enum: ['spliced', 'other', null],
     description:

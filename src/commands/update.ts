@@ -51,7 +51,7 @@ Exit code 0: done. 1: refused or failed; the reason is on standard error.
 `;
 
 function rowsOf(update: UpdateDocument): [string, string][] {
-  const { adapter, state, bundle, upload, progress, error, compatible, slots } = update;
+  const { adapter, state, bundle, waiting, upload, progress, error, compatible, slots } = update;
   const by = update.begunBy === 'other' ? ', begun by another program' : '';
   const rows: [string, string][] = [['update', `${state} (${adapter})${by}`]];
   if (upload !== null) {
@@ -61,6 +61,7 @@ function rowsOf(update: UpdateDocument): [string, string][] {
     const more = [bundle.version, bundle.compatible && `for ${bundle.compatible}`].filter(Boolean);
     rows.push(['bundle', [bundle.name, ...more].join(', ')]);
   }
+  if (waiting !== null) rows.push(['waiting', waiting.name]);
   if (progress !== null) rows.push(['progress', `${progress.percent} % ${progress.message}`]);
   if (error !== null) rows.push(['error', error]);
   if (update.restartNeeded) rows.push(['', 'it runs after a restart: spliced update restart']);

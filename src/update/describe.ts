@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // What is told of an update, out of what is known of it. Pure; used by manager.ts.
 
-import type { AdapterName, UpdateDocument, UpdateState, Upload } from './document.js';
+import type { AdapterName, ShownBundle, UpdateDocument, UpdateState, Upload } from './document.js';
 import type { Device, Progress } from './installer.js';
 import type { Bundle, UpdateRecord } from './record.js';
 
@@ -27,7 +27,9 @@ function begunBy(state: UpdateState, isByOther: boolean): UpdateDocument['begunB
   return isByOther ? 'other' : 'spliced';
 }
 
-function withoutPath({ path: _, ...shown }: Bundle): Omit<Bundle, 'path'> {
+function shownOf(bundle: Bundle | null): ShownBundle | null {
+  if (bundle === null) return null;
+  const { path: _, ...shown } = bundle;
   return shown;
 }
 
@@ -38,7 +40,8 @@ export function describe(parts: DocumentParts): UpdateDocument {
     adapter,
     state,
     upload,
-    bundle: record.bundle === null ? null : withoutPath(record.bundle),
+    bundle: shownOf(record.bundle),
+    waiting: shownOf(record.waiting),
     begunBy: begunBy(state, record.isByOther),
     progress,
     error: record.error,

@@ -22,18 +22,22 @@ export interface Upload {
   offset: number;
 }
 
+export interface ShownBundle {
+  name: string;
+  length: number;
+  sha256: string;
+  compatible: string | null;
+  version: string | null;
+  description: string | null;
+}
+
 export interface UpdateDocument {
   adapter: AdapterName;
   state: UpdateState;
   upload: Upload | null;
-  bundle: {
-    name: string;
-    length: number;
-    sha256: string;
-    compatible: string | null;
-    version: string | null;
-    description: string | null;
-  } | null;
+  bundle: ShownBundle | null;
+  /** Came while `bundle` was being installed; what is installed next. */
+  waiting: ShownBundle | null;
   /** Who began what the state, progress and error tell of; `bundle` is no part of the other's. */
   begunBy: 'spliced' | 'other' | null;
   progress: Progress | null;

@@ -37,12 +37,14 @@ export class UpdateManager {
   #installer: Promise<Installer> | undefined;
   #patience: NodeJS.Timeout | undefined;
   #isTaking = false;
+  /** What arrives is dealt with one after the other. */
+  #lastArrival: Promise<unknown> = Promise.resolve();
   #isClosed = false;
 
   /** Does nothing yet; `start()` does. */
   constructor(parts: UpdateParts) {
     this.#parts = parts;
-    this.#kept = new KeptRecord(parts);
+    this.#kept = new KeptRecord({ ...parts, isUploading: () => this.#upload !== null });
     this.#device = new DeviceView(() => this.#load(), parts.log);
   }
 
@@ -88,44 +90,51 @@ export class UpdateManager {
     this.#tell();
   }
 
-  /** An upload is complete: the file is ours from now on. What was there before is removed. */
-  async received(received: ReceivedBundle): Promise<void> {
-    const { bundle: before, state, isByOther } = this.#kept.now;
-    if (before !== null && before.path !== received.path) this.#remove(before);
-    this.#upload = null;
+  /**
+   * An upload is complete: the file is ours from now on. What was there before is removed; while that is
+   * being installed, what came waits.
+   */
+  received(received: ReceivedBundle): Promise<void> {
+    return this.#inTurn(() => {
+      this.#upload = null;
+      return this.#take(received);
+    });
+  }
+
+  async #take(received: ReceivedBundle): Promise<void> {
     const { name, length, sha256 } = received;
     this.#parts.log.info({ event: 'update_received', name, length, sha256 });
     const bundle = { ...received, compatible: null, version: null, description: null };
-    if (state === 'installing' && isByOther) return this.#replaceBundle(bundle); // It waits.
-    this.#progress = null;
-    this.#enter('received', { bundle });
-    await this.#inspect(bundle);
+    const isNext = this.#kept.arrived(bundle);
+    if (isNext) this.#progress = null;
+    this.#tell();
+    if (isNext) await this.#inspect(bundle);
+  }
+
+  #inTurn<T>(work: () => Promise<T>): Promise<T> {
+    const turn = this.#lastArrival.then(work);
+    this.#lastArrival = turn.catch(() => {});
+    return turn;
   }
 
   /** Forgets what was received. False: there was nothing that could be. */
   forget(): boolean {
-    const { state, bundle, isByOther } = this.#kept.now;
-    const isUsed = state === 'installing' && !isByOther;
-    if (isUsed || state === 'restarting' || bundle === null) return false;
-    this.#remove(bundle);
-    // What another program has installed is still there.
-    if (isByOther && state !== 'failed') this.#replaceBundle(null);
-    else this.#enter('idle', { bundle: null });
-    return true;
+    const isForgotten = this.#kept.forget();
+    if (isForgotten) this.#tell();
+    return isForgotten;
   }
 
   /** Begins. The answer is a sentence that says why it cannot be; undefined: it has begun. */
   install(): string | undefined {
     const refusal = this.receiveRefusal();
     if (refusal !== undefined) return refusal;
-    const { state, bundle, isByOther } = this.#kept.now;
-    const isDone = state === 'installed' && (bundle === null || !isByOther);
+    const bundle = this.#kept.next;
+    const isDone = bundle === null && this.#kept.now.state === 'installed';
     if (isDone) return 'It is installed. Restart the device, or send another bundle.';
     if (bundle === null) return 'There is nothing to install: upload a bundle first.';
     if (!existsSync(bundle.path)) return 'The bundle is not there any more: upload it again.';
     this.#progress = { percent: 0, message: '' };
-    this.#enter('installing', { bundle });
-    this.#parts.log.info({ event: 'update_started', ...inLog(this.#kept.now) });
+    this.#begin(false);
     void this.#follow(async (installer, callbacks) => {
       // To know after the restart whether another slot was booted.
       await this.#device.refresh();
@@ -144,25 +153,31 @@ export class UpdateManager {
     if (refusal !== undefined) return refusal;
     this.#isTaking = true;
     try {
-      await this.received(await takeLocalFile(this.#parts.directory, file));
+      return await this.#inTurn(async () => {
+        await this.#take(await takeLocalFile(this.#parts.directory, file));
+        const { state, error } = this.#kept.now;
+        return state === 'failed' ? (error ?? 'It is refused.') : this.install();
+      });
     } catch (error) {
       if (error instanceof InstallError) return error.message;
       throw error;
     } finally {
       this.#isTaking = false;
     }
-    const { state, error } = this.#kept.now;
-    return state === 'failed' ? (error ?? 'It is refused.') : this.install();
   }
 
   /** Begins. The answer is a sentence that says why it cannot be; undefined: it has begun. */
   restart(): string | undefined {
     const { state, bundle, isByOther } = this.#kept.now;
+    if (state === 'restarting') return undefined;
     const refusal = this.powerRefusal() ?? beginRestart(this.#parts.restart);
     if (refusal !== undefined) return refusal;
     this.#parts.log.info({ event: 'update_restart', kind: this.#parts.restart.kind });
     const isInstalled = state === 'installed';
-    this.#enter('restarting', { bundle, isByOther: isByOther && isInstalled });
+    // What was not installed waits for the boot behind it.
+    const waiting = isInstalled ? this.#kept.now.waiting : this.#kept.next;
+    const told = { bundle: isInstalled ? bundle : null, isByOther: isByOther && isInstalled };
+    this.#enter('restarting', { ...told, waiting });
     const { restartPatienceMs: patienceMs = powerPatienceMs } = this.#parts;
     this.#patience = setTimeout(() => this.#restartFailed(isInstalled), patienceMs);
     this.#patience.unref();
@@ -193,7 +208,7 @@ export class UpdateManager {
 
   #goOn(before: UpdateRecord): void {
     const { bootId, run, restart } = this.#parts;
-    const { bundle, token, state, isByOther } = before;
+    const { bundle, waiting, token, state, isByOther } = before;
     switch (aftermathOf(before, { bootId, run, kind: restart.kind })) {
       case 'goes on':
         this.#kept.adopt({ ...before, run });
@@ -204,7 +219,7 @@ export class UpdateManager {
         this.#failed('The service or the device ended during the installation.');
         break;
       case 'over':
-        this.#rest(isByOther ? bundle : null);
+        this.#rest(waiting ?? (isByOther ? bundle : null));
         if (bundle !== null || isByOther || state === 'installed') void this.#judgeBoot(before);
         break;
       case 'not restarted':
@@ -217,7 +232,7 @@ export class UpdateManager {
 
   /** Nothing is under way; what was received waits. */
   #rest(bundle: Bundle | null): void {
-    this.#enter(bundle === null ? 'idle' : 'received', { bundle });
+    this.#enter(bundle === null ? 'idle' : 'received', { bundle, waiting: null });
   }
 
   async #watchOthers(): Promise<void> {
@@ -235,11 +250,10 @@ export class UpdateManager {
 
   /** What was received stays for later. */
   #othersBegan(follow: Follow): void {
-    const { state, bundle } = this.#kept.now;
+    const { state } = this.#kept.now;
     if (state === 'installing' || state === 'restarting') return;
     this.#progress = { percent: 0, message: '' };
-    this.#enter('installing', { bundle, isByOther: true });
-    this.#parts.log.info({ event: 'update_started', ...inLog(this.#kept.now) });
+    this.#begin(true);
     // An installer that is busy says nothing of its slots: what it said before, or says behind it.
     this.#kept.change({ bootedSlot: this.#device.bootedSlot });
     void this.#follow((_installer, callbacks) => follow(callbacks));
@@ -301,7 +315,7 @@ export class UpdateManager {
     this.#parts.log.info({ event: 'update_installed', ...inLog(this.#kept.now) });
     this.#progress = null;
     this.#enter('installed', { bundle, isByOther });
-    if (bundle !== null && !isByOther) this.#remove(bundle);
+    if (bundle !== null && !isByOther) this.#kept.removeFile(bundle.path);
   }
 
   #failed(reason: string): void {
@@ -355,13 +369,10 @@ export class UpdateManager {
     this.#tell();
   }
 
-  #replaceBundle(bundle: Bundle | null): void {
-    this.#kept.change({ bundle });
+  #begin(isByOther: boolean): void {
+    this.#kept.begin(isByOther);
     this.#tell();
-  }
-
-  #remove({ path }: ReceivedBundle): void {
-    this.#kept.removeFile(path, () => this.#upload !== null);
+    this.#parts.log.info({ event: 'update_started', ...inLog(this.#kept.now) });
   }
 
   #document(): UpdateDocument {

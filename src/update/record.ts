@@ -26,6 +26,8 @@ export interface Bundle extends ReceivedBundle {
 export interface UpdateRecord {
   state: 'idle' | 'received' | 'installing' | 'installed' | 'failed' | 'restarting';
   bundle: Bundle | null;
+  /** Came while `bundle` was in use; what is installed next. */
+  waiting: Bundle | null;
   error: string | null;
   /** Of the boot in which the state was entered. */
   bootId: string;
@@ -52,10 +54,9 @@ export function readRecord(directory: string): UpdateRecord | undefined {
   }
   try {
     const record = JSON.parse(text) as UpdateRecord;
-    // Versions before had none.
-    return typeof record.state === 'string'
-      ? { ...record, isByOther: record.isByOther === true }
-      : undefined;
+    if (typeof record.state !== 'string') return undefined;
+    // Versions before had neither.
+    return { ...record, isByOther: record.isByOther === true, waiting: record.waiting ?? null };
   } catch {
     return undefined;
   }

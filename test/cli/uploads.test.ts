@@ -5,7 +5,7 @@
 import { spawnSync } from 'node:child_process';
 import { createHash, randomBytes } from 'node:crypto';
 import { existsSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
-import { request } from 'node:http';
+import { type RequestOptions, request } from 'node:http';
 import { join } from 'node:path';
 import { connect } from 'node:tls';
 import t from 'tap';
@@ -17,12 +17,19 @@ const installer = { SPLICED_UPDATE_ADAPTER: 'command', SPLICED_UPDATE_COMMAND: '
 
 const sha256 = (data: Buffer): string => createHash('sha256').update(data).digest('hex');
 
+/** Until it is so; the test's own time-out ends it. */
+async function until(isSo: () => Promise<boolean>): Promise<void> {
+  while (!(await isSo())) await new Promise((resolve) => setTimeout(resolve, 10));
+}
+
 /** `/update/uploads` over api.sock. */
-function ask(socketPath: string, method: string, body?: object) {
+const ask = (socketPath: string, method: string, body?: object) =>
+  askAt({ socketPath, path: '/.spliced/api/v1/update/uploads', method }, body);
+
+function askAt(options: RequestOptions, body?: object) {
   return new Promise<{ status: number; json: Record<string, unknown> }>((resolve, reject) => {
-    const path = '/.spliced/api/v1/update/uploads';
     const headers = body === undefined ? {} : { 'content-type': 'application/json' };
-    const outgoing = request({ socketPath, path, method, headers }, (response) => {
+    const outgoing = request({ ...options, headers }, (response) => {
       let text = '';
       response.on('data', (part) => {
         text += part;
@@ -91,6 +98,53 @@ t.test('by curl', async (t) => {
   t.notMatch(stdout, id, 'the log never has the id');
   const events = logLines(stdout).map(({ event }) => event);
   t.ok(events.includes('upload_announced') && events.includes('update_received'));
+});
+
+t.test('behind another', async (t) => {
+  const directory = t.testdirName;
+  const [begun, go, seen] = ['begun', 'go', 'seen'].map((name) => join(directory, name));
+  const program = join(directory, 'install');
+  // The first waits for the test.
+  const text = `#!/bin/sh
+cat "$1" >>${seen}
+touch ${begun}
+while [ ! -e ${go} ]; do sleep 0.05; done
+cat "$1" >>${seen}
+`;
+  const command = { ...installer, SPLICED_UPDATE_COMMAND: program };
+  const { server, local } = await startWithApi(t, [], command);
+  writeFileSync(program, text, { mode: 0o755 });
+  const [api, path] = [{ socketPath: local }, '/.spliced/api/v1/update'];
+  const state = async () => (await askAt({ ...api, path })).json;
+  const install = () => askAt({ ...api, path: `${path}/install`, method: 'POST' }, {});
+  const send = async (name: string) => {
+    const { json } = await ask(local, 'POST', { name, length: 5 });
+    const file = join(directory, name);
+    writeFileSync(file, name);
+    return () => curl(server.port, '-T', file, String(json.upload)).stdout;
+  };
+  t.match((await send('first'))(), /200$/);
+  const sendNext = await send('other');
+  t.match(await install(), { status: 202 });
+  while (!existsSync(begun ?? '')) await new Promise((resolve) => setTimeout(resolve, 10));
+  t.match(await ask(local, 'POST', { name: 'third', length: 5 }), {
+    status: 409,
+    json: { detail: /being installed: wait for its end/ },
+  });
+  t.match(sendNext(), /200$/, 'what was announced before goes on');
+  const busy = { state: 'installing', bundle: { name: 'first' }, waiting: { name: 'other' } };
+  await until(async () => (await state()).waiting !== null);
+  t.match(await state(), busy);
+  writeFileSync(go ?? '', '');
+  await until(async () => (await state()).state !== 'installing');
+  t.match(await state(), { ...busy, state: 'installed' });
+  t.equal(readFileSync(seen ?? '', 'utf8'), 'firstfirst');
+  t.match(await install(), { status: 202 });
+  await until(async () => (await state()).state !== 'installing');
+  t.match(await state(), { state: 'installed', bundle: { name: 'other' }, waiting: null });
+  t.equal(readFileSync(seen ?? '', 'utf8'), 'firstfirstotherother');
+  server.child.kill('SIGTERM');
+  t.equal((await server.ended).code, 0);
 });
 
 t.test('cut and resumed', async (t) => {

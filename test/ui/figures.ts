@@ -202,6 +202,7 @@ export function idleUpdate(): Update {
     state: 'idle',
     upload: null,
     bundle: null,
+    waiting: null,
     begunBy: null,
     progress: null,
     error: null,

@@ -103,6 +103,30 @@ t.test('an installation that another program has begun', async (t) => {
   quiet(t, scene.tab);
 });
 
+t.test('a bundle that came while another one was being installed', async (t) => {
+  const scene = await open(t);
+  const { page, device } = scene;
+  await drop(page, 'own.raucb', 2 * mebibyte);
+  await says(page, '#update-panel', /The bundle is on the device, whole\./);
+  const { bundle } = device.update;
+  if (bundle === null) throw new Error('nothing was received');
+  const waiting = { ...bundle, name: 'next.raucb' };
+  const progress = { percent: 30, message: 'Copying image to rootfs.1' };
+  device.set({ state: 'installing', begunBy: 'spliced', progress, waiting });
+  await says(page, '#update-panel', /Installing own\.raucb.*next\.raucb waits for its end/);
+  device.set({ state: 'installed', progress: null, restartNeeded: true });
+  await says(page, '#update-panel', /Installed\. It runs.*own\.raucb.*waits.*next\.raucb/);
+  const names =
+    "[...document.querySelectorAll('#update-panel button')].map((one) => one.textContent)";
+  t.same(await page.evaluate(names), ['Restart now', 'Install', 'Discard']);
+  device.set({ state: 'failed', error: 'no signature', restartNeeded: false });
+  await says(page, '#update-panel', /has failed.*no signature.*waits.*next\.raucb/);
+  t.same(await page.evaluate(names), ['Install', 'Discard']);
+  device.set({ waiting: null });
+  await says(page, '#update-panel', /has failed.*Try another bundle/);
+  quiet(t, scene.tab);
+});
+
 t.test('the service is restarted in the middle of an upload', async (t) => {
   const scene = await open(t);
   const { page, device } = scene;

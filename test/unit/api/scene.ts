@@ -38,6 +38,7 @@ export const updateState = {
     version: '2',
     description: null,
   },
+  waiting: null,
   begunBy: 'spliced',
   progress: { percent: 40, message: 'Copying image to rootfs.1' },
   error: null,
