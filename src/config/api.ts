@@ -2,6 +2,8 @@
 // The table [api]: who may use the operators' page and its API over the network (part of schema.ts), and
 // what its settings need of each other. Called by schema.ts and configuration.ts.
 
+import { type RouteSettings, routeSchema } from './routes.js';
+
 export const apiTable = {
   client_certificates: {
     doc:
@@ -34,6 +36,27 @@ export const apiTable = {
     env: 'SPLICED_API_AUTHORIZE_PATH',
     isLive: true,
   },
+  authorize_timeout_ms: {
+    doc: 'For the whole question of `authorize`; after that the client gets 502.',
+    format: 'whole number',
+    default: routeSchema.authorize_timeout_ms.default,
+    min: routeSchema.authorize_timeout_ms.min,
+    max: routeSchema.authorize_timeout_ms.max,
+    env: 'SPLICED_API_AUTHORIZE_TIMEOUT_MS',
+    isLive: true,
+  },
+  authorize_remember_ms: {
+    doc:
+      'How long an answer of `authorize` that lets a request pass is remembered for whoever asks exactly the ' +
+      'same again (docs/AUTHORIZE.md#remembered-answers); 0: not at all. So long somebody may go on who has ' +
+      'signed out, or has a lesser role by now.',
+    format: 'whole number',
+    default: routeSchema.authorize_remember_ms.default,
+    min: routeSchema.authorize_remember_ms.min,
+    max: routeSchema.authorize_remember_ms.max,
+    env: 'SPLICED_API_AUTHORIZE_REMEMBER_MS',
+    isLive: true,
+  },
   claim_code_file: {
     doc:
       'A file with the code by which the first administrator claims the device ' +
@@ -52,9 +75,24 @@ interface Given {
   refuse: (key: string, text: string) => void;
 }
 
+/** Who is asked first, as of a route; empty: nobody. */
+export type ApiAuthorize = Pick<
+  RouteSettings,
+  'authorize' | 'authorize_path' | 'authorize_timeout_ms' | 'authorize_remember_ms'
+>;
+
+export const apiAuthorizeOf = (setTo: (key: string) => unknown): ApiAuthorize => ({
+  authorize: String(setTo('api.authorize')),
+  authorize_path: String(setTo('api.authorize_path')),
+  authorize_timeout_ms: Number(setTo('api.authorize_timeout_ms')),
+  authorize_remember_ms: Number(setTo('api.authorize_remember_ms')),
+});
+
 /** A question has an address and a path. */
 export function judgeApi({ isSet, refuse }: Given): void {
   const [address, path] = ['api.authorize', 'api.authorize_path'];
   if (isSet(address) && !isSet(path)) refuse(address, `needs ${path}`);
-  if (isSet(path) && !isSet(address)) refuse(path, `needs ${address}`);
+  for (const key of [path, 'api.authorize_timeout_ms', 'api.authorize_remember_ms']) {
+    if (isSet(key) && !isSet(address)) refuse(key, `needs ${address}`);
+  }
 }

@@ -15,7 +15,7 @@ import {
   parseListenAddress,
   withoutCovered,
 } from './address.js';
-import { judgeApi } from './api.js';
+import { type ApiAuthorize, apiAuthorizeOf, judgeApi } from './api.js';
 import { type EnrolmentSettings, enrolmentOf, judgeEnrolment } from './enrolment.js';
 import { type Effective, judge } from './judge.js';
 import {
@@ -65,9 +65,8 @@ export interface Configuration {
   clientCertificates: ClientCertificateFiles | undefined;
   /** Who may use the API over the network: subjects (RFC 4514) or fingerprints. */
   apiClientCertificates: string[];
-  /** Who is asked before the page and the API, and at which path; empty: nobody. */
-  apiAuthorize: string;
-  apiAuthorizePath: string;
+  /** Who is asked before the page and the API. */
+  apiAuthorize: ApiAuthorize;
   /** An absolute path or `credential:NAME`; empty: none. */
   apiClaimCodeFile: string;
   update: UpdateSettings;
@@ -285,8 +284,7 @@ function configurationOf(
         }
       : undefined,
     apiClientCertificates: setTo('api.client_certificates') as string[],
-    apiAuthorize: String(setTo('api.authorize')),
-    apiAuthorizePath: String(setTo('api.authorize_path')),
+    apiAuthorize: apiAuthorizeOf(setTo),
     apiClaimCodeFile: optionalFile('api.claim_code_file'),
     update: updateOf(setTo, pathOf('state_dir'), directory),
     uiEnabled: setTo('ui.enabled') === true,

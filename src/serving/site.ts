@@ -7,6 +7,7 @@
 import { join, resolve } from 'node:path';
 import { reasonOf } from '../base/start-error.js';
 import { systemClock } from '../certificates/clock.js';
+import type { ApiAuthorize } from '../config/api.js';
 import type { Configuration } from '../config/configuration.js';
 import type { RouteSettings } from '../config/routes.js';
 import type { Engine, RouteOptions, SiteOptions } from '../engine/native.js';
@@ -91,18 +92,10 @@ const wholeRoot: RouteSettings = {
   require_client_certificate: false,
 };
 
-type Asked = Pick<Configuration, 'apiAuthorize' | 'apiAuthorizePath'>;
-
-/** The application is asked first: docs/AUTHORIZE.md. */
-const askedFirst = ({ apiAuthorize, apiAuthorizePath }: Asked): RouteSettings => ({
+/** The operators' API, for clients from the network: docs/API.md. An application may be asked first. */
+const apiRoute = (runDir: string, asked: ApiAuthorize): RouteSettings => ({
   ...wholeRoot,
-  authorize: apiAuthorize,
-  authorize_path: apiAuthorizePath,
-});
-
-/** The operators' API, for clients from the network: docs/API.md. */
-const apiRoute = (runDir: string, asked: Asked): RouteSettings => ({
-  ...askedFirst(asked),
+  ...asked,
   authorize_fields: [...applicationFields],
   path: apiPath,
   action: 'proxy',
@@ -110,8 +103,9 @@ const apiRoute = (runDir: string, asked: Asked): RouteSettings => ({
 });
 
 /** The operators' page: docs/UI.md. */
-const pageRoute = (directory: string, asked: Asked): RouteSettings => ({
-  ...askedFirst(asked),
+const pageRoute = (directory: string, asked: ApiAuthorize): RouteSettings => ({
+  ...wholeRoot,
+  ...asked,
   path: uiPath,
   root: directory,
   immutable: ['/assets'],
@@ -154,7 +148,7 @@ const rootsOf = (configuration: Configuration): string[] => [
  */
 export const operatorRoutes =
   (runDir: string, uiDirectory: string | undefined) =>
-  ({ uiEnabled, ...asked }: Configuration): RouteSettings[] =>
+  ({ uiEnabled, apiAuthorize: asked }: Configuration): RouteSettings[] =>
     uiEnabled && uiDirectory !== undefined
       ? [apiRoute(runDir, asked), pageRoute(uiDirectory, asked)]
       : [apiRoute(runDir, asked)];
@@ -253,9 +247,9 @@ export class SiteServing {
   /** The path of the root stays what it is until a restart; what it leads to is looked at again. */
   participant(): Participant {
     return {
-      prepare: ({ configuration: { routes, uiEnabled, apiAuthorize, apiAuthorizePath } }) => {
+      prepare: ({ configuration: { routes, uiEnabled, apiAuthorize } }) => {
         const before = this.#parts;
-        const changed = { routes, uiEnabled, apiAuthorize, apiAuthorizePath };
+        const changed = { routes, uiEnabled, apiAuthorize };
         const configuration = { ...before.configuration, ...changed };
         return {
           commit: () => this.#use({ ...this.#parts, configuration }),

@@ -3,96 +3,12 @@
 // application: who it lets pass has the role that it says, nobody else can say one, and the token goes on.
 
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { createServer, type IncomingMessage } from 'node:http';
-import { request } from 'node:https';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import t, { type Test } from 'tap';
-import { listen } from '../contract/proxy.js';
-import { type Scene, startWithApi } from './api.js';
+import t from 'tap';
+import { startWithApi } from './api.js';
+import { api, application, ask, behind, own } from './application.js';
 import { runCli } from './server.js';
-
-/** What the application says of whom, by its cookie. */
-const sessions: Record<string, Record<string, string | string[]>> = {
-  carol: { 'Spliced-Role': 'operate', 'Spliced-User': 'Carol Example' },
-  root: { 'Spliced-Role': 'administer', 'Spliced-User': 'root' },
-  eve: { 'Spliced-User': 'eve' },
-  odd: { 'Spliced-Role': 'superuser' },
-  twice: { 'Spliced-Role': ['view', 'administer'] },
-};
-
-interface Application {
-  seen: IncomingMessage[];
-  address: string;
-  stop(): void;
-}
-
-/** Signs in by a page of its own; everybody else is sent there. */
-async function application(t: Test): Promise<Application> {
-  const seen: IncomingMessage[] = [];
-  const server = createServer((incoming, outgoing) => {
-    seen.push(incoming);
-    const [, name = ''] = /session=(\w+)/.exec(incoming.headers.cookie ?? '') ?? [];
-    const fields = sessions[name];
-    if (fields === undefined) outgoing.writeHead(302, { Location: '/sign-in' });
-    else outgoing.writeHead(204, fields);
-    outgoing.end();
-  });
-  const address = await listen(t, server);
-  const stop = (): void => {
-    server.close();
-    server.closeAllConnections();
-  };
-  return { seen, address, stop };
-}
-
-interface Sent {
-  cookie?: string;
-  method?: string;
-  headers?: Record<string, string>;
-}
-
-function ask({ server }: Scene, path: string, { cookie, method = 'GET', headers = {} }: Sent = {}) {
-  const isChange = method !== 'GET';
-  const all = {
-    ...(cookie === undefined ? {} : { cookie }),
-    ...(isChange ? { 'content-type': 'application/json', 'content-length': 2 } : {}),
-    ...headers,
-  };
-  return new Promise<{ status: number; location: string; json: Record<string, unknown> }>(
-    (resolve, reject) => {
-      const options = { host: '127.0.0.1', port: server.port, rejectUnauthorized: false };
-      const own = { path: `/.spliced${path}`, method, headers: all, agent: false as const };
-      const outgoing = request({ ...options, ...own }, (response) => {
-        let text = '';
-        response.on('data', (data) => {
-          text += data;
-        });
-        response.on('error', reject);
-        response.on('end', () => {
-          const { statusCode: status = 0, headers } = response;
-          const isJson = /json/.test(headers['content-type'] ?? '');
-          const location = headers.location ?? '';
-          resolve({ status, location, json: isJson ? JSON.parse(text) : {} });
-        });
-      });
-      outgoing.on('error', reject);
-      outgoing.end(isChange ? '{}' : undefined);
-    },
-  );
-}
-
-const api = '/api/v1';
-const own = { 'sec-fetch-site': 'same-origin' };
-
-async function behind(t: Test): Promise<{ scene: Scene; asked: Application }> {
-  const asked = await application(t);
-  const scene = await startWithApi(t, [], {
-    SPLICED_API_AUTHORIZE: asked.address,
-    SPLICED_API_AUTHORIZE_PATH: '/session/check',
-  });
-  return { scene, asked };
-}
 
 t.test('who it lets pass, and as what', async (t) => {
   const { scene, asked } = await behind(t);
@@ -204,6 +120,10 @@ t.test('by a reload, and over with it; without it nobody is believed', async (t)
     [table.replace(/authorize_path.*\n/, ''), /api\.authorize: needs api\.authorize_path/],
     [table.replace(/authorize = .*\n/, ''), /api\.authorize_path: needs api\.authorize/],
     [table.replace('unix:', 'http:'), /api\.authorize/],
+    ['[api]\nauthorize_timeout_ms = 5\n', /api\.authorize_timeout_ms: needs api\.authorize/],
+    ['[api]\nauthorize_remember_ms = 5\n', /api\.authorize_remember_ms: needs api\.authorize/],
+    [`${table}authorize_timeout_ms = 0\n`, /api\.authorize_timeout_ms: must be .*1.*60000/],
+    [`${table}authorize_remember_ms = 60001\n`, /api\.authorize_remember_ms: must be .*60000/],
   ] as const) {
     writeFileSync(file, text);
     t.match(await runCli(['config', 'check', '--config', file]), { code: 2, stderr: error });

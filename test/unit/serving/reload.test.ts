@@ -180,6 +180,8 @@ t.test('which settings are live', async (t) => {
     'api.client_certificates',
     'api.authorize',
     'api.authorize_path',
+    'api.authorize_timeout_ms',
+    'api.authorize_remember_ms',
     'ui.enabled',
     'timeouts.stop_ms',
     'log.level',
