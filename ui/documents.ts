@@ -59,6 +59,8 @@ export interface Who {
   claim: 'claimed' | 'open' | 'over';
   /** For a claim. */
   secondsLeft: number;
+  /** It was asked who we are, and does not answer. */
+  isApplicationSilent: boolean;
 }
 
 export interface SessionEntry {

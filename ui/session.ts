@@ -27,6 +27,7 @@ const nobody: Who = {
   hasPeople: false,
   claim: 'over',
   secondsLeft: 0,
+  isApplicationSilent: false,
 };
 
 export class Session {
@@ -69,6 +70,8 @@ export class Session {
     await this.#replacing;
     try {
       const who = await read<Who>('session');
+      // It may be back in a moment, and then lets us pass as before.
+      if (who.isApplicationSilent && this.who.by === 'application') return undefined;
       this.#set(who.role === null ? 'refused' : 'granted', who);
       return who;
     } catch (error) {

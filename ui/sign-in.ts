@@ -77,6 +77,7 @@ export class SignIn {
     this.#other.hidden = other === way;
     this.#other.textContent = words[other].other;
     byId('claim-over').hidden = this.#who?.hasPeople !== false || this.#who.claim !== 'over';
+    byId('application-silent').hidden = this.#who?.isApplicationSilent !== true;
     const minutes = Math.ceil((this.#who?.secondsLeft ?? 0) / 60);
     say('claim-left', `${minutes} min`);
     byId(`${way}-form`).querySelector('input')?.focus();

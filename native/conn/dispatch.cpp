@@ -34,7 +34,8 @@ constexpr uint32_t kEdges[kStates] = {
     /* Streams     */ bit(State::AwaitStreams) | bit(State::CloseNotify) | bit(State::Join),
     /* Receive     */ bit(State::Respond) | bit(State::CloseNotify) | bit(State::Join),
     /* OpenFile    */ bit(State::Respond) | bit(State::Join),
-    /* Connect     */ bit(State::Exchange) | bit(State::Respond) | bit(State::Join),
+    /* Connect     */ bit(State::Connect) | bit(State::Exchange) | bit(State::OpenFile) |
+        bit(State::Respond) | bit(State::Join),
     /* Exchange    */ bit(State::Connect) | bit(State::Exchange) | bit(State::Tunnel) |
         bit(State::OpenFile) | bit(State::Respond) | bit(State::ReadHead) |
         bit(State::CloseNotify) | bit(State::Join),

@@ -23,6 +23,8 @@ namespace spliced::http {
 
 // Tells the service's own API that a request has passed its check; a client cannot send this line.
 inline constexpr std::string_view kPassedLine = "Spliced-Authorized: 1\r\n";
+// With it nobody could be asked: who comes has passed nothing.
+inline constexpr std::string_view kUnansweredLine = "Spliced-Unanswered: 1\r\n";
 
 // Whether the answer holds for more than this request: it sets no cookie, and its Cache-Control
 // (RFC 9111 5.2.2) has neither no-store nor no-cache.

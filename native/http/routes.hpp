@@ -73,6 +73,7 @@ struct Route {
   uint32_t check_timeout_ms = limits::kCheckTimeoutMsDefault;
   uint32_t check_remember_ms = 0;     // how long a positive answer is valid; 0: for one request
   bool check_spares_tokens = false;   // requests with a bearer token go to the backend unchecked
+  bool check_falls_back = false;      // without an answer it goes on: backend and page have a guard
   uint64_t rate_max_bytes_per_s = 0;  // for one connection; 0: no limit
 };
 

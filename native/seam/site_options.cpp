@@ -108,6 +108,7 @@ http::Route read_route(const Napi::Object& from) {
   route.check_remember_ms = static_cast<uint32_t>(
       integer(from, "authorizeRememberMs", 0, limits::kCheckRememberMsMax));
   route.check_spares_tokens = flag(from, "authorizeSparesTokens");
+  route.check_falls_back = flag(from, "authorizeFallsBack");
   return route;
 }
 

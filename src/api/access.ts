@@ -8,7 +8,7 @@
 import type { IncomingMessage } from 'node:http';
 import { BlockList, isIP } from 'node:net';
 import { reasonOf } from '../base/start-error.js';
-import { applicationUserOf } from './application.js';
+import { applicationUserOf, isApplicationSilent } from './application.js';
 import { sessionKeyOf } from './cookie.js';
 import type { Need } from './needs.js';
 import type { Person } from './people/file.js';
@@ -90,6 +90,14 @@ function credentialsNeeded(): Problem {
   });
 }
 
+/** Passes: whoever has a session of the application need not sign in again. */
+function applicationSilent(): Problem {
+  const detail =
+    'The application that says who you are (api.authorize) does not answer; the log says why. Sign in here ' +
+    'by name, or by the token that "spliced token" shows on the device.';
+  return new Problem(502, 'The application is silent', detail);
+}
+
 function roleNeeded(wanted: Role, role: Role): Problem {
   const detail = `This needs the role "${wanted}", and yours is "${role}".`;
   return new Problem(403, 'Role needed', detail, { members: { role, wanted } });
@@ -116,8 +124,8 @@ export class Access {
   }
 
   /**
-   * Throws Problem: 400 for a bad proxy, 401 without a credential, 403 where the role is too little, 429
-   * after too many wrong tokens.
+   * Throws Problem: 400 for a bad proxy, 401 without a credential (502 where an application has that, and
+   * does not answer), 403 where the role is too little, 429 after too many wrong tokens.
    */
   async admit(door: Door, need: Need, incoming: IncomingMessage): Promise<Asker> {
     const asker =
@@ -127,6 +135,7 @@ export class Access {
     if (need === 'anybody') return asker;
     if (need === 'device') return admitDevice(door, asker);
     const { role, address = '' } = asker;
+    if (role === undefined && isApplicationSilent(incoming)) throw applicationSilent();
     if (role === undefined && need === 'measure' && isLoopback(address)) {
       return { ...asker, who: 'loopback', by: 'device' };
     }

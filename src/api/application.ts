@@ -16,6 +16,10 @@ export interface ApplicationUser {
 const isFit = (name: string): boolean =>
   name.length <= nameCharactersMax && /^[^\p{C}\p{Z}]+( [^\p{C}\p{Z}]+)*$/u.test(name);
 
+/** It was asked about this request, and nothing that counts was answered: nobody has passed. */
+export const isApplicationSilent = ({ headersDistinct }: IncomingMessage): boolean =>
+  headersDistinct['spliced-unanswered'] !== undefined;
+
 /** Undefined: nobody was asked. The least role where the application says none that there is. */
 export function applicationUserOf({
   headersDistinct,

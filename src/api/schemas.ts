@@ -266,6 +266,10 @@ export const schemas: Readonly<Record<string, Schema>> = {
     hasPeople: { type: 'boolean', description: 'Somebody can sign in by name.' },
     claim: { enum: ['claimed', 'open', 'over'] },
     secondsLeft: { ...count, description: 'For a claim.' },
+    isApplicationSilent: {
+      type: 'boolean',
+      description: 'The application of api.authorize was asked who this is, and does not answer.',
+    },
   }),
   SignIn: object({ name: text, password: text }),
   SignedIn: object({ name: text, role }),

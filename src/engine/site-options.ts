@@ -37,6 +37,8 @@ export interface RouteOptions {
   authorizeRememberMs: number;
   /** Who brings a bearer token is not asked about: the backend judges it. */
   authorizeSparesTokens: boolean;
+  /** Where nobody answers the request goes on, and what it goes to judges by itself. */
+  authorizeFallsBack: boolean;
   /** Of one connection; 0: no bound. */
   rateMaxBytesPerS: number;
   status: number;

@@ -184,6 +184,8 @@ export function siteOf({ configuration, own: ownOf, isTrusted }: SiteParts): Sit
     authorizeRememberMs: route.authorize_remember_ms,
     // The service's own API alone judges tokens.
     authorizeSparesTokens: route.path === apiPath,
+    // Both guard themselves, and an operator must see what is wrong with the application.
+    authorizeFallsBack: route.path === apiPath || route.path === uiPath,
     rateMaxBytesPerS: route.rate_max_bytes_per_s,
     status: route.status,
     location: route.to,

@@ -75,9 +75,54 @@ t.test('the token is not asked about, and goes on without the application', asyn
   t.equal(asked.seen.length, 0);
   t.match(await ask(scene, '/ui/', { headers }), { status: 302 }, 'the page has no token');
   asked.stop();
-  t.match(await ask(scene, `${api}/session`, { cookie: 'session=root' }), { status: 502 });
-  t.match(await ask(scene, '/ui/', { cookie: 'session=root' }), { status: 502 });
   t.match(await ask(scene, `${api}/session`, { headers }), { status: 200 });
+});
+
+t.test('while it does not answer, the page and the guard of our own are left', async (t) => {
+  const { scene, asked } = await behind(t);
+  const { stdout } = await runCli(['token', ...scene.own]);
+  const token = { authorization: `Bearer ${/^[\w-]{40,}$/m.exec(stdout)?.[0]}` };
+  const { stdout: claim } = await runCli(['claim', ...scene.own]);
+  const code = /[0-9A-Z]{4}(?:-[0-9A-Z]{4})+/.exec(claim)?.[0] ?? '';
+  asked.stop();
+  t.equal((await ask(scene, '/ui/')).status, 200, 'the page tells nothing of the device');
+  const forged = {
+    'spliced-role': 'administer',
+    'spliced-authorized': '1',
+    'spliced-unanswered': '0',
+  };
+  for (const headers of [{}, forged]) {
+    const sent = { cookie: 'session=root', headers };
+    t.match(await ask(scene, `${api}/session`, sent), {
+      status: 200,
+      json: { by: null, role: null, isApplicationSilent: true },
+    });
+    for (const path of ['status', 'metrics', 'certificates', 'people']) {
+      const refused = await ask(scene, `${api}/${path}`, sent);
+      t.match(refused, { status: 502, json: { detail: /does not answer.*token/ } }, path);
+    }
+    const change = { ...sent, method: 'POST', headers: { ...headers, ...own } };
+    t.equal((await ask(scene, `${api}/certificates/renewal`, change)).status, 502);
+  }
+  t.match(await ask(scene, `${api}/people`, { headers: token }), { status: 200 });
+  t.match((await ask(scene, `${api}/session`, { headers: token })).json, {
+    isApplicationSilent: false,
+  });
+  const wrong = { authorization: 'Bearer nonsense' };
+  t.equal((await ask(scene, `${api}/people`, { headers: wrong })).status, 401);
+
+  const wish = { code, name: 'alice', password: 'correct horse battery' };
+  const claimed = await ask(scene, `${api}/claim`, { method: 'POST', headers: own, body: wish });
+  t.equal(claimed.status, 201);
+  t.match(await ask(scene, `${api}/people`, { cookie: claimed.cookie }), { status: 200 });
+  const signIn = { method: 'POST', headers: own, body: { name: 'alice', password: wish.password } };
+  const { status, cookie } = await ask(scene, `${api}/session`, signIn);
+  t.equal(status, 200);
+  t.match((await ask(scene, `${api}/session`, { cookie })).json, {
+    by: 'person',
+    name: 'alice',
+    isApplicationSilent: true,
+  });
 });
 
 t.test('by a reload, and over with it; without it nobody is believed', async (t) => {

@@ -38,6 +38,7 @@ export function proxyRoute(upstream: string, change: Partial<RouteOptions> = {})
     authorizeTimeoutMs: 5_000,
     authorizeRememberMs: 0,
     authorizeSparesTokens: false,
+    authorizeFallsBack: false,
     rateMaxBytesPerS: 0,
     status: 0,
     location: '',

@@ -189,6 +189,63 @@ TEST_CASE("the service's own API hears that somebody was asked, and judges token
   CHECK(world.settle_accounts() == "");
 }
 
+TEST_CASE("the service's own page and API go on where nobody answers, and are told so") {
+  const std::string said[] = {"rubbish\r\n\r\n", "",
+                              "HTTP/1.1 500 Oops\r\nContent-Length: 0\r\n\r\n"};
+  for (const std::string& text : said) {
+    for (const Path path : kPaths) {
+      CAPTURE(text);
+      Guarded world(false);
+      const std::string page = world.site.write("page/index.html", 5000);
+      http::Route api = proxy_route();
+      api.prefix = ".spliced/api";
+      http::Route files;
+      files.prefix = "page";
+      files.index = "index.html";
+      for (http::Route* route : {&api, &files}) {
+        route->check = "unix:/check.sock";
+        route->check_path = "/session/check";
+        route->check_timeout_ms = 2000;
+        route->check_falls_back = true;
+      }
+      world.serve({api, files});
+      const Peer peer = connect(world, path);
+      const auto fail = [&] {
+        world.play(peer);
+        CHECK(world.asked().find("GET /session/check") == 0);
+        if (!text.empty()) world.application().peer_sends(text);
+        world.play(peer);
+        for (int i = 0; i < 30 && world.services->checks > 0; i++) {
+          world.advance(100);
+          world.play(peer, 1);
+        }
+        CHECK(world.services->checks == 0);
+        world.play(peer);
+      };
+      peer.get("/.spliced/api/v1/session",
+               "Spliced-Authorized: 1\r\nSpliced-Role: administer\r\nSpliced-Unanswered: 0\r\n");
+      fail();
+      const std::string asked = world.asked();
+      CHECK(asked.find("GET /.spliced/api/v1/session") == 0);
+      CHECK(asked.find("Spliced-Authorized") == asked.npos);
+      CHECK(asked.find("Spliced-Role") == asked.npos);
+      CHECK(asked.find("Spliced-Unanswered: 1\r\n") != asked.npos);
+      CHECK(asked.find("Spliced-Unanswered: 0") == asked.npos);
+      world.application().peer_sends(answer("{}"));
+      world.play(peer);
+      peer.get("/page/");
+      fail();
+      const auto responses = peer.responses();
+      REQUIRE(responses.size() == 2);
+      CHECK(responses[0].body == "{}");
+      CHECK(responses[1].body == page);
+      CHECK(world.figures.checks_failed.get() == 2);
+      CHECK(world.figures.checks_passed.get() == 0);
+      CHECK(world.settle_accounts() == "");
+    }
+  }
+}
+
 TEST_CASE("a client that goes away takes its question with it") {
   Guarded world(false);
   const Peer peer = connect(world, Path::KernelSync);

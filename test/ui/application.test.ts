@@ -4,7 +4,53 @@
 // real one.
 
 import t from 'tap';
-import { open, quiet, says } from './page.js';
+import { open, quiet, says, token } from './page.js';
+
+t.test('while it does not answer one signs in here', async (t) => {
+  const scene = await open(t, {
+    isSignedIn: false,
+    prepare: ({ people }) => {
+      people.isApplicationSilent = true;
+    },
+  });
+  const { page } = scene;
+  await page.locator('#session').click();
+  await says(page, '#application-silent', /does not answer\. Sign in here/);
+  await page.locator('#token').fill(token);
+  await page.locator('#sign-in-send').click();
+  await says(page, '#who', /^by token · administer$/);
+  t.ok(await page.isHidden('#sign-in'));
+  quiet(t, scene.tab);
+});
+
+t.test('while it does not answer, whom it has let pass stays', async (t) => {
+  const scene = await open(t, {
+    isSignedIn: false,
+    prepare: ({ people }) => {
+      people.by = 'application';
+      people.enter('Carol Example', 'operate', []);
+    },
+  });
+  const { page, device } = scene;
+  await says(page, '#who', /^Carol Example · operate$/);
+  await page.evaluate(`{
+    const who = document.getElementById('who');
+    globalThis.lost = 0;
+    new MutationObserver(() => (globalThis.lost += who.hidden ? 1 : 0)).observe(who, { attributes: true });
+  }`);
+  device.people.signedIn = undefined;
+  device.people.isApplicationSilent = true;
+  const asks = () => device.asked.filter((one) => one.endsWith('/session')).length;
+  const before = asks();
+  await page.evaluate("document.dispatchEvent(new Event('visibilitychange'))");
+  while (asks() === before) await page.waitForTimeout(20);
+  device.people.isApplicationSilent = false;
+  device.people.enter('Carol Example', 'administer', []);
+  await page.evaluate("document.dispatchEvent(new Event('visibilitychange'))");
+  await says(page, '#who', /^Carol Example · administer$/);
+  t.equal(await page.evaluate('globalThis.lost'), 0, 'was never somebody else');
+  quiet(t, scene.tab);
+});
 
 t.test('shown as the application says; loaded again, once, when its session is over', async (t) => {
   const scene = await open(t, {

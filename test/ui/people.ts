@@ -16,6 +16,7 @@ export class FakePeople {
   sessions: SessionEntry[] = [];
   claim: Who['claim'] = 'over';
   secondsLeft = 0;
+  isApplicationSilent = false;
 
   /** Signed in, beside another session and other people. */
   enter(name: string, role: Role, others: readonly string[] = ['bob', 'operations']): void {
@@ -37,12 +38,20 @@ export class FakePeople {
   }
 
   who(isToken: boolean): Who {
-    const { claim, secondsLeft, people, signedIn } = this;
+    const { claim, secondsLeft, people, signedIn, isApplicationSilent } = this;
     const { name, role } = isToken
       ? { name: null, role: 'administer' as const }
       : (signedIn ?? { name: null, role: null });
     const by = isToken ? 'token' : signedIn === undefined ? null : this.by;
-    return { by, name, role, hasPeople: people.length > 0, claim, secondsLeft };
+    return {
+      by,
+      name,
+      role,
+      hasPeople: people.length > 0,
+      claim,
+      secondsLeft,
+      isApplicationSilent,
+    };
   }
 
   /** Undefined: it is another's. */

@@ -21,10 +21,26 @@ void tell(Services& s, const Request& r, const char* reason) {
     s.incident_log->add({"authorize_failed", reason, "/" + r.route->prefix, r.route->check});
 }
 
+void go_on(Services& s, Request& r, std::string_view added) {
+  r.checked = true;
+  r.added_fields = added;
+  resume_checked(s, r);
+}
+
 void respond_busy(Services& s, Request& r, const http::RequestHead& request) {
   tell(s, r, "too_many");
+  if (r.route->check_falls_back) return go_on(s, r, http::kUnansweredLine);
   respond_unavailable(s, r, 503, request.method, /*wants_html=*/false);
   end_request(r);
+}
+
+// Ends the check alone: the route is that of the request.
+void release_check(Services& s, Request& r) {
+  const std::shared_ptr<OpenSite> site = r.site;
+  const http::Route* route = r.route;
+  release_exchange(s, r);
+  r.site = site;
+  r.route = route;
 }
 
 // The whole question and the route, without the request's id, which always differs. Empty: the
@@ -63,9 +79,7 @@ bool pass_remembered(Services& s, Request& r, Exchange& x) {
   if (added == nullptr) return false;
   x.to_upstream.release(s.buffers);
   s.figures.checks_remembered.add();
-  r.checked = true;
-  r.added_fields = *added;
-  resume_checked(s, r);
+  go_on(s, r, *added);
   return true;
 }
 
@@ -119,20 +133,19 @@ Flow take_check(Services& s, Request& r, std::string_view head, const http::Upst
     r.site->remembered.keep(std::move(x.check_key), added, s.now_ms + r.route->check_remember_ms);
   // The check is a GET, whatever the client's method was, so its answer may have a body.
   drop_body(s, r, head.size(), parsed, http::Method::Get);
-  const std::shared_ptr<OpenSite> site = r.site;
-  const http::Route* route = r.route;
-  release_exchange(s, r);
+  release_check(s, r);
   s.figures.checks_passed.add();
-  r.site = site;
-  r.route = route;
-  r.checked = true;
-  r.added_fields = std::move(added);
-  resume_checked(s, r);
+  go_on(s, r, added);
   return Flow::Ended;
 }
 
 Flow fail_check(Services& s, Request& r, const char* reason) {
   tell(s, r, reason);
+  if (r.route->check_falls_back) {
+    release_check(s, r);
+    go_on(s, r, http::kUnansweredLine);
+    return Flow::Ended;
+  }
   const http::RequestHead request = head_again(s, r);
   respond_unavailable(s, r, 502, request.method, /*wants_html=*/false);
   release_exchange(s, r);

@@ -3,6 +3,7 @@
 // administers yet. Collected by ../routes.ts.
 
 import type { Asker } from '../access.js';
+import { isApplicationSilent } from '../application.js';
 import { readFields } from '../body.js';
 import { cookieOf, endCookie, sessionKeyOf } from '../cookie.js';
 import { json } from '../json.js';
@@ -46,11 +47,12 @@ const session: readonly Route[] = [
     operationId: 'getSession',
     summary: 'Who asks, and with which role; how one can sign in here.',
     answer: { status: 200, description: 'Who asks.', ...jsonOf('Session') },
-    handle: async (_c, { people, asker }) => {
+    handle: async (c, { people, asker }) => {
       const { isClaimed, secondsLeft, hasPeople } = await people.state();
       const { by = null, name = null, role = null } = asker;
       const claim = isClaimed ? 'claimed' : secondsLeft > 0 ? 'open' : 'over';
-      return json({ by, name, role, hasPeople, claim, secondsLeft });
+      const silent = { isApplicationSilent: isApplicationSilent(c.env.incoming) };
+      return json({ by, name, role, hasPeople, claim, secondsLeft, ...silent });
     },
   },
   {
