@@ -63,6 +63,8 @@ export interface ApiParts {
   log: Log;
   tail: LogTail;
   events: Events;
+  /** For tests: app.ts has the default. */
+  applicationStreamMs?: number;
 }
 
 /** Without the application: what is too busy does no more for it. */

@@ -186,6 +186,7 @@ export interface SceneOptions {
   administrators?: string[];
   service?: Partial<ApiService>;
   makersCode?: string;
+  applicationStreamMs?: number;
 }
 
 export async function startScene(t: Test, options: SceneOptions = {}): Promise<Scene> {
@@ -212,7 +213,17 @@ export async function startScene(t: Test, options: SceneOptions = {}): Promise<S
   const tail = new LogTail();
   const events = new Events();
   const service = fakeService(calls, options.service ?? {});
-  const server = new ApiServer({ runDir: directory, service, access, people, log, tail, events });
+  const { applicationStreamMs } = options;
+  const server = new ApiServer({
+    runDir: directory,
+    service,
+    access,
+    people,
+    log,
+    tail,
+    events,
+    ...(applicationStreamMs === undefined ? {} : { applicationStreamMs }),
+  });
   await server.start();
   t.teardown(() => server.close());
   const [local, proxy] = ['api.sock', 'proxy.sock'].map((name) => join(directory, name));

@@ -209,6 +209,33 @@ t.test('a stream ends with its session, whoever ends that', async (t) => {
   const ofAda = await follow(ada);
   await send(scene, 'DELETE', '/session', undefined, { cookie: out, ...own });
   await ofOut();
+  const by = { cookie: ada, ...own };
+  const changes: [method: string, path: string, body: object | undefined][] = [
+    ['PUT', '/people/bob/role', { role: 'operate' }],
+    ['PUT', '/people/bob/password', { password: `${password} again` }],
+  ];
+  for (const [method, path, body] of changes) {
+    const cookie = cookieIn(await signIn(scene, 'bob'));
+    const stream = await follow(cookie);
+    t.equal((await send(scene, method, path, body, by)).status, 200, path);
+    await stream();
+  }
+  await send(scene, 'PUT', '/people/bob/password', { password }, by);
+  const changing = cookieIn(await signIn(scene, 'bob'));
+  const ofChanging = await follow(changing);
+  const wish = { current: password, next: `${password} once more` };
+  const asBob = { cookie: changing, ...own };
+  t.equal((await send(scene, 'PUT', '/session/password', wish, asBob)).status, 200);
+  await ofChanging();
+  await send(scene, 'PUT', '/people/bob/password', { password }, by);
+  const elsewhere = cookieIn(await signIn(scene, 'bob'));
+  const ofElsewhere = await follow(elsewhere);
+  const { json: list } = await send(scene, 'GET', '/sessions', undefined, by);
+  const bobs = (list.sessions as unknown as { id: string; name: string }[]).find(
+    ({ name }) => name === 'bob',
+  );
+  t.equal((await send(scene, 'DELETE', `/sessions/${bobs?.id}`, undefined, by)).status, 200);
+  await ofElsewhere();
   const removed = cookieIn(await signIn(scene, 'bob'));
   const ofRemoved = await follow(removed);
   await changePeople(scene.directory, remove('bob'));
