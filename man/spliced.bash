@@ -20,7 +20,7 @@ _spliced() {
     certificate) words='ca show check renew request key install --json --key --generate --type --config --root --listen --state-dir --certificate --private-key --tls-offload --help' ;;
     update) words='status install restart wait-good mark-good --json --hold-s --within-s --index --state-dir --config --help --version' ;;
     device) words='restart power-off --state-dir --config --help --version' ;;
-    token) words='--revoke --state-dir --config --help --version' ;;
+    token) words='--role --revoke --state-dir --config --help --version' ;;
     user) words='list add role password remove --role --all --json --state-dir --config --help --version' ;;
     claim) words='--state-dir --config --help --version' ;;
     install-service) words='--root --help' ;;

@@ -17,14 +17,14 @@ import type { People } from './people/people.js';
 import type { Session } from './people/sessions.js';
 import { Problem } from './problem.js';
 import { GuessThrottle } from './throttle.js';
-import { isToken } from './token.js';
+import { roleOfToken } from './token.js';
 
 /** The socket through which a request came. */
 export type Door = 'local' | 'proxy';
 
 export interface Asker {
   /**
-   * For the log: "local", "loopback", "token", "certificate SUBJECT", "person NAME", "application NAME" or
+   * For the log: "local", "loopback", "token", "token ROLE", "certificate SUBJECT", "person NAME", "application NAME" or
    * "nobody".
    */
   who: string;
@@ -171,8 +171,9 @@ export class Access {
     }
     if (authorization === undefined)
       return { who: 'nobody', by: undefined, address, role: undefined };
-    await this.#checkToken(authorization, address);
-    return { who: 'token', by: 'token', address, role: 'administer' };
+    const role = await this.#roleOfBearer(authorization, address);
+    const who = role === 'administer' ? 'token' : `token ${role}`;
+    return { who, by: 'token', address, role };
   }
 
   #isAdministrator(subject: string, fingerprint: string): boolean {
@@ -183,11 +184,12 @@ export class Access {
     );
   }
 
-  async #checkToken(authorization: string, address: string): Promise<void> {
+  async #roleOfBearer(authorization: string, address: string): Promise<Role> {
     const waitS = this.#throttle.waitS(address);
     if (waitS > 0) throw tooMany(waitS);
     const [, token] = /^Bearer +([\w.~+/-]+=*)$/i.exec(authorization) ?? [];
-    if (token !== undefined && (await this.#isToken(token))) return;
+    const role = token === undefined ? undefined : await this.#roleOfToken(token);
+    if (role !== undefined) return role;
     const { warn } = this.#parts;
     const waitInAllS = this.#throttle.waitInAllS();
     const { isAddressFull, isAllFull } = this.#throttle.failed(address);
@@ -204,9 +206,9 @@ export class Access {
     });
   }
 
-  async #isToken(token: string): Promise<boolean> {
+  async #roleOfToken(token: string): Promise<Role | undefined> {
     try {
-      return await isToken(this.#parts.stateDir, token);
+      return await roleOfToken(this.#parts.stateDir, token);
     } catch (error) {
       throw new Problem(500, 'Token file', `The token cannot be checked: ${reasonOf(error)}.`);
     }

@@ -5,7 +5,7 @@ import { chmodSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import t from 'tap';
 import { GuessThrottle, networkOf, throttleBounds } from '../../../src/api/throttle.js';
-import { isToken, makeToken, revokeToken } from '../../../src/api/token.js';
+import { makeToken, revokeToken, roleOfToken } from '../../../src/api/token.js';
 import { ask, from, json } from './client.js';
 import { startScene } from './scene.js';
 
@@ -86,10 +86,52 @@ t.test('the token: kept as a hash, good at once, and gone at once', async (t) =>
   t.equal(await statusWith(first), 200);
   const second = await makeToken(directory);
   t.same([await statusWith(first), await statusWith(second)], [401, 200]);
-  t.equal(await revokeToken(directory), true);
+  t.equal(await revokeToken(directory, 'administer'), true);
   t.equal(await statusWith(second), 401);
-  t.equal(await revokeToken(directory), false);
-  t.equal(await isToken(directory, second), false);
+  t.equal(await revokeToken(directory, 'administer'), false);
+  t.equal(await roleOfToken(directory, second), undefined);
+});
+
+t.test('a token for each role: no more than that, and each by itself', async (t) => {
+  const { proxy, directory, lines } = await startScene(t);
+  const tokens = {
+    view: await makeToken(directory, 'view'),
+    operate: await makeToken(directory, 'operate'),
+    administer: await makeToken(directory),
+  };
+  const renewal = { method: 'POST', body: '{}' };
+  const allowed = { view: [200, 403, 403], operate: [200, 202, 403], administer: [200, 202, 200] };
+  for (const role of ['view', 'operate', 'administer'] as const) {
+    t.equal(await roleOfToken(directory, tokens[role]), role);
+    const headers = from('192.0.2.1', bearer(tokens[role]));
+    const sent = { headers: { ...headers, ...json } };
+    t.match((await ask(proxy, '/session', { headers })).json, { by: 'token', role });
+    const got = [
+      (await ask(proxy, '/metrics', { headers })).status,
+      (await ask(proxy, '/certificates/renewal', { ...renewal, ...sent })).status,
+      (await ask(proxy, '/people', { headers })).status,
+    ];
+    t.same(got, allowed[role], role);
+    const file = join(directory, role === 'administer' ? 'api-token' : `api-token-${role}`);
+    t.equal(statSync(file).mode & 0o777, 0o600);
+  }
+  const changes = lines.filter(({ event }) => event === 'api_changed');
+  t.same(
+    changes.map(({ who, status }) => [who, status]),
+    [
+      ['token operate', 202],
+      ['token', 202],
+    ],
+  );
+  await makeToken(directory, 'view');
+  t.equal(await roleOfToken(directory, tokens.view), undefined, 'replaced');
+  t.equal(await roleOfToken(directory, tokens.operate), 'operate', 'the others go on');
+  t.ok(await revokeToken(directory, 'operate'));
+  t.equal(await roleOfToken(directory, tokens.operate), undefined);
+  t.equal(await roleOfToken(directory, tokens.administer), 'administer');
+  writeFileSync(join(directory, 'api-token-view'), 'damaged');
+  t.equal(await roleOfToken(directory, tokens.administer), 'administer', 'locks nobody else out');
+  await t.rejects(roleOfToken(directory, 'x'), /api-token-view is damaged.*--role view/);
 });
 
 t.test('a damaged token file is no open door', async (t) => {
