@@ -10,7 +10,7 @@
     {
       'target_name': 'spliced',
       'sources': [
-        '<!@(node -p "const fs=require(\'node:fs\');[\'base\',\'os\',\'ring\',\'tls\',\'http\',\'files\',\'upload\',\'h2\',\'conn\',\'conn/request\',\'conn/h2\',\'engine\',\'experiment\',\'selfcheck\',\'seam\'].flatMap((room)=>fs.existsSync(\'native/\'+room)?fs.readdirSync(\'native/\'+room).filter((name)=>name.endsWith(\'.cpp\')).sort().map((name)=>\'native/\'+room+\'/\'+name):[]).join(\' \')")',
+        '<!@(node -p "const fs=require(\'node:fs\');[\'base\',\'os\',\'ring\',\'tls\',\'http\',\'files\',\'upload\',\'h2\',\'conn\',\'conn/accounts\',\'conn/request\',\'conn/file\',\'conn/proxy\',\'conn/upload\',\'conn/h2\',\'engine\',\'experiment\',\'selfcheck\',\'seam\'].flatMap((room)=>fs.existsSync(\'native/\'+room)?fs.readdirSync(\'native/\'+room).filter((name)=>name.endsWith(\'.cpp\')).sort().map((name)=>\'native/\'+room+\'/\'+name):[]).join(\' \')")',
       ],
       'include_dirs': ['native', '<!(node -p "require(\'node-addon-api\').include_dir")'],
       'defines': [

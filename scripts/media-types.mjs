@@ -3,7 +3,7 @@
 // knows, from mime-db. A unit test compares the file with what renderMediaTypes() makes. The types
 // come from the database; which extensions there are is chosen here: what a device's pages and
 // downloads are made of, and not all 1,200, because a path with a known extension names a file and
-// is never answered with the application's page (may_fall_back in native/conn/request/lookup.cpp). The whole database
+// is never answered with the application's page (may_fall_back in native/conn/file/lookup.cpp). The whole database
 // would take "/hosts/device.com" and "/units/node1.ac" for files.
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';

@@ -104,20 +104,22 @@ function* includeRule(path, text) {
 }
 
 // What decides about a request knows it, and not what it came over: HTTP/2 has many over one.
-const requestFolder = 'native/conn/request/';
-const requestHeaders = /^(request\/.*|buffer|refusal_log|services|state|transport)\.hpp$/;
+const requestFolders = /^native\/conn\/(request|file|proxy|upload)\//;
+const requestHeaders =
+  /^((request|file|proxy|upload)\/.*|accounts\/refusal_log|buffer|services|state|transport)\.hpp$/;
 
 function* requestRule(path, text) {
-  if (!path.startsWith(requestFolder)) return;
+  const folder = requestFolders.exec(path)?.[0];
+  if (folder === undefined) return;
   for (const { line, match } of matches(text, /^\s*#\s*include\s+"conn\/([^"]+)"/)) {
     const header = match[1];
     if (!requestHeaders.test(header)) {
-      yield { line, message: `${requestFolder} must not include conn/${header}` };
+      yield { line, message: `${folder} must not include conn/${header}` };
     }
   }
-  if (path === `${requestFolder}request.hpp`) return;
+  if (path === 'native/conn/request/request.hpp') return;
   for (const { line } of matches(withoutComments(text), /\bConnection\b|(->|\.)connection\b/)) {
-    yield { line, message: `${requestFolder} asks its connection by conn/transport.hpp` };
+    yield { line, message: `${folder} asks its connection by conn/transport.hpp` };
   }
 }
 

@@ -136,7 +136,7 @@ inline constexpr size_t kPieceBytes = 65536;
 inline constexpr size_t kBurstBytes = 1024 * 1024;
 static_assert(kPieceBytes % kRecordPlaintextBytes == 0, "middle pieces must end on a record");
 inline constexpr uint32_t kPipesKeptMax = 64;
-// Samples of a body that are kept while it is sent (conn/request/witness.hpp), and the bytes of
+// Samples of a body that are kept while it is sent (conn/file/witness.hpp), and the bytes of
 // each.
 inline constexpr size_t kWitnessesMax = 16;
 inline constexpr size_t kWitnessBytes = 16;

@@ -7,8 +7,8 @@
 #include <cstdint>
 #include <memory>
 
+#include "conn/accounts/connection_log.hpp"
 #include "conn/buffer.hpp"
-#include "conn/connection_log.hpp"
 #include "conn/h2/mux_ptr.hpp"
 #include "conn/ledger.hpp"
 #include "conn/request/request.hpp"

@@ -5,7 +5,7 @@
 #include <algorithm>
 
 #include "conn/dispatch.hpp"
-#include "conn/request/exchange.hpp"
+#include "conn/proxy/exchange.hpp"
 #include "os/socket_io.hpp"
 
 namespace spliced::conn {

@@ -5,7 +5,7 @@
 #include <utility>
 
 #include "conn/input.hpp"
-#include "conn/request/exchange.hpp"
+#include "conn/proxy/exchange.hpp"
 #include "conn/send_failure.hpp"
 #include "conn/stream.hpp"
 #include "conn/transport.hpp"

@@ -8,7 +8,7 @@
 #include "base/assert.hpp"
 #include "conn/dispatch.hpp"
 #include "conn/h2/mux.hpp"
-#include "conn/request/exchange.hpp"
+#include "conn/proxy/exchange.hpp"
 #include "os/socket_io.hpp"
 
 namespace spliced::conn {

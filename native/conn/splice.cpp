@@ -8,7 +8,7 @@
 #include <cstring>
 
 #include "base/assert.hpp"
-#include "conn/request/file_body.hpp"
+#include "conn/file/file_body.hpp"
 #include "conn/send_failure.hpp"
 #include "conn/stream.hpp"
 #include "conn/transport.hpp"

@@ -4,10 +4,10 @@
 #include <algorithm>
 
 #include "conn/input.hpp"
-#include "conn/request/upload.hpp"
 #include "conn/send_failure.hpp"
 #include "conn/stream.hpp"
 #include "conn/transport.hpp"
+#include "conn/upload/upload.hpp"
 
 namespace spliced::conn {
 namespace {

@@ -12,10 +12,10 @@
 #include <vector>
 
 #include "base/assert.hpp"
-#include "conn/connection_log.hpp"
-#include "conn/incident_log.hpp"
-#include "conn/occupancy.hpp"
-#include "conn/refusal_log.hpp"
+#include "conn/accounts/connection_log.hpp"
+#include "conn/accounts/incident_log.hpp"
+#include "conn/accounts/occupancy.hpp"
+#include "conn/accounts/refusal_log.hpp"
 #include "engine/engine.hpp"
 #include "engine/listeners.hpp"
 #include "engine/options.hpp"

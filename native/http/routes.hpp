@@ -65,7 +65,7 @@ struct Route {
   uint32_t stream_timeout_ms = limits::kStreamTimeoutMsDefault;
   PathPrefixes accelerate;  // internal routes that the backend may name, see hand_over.hpp
 
-  // For every action: the application that authorizes requests (conn/request/check.hpp), an address
+  // For every action: the application that authorizes requests (conn/proxy/check.hpp), an address
   // as `upstream`; empty: none.
   std::string check;
   std::string check_path;                 // path of the check, perhaps with a query

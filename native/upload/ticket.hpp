@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // A bundle that the daemon lets a client upload: which part of it is there, which connection writes
 // it, and how it ends. Shared by the daemon (seam/), the engines (one connection writes,
-// conn/request/upload.cpp) and the thread that hashes and syncs (keeper.hpp); each may call from
+// conn/upload/upload.cpp) and the thread that hashes and syncs (keeper.hpp); each may call from
 // its own thread. It outlives an engine that hangs: the engine that replaces it continues with the
 // same ticket, and a write that the first one has under way keeps the second from writing at the
 // same time.

@@ -193,7 +193,7 @@ export interface Upload {
   close(): boolean;
 }
 
-/** A client that was refused for its certificate, or for having none; native/conn/refusal_log.hpp. */
+/** A client that was refused for its certificate, or for having none; native/conn/accounts/refusal_log.hpp. */
 export interface RefusedClient {
   peer: string;
   /** As in the status, `tls.clientCertificates.refused`; or `no_certificate` where a path needs one. */
@@ -202,7 +202,7 @@ export interface RefusedClient {
   subject: string;
 }
 
-/** A request that a backend's answer left without one; native/conn/incident_log.hpp. */
+/** A request that a backend's answer left without one; native/conn/accounts/incident_log.hpp. */
 export interface Incident {
   event: string;
   reason: string;

@@ -69,7 +69,7 @@ size_t second_reading(std::string_view input) {
   return at + 2;
 }
 
-// Read as conn/request/relay.cpp does: `content` of the whole.
+// Read as conn/proxy/relay.cpp does: `content` of the whole.
 Seen read_runs(BodyReader reader, std::string_view input, size_t piece, std::string& content) {
   Seen seen;
   while (seen.consumed < input.size() && seen.verdict == Verdict::More) {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Scenarios: a file that changes while it is sent. What was promised is sent, as long as it is
-// there; see conn/request/witness.hpp for how that is known.
+// there; see conn/file/witness.hpp for how that is known.
 #include <fcntl.h>
 #include <sys/stat.h>
 #include <sys/xattr.h>

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // conn::Occupancy, over closers that close nothing until they are stopped: who gets the next
 // client, and which limits hold over all engines together.
-#include "conn/occupancy.hpp"
+#include "conn/accounts/occupancy.hpp"
 
 #include <doctest/doctest.h>
 #include <fcntl.h>

@@ -14,7 +14,7 @@ fake_kernel_SOURCES := $(call files,$(patsubst %,test/native/fakes/%.cpp,\
                          fake_socket fake_kernel fake_ring upstream_socket wire peer site)) \
                        native/os/fd.cpp native/os/thread.cpp
 world_SOURCES := $(fake_kernel_SOURCES) test/native/fakes/fake_tls.cpp test/native/fakes/world.cpp \
-                 $(call files,native/conn/*.cpp native/conn/request/*.cpp native/conn/h2/*.cpp \
+                 $(call files,native/conn/*.cpp native/conn/*/*.cpp \
                    native/h2/*.cpp native/http/*.cpp) \
                  native/files/file_cache.cpp native/files/residency.cpp native/os/pipe_pool.cpp native/os/host.cpp \
                  native/upload/ticket.cpp \

@@ -96,6 +96,11 @@ t.test('each tidy rule finds what it is for', async (t) => {
       /must not include conn\/stream/,
     ],
     [
+      'native/conn/proxy/a.cpp',
+      `${licence}#include "conn/connection.hpp"\n`,
+      /must not include conn\/connection/,
+    ],
+    [
       'native/conn/request/a.cpp',
       `${licence}  send(r.connection->socket);\n`,
       /asks its connection by conn\/transport/,
@@ -116,7 +121,7 @@ t.test('each tidy rule finds what it is for', async (t) => {
     ['native/conn/a.cpp', `${licence}// never a bare ::close( here\nFd::close();\n`],
     [
       'native/conn/request/a.cpp',
-      `${licence}#include "conn/transport.hpp"\n#include "conn/request/upload.hpp"\n// its Connection\n`,
+      `${licence}#include "conn/transport.hpp"\n#include "conn/upload/upload.hpp"\n// its Connection\n`,
     ],
     ['native/conn/a.cpp', `${licence}#include "conn/stream.hpp"\nsend(r.connection->socket);\n`],
     ['native/seam/a.cpp', `${licence}#include <napi.h>\n#include "engine/engine.hpp"\n`],

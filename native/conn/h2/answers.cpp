@@ -5,7 +5,7 @@
 
 #include "base/assert.hpp"
 #include "conn/h2/mux.hpp"
-#include "conn/request/exchange.hpp"
+#include "conn/proxy/exchange.hpp"
 #include "conn/transport.hpp"
 #include "http/fields.hpp"
 #include "http/syntax.hpp"

@@ -8,9 +8,9 @@
 #include <utility>
 
 #include "base/assert.hpp"
+#include "conn/file/file_body.hpp"
 #include "conn/h2/mux.hpp"
-#include "conn/request/exchange.hpp"
-#include "conn/request/file_body.hpp"
+#include "conn/proxy/exchange.hpp"
 #include "conn/transport.hpp"
 #include "files/residency.hpp"
 

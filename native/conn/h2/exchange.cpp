@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 // The client's end of an exchange over HTTP/2: what is ready goes out as DATA when it is the
 // stream's turn, and the request's body comes from what DATA has brought, whose window opens again
-// as the backend takes it. See conn/request/exchange.hpp.
-#include "conn/request/exchange.hpp"
+// as the backend takes it. See conn/proxy/exchange.hpp.
+#include "conn/proxy/exchange.hpp"
 
 #include <algorithm>
 #include <cstring>
 
 #include "conn/h2/mux.hpp"
-#include "conn/request/chunk.hpp"
+#include "conn/proxy/chunk.hpp"
 #include "conn/transport.hpp"
 
 namespace spliced::conn {

@@ -5,7 +5,7 @@
 #include <utility>
 
 #include "conn/h2/mux.hpp"
-#include "conn/request/exchange.hpp"
+#include "conn/proxy/exchange.hpp"
 #include "conn/transport.hpp"
 
 namespace spliced::conn {

@@ -6,7 +6,7 @@
 #include <algorithm>
 
 #include "conn/h2/mux.hpp"
-#include "conn/request/exchange.hpp"
+#include "conn/proxy/exchange.hpp"
 #include "conn/transport.hpp"
 
 namespace spliced::conn {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Where the bytes of an upload come from over HTTP/2: what DATA has brought. They count in the
 // windows until the file has taken them, so a slow disk keeps its own stream's window shut, and
-// what has come and is not written is bounded by that. See conn/request/upload.hpp.
+// what has come and is not written is bounded by that. See conn/upload/upload.hpp.
 #include <algorithm>
 
 #include "base/assert.hpp"

@@ -8,8 +8,8 @@
 #include <cstring>
 #include <utility>
 
+#include "conn/file/file_body.hpp"
 #include "conn/h2/mux.hpp"
-#include "conn/request/file_body.hpp"
 #include "conn/send_failure.hpp"
 #include "conn/stream.hpp"
 #include "conn/transport.hpp"

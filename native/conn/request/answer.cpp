@@ -5,7 +5,7 @@
 #include <cstring>
 
 #include "base/assert.hpp"
-#include "conn/request/hand_over.hpp"
+#include "conn/proxy/hand_over.hpp"
 #include "conn/transport.hpp"
 
 namespace spliced::conn {

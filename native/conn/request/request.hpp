@@ -10,12 +10,12 @@
 #include <string>
 
 #include "base/assert.hpp"
-#include "conn/request/exchange_ptr.hpp"
-#include "conn/request/handed_over.hpp"
-#include "conn/request/parts.hpp"
+#include "conn/file/parts.hpp"
+#include "conn/file/witness.hpp"
+#include "conn/proxy/exchange_ptr.hpp"
+#include "conn/proxy/handed_over.hpp"
 #include "conn/request/site.hpp"
-#include "conn/request/upload.hpp"
-#include "conn/request/witness.hpp"
+#include "conn/upload/upload.hpp"
 #include "files/file_cache.hpp"
 #include "http/body.hpp"
 #include "os/pipe_pool.hpp"

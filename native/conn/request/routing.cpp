@@ -2,11 +2,11 @@
 // See routing.hpp.
 #include "conn/request/routing.hpp"
 
+#include "conn/file/file_response.hpp"
+#include "conn/file/lookup.hpp"
+#include "conn/proxy/check.hpp"
+#include "conn/proxy/exchange.hpp"
 #include "conn/request/answer.hpp"
-#include "conn/request/check.hpp"
-#include "conn/request/exchange.hpp"
-#include "conn/request/file_response.hpp"
-#include "conn/request/lookup.hpp"
 #include "conn/transport.hpp"
 #include "http/target.hpp"
 #include "os/socket_io.hpp"

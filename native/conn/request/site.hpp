@@ -9,7 +9,7 @@
 #include <utility>
 #include <vector>
 
-#include "conn/request/remembered.hpp"
+#include "conn/proxy/remembered.hpp"
 #include "files/file_cache.hpp"
 #include "http/routes.hpp"
 #include "os/fd.hpp"

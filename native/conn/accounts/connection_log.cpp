@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // See connection_log.hpp.
-#include "conn/connection_log.hpp"
+#include "conn/accounts/connection_log.hpp"
 
 #include <utility>
 

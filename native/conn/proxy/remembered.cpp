@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // See remembered.hpp.
-#include "conn/request/remembered.hpp"
+#include "conn/proxy/remembered.hpp"
 
 #include <utility>
 

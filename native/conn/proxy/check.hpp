@@ -7,7 +7,7 @@
 #pragma once
 #include <string_view>
 
-#include "conn/request/exchange.hpp"
+#include "conn/proxy/exchange.hpp"
 
 namespace spliced::conn {
 

@@ -1,15 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 // See exchange.hpp. Here: begin, end and failure of an exchange, and the loop over both pumps.
-#include "conn/request/exchange.hpp"
+#include "conn/proxy/exchange.hpp"
 
 #include <algorithm>
 #include <utility>
 
 #include "base/assert.hpp"
+#include "conn/proxy/check.hpp"
+#include "conn/proxy/unavailable.hpp"
 #include "conn/request/answer.hpp"
-#include "conn/request/check.hpp"
 #include "conn/request/routing.hpp"
-#include "conn/request/unavailable.hpp"
 #include "conn/transport.hpp"
 #include "http/hand_over.hpp"
 #include "http/routes.hpp"

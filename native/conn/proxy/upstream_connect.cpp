@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Connects to a backend. A TCP socket reports when it is connected. A Unix socket whose backlog is
 // full reports nothing, so it is tried again after a tick.
-#include "conn/request/exchange.hpp"
+#include "conn/proxy/exchange.hpp"
 #include "conn/transport.hpp"
 #include "os/upstream_socket.hpp"
 

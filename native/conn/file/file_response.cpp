@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // See file_response.hpp. http/ has the meaning of the fields; this file has their order.
-#include "conn/request/file_response.hpp"
+#include "conn/file/file_response.hpp"
 
+#include "conn/proxy/hand_over.hpp"
 #include "conn/request/answer.hpp"
-#include "conn/request/hand_over.hpp"
 #include "conn/transport.hpp"
 #include "http/conditions.hpp"
 #include "os/host.hpp"

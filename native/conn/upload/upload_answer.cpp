@@ -2,11 +2,11 @@
 // Answers to requests for uploads. See upload.hpp.
 #include <algorithm>
 
+#include "conn/proxy/exchange.hpp"
 #include "conn/request/answer.hpp"
-#include "conn/request/exchange.hpp"
 #include "conn/request/routing.hpp"
-#include "conn/request/upload.hpp"
 #include "conn/transport.hpp"
+#include "conn/upload/upload.hpp"
 #include "http/content_range.hpp"
 #include "http/routes.hpp"
 #include "http/target.hpp"

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 // See witness.hpp.
-#include "conn/request/witness.hpp"
+#include "conn/file/witness.hpp"
 
 #include <algorithm>
 #include <cstring>
 
 #include "base/assert.hpp"
-#include "conn/request/file_body.hpp"
+#include "conn/file/file_body.hpp"
 #include "conn/transport.hpp"
 #include "files/residency.hpp"
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // See file_body.hpp.
-#include "conn/request/file_body.hpp"
+#include "conn/file/file_body.hpp"
 
 #include <algorithm>
 

@@ -7,10 +7,10 @@
 #include <cstring>
 #include <utility>
 
-#include "conn/request/check.hpp"
-#include "conn/request/chunk.hpp"
-#include "conn/request/exchange.hpp"
-#include "conn/request/hand_over.hpp"
+#include "conn/proxy/check.hpp"
+#include "conn/proxy/chunk.hpp"
+#include "conn/proxy/exchange.hpp"
+#include "conn/proxy/hand_over.hpp"
 #include "conn/transport.hpp"
 #include "http/trailers.hpp"
 #include "os/upstream_socket.hpp"

@@ -17,7 +17,7 @@
 #include <vector>
 
 #include "base/limits.hpp"
-#include "conn/address_table.hpp"
+#include "conn/accounts/address_table.hpp"
 #include "conn/state.hpp"
 #include "os/closer.hpp"
 

@@ -6,8 +6,8 @@
 
 #include <algorithm>
 
-#include "conn/request/chunk.hpp"
-#include "conn/request/exchange.hpp"
+#include "conn/proxy/chunk.hpp"
+#include "conn/proxy/exchange.hpp"
 #include "conn/transport.hpp"
 
 namespace spliced::conn {

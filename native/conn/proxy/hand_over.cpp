@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 // See hand_over.hpp.
-#include "conn/request/hand_over.hpp"
+#include "conn/proxy/hand_over.hpp"
 
 #include <utility>
 
 #include "base/assert.hpp"
+#include "conn/file/lookup.hpp"
+#include "conn/proxy/dropped_body.hpp"
 #include "conn/request/answer.hpp"
-#include "conn/request/dropped_body.hpp"
-#include "conn/request/lookup.hpp"
 #include "conn/request/routing.hpp"
 #include "conn/transport.hpp"
 #include "http/syntax.hpp"

@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 // See lookup.hpp. A step that had to wait for the disk is repeated: Lookup says which one. The head
 // is parsed again, because its bytes are still there.
-#include "conn/request/lookup.hpp"
+#include "conn/file/lookup.hpp"
 
 #include "base/assert.hpp"
+#include "conn/file/file_response.hpp"
+#include "conn/file/open_file.hpp"
+#include "conn/proxy/hand_over.hpp"
 #include "conn/request/answer.hpp"
-#include "conn/request/file_response.hpp"
-#include "conn/request/hand_over.hpp"
-#include "conn/request/open_file.hpp"
 #include "conn/request/routing.hpp"
 #include "conn/transport.hpp"
 #include "http/asset_name.hpp"

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // See dropped_body.hpp.
-#include "conn/request/dropped_body.hpp"
+#include "conn/proxy/dropped_body.hpp"
 
 namespace spliced::conn {
 

@@ -5,8 +5,8 @@
 #pragma once
 #include <string_view>
 
-#include "conn/request/exchange.hpp"
-#include "conn/request/handed_over.hpp"
+#include "conn/proxy/exchange.hpp"
+#include "conn/proxy/handed_over.hpp"
 #include "http/response.hpp"
 
 namespace spliced::conn {

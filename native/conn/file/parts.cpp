@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // See parts.hpp.
-#include "conn/request/parts.hpp"
+#include "conn/file/parts.hpp"
 
 #include "base/assert.hpp"
 #include "conn/transport.hpp"

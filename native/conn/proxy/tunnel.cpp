@@ -4,8 +4,8 @@
 #include <algorithm>
 #include <cstring>
 
-#include "conn/request/chunk.hpp"
-#include "conn/request/exchange.hpp"
+#include "conn/proxy/chunk.hpp"
+#include "conn/proxy/exchange.hpp"
 #include "conn/transport.hpp"
 #include "os/socket_io.hpp"
 

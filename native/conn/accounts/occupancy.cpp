@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // See occupancy.hpp.
-#include "conn/occupancy.hpp"
+#include "conn/accounts/occupancy.hpp"
 
 #include <algorithm>
 #include <utility>

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // See refusal_log.hpp.
-#include "conn/refusal_log.hpp"
+#include "conn/accounts/refusal_log.hpp"
 
 #include <utility>
 

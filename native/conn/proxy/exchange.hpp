@@ -12,7 +12,7 @@
 #include <functional>
 #include <string>
 
-#include "conn/request/upstream.hpp"
+#include "conn/proxy/upstream.hpp"
 #include "conn/services.hpp"
 #include "http/upstream_request.hpp"
 #include "http/upstream_response.hpp"

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // State::Receive; see upload.hpp. A turn reads what has arrived into one pipe, and gives it to the
 // ring if that has none. The upload ends when every byte that arrived is written.
-#include "conn/request/upload.hpp"
+#include "conn/upload/upload.hpp"
 
 #include <errno.h>
 

@@ -2,7 +2,7 @@
 // Discards the body of a backend's answer that is not relayed: one that names a file
 // (hand_over.cpp), or one that lets a request pass (check.cpp).
 #pragma once
-#include "conn/request/exchange.hpp"
+#include "conn/proxy/exchange.hpp"
 
 namespace spliced::conn {
 

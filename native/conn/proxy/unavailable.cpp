@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // See unavailable.hpp.
-#include "conn/request/unavailable.hpp"
+#include "conn/proxy/unavailable.hpp"
 
 #include "conn/request/answer.hpp"
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // See upstream.hpp.
-#include "conn/request/upstream.hpp"
+#include "conn/proxy/upstream.hpp"
 
 #include <poll.h>
 

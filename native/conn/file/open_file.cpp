@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // See open_file.hpp. It has two phases: r.file is null while the path is being opened, and set
 // while the small body is being read.
-#include "conn/request/open_file.hpp"
+#include "conn/file/open_file.hpp"
 
-#include "conn/request/lookup.hpp"
+#include "conn/file/lookup.hpp"
 #include "conn/transport.hpp"
 #include "files/residency.hpp"
 #include "os/socket_io.hpp"

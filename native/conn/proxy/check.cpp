@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 // See check.hpp.
-#include "conn/request/check.hpp"
+#include "conn/proxy/check.hpp"
 
 #include <utility>
 
+#include "conn/proxy/dropped_body.hpp"
+#include "conn/proxy/unavailable.hpp"
 #include "conn/request/answer.hpp"
-#include "conn/request/dropped_body.hpp"
 #include "conn/request/routing.hpp"
-#include "conn/request/unavailable.hpp"
 #include "conn/transport.hpp"
 #include "http/check_request.hpp"
 #include "tls/sha256.hpp"
