@@ -133,6 +133,13 @@ const checks: Record<string, (test: Test, result: Result) => void> = {
     test.ok(missing?.includes('engine'), `said before it was killed: ${missing}`);
   },
   credentials: (test, { installed, served }) => test.equal(served, installed),
+  'encrypted credentials': (test, { installed, served, isPlain, damaged, other }) => {
+    test.equal(served, installed);
+    test.notOk(isPlain);
+    const refused = { isActive: false, ExecMainStatus: '243' }; // EXIT_CREDENTIALS
+    test.match([damaged, other], [refused, refused]);
+    test.not(damaged.code, 0);
+  },
   'read-only root': (test, { isReadOnly, answer, writable, state, isOnData }) => {
     test.ok(isReadOnly, 'the guest is as it should be');
     test.equal(answer.status, 200);
@@ -191,4 +198,5 @@ judge('the shipped units, systemd 257', 'trixie', [
   'start',
   'reload',
   'plain http',
+  'encrypted credentials',
 ]);

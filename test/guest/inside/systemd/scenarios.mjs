@@ -7,6 +7,7 @@ import { once } from 'node:events';
 import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, statSync } from 'node:fs';
 import { createInterface } from 'node:readline';
 import { download, get, getPlain } from './clients.mjs';
+import { credentials, encryptedCredentials } from './credentials.mjs';
 import * as service from './service.mjs';
 
 const port = 8443;
@@ -257,36 +258,6 @@ async function api() {
   return { status, log, owner, modes, bare, withToken, revoked, strangerCode: other.code };
 }
 
-async function credentials() {
-  const directory = '/etc/spliced/secret';
-  mkdirSync(directory, { recursive: true, mode: 0o700 });
-  const files = ['-keyout', `${directory}/key.pem`, '-out', `${directory}/certificate.pem`];
-  const kind = ['-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1', '-nodes'];
-  service.must(
-    'openssl',
-    'req',
-    '-x509',
-    ...kind,
-    '-subj',
-    '/CN=installed',
-    '-days',
-    '30',
-    ...files,
-  );
-  const load = ['certificate.pem', 'key.pem'].map(
-    (name) => `LoadCredential=${name}:${directory}/${name}`,
-  );
-  const use = 'Environment=SPLICED_CERTIFICATE=%d/certificate.pem SPLICED_PRIVATE_KEY=%d/key.pem';
-  service.dropIn('credentials', ['[Service]', ...load, use, ''].join('\n'));
-  service.start();
-  const made = ['-in', `${directory}/certificate.pem`, '-noout', '-fingerprint', '-sha256'];
-  const installed = service
-    .must('openssl', 'x509', ...made)
-    .trim()
-    .split('=')[1];
-  return { installed, served: (await get(port)).fingerprint256 };
-}
-
 /** As the Yocto layer's spliced-data does: /data is mounted, and its unit brings the rest. */
 function installDataPartition() {
   service.putStateOnData();
@@ -375,6 +346,7 @@ export const scenarios = {
   api,
   watchdog,
   credentials,
+  'encrypted credentials': encryptedCredentials,
   'read-only root': readOnlyRoot,
 };
 
