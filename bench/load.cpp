@@ -6,6 +6,8 @@
 //     responses a second, over keep-alive connections
 //   load PORT ranges PATH CONNECTIONS SECONDS
 //     the same, each from another byte of the file on
+//   load PORT download PATH FIRST 0
+//     seconds of one response, from this byte of the file on, over a connection that is there
 //   load PORT handshakes full|resumed THREADS SECONDS
 //     connections a second: handshake, one GET, end
 //   load PORT stall PATH CONNECTIONS SECONDS
@@ -73,12 +75,13 @@ class Connection {
     if (SSL_write(ssl_, request.data(), static_cast<int>(request.size())) <= 0) die("write");
   }
 
-  // Reads and decrypts to the end of the head, or of the whole response; returns its length.
-  size_t read_response(bool whole, const char* status = "200") {
+  // Reads and decrypts to the end of the head, or of the whole response; returns the length of
+  // that.
+  size_t read_response(bool whole, const char* status = "200", size_t* read = nullptr) {
     std::string text;
     std::vector<char> buffer(65536);
     size_t received = 0, expected = SIZE_MAX;
-    while (received < expected) {
+    while (received < expected && (whole || expected == SIZE_MAX)) {
       const int got = SSL_read(ssl_, buffer.data(), static_cast<int>(buffer.size()));
       if (got <= 0) die("the server ended the connection");
       received += got;
@@ -86,16 +89,18 @@ class Connection {
       text.append(buffer.data(), got);
       const size_t end = text.find("\r\n\r\n");
       if (end == std::string::npos) continue;
-      if (!whole) return received;
       size_t field = text.find("ontent-Length: ");
       if (field == std::string::npos) field = text.find("ontent-length: ");
       if (text.compare(9, 3, status) != 0 || field >= end) die("unexpected response");
       expected = end + 4 + strtoull(&text[field + 15], nullptr, 10);
     }
+    if (read != nullptr) *read = received;
     return expected;
   }
 
   SSL* ssl() const { return ssl_; }
+  // What TLS adds to the plaintext of a record.
+  size_t overhead() const { return SSL_version(ssl_) == TLS1_3_VERSION ? 17 : 24; }
   int fd() const { return fd_; }
 
  private:
@@ -132,8 +137,7 @@ double request_loop(const Target& target, const FirstByte& first_byte, int secon
   Connection connection(target, nullptr);
   connection.ask(target, first_byte.field(0).c_str());
   const size_t bytes = connection.read_response(true, first_byte.status());
-  const size_t overhead = SSL_version(connection.ssl()) == TLS1_3_VERSION ? 17 : 24;
-  auto reader = std::make_unique<RecordReader>(connection.fd(), overhead);
+  auto reader = std::make_unique<RecordReader>(connection.fd(), connection.overhead());
   uint64_t records = 0;
   const auto start = Clock::now();
   int done = 0;
@@ -143,6 +147,18 @@ double request_loop(const Target& target, const FirstByte& first_byte, int secon
       die("the server ended the connection");
   }
   return done / seconds_since(start);
+}
+
+double download(const Target& target, int first) {
+  Connection connection(target, nullptr);
+  const auto start = Clock::now();
+  connection.ask(target, ("Range: bytes=" + std::to_string(first) + "-\r\n").c_str());
+  size_t read = 0;
+  const size_t bytes = connection.read_response(false, "206", &read);
+  auto reader = std::make_unique<RecordReader>(connection.fd(), connection.overhead());
+  uint64_t records = 0;
+  if (!reader->read_response(bytes - read, &records)) die("the server ended the connection");
+  return seconds_since(start);
 }
 
 double handshake_loop(const Target& target, SSL_SESSION* session, int seconds) {
@@ -184,8 +200,9 @@ void stall(const Target& target, int connections, int seconds) {
 
 int main(int argc, char** argv) {
   if (argc != 6) {
-    fprintf(stderr,
-            "usage: load PORT requests|ranges|handshakes|stall PATH|full|resumed N SECONDS\n");
+    fprintf(
+        stderr,
+        "usage: load PORT requests|ranges|download|handshakes|stall PATH|full|resumed N SECONDS\n");
     return 2;
   }
   signal(SIGPIPE, SIG_IGN);
@@ -198,6 +215,10 @@ int main(int argc, char** argv) {
   SSL_CTX_set_cipher_list(target.context, "ECDHE-ECDSA-AES128-GCM-SHA256");
   if (mode == "stall") {
     stall(target, count, seconds);
+    return 0;
+  }
+  if (mode == "download") {
+    printf("%.4f\n", download(target, count));
     return 0;
   }
   SSL_SESSION* session = what == "resumed" ? fetch_session(target) : nullptr;

@@ -88,6 +88,7 @@ function commandOf(name, options) {
     key,
     directory,
     workers,
+    config,
   } = options;
   const libraries = join(peers, 'usr/lib/x86_64-linux-gnu');
   const loader = [join(libraries, 'ld-linux-x86-64.so.2'), '--library-path', libraries];
@@ -112,7 +113,17 @@ function commandOf(name, options) {
   }
   const listen = ['--listen', `${host}:${port}`, '--state-dir', join(directory, 'state')];
   const identity = ['--certificate', certificate, '--private-key', key];
-  return [node, join(tree, 'dist/cli.js'), 'serve', '--root', root, ...listen, ...identity];
+  const from = config === undefined ? [] : ['--config', config];
+  return [
+    node,
+    join(tree, 'dist/cli.js'),
+    'serve',
+    '--root',
+    root,
+    ...listen,
+    ...identity,
+    ...from,
+  ];
 }
 
 /** A self-signed certificate for localhost, at the paths that `start` takes. */
