@@ -4,7 +4,7 @@
 // test/guest/update.test.ts.
 
 import { once } from 'node:events';
-import { mkdtempSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer, type Server, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -20,15 +20,28 @@ export interface RaucState {
 
 const busctl = `#!/bin/sh
 d=$(dirname "$0")
+echo "$*" >>"$d/calls"
 case "$*" in
   *GetNameOwner*)
     [ -s "$d/owner" ] || { echo "Call failed: Could not get owner: no such name" >&2; exit 1; }
     cat "$d/owner" ;;
-  *'Operation Progress LastError') cat "$d/properties" ;;
+  *'Operation Progress LastError')
+    [ ! -e "$d/failing" ] || { rm "$d/failing"; echo "Call failed: busy" >&2; exit 1; }
+    cat "$d/properties" ;;
   *LastError) tail -n 1 "$d/properties" ;;
-  *Operation) head -n 1 "$d/properties" ;;
+  *Operation)
+    answer=$(head -n 1 "$d/properties")
+    [ ! -e "$d/hold" ] || touch "$d/held"
+    while [ -e "$d/hold" ]; do sleep 0.01; done
+    echo "$answer" ;;
   *InstallBundle*) echo "$*" >>"$d/installs"; echo '{"type":"","data":[]}' ;;
-  *) echo "what is $*" >&2; exit 1 ;;
+  *)
+    for name in Compatible GetSlotStatus InspectBundle Info Mark; do
+      case " $* " in *" $name "*) ;; *) continue ;; esac
+      [ ! -e "$d/$name.error" ] || { cat "$d/$name.error" >&2; exit 1; }
+      [ ! -e "$d/$name" ] || exec cat "$d/$name"
+    done
+    echo "what is $*" >&2; exit 1 ;;
 esac
 `;
 
@@ -95,6 +108,40 @@ export class FakeBus {
     put('properties', values.map((value) => `${JSON.stringify(value)}\n`).join(''));
   }
 
+  /** To a call of this method, or for this property. */
+  answers(name: string, data: unknown): void {
+    rmSync(join(this.directory, `${name}.error`), { force: true });
+    writeFileSync(join(this.directory, name), `${JSON.stringify({ type: '', data })}\n`);
+  }
+
+  refuses(name: string, reason: string): void {
+    writeFileSync(join(this.directory, `${name}.error`), `Call failed: ${reason}\n`);
+  }
+
+  /** The next question how far it is. */
+  failsOnce(): void {
+    writeFileSync(join(this.directory, 'failing'), '');
+  }
+
+  /** What it does is asked, and the answer is held back until the function is called. */
+  holdOperation(): () => void {
+    writeFileSync(join(this.directory, 'hold'), '');
+    rmSync(join(this.directory, 'held'), { force: true });
+    return () => rmSync(join(this.directory, 'hold'));
+  }
+
+  has(name: 'failing' | 'held' | 'installs'): boolean {
+    return existsSync(join(this.directory, name));
+  }
+
+  get calls(): string {
+    return readFileSync(join(this.directory, 'calls'), 'utf8');
+  }
+
+  get listeners(): number {
+    return this.#sockets.size;
+  }
+
   /** To all who listen; in two pieces, as a stream may. */
   send(message: Buffer): void {
     for (const socket of this.#sockets) {
@@ -112,6 +159,7 @@ export class FakeBus {
   #serve(socket: Socket): void {
     let text = Buffer.alloc(0);
     socket.on('error', () => {});
+    socket.on('close', () => this.#sockets.delete(socket));
     socket.on('data', (data) => {
       const before = text.toString('latin1');
       text = Buffer.concat([text, data]);
@@ -137,7 +185,8 @@ export async function startBus(t: Test): Promise<FakeBus> {
   process.env.DBUS_SYSTEM_BUS_ADDRESS = bus.address;
   t.teardown(async () => {
     await bus.stop();
-    rmSync(bus.directory, { recursive: true });
+    // A busctl of the last question may still write there.
+    rmSync(bus.directory, { recursive: true, maxRetries: 20 });
     process.env.PATH = PATH;
     if (DBUS_SYSTEM_BUS_ADDRESS === undefined) delete process.env.DBUS_SYSTEM_BUS_ADDRESS;
     else process.env.DBUS_SYSTEM_BUS_ADDRESS = DBUS_SYSTEM_BUS_ADDRESS;

@@ -2,54 +2,9 @@
 // The adapter for RAUC and the installations of others: what begins, what goes on, what was over before
 // it could be looked at. With a bus and a busctl of our own; the real ones: test/guest/update.test.ts.
 
-import { setTimeout as sleep } from 'node:timers/promises';
-import t, { type Test } from 'tap';
-import { RaucInstaller } from '../../../src/update/adapters/rauc.js';
-import type { Follow, Progress } from '../../../src/update/installer.js';
-import { type FakeBus, type RaucState, signal, startBus } from './bus.js';
-
-const idle: RaucState = {
-  owner: ':1.7',
-  operation: 'idle',
-  percent: 0,
-  message: '',
-  lastError: '',
-};
-const busy: RaucState = { ...idle, operation: 'installing', percent: 20, message: 'Checking' };
-const done: RaucState = { ...idle, percent: 100, message: 'Installing done.' };
-
-async function until(what: () => boolean): Promise<void> {
-  while (!what()) await sleep(5);
-}
-
-async function watch(t: Test, before: RaucState, mood: FakeBus['mood'] = 'kind') {
-  const bus = await startBus(t);
-  bus.mood = mood;
-  bus.rauc(before);
-  const installer = new RaucInstaller(5);
-  t.teardown(() => installer.close());
-  const begun: Follow[] = [];
-  const troubles: string[] = [];
-  installer.watchOthers({
-    onBegun: (follow) => void begun.push(follow),
-    onTrouble: (reason) => void troubles.push(reason),
-  });
-  const told: Progress[] = [];
-  const tokens: string[] = [];
-  const callbacks = {
-    onProgress: (one: Progress) => void told.push(one),
-    onToken: (token: string) => void tokens.push(token),
-  };
-  /** Ends, and with what. */
-  const follow = async (which: Follow | undefined): Promise<string> => {
-    if (which === undefined) throw new Error('nothing has begun');
-    return which(callbacks).then(
-      () => 'installed',
-      (error: Error) => error.message,
-    );
-  };
-  return { bus, installer, begun, troubles, told, tokens, callbacks, follow };
-}
+import t from 'tap';
+import { signal } from './bus.js';
+import { busy, done, idle, until, watch } from './rauc-scene.js';
 
 t.test('one that begins, to its end', async (t) => {
   const { bus, begun, follow, told, tokens } = await watch(t, idle);
