@@ -23,7 +23,8 @@ ${servingHelp}
 async function revokeAll(stateDir: string, which: readonly Role[]): Promise<void> {
   let had = 0;
   for (const role of which) had += (await revokeToken(stateDir, role)) ? 1 : 0;
-  const words = ['There was no token.', 'The token is revoked.'][had] ?? `${had} tokens are revoked.`;
+  const words =
+    ['There was no token.', 'The token is revoked.'][had] ?? `${had} tokens are revoked.`;
   process.stderr.write(`${words}\n`);
 }
 
