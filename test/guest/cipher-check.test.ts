@@ -4,7 +4,7 @@
 // fails a job, refuses one, or stops, with an input that Node's own cipher can judge.
 
 import { spawnSync } from 'node:child_process';
-import { createCipheriv } from 'node:crypto';
+import { createCipheriv, createDecipheriv } from 'node:crypto';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -42,12 +42,13 @@ interface Report {
 const runs: Record<string, [knobs: string, seconds: number]> = {
   good: ['latency_us=300 jitter_us=600 serial=N reorder=Y ring_depth=4', 6],
   corrupt: ['corrupt_ppm=2000', 30],
+  'corrupt-open': ['corrupt_open_ppm=2000', 30],
   fail: ['fail_ppm=2000', 30],
   refuse: ['refuse_ppm=2000', 30],
   stall: ['stall=Y', 3],
 };
 const neutral =
-  'latency_us=100 jitter_us=0 serial=Y reorder=N ring_depth=497 corrupt_ppm=0 fail_ppm=0 refuse_ppm=0 stall=N';
+  'latency_us=100 jitter_us=0 serial=Y reorder=N ring_depth=497 corrupt_ppm=0 corrupt_open_ppm=0 fail_ppm=0 refuse_ppm=0 stall=N';
 
 function scriptOf(module: string, shared: string): string {
   const turn = (knobs: string): string =>
@@ -76,6 +77,20 @@ function sealByNode({ cipher, key, nonce, additional, input }: Difference): stri
   const isTls13 = additional.length === 10;
   const sealed = node.update(Buffer.concat([bytes(input), Buffer.from(isTls13 ? [23] : [])]));
   return Buffer.concat([sealed, node.final(), node.getAuthTag()]).toString('hex');
+}
+
+/** The content of a record that the kernel has opened: its head, in TLS 1.2 a nonce of 8 bytes, and its tag are around it. */
+function openByNode({ cipher, key, nonce, additional, input }: Difference): string {
+  const [, bits = ''] = /^AES-(128|256)-GCM$/.exec(cipher) ?? [];
+  const bytes = (text: string): Buffer => Buffer.from(text, 'hex');
+  const node = createDecipheriv(`aes-${bits}-gcm` as 'aes-128-gcm', bytes(key), bytes(nonce));
+  const isTls13 = additional.length === 10;
+  const record = bytes(input);
+  node.setAAD(bytes(additional));
+  node.setAuthTag(record.subarray(-16));
+  const opened = node.update(record.subarray(isTls13 ? 5 : 13, -16));
+  const content = Buffer.concat([opened, node.final()]);
+  return content.subarray(0, isTls13 ? -1 : undefined).toString('hex'); // without the content's type
 }
 
 function hasOneWrongBit(t: Test, { expected, got, offset }: Difference): void {
@@ -123,6 +138,16 @@ t.test('the check of the cipher, 6.12', { skip: unable ?? false }, async (t) => 
   t.ok(difference.expected.endsWith(sealByNode(difference)), 'Node agrees with what is expected');
   hasOneWrongBit(t, difference);
   t.comment(`${difference.cipher}, ${difference.how}`);
+
+  const opening = reportOf('corrupt-open').cipherCheck.difference;
+  if (!opening) throw new Error('the wrong bit of what was opened was not found');
+  t.match(opening, { fault: 'wrong_bytes', isDecrypting: true });
+  // One read may bring more than the record, whose first byte it is that is wrong.
+  const content = openByNode(opening);
+  const expected = opening.expected.slice(2 * opening.offset, 2 * opening.offset + content.length);
+  t.ok(expected !== '' && content.startsWith(expected), 'Node agrees with what is expected');
+  hasOneWrongBit(t, opening);
+  t.comment(`${opening.cipher}, ${opening.how}`);
 
   for (const name of ['fail', 'refuse']) {
     const report = reportOf(name);

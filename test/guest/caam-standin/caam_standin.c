@@ -41,7 +41,8 @@ PARAMETER(uint, fail_after, 0, "the n-th job from now completes with fail_err, o
 PARAMETER(int, fail_err, -EIO, "see fail_ppm");
 PARAMETER(uint, refuse_ppm, 0, "submissions that are answered with refuse_err, of a million");
 PARAMETER(int, refuse_err, -ENOMEM, "see refuse_ppm");
-PARAMETER(uint, corrupt_ppm, 0, "jobs with one wrong bit in their output, of a million");
+PARAMETER(uint, corrupt_ppm, 0, "encryptions with one wrong bit in their output, of a million");
+PARAMETER(uint, corrupt_open_ppm, 0, "decryptions likewise, whose tag was right");
 static bool stall;
 
 #define COUNTER(name)       \
@@ -115,7 +116,7 @@ static int do_work(struct standin_request *job)
 	err = job->encrypt ? crypto_aead_encrypt(inner) : crypto_aead_decrypt(inner);
 	if (WARN_ON_ONCE(err == -EINPROGRESS || err == -EBUSY))
 		err = -EIO;
-	if (!err && job->encrypt && request->cryptlen && roll(corrupt_ppm))
+	if (!err && request->cryptlen && roll(job->encrypt ? corrupt_ppm : corrupt_open_ppm))
 		flip_a_bit(request);
 	return err;
 }
