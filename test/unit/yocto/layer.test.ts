@@ -93,14 +93,22 @@ t.test('systemd understands the drop-in for SWUpdate and the mount of the state'
       join(directory, 'var-lib-private.mount'),
       change(mount.replaceAll('@DATA@', '/data')),
     );
-    const units = [unit, 'var-lib-private.mount'].map((name) => join(directory, name));
+    const unlock = text('recipes-spliced/spliced-data/files/spliced-data-unlock.service');
+    const filled = unlock
+      .replace(/^ExecStart=.*$/m, `ExecStart=${process.execPath} @DEVICE@ @SOURCE@`)
+      .replaceAll('@DEVICE@', '/dev/vda')
+      .replaceAll('@WAIT@', '/dev/tpmrm0')
+      .replaceAll('@SOURCE@', 'tpm');
+    writeFileSync(join(directory, 'spliced-data-unlock.service'), change(filled));
+    const verified = [unit, 'var-lib-private.mount', 'spliced-data-unlock.service'];
+    const units = verified.map((name) => join(directory, name));
     const { stdout, stderr } = spawnSync('systemd-analyze', ['verify', ...units], {
       encoding: 'utf8',
       env: { ...process.env, SYSTEMD_LOG_COLOR: '0', SYSTEMD_UNIT_PATH: `${directory}:` },
     });
     return `${stdout}${stderr}`
       .split('\n')
-      .filter((line) => /swupdate\.conf|var-lib-private|mark-good/.test(line))
+      .filter((line) => /swupdate\.conf|var-lib-private|mark-good|data-unlock/.test(line))
       .join('\n');
   };
   t.equal(
@@ -108,10 +116,50 @@ t.test('systemd understands the drop-in for SWUpdate and the mount of the state'
     '',
   );
   const broken = verify((unit) =>
-    unit.replace('[Service]', '[Sarvice]').replace('Where=', 'Wherever='),
+    unit
+      .replace('[Service]', '[Sarvice]')
+      .replace('Where=', 'Wherever=')
+      .replace('DefaultDependencies=', 'DefaultDependants='),
   );
   t.match(broken, /Sarvice/);
   t.match(broken, /Wherever/);
+  t.match(broken, /DefaultDependants/);
+});
+
+t.test('the data partition is encrypted for who asks for it', async (t) => {
+  const recipe = text('recipes-spliced/spliced-data/spliced-data_1.0.bb');
+  const files = 'recipes-spliced/spliced-data/files';
+  t.match(recipe, /^SPLICED_DATA_KEY \?= ""$/m);
+  for (const [, name = ''] of recipe.matchAll(/file:\/\/([\w.-]+)/g)) {
+    t.ok(readdirSync(join(layer, files)).includes(name), name);
+  }
+  // What the unit leaves to the recipe, the recipe fills.
+  const unit = text(`${files}/spliced-data-unlock.service`);
+  const places = new Set([...unit.matchAll(/@[A-Z]+@/g)].map(([place]) => place));
+  t.same([...places].sort(), ['@DEVICE@', '@LIBEXECDIR@', '@SOURCE@', '@WAIT@']);
+  for (const place of places) t.match(recipe, `s#${place}#`);
+  const kernel = text('recipes-kernel/linux/spliced-kernel.inc');
+  const script = text(`${files}/spliced-data-unlock`);
+  for (const source of ['tpm', 'caam', 'tee']) {
+    t.match(kernel, `state-key-${source}.scc' if d.getVar('SPLICED_DATA_KEY') == '${source}'`);
+    t.match(script, new RegExp(`^ +(.* \\| )?${source}(\\)| \\|)`, 'm'), source);
+  }
+  // The mount waits for what opens the partition, and fails with it.
+  const image = text('recipes-core/images/spliced-image-example.bb');
+  const [option = ''] = /x-systemd\.[^']+/.exec(image) ?? [];
+  const line = `/dev/mapper/spliced-data /data auto noatime,${option} 0 2`;
+  t.ok(readFileSync('docs/YOCTO.md', 'utf8').includes(line), 'as the document has it');
+  const directory = t.testdir({ fstab: `${line}\n`, units: {} });
+  const units = join(directory, 'units');
+  const generator = '/lib/systemd/system-generators/systemd-fstab-generator';
+  const made = spawnSync(generator, [units, units, units], {
+    env: { ...process.env, SYSTEMD_FSTAB: join(directory, 'fstab') },
+  });
+  t.equal(made.status, 0, String(made.stderr));
+  const mount = readFileSync(join(units, 'data.mount'), 'utf8');
+  for (const relation of ['After', 'Requires']) {
+    t.match(mount, new RegExp(`^${relation}=.*spliced-data-unlock\\.service$`, 'm'));
+  }
 });
 
 t.test('an option of PACKAGECONFIG has an effect', async (t) => {

@@ -9,12 +9,13 @@ IMAGE_FEATURES += "read-only-rootfs"
 IMAGE_INSTALL += "packagegroup-spliced spliced-data"
 
 # The partition for the state, made by the product's partition table (wic). Empty: /data is not
-# mounted, and the state is lost with power.
-SPLICED_DATA_DEVICE ?= "LABEL=data"
+# mounted, and the state is lost with power. With SPLICED_DATA_KEY it is what spliced-data-unlock opens.
+SPLICED_DATA_DEVICE ?= "${@'/dev/mapper/spliced-data' if d.getVar('SPLICED_DATA_KEY') else 'LABEL=data'}"
+SPLICED_DATA_OPTIONS ?= "noatime${@',x-systemd.requires=spliced-data-unlock.service' if d.getVar('SPLICED_DATA_KEY') else ''}"
 SPLICED_DATA_DIR ?= "/data"
 spliced_mount_data() {
     if [ -n "${SPLICED_DATA_DEVICE}" ]; then
-        printf '%s %s auto noatime 0 2\n' "${SPLICED_DATA_DEVICE}" "${SPLICED_DATA_DIR}" \
+        printf '%s %s auto %s 0 2\n' "${SPLICED_DATA_DEVICE}" "${SPLICED_DATA_DIR}" "${SPLICED_DATA_OPTIONS}" \
             >> ${IMAGE_ROOTFS}${sysconfdir}/fstab
     fi
 }

@@ -8,5 +8,7 @@ inherit packagegroup
 PACKAGES = "${PN} ${PN}-test"
 RDEPENDS:${PN} = "spliced spliced-ui"
 RDEPENDS:${PN}-test = "spliced-ptest ptest-runner curl openssl-bin"
+# What spliced-data-unlock needs, where the kernel has it as modules.
+RRECOMMENDS:${PN} = "${@'kernel-module-trusted kernel-module-dm-crypt kernel-module-xts' if d.getVar('SPLICED_DATA_KEY') else ''}"
 # Asynchronous AES-GCM without an engine, for tests.
 RRECOMMENDS:${PN}-test = "kernel-module-cryptd kernel-module-algif-aead kernel-module-pcrypt"

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # For a root file system that is read-only: the state of services with DynamicUser=, spliced among
-# them, on the data partition. It has to be mounted (fstab); this does the rest.
+# them, on the data partition. It has to be mounted (fstab); this does the rest. With SPLICED_DATA_KEY
+# the partition is on dm-crypt, with a key that this device alone has (docs/KEYS.md).
 SUMMARY = "State of spliced on the data partition"
 LICENSE = "Apache-2.0"
 LIC_FILES_CHKSUM = "file://${COMMON_LICENSE_DIR}/Apache-2.0;md5=89aea4e17d99a7cacdbeed46a0096b10"
@@ -9,7 +10,13 @@ inherit systemd features_check allarch
 REQUIRED_DISTRO_FEATURES = "systemd"
 
 SPLICED_DATA_DIR ?= "/data"
-SRC_URI = "file://var-lib-private.mount file://state-on-data.conf"
+# Where the key comes from: tpm, caam or tee; empty: the partition is not encrypted.
+SPLICED_DATA_KEY ?= ""
+SPLICED_DATA_RAW_DEVICE ?= "/dev/disk/by-partlabel/data"
+# What shows that the source is there; CAAM's driver is built in (caam.cfg).
+SPLICED_DATA_WAIT = "${@{'tpm': '/dev/tpmrm0', 'tee': '/dev/tee0'}.get(d.getVar('SPLICED_DATA_KEY'), '')}"
+SRC_URI = "file://var-lib-private.mount file://state-on-data.conf \
+    file://spliced-data-unlock file://spliced-data-unlock.service"
 # Before whinlatter files were unpacked into WORKDIR.
 S = "${@d.getVar('UNPACKDIR') or d.getVar('WORKDIR')}"
 
@@ -27,7 +34,18 @@ do_install() {
     install -d -m 0700 ${D}${localstatedir}/lib/private
     ln -s private/spliced ${D}${localstatedir}/lib/spliced
     install -d ${D}${SPLICED_DATA_DIR}
+    if [ -n "${SPLICED_DATA_KEY}" ]; then
+        install -D -m 0755 ${S}/spliced-data-unlock ${D}${libexecdir}/spliced-data-unlock
+        sed -e 's#@DEVICE@#${SPLICED_DATA_RAW_DEVICE}#g' -e 's#@SOURCE@#${SPLICED_DATA_KEY}#g' \
+            -e 's#@LIBEXECDIR@#${libexecdir}#g' -e 's#@WAIT@#${SPLICED_DATA_WAIT}#g' \
+            ${S}/spliced-data-unlock.service \
+            > ${D}${systemd_system_unitdir}/spliced-data-unlock.service
+        chmod 0644 ${D}${systemd_system_unitdir}/spliced-data-unlock.service
+    fi
 }
 
-FILES:${PN} = "${systemd_system_unitdir} ${localstatedir}/lib ${SPLICED_DATA_DIR}"
+FILES:${PN} = "${systemd_system_unitdir} ${localstatedir}/lib ${SPLICED_DATA_DIR} ${libexecdir}"
 SYSTEMD_SERVICE:${PN} = "var-lib-private.mount"
+# The mount asks for the unit: nothing to enable.
+RDEPENDS:${PN} = "${@'keyutils libdevmapper lvm2-udevrules e2fsprogs-mke2fs' if d.getVar('SPLICED_DATA_KEY') else ''} \
+    ${@'tpm2-tools' if d.getVar('SPLICED_DATA_KEY') == 'tpm' else ''}"
