@@ -12,6 +12,7 @@ import t, { type Test } from 'tap';
 import { type Running, startEngine } from './engine.js';
 import { fieldBlock, flag, frame, preface, requestFields, startHttp2, type, u32 } from './http2.js';
 import { alerts, contentType, RecordClient } from './records.js';
+import { Part } from './uploads.js';
 
 const statsOf = ({ engine }: Running) => JSON.parse(engine.stats());
 const request = (path: string): string => `GET ${path} HTTP/1.1\r\nHost: x\r\n\r\n`;
@@ -99,15 +100,18 @@ t.test('in the middle of a download, of both sides', async (t) => {
 
 const windows = Buffer.from([0, 4, 0x3f, 0xff, 0xff, 0xff]); // SETTINGS_INITIAL_WINDOW_SIZE
 
-function dataOf(stream: Buffer): Buffer {
+/** The payloads of its frames of one type. */
+function framesOf(stream: Buffer, wanted: number): Buffer[] {
   const parts: Buffer[] = [];
   for (let at = 0; at + 9 <= stream.length; ) {
     const length = stream.readUIntBE(at, 3);
-    if (stream[at + 3] === type.data) parts.push(stream.subarray(at + 9, at + 9 + length));
+    if (stream[at + 3] === wanted) parts.push(stream.subarray(at + 9, at + 9 + length));
     at += 9 + length;
   }
-  return Buffer.concat(parts);
+  return parts;
 }
+
+const dataOf = (stream: Buffer): Buffer => Buffer.concat(framesOf(stream, type.data));
 
 t.test('in the middle of a stream of HTTP/2, of both sides', async (t) => {
   const running = await startHttp2(t, files, { recordsPerKeyMax: 16 });
@@ -130,8 +134,64 @@ t.test('in the middle of a stream of HTTP/2, of both sides', async (t) => {
   await download(client, client.seal(contentType.data, begin), bytes);
   await client.until(() => dataOf(client.data()).length === bytes);
   t.equal(sha256(dataOf(client.data())), sha256(body));
+  // The answer to the last KeyUpdate may come after the body, and comes before that to a PING.
+  await client.write(client.seal(contentType.data, frame(type.ping, 0, 0, Buffer.alloc(8))));
+  await client.until(() => framesOf(client.data(), type.ping).length > 0);
   t.same(client.alerts(), []);
   await checkFigures(t, running, client);
+  client.close();
+});
+
+t.test("between the records of an upload's body", async (t) => {
+  const running = await startEngine(t, files);
+  const how = howOf(running);
+  const part = new Part(running, bytes); // The engine knows it when it accepts the connection.
+  t.teardown(() => part.upload.close());
+  const client = await RecordClient.connect(running, 'TLSv1.3');
+  const head = `PUT ${part.target} HTTP/1.1\r\nHost: x\r\nContent-Length: ${bytes}\r\n\r\n`;
+  await client.write(client.seal(contentType.data, head));
+  const digest = part.conclude();
+  let updates = 0;
+  const asked: boolean[] = [];
+  const sizes = [16_384, 1, 16_384, 5000]; // Of records, in turn.
+  for (let at = 0, record = 0; at < bytes && !client.isOver; record += 1) {
+    const size = sizes[record % sizes.length] ?? 1;
+    const sealed = [client.seal(contentType.data, body.subarray(at, at + size))];
+    at += size;
+    // With the bytes before it in one segment, and alone; the last one behind the whole body.
+    if (record % 5 === 0 || at >= bytes) {
+      asked.push(record % 2 === 0);
+      sealed.push(client.sealKeyUpdate(record % 2 === 0));
+      updates += 1;
+    }
+    if (record % 10 === 0) for (const one of sealed) await client.write(one);
+    else await client.write(...sealed);
+    // What comes behind it would be unread at the close, and the reset would take the alert away.
+    if (how === 'no new keys') break;
+  }
+  if (how === 'no new keys') {
+    await client.until(() => client.alerts().length > 0);
+    t.same(client.alerts(), [alerts.internalError]);
+    const { hasPartEnded, offset } = await part.until(({ isReceiving }) => !isReceiving);
+    t.notOk(hasPartEnded, 'it was cut, and can be resumed');
+    t.ok(offset <= 16_384, `after ${offset} bytes`);
+    t.equal(statsOf(running).tls.keyUpdates.received, 0);
+    return client.close();
+  }
+  // The connection's end would be the end of waiting, too.
+  t.equal(await Promise.race([digest, client.until(() => false)]), sha256(body));
+  await client.until(() => client.text().includes(sha256(body)));
+  t.match(client.text(), /^HTTP\/1\.1 200 /);
+  t.ok(part.content.equals(body), 'the file has every byte, in its place');
+  t.ok(updates > 100, `${updates} updates`);
+  // It is read after the answer, and the next request is under its key.
+  await client.write(client.seal(contentType.data, request('/a.txt')));
+  await client.until(() => client.text().endsWith('hello'));
+  const { received, sent } = statsOf(running).tls.keyUpdates;
+  t.equal(received, how === 'new keys' ? updates : 0);
+  t.equal(sent, how === 'new keys' ? client.keyUpdates() : 0);
+  t.ok(client.keyUpdates() > 0 && client.keyUpdates() <= asked.filter(Boolean).length);
+  t.same(client.alerts(), []);
   client.close();
 });
 
