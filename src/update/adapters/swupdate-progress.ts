@@ -21,16 +21,18 @@ const command = ['swupdate-progress', '-e', 'echo result'];
 const resultLine = /^result (SUCCESS|FAILURE)$/;
 /** Such as "[ ====  ] 1 of 2 40% (rootfs.img), dwl 0% of 0 bytes". */
 const stepLine = /\] *(\d+) of (\d+) +(\d+)%/;
-const retryMs = 60_000;
+const retryMsDefault = 60_000;
 
 export class SwupdateProgress {
   readonly #events: ProgressEvents;
+  readonly #retryMs: number;
   readonly #ended = new AbortController();
   #startedMs: number | undefined;
   #retry: NodeJS.Timeout | undefined;
 
-  constructor(events: ProgressEvents) {
+  constructor(events: ProgressEvents, retryMs = retryMsDefault) {
     this.#events = events;
+    this.#retryMs = retryMs;
   }
 
   /** When it was started last; undefined: it does not run. */
@@ -57,7 +59,7 @@ export class SwupdateProgress {
     clearTimeout(this.#retry);
     try {
       await runProgram(command, { onLine: (line) => this.#take(line), signal });
-      this.#retry = setTimeout(() => this.start(), retryMs).unref();
+      this.#retry = setTimeout(() => this.start(), this.#retryMs).unref();
     } catch (error) {
       reason = reasonOf(error);
     }
