@@ -102,8 +102,28 @@ t.test('over the network: token and client certificates', async (t) => {
   t.match(shown, { code: 0, stdout: /^spliced_[\w-]{43}\n$/, stderr: /shown once/ });
   t.equal(await statusWith(bearer(shown.stdout.trim())), 200);
   t.equal(await statusWith(bearer('spliced_wrong')), 401);
-  t.equal((await runCli(['token', '--revoke', ...own])).code, 0);
+  const viewing = await runCli(['token', '--role', 'view', ...own]);
+  t.match(viewing, { code: 0, stderr: /previous token with the role view is no longer/ });
+  t.equal(await statusWith(bearer(viewing.stdout.trim())), 200);
+  const reload = {
+    method: 'POST',
+    headers: {
+      ...from('192.0.2.1', bearer(viewing.stdout.trim())),
+      'content-type': 'application/json',
+    },
+    body: '{}',
+  };
+  t.match(await ask(proxy, '/reload', reload), { status: 403, json: { role: 'view' } });
+  t.match(await runCli(['token', '--role', 'root', ...own]), {
+    code: 2,
+    stderr: /there is no role "root"; there are: view, operate, administer/,
+  });
+  t.match(await runCli(['token', '--revoke', '--role', 'operate', ...own]), {
+    stderr: /There was no token/,
+  });
+  t.match(await runCli(['token', '--revoke', ...own]), { code: 0, stderr: /2 tokens are revoked/ });
   t.equal(await statusWith(bearer(shown.stdout.trim())), 401);
+  t.equal(await statusWith(bearer(viewing.stdout.trim())), 401);
 
   const subject = { 'x-client-certificate-subject': 'CN=admin' };
   t.equal(await statusWith(subject), 401);
@@ -120,6 +140,6 @@ t.test('over the network: token and client certificates', async (t) => {
     { securityEvent: 'SPLICED-API-TOKEN-REFUSED', address: '192.0.2.1' },
     { address: '192.0.2.1' },
   ]);
-  t.equal(refused.length, 2);
+  t.equal(refused.length, 3);
   t.notMatch(stdout, /spliced_/, 'no token, right or wrong, is in the log');
 });
