@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 // Measures ways to move a file into a kernel-TLS socket: sendfile, splice through a pipe, linked
-// io_uring splices, and for small bodies one sendmsg. bench/run-transfer-probe runs it in guests.
+// io_uring splices, and for small bodies one sendmsg; and ways to send it as frames of HTTP/2.
+// bench/run-transfer-probe runs it in guests.
 // A child process is the client: it sends a short request (in the clear: only TX is kernel TLS
 // here), counts the plaintext of the records that come back, and asks again; so every variant
 // serves the same closed loop over loopback. The key is fixed, nobody decrypts.
 //   transfer-probe FILE_DIR ROUNDS     the table, as tab-separated lines
+//   transfer-probe --frames FILE_DIR ROUNDS    likewise, of 16 MiB as frames of HTTP/2
 //   transfer-probe --nowait FILE...    what preadv2(RWF_NOWAIT) answers for each file, cold and
 //   warm
 #include <arpa/inet.h>
@@ -29,6 +31,7 @@
 #include <string>
 #include <vector>
 
+#include "frame_methods.hpp"
 #include "transfer_client.hpp"
 #include "transfer_methods.hpp"
 
@@ -98,7 +101,10 @@ class Server {
   }
 
   Sample measure(const Method& method, const Size& size) {
-    const size_t plaintext_bytes = kHeadBytes + size.bytes;
+    return measure(method, size, kHeadBytes + size.bytes);
+  }
+
+  Sample measure(const Method& method, const Size& size, const size_t plaintext_bytes) {
     check(write(orders_, &plaintext_bytes, sizeof plaintext_bytes), "order");
     const int fd =
         check(accept4(listener_, nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC), "accept");
@@ -179,13 +185,38 @@ void print_row(const Size& size, const char* method, const std::vector<Sample>& 
   fflush(stdout);
 }
 
+void make_ring(struct io_uring& ring) {
+  const int made = io_uring_queue_init(
+      16, &ring,
+      IORING_SETUP_SINGLE_ISSUER | IORING_SETUP_DEFER_TASKRUN | IORING_SETUP_COOP_TASKRUN);
+  if (made < 0) errno = -made, die("io_uring_queue_init");
+}
+
+int run_frames(const std::string& directory, int rounds) {
+  make_files(directory);
+  struct io_uring ring;
+  make_ring(ring);
+  Server server(directory, &ring);
+  const Size& size = kSizes[std::size(kSizes) - 1];
+  std::vector<Sample> samples[std::size(kFrameMethods)];
+  for (int round = -1; round < rounds; ++round) {  // round -1 warms up
+    for (size_t m = 0; m < std::size(kFrameMethods); ++m) {
+      const FrameMethod& of = kFrameMethods[m];
+      const size_t bytes =
+          of.payload == 0 ? kHeadBytes + size.bytes : frames_bytes(size.bytes, of.payload);
+      const Sample sample = server.measure(of.method, size, bytes);
+      if (round >= 0) samples[m].push_back(sample);
+    }
+  }
+  for (size_t m = 0; m < std::size(kFrameMethods); ++m)
+    print_row(size, kFrameMethods[m].method.name, samples[m]);
+  return 0;
+}
+
 int run_table(const std::string& directory, int rounds) {
   make_files(directory);
   struct io_uring ring;
-  const int made = io_uring_queue_init(
-      8, &ring,
-      IORING_SETUP_SINGLE_ISSUER | IORING_SETUP_DEFER_TASKRUN | IORING_SETUP_COOP_TASKRUN);
-  if (made < 0) errno = -made, die("io_uring_queue_init");
+  make_ring(ring);
   Server server(directory, &ring);
   constexpr size_t kMethodCount = std::size(kMethods);
   for (const Size& size : kSizes) {
@@ -228,8 +259,11 @@ int run_nowait(char** paths, int count) {
 
 int main(int argc, char** argv) {
   if (argc > 2 && strcmp(argv[1], "--nowait") == 0) return run_nowait(argv + 2, argc - 2);
+  if (argc == 4 && strcmp(argv[1], "--frames") == 0)
+    return run_frames(argv[2], std::max(1, atoi(argv[3])));
   if (argc != 3) {
-    fprintf(stderr, "usage: transfer-probe FILE_DIR ROUNDS | transfer-probe --nowait FILE...\n");
+    fprintf(stderr,
+            "usage: transfer-probe [--frames] FILE_DIR ROUNDS | transfer-probe --nowait FILE...\n");
     return 2;
   }
   return run_table(argv[1], std::max(1, atoi(argv[2])));
