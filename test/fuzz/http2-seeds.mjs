@@ -48,7 +48,8 @@ const field = (name, value) => [0x40, name.length, ...text(name), value.length, 
 
 // ---- Requests by which http2.cpp asks: file, application, upload; 1: END_STREAM. ----
 const small = step('ask', 1);
-const large = step('ask', 3);
+const medium = step('ask', 3);
+const large = step('ask', 5);
 const cut = step('ask', 7);
 const toApplication = step('ask', 8);
 const events = step('ask', 11);
@@ -147,6 +148,7 @@ const scripts = {
     step('rarely', 1),
     turns,
   ],
+  whole: [settings(), medium, turns, finish, finish, turns, finish, finish, turns],
 };
 
 // In every second one the client is left alone at the end (http2.cpp).
