@@ -174,6 +174,11 @@ inline constexpr uint32_t kUploadWindowBytes = 256 * 1024;
 // connection.
 inline constexpr size_t kHeaderBlockBytesMax = 128 * 1024;
 static_assert(kHeaderBlockBytesMax > kHeadBytesMaxCeiling);
+// Of a response, as nghttp2 reckons before it packs it: names, values, and 13 bytes for each field.
+// Beyond that it would send nothing at all.
+inline constexpr size_t kSentHeaderBlockBytesMax = 96 * 1024;
+static_assert(kLargeBufferBytesMax + 13 * 2 * (kUpstreamFieldsMax + kHeaderFieldsMaxCeiling) <=
+              kSentHeaderBlockBytesMax);
 // A DATA frame with its header is one record, so that none is closed short.
 inline constexpr size_t kFramePayloadBytes = kRecordPlaintextBytes - 9;
 // The smallest room in the output for which another frame is begun.

@@ -44,6 +44,7 @@ struct Search {
     take(l.option_no_auto_window, "nghttp2_option_set_no_auto_window_update");
     take(l.option_max_outbound_ack, "nghttp2_option_set_max_outbound_ack");
     take(l.option_no_closed_streams, "nghttp2_option_set_no_closed_streams");
+    take(l.option_max_sent_header_block, "nghttp2_option_set_max_send_header_block_length");
     take(l.option_builtin_extension, "nghttp2_option_set_builtin_recv_extension_type");
     take(l.server_new, "nghttp2_session_server_new2");
     take(l.session_del, "nghttp2_session_del");

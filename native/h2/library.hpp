@@ -29,6 +29,7 @@ struct Library {
   void (*option_no_auto_window)(Option*, int);
   void (*option_max_outbound_ack)(Option*, size_t);
   void (*option_no_closed_streams)(Option*, int);
+  void (*option_max_sent_header_block)(Option*, size_t);
   void (*option_builtin_extension)(Option*, uint8_t);
 
   int (*server_new)(Session**, const Callbacks*, void*, const Option*);

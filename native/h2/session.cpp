@@ -186,6 +186,7 @@ std::unique_ptr<Session> Session::start(Events& events, const Settings& settings
   if (callbacks == nullptr || l->option_new(&option) != 0) return nullptr;
   l->option_no_auto_window(option, 1);
   l->option_max_outbound_ack(option, settings.answers_max);
+  l->option_max_sent_header_block(option, settings.sent_header_block_bytes_max);
   l->option_no_closed_streams(option, 1);
   l->option_builtin_extension(option, kPriorityUpdate);
   std::unique_ptr<Session> self(new Session);

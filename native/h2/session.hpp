@@ -85,6 +85,7 @@ enum class Taken : uint8_t { All, Flooded, Broken };
 struct Settings {
   uint32_t streams_max = 0;
   uint32_t header_list_bytes_max = 0;
+  size_t sent_header_block_bytes_max = 0;  // as nghttp2 reckons; of a longer one nothing is sent
   uint32_t stream_window_bytes = 0, connection_window_bytes = 0;
   bool connect_protocol = false;  // RFC 8441 3
   size_t answers_max = 0;  // to PING and SETTINGS that wait to be sent

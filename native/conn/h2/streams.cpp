@@ -274,6 +274,7 @@ void begin_http2(Services& s, Connection& c, std::unique_ptr<const tls::ServedNa
   settings.streams_max = s.options.streams_max;
   settings.header_list_bytes_max =
       static_cast<uint32_t>(s.options.head.head_bytes_max + 32 * s.options.head.fields_max);
+  settings.sent_header_block_bytes_max = limits::kSentHeaderBlockBytesMax;
   settings.stream_window_bytes = limits::kStreamWindowBytes;
   settings.connection_window_bytes = limits::kConnectionWindowBytes;
   settings.answers_max = limits::kFrameAnswersMax;
