@@ -181,6 +181,11 @@ static_assert(kLargeBufferBytesMax + 13 * 2 * (kUpstreamFieldsMax + kHeaderField
               kSentHeaderBlockBytesMax);
 // A DATA frame with its header is one record, so that none is closed short.
 inline constexpr size_t kFramePayloadBytes = kRecordPlaintextBytes - 9;
+// So many leave by one call, from a pipe (conn/h2/batch.hpp). A frame's head is a piece of it, and
+// so is each page of its payload.
+inline constexpr size_t kFramesPerCall = 10;
+inline constexpr size_t kFramesPipeBytes = 256 * 1024;
+static_assert(kFramesPerCall * (kFramePayloadBytes / 4096 + 3) <= kFramesPipeBytes / 4096);
 // The smallest room in the output for which another frame is begun.
 inline constexpr size_t kFrameRoomMin = 512;
 // Frames that ask for nothing: PING, SETTINGS, PRIORITY, empty DATA, CONTINUATION, unknown types,

@@ -25,7 +25,7 @@ bool make_room(Services& s);
 // For the states.
 void run(Services& s, Connection& c);  // until it must wait, or has had its turn
 void enter(Services& s, Connection& c, State next);
-void assert_invariants(const Connection& c);  // between two turns
+void assert_invariants(const Connection& c);            // between two turns
 void abort(Services& s, Connection& c, Ending ending);  // sever, then join
 void begin_close(Services& s, Connection& c);           // the ordinary end: drain
 void begin_head(Services& s, Connection& c);            // the first bytes of a request are here
@@ -70,7 +70,7 @@ void tick_streams(Connection& c);
 void queue_stream(Stream& stream);  // to be run with its connection
 Turn finish_stream_response(Services& s, Stream& stream);
 void on_http2_deadline(Services& s, Connection& c);
-// From now on something is being sent to the peer: c.stall_due_ms is when it is judged.
+// From now on something is being sent to the peer: c.times.stall_due_ms is when it is judged.
 void start_stall_clock(const Services& s, Connection& c);
 // It was time to judge: the deadline moves, or the peer is given up.
 void extend_or_abort(Services& s, Connection& c, uint32_t interval_ms);

@@ -7,8 +7,8 @@
 namespace spliced::conn {
 
 // One read. True: it has appended bytes to c.input. False: `turn` is the result for the state's
-// function; Wait means that there is nothing to read for now. To be called only while c.readable,
-// with room in c.input.
+// function; Wait means that there is nothing to read for now. To be called only while
+// c.edges.readable, with room in c.input.
 bool receive(Services& s, Connection& c, Turn& turn);
 
 // Handles the result of a read into the tail of c.input. Returns as receive().

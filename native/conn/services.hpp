@@ -99,6 +99,7 @@ struct Services {
   Occupancy& occupancy;     // of all engines
   Occupancy::Share& share;  // this engine's account in it
   os::PipePool pipes;
+  os::PipePool frame_pipes{limits::kFramesPipeBytes};  // conn/h2/batch.hpp
   BufferPool buffers;
   files::KeptBodies kept_bodies;
   std::shared_ptr<OpenSite> site;                                  // for new requests

@@ -44,6 +44,15 @@ os::Moved before_data(Services& s, Connection& c) {
   return c.tls.key_update_due ? send_key_update(s, c) : os::Moved{};
 }
 
+os::Moved splice(Services& s, Connection& c, const os::Pipe& pipe, size_t bytes, bool more) {
+  if (const os::Moved ready = before_data(s, c); ready.io != os::Io::Done) return ready;
+  const os::Moved moved = os::pipe_to_socket(pipe.read_end.get(), c.socket, bytes, more);
+  if (moved.io == os::Io::WouldBlock) no_room(c);
+  if (moved.io != os::Io::Done) return moved;
+  count_handed(s, c, moved.bytes, /*open=*/more || moved.bytes < bytes);
+  return moved;
+}
+
 }  // namespace
 
 os::Received stream_read(Connection& c, char* out, size_t capacity) {
@@ -124,15 +133,15 @@ os::Moved stream_sent(Services& s, Connection& c) {
 }
 
 os::Moved stream_splice(Services& s, Request& r, size_t bytes, bool more) {
-  Connection& c = *r.connection;
-  if (const os::Moved ready = before_data(s, c); ready.io != os::Io::Done) return ready;
-  const os::Moved moved = os::pipe_to_socket(r.pipe.read_end.get(), c.socket, bytes, more);
-  if (moved.io == os::Io::WouldBlock) no_room(c);
+  const os::Moved moved = splice(s, *r.connection, r.pipe, bytes, more);
   if (moved.io != os::Io::Done) return moved;
   r.pipe_bytes -= moved.bytes;
   s.figures.spliced_bytes.add(moved.bytes);
-  count_handed(s, c, moved.bytes, /*open=*/more || moved.bytes < bytes);
   return moved;
+}
+
+os::Moved stream_splice_frames(Services& s, Connection& c, const os::Pipe& pipe, size_t bytes) {
+  return splice(s, c, pipe, bytes, /*more=*/false);
 }
 
 os::Moved stream_send_file(Services& s, Request& r, size_t bytes) {

@@ -56,6 +56,7 @@ struct File {
   // The whole body of a small file, after its first read. Null until then, and for large files.
   KeptBodies::Body body;
   Residency residency = Residency::Told;
+  bool maps = true;                   // until mmap(2) of it, or vmsplice(2), was refused
   std::string_view content_encoding;  // of a variant (RFC 9110 8.4); else empty
   Variant variants[http::kCodings];
 

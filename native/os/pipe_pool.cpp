@@ -31,7 +31,7 @@ unsigned places(const Pipe& pipe) {
 }
 
 Pipe PipePool::take() {
-  if (kept_.empty()) return open_default_pipe();
+  if (kept_.empty()) return bytes_ == 0 ? open_default_pipe() : open_pipe(bytes_);
   Pipe pipe = std::move(kept_.back());
   kept_.pop_back();
   return pipe;

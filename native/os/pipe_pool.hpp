@@ -21,12 +21,15 @@ unsigned places(const Pipe& pipe);
 
 class PipePool {
  public:
+  // Of so many bytes, as with open_pipe(); 0: of the kernel's default.
+  explicit PipePool(size_t bytes = 0) : bytes_(bytes) {}
   // An empty Pipe when the process is out of descriptors (EMFILE) or pipe pages.
   Pipe take();
   // Returns a pipe to the pool if it is `empty`; otherwise closes it.
   void give(Pipe pipe, bool empty);
 
  private:
+  const size_t bytes_;
   std::vector<Pipe> kept_;
 };
 

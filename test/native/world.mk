@@ -9,10 +9,10 @@ nghttp2 := -Wl,--no-as-needed -lnghttp2
 files = $(patsubst $(TOP)/%,%,$(wildcard $(addprefix $(TOP)/,$(1))))
 
 # The rooms over the fakes: no network, no OpenSSL, no thread. fake_kernel replaces os/socket_io,
-# os/closer and files/open_beneath, fake_tls replaces tls/session, tls/promote and tls/ktls.
+# os/framed_pages, os/closer and files/open_beneath, fake_tls replaces tls/session, tls/promote and tls/ktls.
 fake_kernel_SOURCES := $(call files,$(patsubst %,test/native/fakes/%.cpp,\
                          fake_socket fake_kernel fake_ring upstream_socket wire peer site)) \
-                       native/os/fd.cpp native/os/thread.cpp
+                       native/os/fd.cpp native/os/stable_bytes.cpp native/os/thread.cpp
 world_SOURCES := $(fake_kernel_SOURCES) test/native/fakes/fake_tls.cpp test/native/fakes/world.cpp \
                  $(call files,native/conn/*.cpp native/conn/*/*.cpp \
                    native/h2/*.cpp native/http/*.cpp) \

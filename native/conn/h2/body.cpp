@@ -52,15 +52,17 @@ Piece from_memory(Mux& m, Stream& st, size_t most) {
 }
 
 // So much of what is in hand that the frame ends with a record.
-Piece from_file(const Mux& m, Stream& st, size_t most) {
+Piece from_file(const Services& s, const Mux& m, Stream& st, size_t most) {
   const Connection& c = m.c;
   Request& r = st.request;
   const size_t in_hand = r.pipe_bytes > 0 ? r.pipe_bytes : r.resident_bytes;
   size_t bytes = std::min({in_hand, most, limits::kFramePayloadBytes});
-  const size_t end = c.pending.open_record_bytes + c.output.size() + h2::kFrameHeadBytes + bytes;
+  const size_t before = c.pending.open_record_bytes + m.batch.bytes + c.output.size();
+  const size_t end = before + h2::kFrameHeadBytes + bytes;
   const size_t over = end % limits::kRecordPlaintextBytes;
   if (bytes > over) bytes -= over;
   st.direct = true;
+  st.collected = may_collect(s, m, st);
   return {Piece::Verdict::Ready, bytes, false};
 }
 
@@ -68,8 +70,20 @@ Piece unready(Source source) {
   return {source == Source::Waiting ? Piece::Verdict::Later : Piece::Verdict::Failed, 0, false};
 }
 
+// The same beside frames that are being collected: pages that are known to be there, not the last.
+Piece next_collected(const Services& s, const Mux& m, Stream& st, size_t most) {
+  const Request& r = st.request;
+  const bool is_file = st.output.empty() && !r.exchange && !is_judging(r);
+  const bool is_there = st.resident_turn == s.turn && r.resident_bytes > 0;
+  if (is_file && is_there && r.body_remaining > limits::kFramePayloadBytes && may_collect(s, m, st))
+    return from_file(s, m, st, most);
+  st.waits_for_batch = true;
+  return {};
+}
+
 Piece find_piece(Services& s, Mux& m, Stream& st, size_t most) {
   Request& r = st.request;
+  if (m.batch.collects()) return next_collected(s, m, st, most);
   if (is_judging(r)) {
     const Source source = judge_body(s, r);
     if (source != Source::Ready) return unready(source);
@@ -91,7 +105,7 @@ Piece find_piece(Services& s, Mux& m, Stream& st, size_t most) {
     const bool direct = m.c.tls.offloaded && left > limits::kFramePayloadBytes;
     if (direct && st.resident_turn != s.turn) r.resident_bytes = 0;
     st.resident_turn = s.turn;
-    if (direct && r.pipe_bytes + r.resident_bytes > 0) return from_file(m, st, most);
+    if (direct && r.pipe_bytes + r.resident_bytes > 0) return from_file(s, m, st, most);
     const Source source = direct ? find_bytes(s, r) : next_record(s, r, limits::kFramePayloadBytes);
     if (source != Source::Ready) return unready(source);
   }
@@ -120,13 +134,14 @@ h2::Piece Mux::next_piece(void* stream, size_t most) {
 void Mux::on_data_frame(void* stream, const char* head, size_t bytes) {
   Stream& st = *static_cast<Stream*>(stream);
   SPLICED_ASSERT(frame_left == 0 && c.output.room() >= h2::kFrameHeadBytes);
-  std::memcpy(c.output.tail(), head, h2::kFrameHeadBytes);
-  c.output.end += h2::kFrameHeadBytes;
   frame_announced = true;
   frame_bytes = bytes + h2::kFrameHeadBytes;
   st.sent_bytes += bytes;
   charge_lane(st, bytes);
   frames.give(limits::kIdleFramesPerData);
+  if (bytes > 0 && st.direct && st.collected) return collect(*this, st, head, bytes);
+  std::memcpy(c.output.tail(), head, h2::kFrameHeadBytes);
+  c.output.end += h2::kFrameHeadBytes;
   if (bytes > 0 && st.direct) {
     sender = &st;
     frame_left = bytes;

@@ -32,13 +32,13 @@ struct Stream {
   uint32_t inflight = 0;
 
   // The request.
-  http::RequestFields fields;  // until its head is complete
-  std::string head;            // as HTTP/1.1 has it, until it is consumed
-  Span input;                  // of its body, where somebody takes it
+  http::RequestFields fields;    // until its head is complete
+  std::string head;              // as HTTP/1.1 has it, until it is consumed
+  Span input;                    // of its body, where somebody takes it
   std::string websocket_accept;  // it opens a WebSocket: what its backend must answer
-  bool keeps_body = false;     // for a backend or an upload; else it is forgotten
-  std::string body;            // of it, what came and was not taken yet; bounded by the window
-  bool body_ended = false;     // its end is in `input` too
+  bool keeps_body = false;       // for a backend or an upload; else it is forgotten
+  std::string body;              // of it, what came and was not taken yet; bounded by the window
+  bool body_ended = false;       // its end is in `input` too
   uint64_t discarded_bytes = 0;
   // Of what is not in `body` any more (forgotten, or on its way to an upload's file), what still
   // counts in the windows.
@@ -53,12 +53,14 @@ struct Stream {
   uint64_t rate_max_bytes_per_s = 0;  // of its route; 0: none
   size_t head_end = 0;
   bool answered = false;
-  bool informing = false;  // an interim response is not sent yet: one at a time
-  std::string trailers;    // behind its body, as whole lines
-  bool waits = false;          // next_piece() has said Later
-  bool wants_pipe = false;     // ... because the others of its connection have all of them
-  bool wants_lane = false;     // ... because of its route's rate
+  bool informing = false;        // an interim response is not sent yet: one at a time
+  std::string trailers;          // behind its body, as whole lines
+  bool waits = false;            // next_piece() has said Later
+  bool wants_pipe = false;       // ... because the others of its connection have all of them
+  bool wants_lane = false;       // ... because of its route's rate
+  bool waits_for_batch = false;  // ... because frames are being collected
   bool direct = false;         // the piece that was announced goes from the page cache or the pipe
+  bool collected = false;      // ... with others
   uint64_t resident_turn = 0;  // request.resident_bytes were found in that
 
   // Time, as a connection's.

@@ -71,11 +71,18 @@ void destroy(Services& s, Mux& m, Stream& st) {
   s.stream_slots.give(place);
 }
 
+bool is_sending(const Mux& m, const Stream& st) {
+  if (m.sender == &st) return true;
+  const Batch& b = m.batch;
+  return std::any_of(b.frames, b.frames + b.count,
+                     [&](const Batch::Frame& frame) { return frame.stream == &st; });
+}
+
 // Closed streams of which the ring holds nothing, and the wire either.
 void sweep(Services& s, Mux& m) {
   for (size_t i = m.streams.size(); i-- > 0;) {
     Stream& st = *m.streams[i];
-    if (st.closed && !write_rest(s, st.request) && st.inflight == 0 && m.sender != &st)
+    if (st.closed && !write_rest(s, st.request) && st.inflight == 0 && !is_sending(m, st))
       destroy(s, m, st);
   }
 }
@@ -293,6 +300,7 @@ bool write_streams_rest(Services& s, Mux& m) {
 
 void destroy_streams(Services& s, Mux& m) {
   m.sender = nullptr;
+  end_batch(s, m);
   while (!m.streams.empty()) destroy(s, m, *m.streams.back());
 }
 

@@ -31,7 +31,7 @@ bool fill_output(Services& s, Mux& m) {
   Connection& c = m.c;
   c.output.hold(s.buffers);
   m.frame_bytes = 0;
-  while (m.frame_left == 0 && has_room(m)) {
+  while (m.frame_left == 0 && has_room(m) && !batch_is_full(s, m)) {
     (void)m.give_pipes();
     if (m.unsent.empty()) {
       m.frame_announced = false;
@@ -39,11 +39,13 @@ bool fill_output(Services& s, Mux& m) {
       if (m.session->failed()) return false;
       if (m.unsent.empty() && !m.frame_announced && !m.give_pipes()) break;
     }
+    if (m.batch.collects() && !m.unsent.empty()) break;  // it goes behind those frames
     const size_t bytes = std::min(m.unsent.size(), c.output.room());
     if (bytes > 0) std::memcpy(c.output.tail(), m.unsent.data(), bytes);
     c.output.end += bytes;
     m.unsent.remove_prefix(bytes);
   }
+  if (m.batch.collects()) close_batch(s, m);
   if (c.output.empty()) c.output.release(s.buffers);
   return true;
 }
@@ -121,6 +123,23 @@ Sent send_payload(Services& s, Mux& m) {
   return Sent::More;
 }
 
+Sent send_batch(Services& s, Mux& m) {
+  Connection& c = m.c;
+  Batch& b = m.batch;
+  if (!c.edges.writable || over_window(s, c, b.piped)) return blocked(s, c);
+  const os::Moved moved = stream_splice_frames(s, c, b.pipe, b.piped);
+  if (moved.io == os::Io::Done) b.piped -= moved.bytes;
+  return after(s, c, moved);
+}
+
+// The pipe is empty: what is the next of its frames, or is that all?
+void go_on_with_batch(Services& s, Mux& m) {
+  if (m.batch.left_over < m.batch.count)
+    send_left_over(s, m);
+  else
+    end_batch(s, m);
+}
+
 Sent send_output(Services& s, Mux& m) {
   Connection& c = m.c;
   const bool more = m.frame_left > 0;
@@ -133,14 +152,20 @@ Sent send_once(Services& s, Mux& m) {
   Connection& c = m.c;
   if (c.ops.sending) return Sent::Blocked;
   if (c.ops.send_done) return after(s, c, stream_sent(s, c));
-  if (m.frame_left == 0 && !fill_output(s, m)) {
+  if (m.batch.count == 0 && m.frame_left == 0 && !fill_output(s, m)) {
     abort(s, c, Ending::Aborted);
     return Sent::Ended;
   }
-  const bool unsent = !c.output.empty() || (c.tls.session && c.tls.session->unsent_bytes() > 0);
+  if (m.batch.count > 0 && m.batch.piped == 0 && m.frame_left == 0 && c.output.empty()) {
+    go_on_with_batch(s, m);
+    return Sent::More;
+  }
+  const bool unsent = !c.output.empty() || m.batch.count > 0 ||
+                      (c.tls.session && c.tls.session->unsent_bytes() > 0);
   if (!unsent && m.frame_left == 0) return Sent::Nothing;
   if (!m.busy) start_stall_clock(s, c);
   m.busy = true;
+  if (m.batch.piped > 0) return send_batch(s, m);
   if (m.frame_left > 0 && !payload_is_there(s, m)) return Sent::Blocked;
   if (m.frame_broken && c.output.empty()) fill_frame_up(s, m);
   if (!c.edges.writable) return blocked(s, c);
@@ -166,8 +191,8 @@ bool key_is_used_up(Services& s, Mux& m) {
 
 bool Mux::has_unsent() const {
   return c.ops.sending || c.ops.send_done || !c.output.empty() || frame_left > 0 ||
-         !unsent.empty() || (c.tls.session && c.tls.session->unsent_bytes() > 0) ||
-         session->wants_to_write();
+         batch.count > 0 || !unsent.empty() ||
+         (c.tls.session && c.tls.session->unsent_bytes() > 0) || session->wants_to_write();
 }
 
 bool send_frames(Services& s, Connection& c, bool& more) {

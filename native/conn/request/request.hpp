@@ -84,6 +84,11 @@ struct Request {
     body_offset += bytes;
     body_remaining -= bytes;
   }
+  // So much of that is not.
+  void take_back(size_t bytes) {
+    body_offset -= bytes;
+    body_remaining += bytes;
+  }
 };
 
 }  // namespace spliced::conn

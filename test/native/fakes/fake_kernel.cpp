@@ -14,6 +14,7 @@
 
 #include "files/open_beneath.hpp"
 #include "os/closer.hpp"
+#include "os/framed_pages.hpp"
 
 namespace spliced::fakes {
 namespace {
@@ -164,6 +165,7 @@ Moved pipe_to_socket(int pipe_read_end, int socket, size_t bytes, bool more) {
   // What the socket does not take stays in the pipe: look with tee, then consume what was taken.
   int ends[2];
   if (::pipe2(ends, O_NONBLOCK | O_CLOEXEC) != 0) return {Io::Failed, 0, errno};
+  (void)::fcntl(ends[1], F_SETPIPE_SZ, ::fcntl(pipe_read_end, F_GETPIPE_SZ));
   const ssize_t there = ::tee(pipe_read_end, ends[1], bytes, SPLICE_F_NONBLOCK);
   std::string data(there > 0 ? static_cast<size_t>(there) : 0, 0);
   const ssize_t seen = data.empty() ? 0 : ::read(ends[0], data.data(), data.size());
@@ -175,6 +177,31 @@ Moved pipe_to_socket(int pipe_read_end, int socket, size_t bytes, bool more) {
   for (size_t left = moved.io == Io::Done ? moved.bytes : 0; left > 0;)
     left -= static_cast<size_t>(::read(pipe_read_end, data.data(), left));
   return moved;
+}
+
+Moved framed_pages_to_pipe(int pipe_write_end, const FramedPages* pieces, size_t count) {
+  check_real(pipe_write_end, "framed_pages_to_pipe");
+  if (kernel().residency == fakes::Kernel::Residency::Cold)
+    kernel().violations.add("framed_pages_to_pipe of what is not in the page cache");
+  kernel().frame_calls++;
+  if (const int error = kernel().maps_fail_with) return {Io::Failed, 0, error};
+  size_t moved = 0;
+  for (size_t i = 0; i < count && moved < kernel().pipes_take_at_most; i++) {
+    check_real(pieces[i].file, "framed_pages_to_pipe");
+    std::string piece(pieces[i].head, pieces[i].head_bytes);
+    piece.resize(pieces[i].head_bytes + pieces[i].bytes);
+    const ssize_t got = ::pread(pieces[i].file, piece.data() + pieces[i].head_bytes,
+                                pieces[i].bytes, static_cast<off_t>(pieces[i].offset));
+    if (got < static_cast<ssize_t>(pieces[i].bytes))
+      piece.resize(pieces[i].head_bytes + static_cast<size_t>(std::max<ssize_t>(got, 0)));
+    const bool ends = piece.size() < pieces[i].head_bytes + pieces[i].bytes;
+    piece.resize(std::min(piece.size(), kernel().pipes_take_at_most - moved));
+    if (::write(pipe_write_end, piece.data(), piece.size()) != static_cast<ssize_t>(piece.size()))
+      kernel().violations.add("a pipe had no room for the frames of one call");
+    moved += piece.size();
+    if (ends) break;
+  }
+  return moved > 0 ? Moved{Io::Done, moved, 0} : Moved{Io::WouldBlock, 0, 0};
 }
 
 Moved pipe_to_memory(int pipe_read_end, char* out, size_t bytes) {

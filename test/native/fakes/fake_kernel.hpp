@@ -31,7 +31,10 @@ class Kernel {
   size_t open_sockets() const;
 
   Residency residency = Residency::Resident;
-  bool names_resident = true;  // RESOLVE_CACHED finds every directory entry
+  size_t frame_calls = 0;                // of framed_pages_to_pipe, those in vain included
+  int maps_fail_with = 0;                // an errno: files cannot be mapped
+  size_t pipes_take_at_most = SIZE_MAX;  // of the frames of one call
+  bool names_resident = true;            // RESOLVE_CACHED finds every directory entry
   // The other end of every proxy route. The test plays it through the sockets.
   struct Backend {
     os::Moved connects;  // what connect() answers
