@@ -16,8 +16,8 @@ import { StartError } from './base/start-error.js';
 import { type Configuration, loadText } from './config/configuration.js';
 import { engineCount } from './engine/count.js';
 import { Failover } from './engine/failover.js';
-import { EngineEvents, stopEngine } from './engine/lifecycle.js';
-import { type CertificatePair, type Engine, loadNative } from './engine/native.js';
+import { ServiceEvents, stopService } from './engine/lifecycle.js';
+import { type CertificatePair, loadNative, type Service } from './engine/native.js';
 import { Backend } from './library/backend.js';
 import { type Credentials, pairOf } from './library/credentials.js';
 import {
@@ -58,9 +58,9 @@ class LibraryServer extends EventEmitter implements Server {
   readonly #backend: Backend;
   readonly #log: Log;
   #pair: CertificatePair;
-  #engine: Engine | undefined;
+  #service: Service | undefined;
   #failover: Failover | undefined;
-  #events: EngineEvents | undefined;
+  #events: ServiceEvents | undefined;
   #endSite: () => void = () => {};
   #incidents: IncidentReporter | undefined;
   #address: AddressInfo | null = null;
@@ -105,13 +105,13 @@ class LibraryServer extends EventEmitter implements Server {
 
   setSecureContext(given: Credentials): void {
     const pair = pairOf(given, 'setSecureContext()');
-    this.#engine?.replaceCertificates([pair]);
+    this.#service?.replaceCertificates([pair]);
     this.#pair = pair;
   }
 
   status(): Record<string, unknown> {
-    if (this.#engine === undefined) throw notRunning();
-    return JSON.parse(this.#engine.stats());
+    if (this.#service === undefined) throw notRunning();
+    return JSON.parse(this.#service.stats());
   }
 
   /** What no other route takes is the handler's, if anybody listens for requests. */
@@ -123,9 +123,9 @@ class LibraryServer extends EventEmitter implements Server {
   }
 
   /** With the address that could be had. */
-  async #createEngine(site: SiteParts, { port, host }: ListenWish): Promise<Engine> {
+  async #createEngine(site: SiteParts, { port, host }: ListenWish): Promise<Service> {
     const addresses = await addressesOf(host);
-    const { Engine } = loadNative();
+    const { Service } = loadNative();
     const { configuration } = site;
     const options = {
       ...configuration,
@@ -136,7 +136,7 @@ class LibraryServer extends EventEmitter implements Server {
     };
     for (const [index, address] of addresses.entries()) {
       try {
-        return new Engine({ ...options, listeners: [{ address, port }] });
+        return new Service({ ...options, listeners: [{ address, port }] });
       } catch (error) {
         const isLast = index + 1 === addresses.length;
         if (isLast || !isWithoutFamily(error)) throw asListenError(error, address, port);
@@ -150,21 +150,21 @@ class LibraryServer extends EventEmitter implements Server {
     const configuration = this.#configurationNow();
     const root = this.#options.root === undefined ? this.#backend.emptyRoot : configuration.root;
     const site = { configuration: { ...configuration, root }, isTrusted: false };
-    const engine = await this.#createEngine(site, wish);
-    this.#engine = engine;
+    const service = await this.#createEngine(site, wish);
+    this.#service = service;
     const { tlsOffload } = configuration;
-    const failover = new Failover({ engine, tlsOffload, hangMs, log: this.#log });
+    const failover = new Failover({ service, tlsOffload, hangMs, log: this.#log });
     this.#failover = failover;
-    const events = new EngineEvents(this.#log, (event) => failover.released(event));
+    const events = new ServiceEvents(this.#log, (event) => failover.released(event));
     this.#events = events;
-    engine.start((batch) => events.take(batch));
+    service.start((batch) => events.take(batch));
     const refusal = await Promise.race([events.started, events.failed]);
     if (refusal !== undefined) throw new Error(`the engine does not start: ${refusal}`);
     failover.start();
     void events.failed.then((reason) => this.#fail(new Error(reason)));
-    this.#incidents = new IncidentReporter(engine, this.#log);
-    this.#endSite = new SiteServing({ engine, site, log: this.#log }).start();
-    const [bound] = engine.listeners();
+    this.#incidents = new IncidentReporter(service, this.#log);
+    this.#endSite = new SiteServing({ service, site, log: this.#log }).start();
+    const [bound] = service.listeners();
     if (bound === undefined) throw new Error('the engine has no listener');
     const family = isIPv6(bound.address) ? 'IPv6' : 'IPv4';
     this.#address = { address: bound.address, family, port: bound.port };
@@ -186,10 +186,10 @@ class LibraryServer extends EventEmitter implements Server {
   async #end(): Promise<Outcome> {
     await this.#began;
     let outcome: Outcome = { drained: 0, aborted: 0, durationMs: 0 };
-    if (this.#engine !== undefined && this.#events !== undefined) {
+    if (this.#service !== undefined && this.#events !== undefined) {
       const never = new AbortController().signal;
       const { stopTimeoutMs } = this.#configuration;
-      const stopped = await stopEngine(this.#engine, this.#events, stopTimeoutMs, never);
+      const stopped = await stopService(this.#service, this.#events, stopTimeoutMs, never);
       if (stopped !== undefined) {
         const { drained, aborted, durationMs } = stopped;
         outcome = { drained, aborted, durationMs };
@@ -205,8 +205,8 @@ class LibraryServer extends EventEmitter implements Server {
     this.#endSite();
     this.#incidents?.close();
     this.#failover?.close();
-    this.#engine?.close();
-    this.#engine = undefined;
+    this.#service?.close();
+    this.#service = undefined;
     this.#address = null;
   }
 }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The Node-API entry: class Engine, typed in src/engine/native.ts. The only descriptor numbers that
+// The Node-API entry: class Service, typed in src/engine/native.ts. The only descriptor numbers that
 // cross are those of listening sockets, which the service manager passes and keeps. Events come
 // back in batches on the Node thread.
 #include <napi.h>
@@ -76,7 +76,7 @@ class ServiceObject : public Napi::ObjectWrap<ServiceObject> {
  public:
   static Napi::Function define(Napi::Env env) {
     return DefineClass(
-        env, "Engine",
+        env, "Service",
         {
             InstanceMethod<&ServiceObject::listeners>("listeners"),
             InstanceMethod<&ServiceObject::start>("start"),
@@ -345,7 +345,7 @@ Napi::Value inspect_client_certificates(const Napi::CallbackInfo& info) {
 }
 
 Napi::Object initialise(Napi::Env env, Napi::Object exports) {
-  exports.Set("Engine", ServiceObject::define(env));
+  exports.Set("Service", ServiceObject::define(env));
   exports.Set("inspectClientCertificates",
               Napi::Function::New(env, inspect_client_certificates, "inspectClientCertificates"));
   define_inspection(env, exports);

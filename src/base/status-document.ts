@@ -11,7 +11,7 @@ export const troubleText = (task: UndoneTask): string =>
 export type Counts = Record<string, number>;
 
 /** Of one engine; its totals are since it was made. */
-export interface EngineFigures {
+export interface ServiceFigures {
   id: number;
   connections: number;
   accepted: number;
@@ -42,7 +42,7 @@ export interface StatusDocument {
   uptimeMs: number;
   ring: { backend: string };
   /** `hanging`: engines that were replaced, whose thread waits in the kernel; see failover.ts. */
-  engines: { count: number; replaced: number; hanging: number; each: EngineFigures[] };
+  engines: { count: number; replaced: number; hanging: number; each: ServiceFigures[] };
   offload: {
     mode: string;
     suspended: string;

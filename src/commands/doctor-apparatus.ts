@@ -8,16 +8,16 @@ import { type BenchmarkApparatus, benchmarkConditions, workloads } from '../doct
 import {
   type Apparatus,
   conditions,
-  type EngineFigures,
-  type RunningEngine,
+  type RunningService,
+  type ServiceFigures,
   stopTimeoutMs,
 } from '../doctor/experiment.js';
 import type {
   CertificatePair,
-  Engine,
-  EngineEvent,
-  EngineOptions,
   NativeModule,
+  Service,
+  ServiceEvent,
+  ServiceOptions,
 } from '../engine/native.js';
 
 // Connections of the round before may still be closing.
@@ -26,11 +26,11 @@ const mostConnections = 4 * Math.max(conditions.parallel, benchmarkConditions.co
 // The engine keeps its deadline; this much later it is taken for dead.
 const stopGraceMs = 1_000;
 
-function engineOptions(
+function serviceOptions(
   root: string,
   pair: CertificatePair,
-  tlsOffload: EngineOptions['tlsOffload'],
-): EngineOptions {
+  tlsOffload: ServiceOptions['tlsOffload'],
+): ServiceOptions {
   return {
     root,
     listeners: [{ address: '127.0.0.1', port: 0 }],
@@ -68,12 +68,12 @@ interface Stats {
   drains: { aborted: number };
 }
 
-const statsOf = (engine: Engine): Stats => JSON.parse(engine.stats()) as Stats;
+const statsOf = (service: Service): Stats => JSON.parse(service.stats()) as Stats;
 const promotedOf = ({ offload }: Stats): number =>
   Object.values(offload.promoted).reduce((sum, count) => sum + count, 0);
 
-function figuresOf(engine: Engine): EngineFigures {
-  const stats = statsOf(engine);
+function figuresOf(service: Service): ServiceFigures {
+  const stats = statsOf(service);
   return {
     promoted: promotedOf(stats),
     aborted: stats.drains.aborted,
@@ -81,21 +81,21 @@ function figuresOf(engine: Engine): EngineFigures {
   };
 }
 
-type EventOf<T extends EngineEvent['type']> = Extract<EngineEvent, { type: T }>;
+type EventOf<T extends ServiceEvent['type']> = Extract<ServiceEvent, { type: T }>;
 
 /** The engine's events as promises; one that came before it is asked for is kept. */
 class Events {
-  readonly #seen: EngineEvent[] = [];
-  readonly #waiting: ((event: EngineEvent) => void)[] = [];
+  readonly #seen: ServiceEvent[] = [];
+  readonly #waiting: ((event: ServiceEvent) => void)[] = [];
 
-  take(batch: EngineEvent[]): void {
+  take(batch: ServiceEvent[]): void {
     this.#seen.push(...batch);
     for (const event of batch) for (const waiter of this.#waiting) waiter(event);
   }
 
-  until<T extends EngineEvent['type']>(type: T): Promise<EventOf<T>> {
+  until<T extends ServiceEvent['type']>(type: T): Promise<EventOf<T>> {
     return new Promise((resolve) => {
-      const waiter = (event: EngineEvent) => {
+      const waiter = (event: ServiceEvent) => {
         if (event.type === type) resolve(event as EventOf<T>);
       };
       this.#seen.forEach(waiter);
@@ -104,41 +104,41 @@ class Events {
   }
 }
 
-async function stop(engine: Engine, events: Events): Promise<EngineFigures> {
+async function stop(service: Service, events: Events): Promise<ServiceFigures> {
   let timer: NodeJS.Timeout | undefined;
   const overdue = new Promise<void>((resolve) => {
     timer = setTimeout(resolve, stopTimeoutMs + stopGraceMs);
   });
-  engine.stop(stopTimeoutMs);
+  service.stop(stopTimeoutMs);
   await Promise.race([events.until('stopped'), events.until('failed'), overdue]);
   clearTimeout(timer);
-  const figures = figuresOf(engine);
-  engine.close();
+  const figures = figuresOf(service);
+  service.close();
   return figures;
 }
 
-interface Started extends RunningEngine {
-  engine: Engine;
+interface Started extends RunningService {
+  service: Service;
 }
 
-async function startEngine(
+async function startService(
   module: NativeModule,
   root: string,
   pair: CertificatePair,
-  tlsOffload: EngineOptions['tlsOffload'] = 'auto',
+  tlsOffload: ServiceOptions['tlsOffload'] = 'auto',
 ): Promise<Started> {
-  const engine = new module.Engine(engineOptions(root, pair, tlsOffload));
+  const service = new module.Service(serviceOptions(root, pair, tlsOffload));
   const events = new Events();
-  engine.start((batch) => events.take(batch));
+  service.start((batch) => events.take(batch));
   const first = await Promise.race([events.until('started'), events.until('failed')]);
   if (first.type === 'failed') {
-    engine.close();
+    service.close();
     throw new Error(`the engine does not start: ${first.reason}`);
   }
   return {
-    engine,
-    port: engine.listeners()[0]?.port ?? 0,
-    stop: () => stop(engine, events),
+    service,
+    port: service.listeners()[0]?.port ?? 0,
+    stop: () => stop(service, events),
   };
 }
 
@@ -153,7 +153,7 @@ export async function newApparatus(module: NativeModule): Promise<Apparatus> {
   return {
     slowClients: (port, file, timeoutMs) =>
       module.reproduceTruncation({ ...conditions, port, file, certificates: [pair], timeoutMs }),
-    startEngine: (root) => startEngine(module, root, pair),
+    startService: (root) => startService(module, root, pair),
   };
 }
 
@@ -163,10 +163,10 @@ export async function newBenchmarkApparatus(module: NativeModule): Promise<Bench
   return {
     measure: (port, workload) =>
       module.measureLoad({ port, ...workloads[workload], connections, durationMs }),
-    startEngine: async (root, side) => {
-      const started = await startEngine(module, root, pair, side === 'kernel' ? 'auto' : 'off');
+    startService: async (root, side) => {
+      const started = await startService(module, root, pair, side === 'kernel' ? 'auto' : 'off');
       const offload = () => {
-        const stats = statsOf(started.engine);
+        const stats = statsOf(started.service);
         return { promoted: promotedOf(stats), driver: stats.offload.driver };
       };
       return { ...started, offload };

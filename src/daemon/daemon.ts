@@ -10,15 +10,15 @@ import { formatListenAddress } from '../config/address.js';
 import type { Configuration, LoadedConfiguration } from '../config/configuration.js';
 import { engineCount } from '../engine/count.js';
 import { Failover } from '../engine/failover.js';
-import { aborted, EngineEvents, figures } from '../engine/lifecycle.js';
+import { aborted, figures, ServiceEvents } from '../engine/lifecycle.js';
 import {
   type CertificatePair,
   type ClientCertificates,
-  type Engine,
   engineErrorCodes,
   loadNative,
   type NativeModule,
   packageDirectory,
+  type Service,
   type SiteOptions,
 } from '../engine/native.js';
 import { Housekeeping } from '../files/housekeeping.js';
@@ -110,7 +110,7 @@ function liveValues(serving: Serving, log: Log, reporter: ConnectionReporter): P
 /** The options whose value the engine has refused, so that the message can name their place. */
 const refusedOptions: Record<string, string> = { EROOT: '--root: ', ELISTEN: '--listen: ' };
 
-interface EngineParts {
+interface ServiceParts {
   native: NativeModule;
   configuration: Configuration;
   plan: ListenerPlan;
@@ -119,12 +119,12 @@ interface EngineParts {
   site: SiteOptions;
 }
 
-function createEngine(parts: EngineParts): Engine {
+function createService(parts: ServiceParts): Service {
   const { native, configuration, plan } = parts;
   const { certificates, clientCertificates, site } = parts;
   try {
     const { listeners } = plan;
-    return new native.Engine({
+    return new native.Service({
       ...configuration,
       engines: engineCount(configuration.engines),
       listeners,
@@ -160,7 +160,7 @@ type Surroundings = ReturnType<typeof takeSurroundings>;
 type Ends = (() => void | Promise<void>)[];
 
 /** The engine with all that it serves. Throws StartError. */
-async function startEngine(
+async function startService(
   { native, watchdogMs }: Surroundings,
   plan: ListenerPlan,
   serving: Serving,
@@ -173,7 +173,7 @@ async function startEngine(
   const own = operatorRoutes(serving.runDir, uiDirectoryOf(packageDirectory()));
   const site = { configuration, own, isTrusted: certificates.isTrusted() };
   reportGroups(configuration, log);
-  const engine = createEngine({
+  const service = createService({
     native,
     site: siteOf(site),
     configuration,
@@ -183,35 +183,35 @@ async function startEngine(
   });
   // Before the watchdog's patience is over: it cannot end a process that hangs so.
   const hangMs = Math.min(hangMsMax, (watchdogMs ?? Number.POSITIVE_INFINITY) / 4);
-  const failover = new Failover({ engine, tlsOffload: configuration.tlsOffload, hangMs, log });
-  const siteServing = new SiteServing({ engine, site, log });
+  const failover = new Failover({ service, tlsOffload: configuration.tlsOffload, hangMs, log });
+  const siteServing = new SiteServing({ service, site, log });
   const onTrust = (isTrusted: boolean): void => siteServing.trustChanged(isTrusted);
-  ends.push(() => void engine.close(), certificates.serveBy(engine, onTrust));
-  const events = new EngineEvents(log, (event) => failover.released(event));
-  engine.start((batch) => events.take(batch));
+  ends.push(() => void service.close(), certificates.serveBy(service, onTrust));
+  const events = new ServiceEvents(log, (event) => failover.released(event));
+  service.start((batch) => events.take(batch));
   const refusal = await Promise.race([events.started, events.failed]);
   if (refusal !== undefined) throw new StartError(`the engine does not start: ${refusal}`);
   failover.start();
   ends.push(() => failover.close());
-  ends.push(clients.serve(engine), siteServing.start());
-  const reporter = new ConnectionReporter({ engine, log, asksClients: () => clients.isAsking });
-  const incidents = new IncidentReporter(engine, log);
+  ends.push(clients.serve(service), siteServing.start());
+  const reporter = new ConnectionReporter({ service, log, asksClients: () => clients.isAsking });
+  const incidents = new IncidentReporter(service, log);
   ends.push(
     () => reporter.close(),
     () => incidents.close(),
   );
-  const listeners = engine.listeners();
+  const listeners = service.listeners();
   plan.store(listeners);
-  return { engine, failover, events, clients, siteServing, reporter, incidents, listeners };
+  return { service, failover, events, clients, siteServing, reporter, incidents, listeners };
 }
 
-type Running = Awaited<ReturnType<typeof startEngine>>;
+type Running = Awaited<ReturnType<typeof startService>>;
 
 /** Says that the service is ready, and keeps saying how it is. */
 async function announce(
   { supervisor, watchdogMs, notifySystemd: notify }: Surroundings,
   serving: Serving,
-  { engine, failover, listeners }: Running,
+  { service, failover, listeners }: Running,
   log: Log,
   ends: Ends,
 ) {
@@ -220,12 +220,12 @@ async function announce(
   const { root } = serving.configuration;
   const record = new RunRecord(serving.runDir, addresses, log, serving.housekeeping);
   log.info({ event: 'ready', version: SPLICED_VERSION, listeners: addresses, urls, root });
-  const { status, onTroubles, close } = describeService(serving, engine, urls, supervisor);
-  const endShowing = showTroubles(serving, engine);
+  const { status, onTroubles, close } = describeService(serving, service, urls, supervisor);
+  const endShowing = showTroubles(serving, service);
   ends.push(close, endShowing);
   await supervisor.ready(status(0));
-  const watched = { engine, watchdogMs, notify, onTroubles, log };
-  const health = isHealthWatched(watchdogMs, engine.stats()) ? new Health(watched) : undefined;
+  const watched = { service, watchdogMs, notify, onTroubles, log };
+  const health = isHealthWatched(watchdogMs, service.stats()) ? new Health(watched) : undefined;
   health?.start();
   failover.onReplaced((reason) => health?.engineWasReplaced(reason));
   ends.push(() => health?.close());
@@ -243,7 +243,7 @@ function serveOperators(
   { loaded, load, log, tail, signals }: DaemonParts,
   native: NativeModule,
   serving: Serving,
-  { engine, clients, siteServing, reporter }: Running,
+  { service, clients, siteServing, reporter }: Running,
   supervisor: Supervisor,
   status: (refusedErrors: number) => string,
   ends: Ends,
@@ -260,13 +260,13 @@ function serveOperators(
   ends.push(() => update.close());
   const power = servePower({ events, log, update, stop });
   ends.push(() => power.close());
-  const uploads = new UploadServing({ native, engine, configuration, log, housekeeping, update });
+  const uploads = new UploadServing({ native, service, configuration, log, housekeeping, update });
   ends.push(() => uploads.close());
   const shown = { log, tail, events, update, uploads, power, housekeeping };
   const api = new ApiServing({
     configuration,
     runDir,
-    engine,
+    service,
     manager: certificates.manager,
     ...shown,
   });
@@ -310,8 +310,8 @@ export async function runDaemon(parts: DaemonParts): Promise<boolean> {
     ends.push(() => certificates.close());
     await certificates.start();
     if (signals.stop.aborted) return true;
-    const running = await startEngine(surroundings, https, serving, log, ends);
-    const { engine, events, reporter, incidents, listeners } = running;
+    const running = await startService(surroundings, https, serving, log, ends);
+    const { service, events, reporter, incidents, listeners } = running;
     if (supervisor.isPresent) {
       const answered = answerOurselves({
         ask: native.askOurselves,
@@ -342,14 +342,14 @@ export async function runDaemon(parts: DaemonParts): Promise<boolean> {
     announced.beginStop();
     if (failure !== undefined) {
       reporter.close();
-      log.fatal({ event: 'failed', reason: failure, ...figures(engine) });
+      log.fatal({ event: 'failed', reason: failure, ...figures(service) });
       return false;
     }
     await certificates.closePlainHttp();
     const { stopTimeoutMs } = serving.configuration;
     const stopNow = signals.stopNow;
     const how = { stopTimeoutMs, stopNow, log, reporter, incidents, plan: https };
-    const outcome = await stopGracefully(engine, events, supervisor, how);
+    const outcome = await stopGracefully(service, events, supervisor, how);
     announced.record.finish(outcome);
     return outcome.isClean;
   } finally {

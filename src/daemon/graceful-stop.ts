@@ -2,8 +2,8 @@
 // Stops the daemon without losing anything: the engines finish active responses, and the log gets its
 // last line with the figures. Called by daemon.ts.
 
-import { type EngineEvents, figures, statsOf, stopEngine } from '../engine/lifecycle.js';
-import type { Engine } from '../engine/native.js';
+import { figures, type ServiceEvents, statsOf, stopService } from '../engine/lifecycle.js';
+import type { Service } from '../engine/native.js';
 import type { ConnectionReporter } from '../log/connections.js';
 import type { IncidentReporter } from '../log/incidents.js';
 import type { Log } from '../log/log.js';
@@ -26,27 +26,27 @@ const hangs =
 
 /** The end that loses nothing. True when every response that was begun was also delivered. */
 export async function stopGracefully(
-  engine: Engine,
-  events: EngineEvents,
+  service: Service,
+  events: ServiceEvents,
   supervisor: Supervisor,
   { stopTimeoutMs, stopNow, log, reporter, incidents, plan }: StopParts,
 ): Promise<{ isClean: boolean; figures: Record<string, unknown> }> {
   log.info({ event: 'stopping', timeoutMs: stopTimeoutMs });
   supervisor.stopping('Finishing active responses');
   const endExtension = extendStopWhileItProgresses({
-    figures: () => statsOf(engine),
+    figures: () => statsOf(service),
     extendTimeout: supervisor.extendTimeout,
     stopTimeoutMs,
   });
-  const outcome = await stopEngine(engine, events, stopTimeoutMs, stopNow);
+  const outcome = await stopService(service, events, stopTimeoutMs, stopNow);
   endExtension();
   // The last line is the one with the figures; and a closed engine says nothing any more.
   reporter.close();
   incidents.close();
-  const counts = figures(engine);
+  const counts = figures(service);
   // A process that cannot end keeps its sockets: they must not listen for nobody. Those of a socket
   // unit are not ours.
-  const isJoined = engine.close(undefined, !plan.isActivated);
+  const isJoined = service.close(undefined, !plan.isActivated);
   if (!isJoined) plan.forget();
   const { type: _, ...result } = outcome ?? { type: undefined };
   const all = { ...result, ...counts };

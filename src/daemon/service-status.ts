@@ -3,7 +3,7 @@
 // left undone as a member of the engine's status. Part of the composition: daemon.ts calls it.
 
 import { statsOf } from '../engine/lifecycle.js';
-import type { Engine } from '../engine/native.js';
+import type { Service } from '../engine/native.js';
 import type { Housekeeping } from '../files/housekeeping.js';
 import type { LineOutput } from '../log/output.js';
 import { type CertificateServing, statusText } from '../serving/certificates.js';
@@ -24,7 +24,7 @@ const troublesBytesMax = 1_000;
 /** What `systemctl status` shows; kept fresh until `close`. */
 export function describeService(
   described: Described,
-  engine: Engine,
+  service: Service,
   urls: string[],
   supervisor: Supervisor,
 ) {
@@ -34,7 +34,7 @@ export function describeService(
   const words = (): string =>
     statusWords({
       urls,
-      figures: statsOf(engine),
+      figures: statsOf(service),
       certificateDaysLeft: certificates.daysLeft(),
       certificateEndsSoon: certificates.endsSoon(),
       refusedErrors,
@@ -55,11 +55,11 @@ export function describeService(
 }
 
 /** From now on the status has what is not done, and how much of the log was lost. The answer ends that. */
-export function showTroubles({ housekeeping, output }: Described, engine: Engine): () => void {
+export function showTroubles({ housekeeping, output }: Described, service: Service): () => void {
   let isOver = false;
   const task = 'writing the log';
   const showDropped = (): void => {
-    if (!isOver) engine.annotate('log', JSON.stringify({ linesDropped: output.dropped }));
+    if (!isOver) service.annotate('log', JSON.stringify({ linesDropped: output.dropped }));
   };
   const failed = (reason: string): void => {
     housekeeping.failed(task, new Error(`lines are dropped: ${reason}`));
@@ -71,7 +71,7 @@ export function showTroubles({ housekeeping, output }: Described, engine: Engine
   });
   showDropped();
   const endWatch = housekeeping.watch((troubles) => {
-    engine.annotate('housekeeping', statusText(troubles, troublesBytesMax));
+    service.annotate('housekeeping', statusText(troubles, troublesBytesMax));
   });
   return () => {
     isOver = true;

@@ -38,7 +38,7 @@ export interface Measured {
   systemUs: number;
 }
 
-export interface LoadedEngine {
+export interface LoadedService {
   port: number;
   /** How many connections the kernel encrypted so far, and by which driver. */
   offload(): { promoted: number; driver: { name: string; async: boolean } | null };
@@ -47,7 +47,7 @@ export interface LoadedEngine {
 
 /** The parts of the product that the benchmark drives; src/commands/doctor-apparatus.ts. */
 export interface BenchmarkApparatus {
-  startEngine(root: string, side: Side): Promise<LoadedEngine>;
+  startService(root: string, side: Side): Promise<LoadedService>;
   measure(port: number, workload: Workload): Promise<Measured>;
 }
 
@@ -143,7 +143,7 @@ const figuresOf = (rounds: Rounds): WorkloadFigures => ({
 
 async function measureRounds(
   apparatus: BenchmarkApparatus,
-  engines: Record<Side, LoadedEngine>,
+  engines: Record<Side, LoadedService>,
 ): Promise<Record<Workload, Rounds>> {
   const results: Record<Workload, Rounds> = {
     small: { kernel: [], userSpace: [] },
@@ -162,11 +162,11 @@ async function measureRounds(
 }
 
 async function withEngines(apparatus: BenchmarkApparatus, root: string): Promise<Benchmark> {
-  const started: LoadedEngine[] = [];
-  const start = async (side: Side): Promise<LoadedEngine> => {
-    const engine = await apparatus.startEngine(root, side);
-    started.push(engine);
-    return engine;
+  const started: LoadedService[] = [];
+  const start = async (side: Side): Promise<LoadedService> => {
+    const service = await apparatus.startService(root, side);
+    started.push(service);
+    return service;
   };
   try {
     const kernel = await start('kernel');
@@ -184,7 +184,7 @@ async function withEngines(apparatus: BenchmarkApparatus, root: string): Promise
       large: figuresOf(results.large),
     };
   } finally {
-    for (const engine of started) await engine.stop();
+    for (const service of started) await service.stop();
   }
 }
 

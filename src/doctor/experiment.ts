@@ -35,7 +35,7 @@ export interface HalfFigures {
 }
 
 /** What the engine says of itself when it has stopped. */
-export interface EngineFigures {
+export interface ServiceFigures {
   /** Connections that kernel TLS had. */
   promoted: number;
   aborted: number;
@@ -45,19 +45,19 @@ export interface EngineFigures {
 export interface Experiment {
   conditions: typeof conditions;
   naive: HalfFigures;
-  spliced: HalfFigures & EngineFigures;
+  spliced: HalfFigures & ServiceFigures;
 }
 
-export interface RunningEngine {
+export interface RunningService {
   port: number;
-  stop(): Promise<EngineFigures>;
+  stop(): Promise<ServiceFigures>;
 }
 
 /** The parts of the product that the experiment drives; src/commands/doctor.ts brings them. */
 export interface Apparatus {
   /** Port 0: the naive server. `file` holds the body. */
   slowClients(port: number, file: string, timeoutMs: number): Promise<HalfFigures>;
-  startEngine(root: string): Promise<RunningEngine>;
+  startService(root: string): Promise<RunningService>;
 }
 
 /** Runs both halves, one after the other, and removes what it made. */
@@ -66,13 +66,13 @@ export function runExperiment(apparatus: Apparatus): Promise<Experiment> {
     const file = join(directory, 'body');
     writeFileSync(file, Buffer.alloc(conditions.bodyBytes, 'spliced '));
     const naive = await apparatus.slowClients(0, file, naiveTimeoutMs);
-    const engine = await apparatus.startEngine(directory);
+    const service = await apparatus.startService(directory);
     let clients: HalfFigures;
-    let figures: EngineFigures;
+    let figures: ServiceFigures;
     try {
-      clients = await apparatus.slowClients(engine.port, file, splicedTimeoutMs);
+      clients = await apparatus.slowClients(service.port, file, splicedTimeoutMs);
     } finally {
-      figures = await engine.stop();
+      figures = await service.stop();
     }
     return { conditions, naive, spliced: { ...clients, ...figures } };
   });
@@ -122,7 +122,7 @@ function judgeNaive(naive: HalfFigures): Finding {
   return { id, level: 'info', title, detail };
 }
 
-function judgeSpliced(spliced: HalfFigures & EngineFigures): Finding {
+function judgeSpliced(spliced: HalfFigures & ServiceFigures): Finding {
   const id = 'experiment.spliced';
   const { downloads } = conditions;
   const counts =

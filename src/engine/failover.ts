@@ -12,13 +12,13 @@
 
 import { reasonOf } from '../base/start-error.js';
 import type { Log } from '../log/log.js';
-import type { Engine, EngineEvent } from './native.js';
+import type { Service, ServiceEvent } from './native.js';
 
-type ReleasedEvent = Extract<EngineEvent, { type: 'released' }>;
+type ReleasedEvent = Extract<ServiceEvent, { type: 'released' }>;
 
 export interface FailoverParts {
-  engine: Pick<
-    Engine,
+  service: Pick<
+    Service,
     'pulse' | 'stats' | 'threadState' | 'replaceEngine' | 'freeEngine' | 'setOffload'
   >;
   tlsOffload: 'auto' | 'off';
@@ -76,12 +76,12 @@ export class Failover {
    * to do waits interruptibly in its ring, so nobody is woken to be asked.
    */
   look(): void {
-    const { engine, hangMs } = this.#parts;
+    const { service, hangMs } = this.#parts;
     const nowMs = this.#nowMs();
-    for (const [index, { id, heartbeat, connections }] of engine.pulse().engines.entries()) {
+    for (const [index, { id, heartbeat, connections }] of service.pulse().engines.entries()) {
       this.#beats[index] ??= { heartbeat: -1, inKernelSinceMs: undefined };
       const beat = this.#beats[index];
-      const isInKernel = heartbeat === beat.heartbeat && engine.threadState(index) === 'D';
+      const isInKernel = heartbeat === beat.heartbeat && service.threadState(index) === 'D';
       beat.heartbeat = heartbeat;
       if (isInKernel) beat.inKernelSinceMs ??= nowMs;
       else beat.inKernelSinceMs = undefined;
@@ -92,8 +92,8 @@ export class Failover {
 
   /** Its thread came back, and every connection of it has ended. */
   released({ engine: id, drained, aborted }: ReleasedEvent): void {
-    const { engine, log } = this.#parts;
-    engine.freeEngine(id);
+    const { service, log } = this.#parts;
+    service.freeEngine(id);
     const replaced = this.#replaced.get(id);
     this.#replaced.delete(id);
     const hungMs = Math.round(this.#nowMs() - (replaced?.sinceMs ?? this.#nowMs()));
@@ -101,14 +101,14 @@ export class Failover {
   }
 
   #consider(index: number, id: number, connections: number, hungMs: number): void {
-    const { engine, log } = this.#parts;
+    const { service, log } = this.#parts;
     if ([...this.#replaced.values()].some((replaced) => replaced.index === index)) return;
-    const { driver } = JSON.parse(engine.stats()).offload;
+    const { driver } = JSON.parse(service.stats()).offload;
     if (driver?.async !== true) return;
     const reason = `${driver.name} does not complete: the engine's thread waits for it in the kernel`;
-    engine.setOffload('off', reason); // For all at once, and the successor begins with it.
+    service.setOffload('off', reason); // For all at once, and the successor begins with it.
     try {
-      engine.replaceEngine(index);
+      service.replaceEngine(index);
     } catch (error) {
       log.error({ event: 'engine_not_replaced', engine: index, reason: reasonOf(error) });
       return;

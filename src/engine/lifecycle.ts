@@ -3,10 +3,10 @@
 // stop with its deadlines. Called by daemon.ts.
 
 import type { Log } from '../log/log.js';
-import type { Engine, EngineEvent } from './native.js';
+import type { Service, ServiceEvent } from './native.js';
 
-type StoppedEvent = Extract<EngineEvent, { type: 'stopped' }>;
-type ReleasedEvent = Extract<EngineEvent, { type: 'released' }>;
+type StoppedEvent = Extract<ServiceEvent, { type: 'stopped' }>;
+type ReleasedEvent = Extract<ServiceEvent, { type: 'released' }>;
 
 // The engines keep the deadline themselves; this much later they are looked at, and this much later
 // they are taken for dead.
@@ -30,11 +30,11 @@ function after(ms: number, signal: AbortSignal): Promise<void> {
 }
 
 /** The engine's events as promises, each settled once. */
-export class EngineEvents {
+export class ServiceEvents {
   readonly started: Promise<void>;
   readonly stopped: Promise<StoppedEvent>;
   readonly failed: Promise<string>;
-  readonly #handlers: { [Type in EngineEvent['type']]: (event: EngineEvent) => void };
+  readonly #handlers: { [Type in ServiceEvent['type']]: (event: ServiceEvent) => void };
 
   constructor(log: Log, onReleased: (event: ReleasedEvent) => void = () => {}) {
     let onStarted = (): void => {};
@@ -60,7 +60,7 @@ export class EngineEvents {
     };
   }
 
-  take(events: EngineEvent[]): void {
+  take(events: ServiceEvent[]): void {
     for (const event of events) this.#handlers[event.type](event);
   }
 }
@@ -70,7 +70,7 @@ function omitType<T extends { type: string }>({ type: _, ...rest }: T): Omit<T, 
 }
 
 /** The part of /.spliced/status that the daemon reads: the log's last line, the words for systemd. */
-export interface EngineStats {
+export interface ServiceStats {
   uptimeMs: number;
   offload: {
     mode: string;
@@ -85,11 +85,12 @@ export interface EngineStats {
   drains: { abortedIn: Record<string, number> };
 }
 
-export const statsOf = (engine: Engine): EngineStats => JSON.parse(engine.stats()) as EngineStats;
+export const statsOf = (service: Service): ServiceStats =>
+  JSON.parse(service.stats()) as ServiceStats;
 
 /** The figures of the whole run, for the last line of the log. */
-export function figures(engine: Engine): Record<string, unknown> {
-  const stats = statsOf(engine);
+export function figures(service: Service): Record<string, unknown> {
+  const stats = statsOf(service);
   return {
     uptimeMs: stats.uptimeMs,
     connections: stats.connections.accepted,
@@ -106,7 +107,7 @@ export function figures(engine: Engine): Record<string, unknown> {
 
 /** From the deadline on: an engine that waits in the kernel is waited for no longer. */
 async function concludeAt(
-  engine: Engine,
+  service: Service,
   timeoutMs: number,
   stopNow: AbortSignal,
   finished: AbortSignal,
@@ -114,26 +115,26 @@ async function concludeAt(
   await Promise.race([after(timeoutMs, finished), aborted(stopNow)]);
   if (!finished.aborted) await after(concludeAfterMs, finished);
   while (!finished.aborted) {
-    engine.concludeStop();
+    service.concludeStop();
     await after(concludeEachMs, finished);
   }
 }
 
 /** Stops gracefully, and at once when told so. Undefined: the engine did not answer in time. */
-export async function stopEngine(
-  engine: Engine,
-  events: EngineEvents,
+export async function stopService(
+  service: Service,
+  events: ServiceEvents,
   timeoutMs: number,
   stopNow: AbortSignal,
 ): Promise<StoppedEvent | undefined> {
   const finished = new AbortController();
-  engine.stop(timeoutMs);
+  service.stop(timeoutMs);
   const shorten = aborted(stopNow).then(() => {
     if (finished.signal.aborted) return new Promise<void>(() => {});
-    engine.stop(0);
+    service.stop(0);
     return after(stopGraceMs, finished.signal);
   });
-  void concludeAt(engine, timeoutMs, stopNow, finished.signal);
+  void concludeAt(service, timeoutMs, stopNow, finished.signal);
   const overdue = Promise.race([after(timeoutMs + stopGraceMs, finished.signal), shorten]);
   const outcome = await Promise.race([events.stopped, overdue.then(() => undefined)]);
   finished.abort();

@@ -54,7 +54,7 @@ export interface ClientTrustReport {
   crlNextUpdateMs: number | null;
 }
 
-export interface EngineOptions {
+export interface ServiceOptions {
   root: string;
   /** Undefined: one route, the files of `root`. */
   site?: SiteOptions | undefined;
@@ -105,7 +105,7 @@ export interface BoundListener {
   fd: number;
 }
 
-export type EngineEvent =
+export type ServiceEvent =
   | { type: 'started'; ring: 'io_uring' | 'epoll'; reason: string }
   | { type: 'stopped'; drained: number; aborted: number; durationMs: number }
   | { type: 'failed'; reason: string }
@@ -212,7 +212,7 @@ export interface Incident {
 }
 
 /** The service: its engines, and what they share (native/engine/service.hpp). */
-export interface Engine {
+export interface Service {
   /** The addresses as bound: port 0 has become a real one. */
   listeners(): BoundListener[];
   /** Of an engine's thread, as proc(5) has it: 'D' waits in the kernel. Empty: it does not run. */
@@ -224,7 +224,7 @@ export interface Engine {
   replaceEngine(index: number): void;
   /** Frees an engine that was released, by its id. Its figures stay in the sums. */
   freeEngine(id: number): void;
-  start(onEvents: (events: EngineEvent[]) => void): void;
+  start(onEvents: (events: ServiceEvent[]) => void): void;
   /** JSON text, the same as GET /.spliced/status. */
   stats(): string;
   /**
@@ -291,7 +291,7 @@ export interface SelfRequest {
 }
 
 export interface NativeModule {
-  Engine: new (options: EngineOptions) => Engine;
+  Service: new (options: ServiceOptions) => Service;
   /** `onNews` is called when the snapshot has changed. Throws EUPLOAD. */
   Upload: new (
     options: UploadOptions,

@@ -7,7 +7,7 @@
 import type { Log } from './log.js';
 
 /** The part of the engine that is read here. */
-export interface LoggedEngine {
+export interface LoggedService {
   stats(): string;
   logConnections(on: boolean): void;
   takeConnections(): { records: object[]; lost: number };
@@ -15,7 +15,7 @@ export interface LoggedEngine {
 }
 
 export interface ConnectionLogParts {
-  engine: LoggedEngine;
+  service: LoggedService;
   log: Log;
   /** Whether clients are asked for certificates; a reload may change it. */
   asksClients(): boolean;
@@ -52,7 +52,7 @@ function increases(
 }
 
 export class ConnectionReporter {
-  readonly #engine: LoggedEngine;
+  readonly #service: LoggedService;
   readonly #log: Log;
   readonly #asksClients: () => boolean;
   readonly #refusalTimer: NodeJS.Timeout;
@@ -64,8 +64,8 @@ export class ConnectionReporter {
   #suppressed = 0;
   #isClosed = false;
 
-  constructor({ engine, log, asksClients }: ConnectionLogParts) {
-    this.#engine = engine;
+  constructor({ service, log, asksClients }: ConnectionLogParts) {
+    this.#service = service;
     this.#log = log;
     this.#asksClients = asksClients;
     this.#counts = this.#read();
@@ -78,19 +78,19 @@ export class ConnectionReporter {
   levelChanged(): void {
     const isOn = this.#log.isLevelEnabled('debug');
     if (isOn === (this.#batchTimer !== undefined)) return;
-    this.#engine.logConnections(isOn);
+    this.#service.logConnections(isOn);
     if (isOn) {
       this.#batchTimer = setInterval(() => this.writeBatch(), batchMs).unref();
     } else {
       clearInterval(this.#batchTimer);
       this.#batchTimer = undefined;
-      this.#engine.takeConnections(); // Nobody will ask for them any more.
+      this.#service.takeConnections(); // Nobody will ask for them any more.
     }
   }
 
   /** The timer's work, once a `batchMs`. */
   writeBatch(): void {
-    const { records, lost } = this.#engine.takeConnections();
+    const { records, lost } = this.#service.takeConnections();
     for (const record of records.slice(0, linesPerBatchMax)) {
       this.#log.debug({ event: 'connection', ...record });
     }
@@ -100,7 +100,7 @@ export class ConnectionReporter {
   /** The timer's work, once a `batchMs`. */
   writeRefusals(): void {
     if (!this.#asksClients()) return;
-    const { refused, lost } = this.#engine.takeRefusals();
+    const { refused, lost } = this.#service.takeRefusals();
     const lines = refused.slice(0, refusalLinesMax - this.#refusalLines);
     for (const client of lines) {
       this.#log.warn({ event: 'client_certificate_refused', ...client });
@@ -148,7 +148,7 @@ export class ConnectionReporter {
   }
 
   #read(): Counts {
-    const { tls, connections, overdue } = JSON.parse(this.#engine.stats());
+    const { tls, connections, overdue } = JSON.parse(this.#service.stats());
     const { shed, shedBy, evicted } = connections;
     return { failures: tls.failures, floods: tls.floods, shed, shedBy, evicted, overdue };
   }

@@ -6,7 +6,7 @@
 import type { Incident } from '../engine/native.js';
 
 /** The part of the engine that is read here. */
-export interface IncidentEngine {
+export interface IncidentService {
   takeIncidents(): { incidents: Incident[]; lost: number };
 }
 
@@ -21,15 +21,15 @@ export const incidentLinesMax = 60;
 export const incidentSummaryMs = 60_000;
 
 export class IncidentReporter {
-  readonly #engine: IncidentEngine;
+  readonly #service: IncidentService;
   readonly #log: WarningLog;
   readonly #timers: NodeJS.Timeout[];
   #lines = 0;
   #suppressed = 0;
   #isClosed = false;
 
-  constructor(engine: IncidentEngine, log: WarningLog) {
-    this.#engine = engine;
+  constructor(service: IncidentService, log: WarningLog) {
+    this.#service = service;
     this.#log = log;
     this.#timers = [
       setInterval(() => this.write(), incidentsMs).unref(),
@@ -39,7 +39,7 @@ export class IncidentReporter {
 
   /** The timer's work, once an `incidentsMs`. */
   write(): void {
-    const { incidents, lost } = this.#engine.takeIncidents();
+    const { incidents, lost } = this.#service.takeIncidents();
     const lines = incidents.slice(0, incidentLinesMax - this.#lines);
     for (const incident of lines) this.#log.warn({ ...incident });
     this.#lines += lines.length;

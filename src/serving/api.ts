@@ -22,7 +22,7 @@ import {
 import { judgeName, namesMax } from '../config/formats.js';
 import { labelOf, type Problem } from '../config/layers.js';
 import { showAsJson } from '../config/show.js';
-import type { Engine } from '../engine/native.js';
+import type { Service } from '../engine/native.js';
 import type { Housekeeper } from '../files/housekeeping.js';
 import type { Log } from '../log/log.js';
 import type { LogTail } from '../log/tail.js';
@@ -38,7 +38,7 @@ export interface ApiServingParts {
   configuration: Configuration;
   /** Of run-directory.ts: for the sockets. */
   runDir: string;
-  engine: Pick<Engine, 'stats'>;
+  service: Pick<Service, 'stats'>;
   manager: CertificateManager;
   log: Log;
   tail: LogTail;
@@ -105,7 +105,7 @@ export class ApiServing {
     this.#parts = parts;
     const { stateDir } = parts.configuration;
     const transferred = () => {
-      const { bytes } = JSON.parse(parts.engine.stats()) as Pick<StatusDocument, 'bytes'>;
+      const { bytes } = JSON.parse(parts.service.stats()) as Pick<StatusDocument, 'bytes'>;
       return { sentBytes: bytes.plaintextSent, receivedBytes: bytes.received };
     };
     this.#system = new System({ root: '/', stateDir, transferred });
@@ -176,9 +176,9 @@ export class ApiServing {
   }
 
   #service(): ApiService {
-    const { engine, update, uploads, power } = this.#parts;
+    const { service, update, uploads, power } = this.#parts;
     return {
-      status: () => engine.stats(),
+      status: () => service.stats(),
       system: this.#system,
       uploads: {
         ...uploads.service,

@@ -9,7 +9,7 @@ import { ChallengeResponses } from '../certificates/challenges.js';
 import { minuteMs } from '../certificates/clock.js';
 import { CertificateManager, type CertificateOptions } from '../certificates/manager.js';
 import type { Configuration, LoadedConfiguration } from '../config/configuration.js';
-import type { CertificatePair, Engine } from '../engine/native.js';
+import type { CertificatePair, Service } from '../engine/native.js';
 import type { Housekeeper } from '../files/housekeeping.js';
 import type { Log } from '../log/log.js';
 import type { PlainHttp } from '../plain-http/responder.js';
@@ -49,7 +49,7 @@ export class CertificateServing {
   #files: string[];
   readonly #challenges = new ChallengeResponses();
   #plainHttp: PlainHttp | undefined;
-  #engine: Engine | undefined;
+  #service: Service | undefined;
   // Whoever came to plain HTTP while we started: told when there is an engine.
   readonly #served: Promise<void>;
   #onServed = (): void => {};
@@ -70,7 +70,7 @@ export class CertificateServing {
     const hasPlainHttp = http.listeners.length > 0;
     this.manager = new CertificateManager(optionsOf(configuration, configuration.stateDir), {
       onChange: (pairs) => {
-        this.#engine?.replaceCertificates(pairs);
+        this.#service?.replaceCertificates(pairs);
         this.#onTrust?.(this.isTrusted());
       },
       onReport: ({ severity, ...fields }) => {
@@ -102,13 +102,13 @@ export class CertificateServing {
    * From now on the engine gets every change, and plain HTTP leads to its first listener; `onTrust`
    * is told when it may have become or ceased to be trusted. Returns what ends that.
    */
-  serveBy(engine: Engine, onTrust: (isTrusted: boolean) => void): () => void {
-    this.#engine = engine;
+  serveBy(service: Service, onTrust: (isTrusted: boolean) => void): () => void {
+    this.#service = service;
     this.#onServed();
     this.#onTrust = onTrust;
     this.#show();
     return () => {
-      this.#engine = undefined;
+      this.#service = undefined;
     };
   }
 
@@ -189,10 +189,10 @@ export class CertificateServing {
 
   /** Clients that waited in the queue during a restart get their answer when the engine is there. */
   async #httpsPort(): Promise<number | undefined> {
-    if (this.#engine === undefined) {
+    if (this.#service === undefined) {
       await Promise.race([this.#served, sleep(servedWithinMs, undefined, { ref: false })]);
     }
-    return this.#engine?.listeners()[0]?.port;
+    return this.#service?.listeners()[0]?.port;
   }
 
   #show(): void {
@@ -200,8 +200,8 @@ export class CertificateServing {
       const { source, subject, sans: names, notAfter, daysLeft, warning, lastError } = one;
       return { source, subject, names, notAfter, daysLeft, warning, lastError };
     });
-    this.#engine?.annotate('certificates', statusText([...served, ...this.manager.waiting()]));
-    this.#engine?.annotate('configuration', statusText(this.#files));
+    this.#service?.annotate('certificates', statusText([...served, ...this.manager.waiting()]));
+    this.#service?.annotate('configuration', statusText(this.#files));
   }
 }
 

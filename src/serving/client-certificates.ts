@@ -9,8 +9,8 @@ import type { ClientCertificateFiles } from '../config/configuration.js';
 import {
   type ClientCertificates,
   type ClientTrustReport,
-  type Engine,
   loadNative,
+  type Service,
 } from '../engine/native.js';
 import { readOrdinaryText } from '../files/ordinary-file.js';
 import type { Log } from '../log/log.js';
@@ -81,7 +81,7 @@ export class ClientAccess {
   readonly #log: Log;
   readonly #now: () => number;
   #current: JudgedClients | undefined;
-  #engine: Pick<Engine, 'replaceClientCertificates'> | undefined;
+  #service: Pick<Service, 'replaceClientCertificates'> | undefined;
   readonly #told = new Set<string>();
 
   /** Throws as readClientCertificates does. */
@@ -102,8 +102,8 @@ export class ClientAccess {
   }
 
   /** From now on changes go to this engine. Returns what ends that. */
-  serve(engine: Pick<Engine, 'replaceClientCertificates'>): () => void {
-    this.#engine = engine;
+  serve(service: Pick<Service, 'replaceClientCertificates'>): () => void {
+    this.#service = service;
     const timer = setInterval(() => this.look(), lookMs);
     return () => clearInterval(timer);
   }
@@ -133,7 +133,7 @@ export class ClientAccess {
 
   #use(next: JudgedClients | undefined): void {
     if (isSame(next, this.#current)) return;
-    this.#engine?.replaceClientCertificates(next?.settings);
+    this.#service?.replaceClientCertificates(next?.settings);
     this.#current = next;
     this.#told.clear();
     this.#tell();
@@ -141,7 +141,7 @@ export class ClientAccess {
 
   #tell(): void {
     if (this.#current === undefined) {
-      if (this.#engine !== undefined)
+      if (this.#service !== undefined)
         this.#log.info({ event: 'client_certificates', asked: false });
       return;
     }

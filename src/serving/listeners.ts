@@ -5,7 +5,7 @@
 
 import { closeSync } from 'node:fs';
 import type { Configuration } from '../config/configuration.js';
-import type { EngineOptions, NativeModule } from '../engine/native.js';
+import type { NativeModule, ServiceOptions } from '../engine/native.js';
 import type { Log } from '../log/log.js';
 import {
   chooseFromStore,
@@ -31,7 +31,7 @@ export interface ListenerParts {
 }
 
 export interface ListenerPlan {
-  listeners: EngineOptions['listeners'];
+  listeners: ServiceOptions['listeners'];
   /** A socket unit says where we listen; the setting has no effect. */
   isActivated: boolean;
   /** Gives the service manager what was bound anew, to keep over a restart. */

@@ -10,7 +10,7 @@ import { systemClock } from '../certificates/clock.js';
 import type { ApiAuthorize } from '../config/api.js';
 import type { Configuration } from '../config/configuration.js';
 import type { RouteSettings } from '../config/routes.js';
-import type { Engine, RouteOptions, SiteOptions } from '../engine/native.js';
+import type { RouteOptions, Service, SiteOptions } from '../engine/native.js';
 import type { Timers } from '../files/file-watch.js';
 import type { Log } from '../log/log.js';
 import { uiFields, uiPath } from '../site/ui-directory.js';
@@ -201,7 +201,7 @@ export function siteOf({ configuration, own: ownOf, isTrusted }: SiteParts): Sit
 }
 
 export interface SiteServingParts {
-  engine: Engine;
+  service: Service;
   site: SiteParts;
   log: Log;
   clock?: Timers;
@@ -212,15 +212,15 @@ export interface SiteServingParts {
  * update puts another directory in the place of one that is served.
  */
 export class SiteServing {
-  readonly #engine: Engine;
+  readonly #service: Service;
   readonly #log: Log;
   readonly #watch: WebRootWatch;
   #parts: SiteParts;
   #build = '';
   #onBuild: () => void = () => {};
 
-  constructor({ engine, site, log, clock = systemClock }: SiteServingParts) {
-    this.#engine = engine;
+  constructor({ service, site, log, clock = systemClock }: SiteServingParts) {
+    this.#service = service;
     this.#log = log;
     this.#parts = site;
     this.#watch = new WebRootWatch(clock, (build) => this.#rootChanged(build));
@@ -276,7 +276,7 @@ export class SiteServing {
     this.#watch.watch(rootsOf(parts.configuration)); // First: a switch in between is a change.
     try {
       const site = siteOf(parts);
-      this.#engine.replaceSite(site);
+      this.#service.replaceSite(site);
       this.#parts = parts;
       const isAnother = site.build !== this.#build;
       this.#build = site.build;

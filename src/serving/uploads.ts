@@ -5,7 +5,7 @@
 import type { ApiService } from '../api/service.js';
 import { reasonOf } from '../base/start-error.js';
 import type { Configuration } from '../config/configuration.js';
-import type { Engine, NativeModule, Upload } from '../engine/native.js';
+import type { NativeModule, Service, Upload } from '../engine/native.js';
 import type { Housekeeper } from '../files/housekeeping.js';
 import type { Log } from '../log/log.js';
 import type { Uploads } from '../update/uploads.js';
@@ -13,7 +13,7 @@ import type { UpdateServing } from './update.js';
 
 export interface UploadServingParts {
   native: Pick<NativeModule, 'Upload' | 'reserveFile'>;
-  engine: Pick<Engine, 'setUploads'>;
+  service: Pick<Service, 'setUploads'>;
   configuration: Pick<Configuration, 'update'>;
   log: Log;
   housekeeping: Housekeeper;
@@ -58,7 +58,7 @@ export class UploadServing {
   }
 
   async #make(): Promise<Uploads<Upload>> {
-    const { native, engine, configuration, log, housekeeping, update } = this.#parts;
+    const { native, service, configuration, log, housekeeping, update } = this.#parts;
     const { directory, sizeMaxBytes } = configuration.update;
     const manager = await update.manager();
     const { Uploads } = await import('../update/main.js');
@@ -67,7 +67,7 @@ export class UploadServing {
       sizeMaxBytes,
       openReceiver: (options, onNews) => new native.Upload(options, onNews),
       reserveFile: native.reserveFile,
-      setReceivers: (receivers) => engine.setUploads(receivers),
+      setReceivers: (receivers) => service.setUploads(receivers),
       log,
       housekeeping,
       refusal: () => manager.receiveRefusal(),

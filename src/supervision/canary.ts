@@ -9,7 +9,7 @@ import type { ConnectionOptions, TLSSocket } from 'node:tls';
 import { everyGroup } from '../tls/every-group.js';
 
 /** The part of the engine that a canary needs; engine/native.ts has the promises. */
-export interface CanaryEngine {
+export interface CanaryService {
   listeners(): { address: string; port: number }[];
   setCanary(body: Uint8Array): void;
   expectCanary(port: number, inKernel: boolean, index: number): void;
@@ -137,17 +137,17 @@ function faultOf(error: NodeJS.ErrnoException, stage: Stage): Verdict {
 }
 
 export class Canary {
-  readonly #engine: CanaryEngine;
+  readonly #service: CanaryService;
   readonly #digest: string;
   #turn = 0;
   #abandon: ((error: Error) => void) | undefined;
 
   /** Gives the engine its body. Throws ECANARY when there is no memory for it. */
-  constructor(engine: CanaryEngine) {
-    this.#engine = engine;
+  constructor(service: CanaryService) {
+    this.#service = service;
     const body = randomBytes(canaryBytes);
     this.#digest = createHash('sha256').update(body).digest('hex');
-    engine.setCanary(body);
+    service.setCanary(body);
   }
 
   /**
@@ -156,7 +156,7 @@ export class Canary {
    */
   async run({ inKernel, timeoutMs }: CanaryRun): Promise<CanaryResult> {
     const beganMs = performance.now();
-    const { canariesOffloaded: before, engines } = this.#engine.pulse();
+    const { canariesOffloaded: before, engines } = this.#service.pulse();
     let verdict: Verdict = {};
     let asked = 0;
     while (asked < engines.length && verdict.fault === undefined) {
@@ -164,14 +164,14 @@ export class Canary {
       verdict = await this.#askOne(asked, inKernel, leftMs);
       asked += 1;
     }
-    const isOffloaded = this.#engine.pulse().canariesOffloaded - before >= asked;
+    const isOffloaded = this.#service.pulse().canariesOffloaded - before >= asked;
     const durationMs = Math.round(performance.now() - beganMs);
     return { ...verdict, cipher: isOffloaded ? 'kernel' : 'user_space', durationMs };
   }
 
   async #askOne(index: number, inKernel: boolean, timeoutMs: number): Promise<Verdict> {
     const beganMs = performance.now();
-    const listeners = this.#engine.listeners();
+    const listeners = this.#service.listeners();
     let verdict: Verdict = { fault: 'unreachable', reason: 'there is no listener' };
     for (let tries = 0; tries < listeners.length; tries += 1) {
       const listener = listeners[this.#turn++ % listeners.length];
@@ -194,7 +194,7 @@ export class Canary {
     const { connect } = await import('node:tls');
     for (let tries = 1; ; tries += 1) {
       const localPort = randomInt(portMin, portEnd);
-      this.#engine.expectCanary(localPort, inKernel, index);
+      this.#service.expectCanary(localPort, inKernel, index);
       const options: ConnectionOptions & { localPort: number; localAddress: string } = {
         host,
         port,
@@ -214,7 +214,7 @@ export class Canary {
         const { code } = error as NodeJS.ErrnoException;
         if (code !== 'EADDRINUSE' || tries === portTriesMax) throw error;
       } finally {
-        this.#engine.expectCanary(0, false, index);
+        this.#service.expectCanary(0, false, index);
       }
     }
   }

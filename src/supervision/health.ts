@@ -6,11 +6,11 @@
 import { visibleJson } from '../base/visible.js';
 import type { Log } from '../log/log.js';
 import { Accelerator } from './accelerator.js';
-import { Canary, type CanaryEngine, type CanaryResult, type CanaryRun } from './canary.js';
+import { Canary, type CanaryResult, type CanaryRun, type CanaryService } from './canary.js';
 import { type Clock, systemClock, Watchdog, type WatchedEngine } from './watchdog.js';
 
 /** The part of the engine that is needed here; engine/native.ts has the promises. */
-export interface HealthEngine extends CanaryEngine {
+export interface HealthService extends CanaryService {
   stats(): string;
   ping(index: number): void;
   pulse(): {
@@ -25,7 +25,7 @@ export interface HealthEngine extends CanaryEngine {
 }
 
 export interface HealthParts {
-  engine: HealthEngine;
+  service: HealthService;
   /** takeWatchdogPeriod(); undefined: systemd does not wait for us. */
   watchdogMs: number | undefined;
   /** To the service manager; never throws. */
@@ -60,10 +60,10 @@ const failingKeys = (statsJson: string): { key: string; reason: string }[] =>
   JSON.parse(statsJson).tls?.signatures?.failing ?? [];
 
 /** Each engine with its own heartbeat. */
-const watchedEngines = (engine: HealthEngine): WatchedEngine[] =>
-  engine.pulse().engines.map((first, index) => ({
-    ping: () => engine.ping(index),
-    pulse: () => engine.pulse().engines[index] ?? first,
+const watchedEngines = (service: HealthService): WatchedEngine[] =>
+  service.pulse().engines.map((first, index) => ({
+    ping: () => service.ping(index),
+    pulse: () => service.pulse().engines[index] ?? first,
   }));
 
 export class Health {
@@ -80,12 +80,12 @@ export class Health {
 
   /** Throws when there is no memory for the canary's body. */
   constructor(parts: HealthParts) {
-    const { engine, log, clock = systemClock, canary = new Canary(engine) } = parts;
+    const { service, log, clock = systemClock, canary = new Canary(service) } = parts;
     this.#parts = parts;
     this.#clock = clock;
     this.#canary = canary;
     this.#accelerator = new Accelerator({
-      setOffload: (mode, reason) => engine.setOffload(mode, shortened(reason)),
+      setOffload: (mode, reason) => service.setOffload(mode, shortened(reason)),
       nowMs: clock.nowMs,
       onSuspended: (reason, retryMs) =>
         log.error({ event: 'accelerator_suspended', reason, retryMs }),
@@ -122,11 +122,11 @@ export class Health {
   }
 
   #makeWatchdog(): Watchdog | undefined {
-    const { engine, watchdogMs: periodMs, notify, log } = this.#parts;
+    const { service, watchdogMs: periodMs, notify, log } = this.#parts;
     if (periodMs === undefined) return undefined;
     return new Watchdog({
       periodMs,
-      engines: watchedEngines(engine),
+      engines: watchedEngines(service),
       notify,
       clock: this.#clock,
       onWithheld: (missing) => {
@@ -160,7 +160,7 @@ export class Health {
     }
     if (this.#isClosed) return;
     this.#blameToken(result);
-    const { ledgersStuck, enginesHanging } = this.#parts.engine.pulse();
+    const { ledgersStuck, enginesHanging } = this.#parts.service.pulse();
     this.#accelerator.observeStuck(ledgersStuck + enginesHanging);
     this.#accelerator.take(result, inKernel);
     // What is no address of this host at present is nothing that a restart would mend.
@@ -177,7 +177,7 @@ export class Health {
 
   #blameToken(result: CanaryResult): void {
     if (result.fault !== 'no_service') return;
-    const [first] = failingKeys(this.#parts.engine.stats());
+    const [first] = failingKeys(this.#parts.service.stats());
     if (first === undefined) return;
     result.fault = 'no_signature';
     result.reason = `the key ${first.key} does not sign: ${first.reason}`;
@@ -198,16 +198,16 @@ export class Health {
   }
 
   #show(): void {
-    const { engine, onTroubles } = this.#parts;
+    const { service, onTroubles } = this.#parts;
     const accelerator = this.#accelerator.status();
     const watchdog = this.#watchdog?.status();
-    engine.annotate('canary', visibleJson(this.#figures));
+    service.annotate('canary', visibleJson(this.#figures));
     const reason = shortened(accelerator.reason);
-    engine.annotate('accelerator', visibleJson({ ...accelerator, reason }));
-    if (watchdog) engine.annotate('watchdog', visibleJson(watchdog));
+    service.annotate('accelerator', visibleJson({ ...accelerator, reason }));
+    if (watchdog) service.annotate('watchdog', visibleJson(watchdog));
     const words = [
       ...(accelerator.suspended ? [`kernel TLS is suspended: ${reason}`] : []),
-      ...failingKeys(engine.stats()).map(({ key }) => `the key ${key} does not sign`),
+      ...failingKeys(service.stats()).map(({ key }) => `the key ${key} does not sign`),
       ...(watchdog?.missing.length ? [`watchdog withheld: ${watchdog.missing.join(', ')}`] : []),
     ].join('; ');
     if (words !== this.#words) onTroubles(words);

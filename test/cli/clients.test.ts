@@ -6,8 +6,8 @@ import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import t, { type Test } from 'tap';
-import { get, type Running } from '../contract/engine.js';
 import { Authority, after, signsCertificatesOnly } from '../contract/pki.js';
+import { get, type Running } from '../contract/service.js';
 import { type LogLine, logLines, runCli, type Server, startServer } from './server.js';
 
 const authority = await Authority.create('Site CA');

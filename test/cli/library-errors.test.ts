@@ -11,7 +11,7 @@ import { join } from 'node:path';
 import { promisify } from 'node:util';
 import t, { type Test } from 'tap';
 import type { Server, ServerOptions } from '../../types/index.js';
-import { newPair } from '../contract/engine.js';
+import { newPair } from '../contract/service.js';
 
 const { createServer } = (await import(
   'spliced' as string

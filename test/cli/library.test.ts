@@ -9,7 +9,7 @@ import { join } from 'node:path';
 import t from 'tap';
 import { WebSocket, WebSocketServer } from 'ws';
 import type { ServerOptions } from '../../types/index.js';
-import { newPair } from '../contract/engine.js';
+import { newPair } from '../contract/service.js';
 import { createServer, start, startExample, version } from './library.js';
 
 interface Answer {

@@ -8,7 +8,7 @@ import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import type { Test } from 'tap';
 import type { Server, ServerOptions } from '../../types/index.js';
-import { newPair } from '../contract/engine.js';
+import { newPair } from '../contract/service.js';
 
 export const { createServer, version } = (await import(
   'spliced' as string

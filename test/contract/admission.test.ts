@@ -6,7 +6,7 @@ import { once } from 'node:events';
 import { Agent } from 'node:https';
 import { connect as connectTcp, type Socket } from 'node:net';
 import t, { type Test } from 'tap';
-import { connectRaw, get, type Running, startEngine } from './engine.js';
+import { connectRaw, get, type Running, startService } from './service.js';
 
 const files = { 'index.html': '<p>hello</p>', 'large.bin': Buffer.alloc(5_000_000, 'x') };
 
@@ -18,9 +18,9 @@ interface Connections {
   byState: Record<string, number>;
 }
 const connectionsOf = (running: Running): Connections =>
-  JSON.parse(running.engine.stats()).connections;
+  JSON.parse(running.service.stats()).connections;
 const overdueOf = (running: Running): Record<string, number> =>
-  JSON.parse(running.engine.stats()).overdue;
+  JSON.parse(running.service.stats()).overdue;
 
 /** Until it holds; the test's own time-out ends a wait in vain. */
 async function until(holds: () => boolean): Promise<void> {
@@ -62,7 +62,7 @@ for (const ring of ['auto', 'epoll'] as const) {
     t.test(
       `idle clients make room for new ones, ring ${ring}, offload ${tlsOffload}`,
       async (t) => {
-        const running = await startEngine(t, files, { connectionsMax: 4, ring, tlsOffload });
+        const running = await startService(t, files, { connectionsMax: 4, ring, tlsOffload });
         await idleClients(t, running, 40);
         const { shed, evicted } = connectionsOf(running);
         t.equal(shed, 0, 'nobody was refused');
@@ -74,7 +74,7 @@ for (const ring of ['auto', 'epoll'] as const) {
 }
 
 t.test('a client in the middle of a response does not make room', async (t) => {
-  const running = await startEngine(t, files, { connectionsMax: 2 });
+  const running = await startService(t, files, { connectionsMax: 2 });
   const readers = [await connectRaw(running), await connectRaw(running)];
   for (const reader of readers) {
     reader.pause();
@@ -98,7 +98,7 @@ t.test('a client in the middle of a response does not make room', async (t) => {
 });
 
 t.test('one address takes no more than its share; others are served', async (t) => {
-  const running = await startEngine(t, files, { connectionsMax: 16, connectionsPerAddressMax: 4 });
+  const running = await startService(t, files, { connectionsMax: 16, connectionsPerAddressMax: 4 });
   await mutes(t, running, 12, '127.0.0.2');
   await until(() => connectionsOf(running).shed === 8);
   t.match(connectionsOf(running), { open: 4, shedBy: { address: 8 } });
@@ -111,7 +111,7 @@ t.test('a /64 counts as one address; IPv4-mapped addresses count each', async (t
     connectionsMax: 16,
     connectionsPerAddressMax: 2,
   };
-  const running = await startEngine(t, files, change);
+  const running = await startService(t, files, change);
   await mutes(t, running, 2, '127.0.0.2');
   await mutes(t, running, 2, '127.0.0.3');
   await until(() => connectionsOf(running).open === 4);
@@ -121,7 +121,7 @@ t.test('a /64 counts as one address; IPv4-mapped addresses count each', async (t
 });
 
 t.test('handshakes in flight are bounded, and the oldest makes room', async (t) => {
-  const running = await startEngine(t, files, { handshakesMax: 3 });
+  const running = await startService(t, files, { handshakesMax: 3 });
   await mutes(t, running, 5);
   await until(() => connectionsOf(running).shed === 2);
   t.match(connectionsOf(running), { open: 3, shedBy: { handshakes: 2 } });
@@ -131,17 +131,17 @@ t.test('handshakes in flight are bounded, and the oldest makes room', async (t) 
 });
 
 t.test('after so many requests the connection ends, and says so', async (t) => {
-  const running = await startEngine(t, files, { requestsPerConnectionMax: 3 });
+  const running = await startService(t, files, { requestsPerConnectionMax: 3 });
   const agent = new Agent({ keepAlive: true, maxSockets: 1 });
   t.teardown(() => agent.destroy());
   const said: unknown[] = [];
   for (let i = 0; i < 6; i += 1) said.push((await get(running, { agent })).headers.connection);
   t.same(said, ['keep-alive', 'keep-alive', 'close', 'keep-alive', 'keep-alive', 'close']);
-  t.equal(JSON.parse(running.engine.stats()).connections.accepted, 2);
+  t.equal(JSON.parse(running.service.stats()).connections.accepted, 2);
 });
 
 t.test('every clock: head, request, idle and a least rate', async (t) => {
-  const running = await startEngine(t, files, {
+  const running = await startService(t, files, {
     headTimeoutMs: 200,
     requestTimeoutMs: 400,
     idleTimeoutMs: 300,

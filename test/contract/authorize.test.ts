@@ -7,7 +7,6 @@ import type { Socket } from 'node:net';
 import express from 'express';
 import t, { type Test } from 'tap';
 import type { RouteOptions } from '../../src/engine/native.js';
-import { connectRaw, type Running, readToEnd, startEngine } from './engine.js';
 import {
   ask,
   listen,
@@ -17,6 +16,7 @@ import {
   siteWith,
   upstreamsOf,
 } from './proxy.js';
+import { connectRaw, type Running, readToEnd, startService } from './service.js';
 
 const guarded = (authorize: string, change: Partial<RouteOptions> = {}): RouteOptions => ({
   ...proxyRoute(''),
@@ -52,7 +52,7 @@ t.test('files behind a session', async (t) => {
   const seen: IncomingMessage[] = [];
   const large = Buffer.alloc(500_000, 'x');
   const site = siteWith([guarded(await guard(t, seen))]);
-  const running = await startEngine(t, { 'a.txt': 'text', 'large.bin': large }, { site });
+  const running = await startService(t, { 'a.txt': 'text', 'large.bin': large }, { site });
   const get = (headers: Record<string, string>, path = '/a.txt?b=c', method = 'GET') =>
     ask(running, { path, headers, method });
 
@@ -110,7 +110,7 @@ t.test('an application learns who it is, and no client can say so', async (t) =>
     action: 'proxy',
     upstream: application,
   });
-  const running = await startEngine(t, {}, { site: siteWith([route]) });
+  const running = await startService(t, {}, { site: siteWith([route]) });
   const send = Buffer.alloc(400_000, 'x');
   const forged = { ...session, 'X-User': 'root', 'X-Role': 'admin', 'x-secret': 'mine' };
   for (const extra of [{}, { 'Transfer-Encoding': 'chunked' }]) {
@@ -145,7 +145,7 @@ t.test('a WebSocket waits, too', async (t) => {
     action: 'proxy',
     upstream: application,
   });
-  const running = await startEngine(t, {}, { site: siteWith([route]) });
+  const running = await startService(t, {}, { site: siteWith([route]) });
   const upgrade =
     'GET /ws HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n' +
     'Sec-WebSocket-Key: x\r\nSec-WebSocket-Version: 13\r\n';
@@ -190,14 +190,14 @@ t.test('one that misbehaves lets nobody pass, and holds up nobody else', async (
     );
     const open = guarded('', { path: '/open', authorizePath: '' });
     const site = siteWith([guarded(check), open]);
-    const running = await startEngine(t, { 'a.txt': 'secret', open: 'open' }, { site });
+    const running = await startService(t, { 'a.txt': 'secret', open: 'open' }, { site });
     const waiting = [1, 2, 3].map(() => ask(running, { path: '/a.txt' }));
     t.equal(String((await ask(running, { path: '/open' })).body), 'open', `${name}: others`);
     for (const { status, body } of await Promise.all(waiting)) {
       t.equal(status, 502, name);
       t.notMatch(String(body), /secret|oops/, name);
     }
-    const { incidents } = running.engine.takeIncidents();
+    const { incidents } = running.service.takeIncidents();
     t.strictSame(
       incidents.map(({ event, reason: why }) => [event, why]),
       Array(3).fill(['authorize_failed', reason]),
@@ -212,7 +212,7 @@ t.test('twice is once', async (t) => {
     t,
     rawApplication(t, (socket) => socket.on('data', () => socket.write(double))),
   );
-  const running: Running = await startEngine(
+  const running: Running = await startService(
     t,
     { 'a.txt': 'text' },
     { site: siteWith([guarded(check)]) },
@@ -228,7 +228,7 @@ t.test('remembered for so long, by exactly what was asked, until a reload', asyn
   const check = await guard(t, seen);
   const route = guarded(check, { authorizeRememberMs: 60_000 });
   const site = siteWith([route]);
-  const running = await startEngine(t, { 'a.txt': 'text', 'b.txt': 'other' }, { site });
+  const running = await startService(t, { 'a.txt': 'text', 'b.txt': 'other' }, { site });
   const get = async (path: string, cookie: string, more: Record<string, string> = {}) =>
     (await ask(running, { path, headers: { Cookie: cookie, ...more } })).status;
   t.equal(await get('/a.txt', 'session=1'), 200);
@@ -249,10 +249,10 @@ t.test('remembered for so long, by exactly what was asked, until a reload', asyn
   const { checksPassed, checksRemembered, checksDenied } = upstreamsOf(running);
   t.strictSame([checksPassed, checksRemembered, checksDenied], [5, 2, 6]);
   const before = seen.length;
-  running.engine.replaceSite(site);
+  running.service.replaceSite(site);
   t.equal(await get('/a.txt', 'session=1'), 200);
   t.equal(seen.length, before + 1, 'a reload forgets');
-  running.engine.replaceSite(siteWith([guarded(check)]));
+  running.service.replaceSite(siteWith([guarded(check)]));
   await get('/a.txt', 'session=1');
   await get('/a.txt', 'session=1');
   t.equal(seen.length, before + 3, 'off by default');

@@ -8,8 +8,8 @@ import { connect } from 'node:tls';
 import t, { type Test } from 'tap';
 import type { CertificatePair } from '../../src/engine/native.js';
 import { type Made, make, type Wanted } from '../unit/certificates/certificates.js';
-import { type Running, startEngine } from './engine.js';
 import { Authority } from './pki.js';
+import { type Running, startService } from './service.js';
 
 const versions = ['TLSv1.2', 'TLSv1.3'] as const;
 // Signature algorithms of clients that know one type of key alone.
@@ -80,22 +80,22 @@ async function checkChoices(t: Test, running: Running, note: string): Promise<vo
 }
 
 t.test('pairs of one name and several types of key are served together', async (t) => {
-  const running = await startEngine(t, {}, { certificates: pairs });
+  const running = await startService(t, {}, { certificates: pairs });
   await checkChoices(t, running, 'as it started');
   const authority = await Authority.create('Site CA');
   const clients = { ca: authority.pem, crl: '', require: [], checkTimes: true };
-  running.engine.replaceClientCertificates(clients);
+  running.service.replaceClientCertificates(clients);
   await checkChoices(t, running, 'clients are asked');
-  running.engine.replaceCertificates(pairs.slice(2));
+  running.service.replaceCertificates(pairs.slice(2));
   t.equal(await shown(running, 'gate.site.test', 'TLSv1.3'), 'late', 'replaced');
-  running.engine.replaceCertificates(pairs);
+  running.service.replaceCertificates(pairs);
   await checkChoices(t, running, 'replaced again');
 });
 
 t.test('a pair that stands alone is never beside another', async (t) => {
   const uploaded = await pair('uploaded', { key: rsa, dns: ['gate.site.test'] }, true);
   const own = await pair('own', { key: ec, dns: ['gate.site.test', 'own.test'] }, true);
-  const running = await startEngine(t, {}, { certificates: [uploaded, own] });
+  const running = await startService(t, {}, { certificates: [uploaded, own] });
   for (const version of versions) {
     for (const name of ['gate.site.test', '']) {
       t.equal(await shown(running, name, version), 'uploaded', 'not the one with the better key');

@@ -10,8 +10,8 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { connect, type TLSSocket } from 'node:tls';
 import t, { type Test } from 'tap';
 import type { ClientCertificates } from '../../src/engine/native.js';
-import { get, newPair, type Running, readToEnd, startEngine } from './engine.js';
 import { Authority, after, type Shown, serverAuth } from './pki.js';
+import { get, newPair, type Running, readToEnd, startService } from './service.js';
 
 const versions = ['TLSv1.2', 'TLSv1.3'] as const;
 type Version = (typeof versions)[number];
@@ -29,13 +29,13 @@ const trust = (change: Partial<ClientCertificates> = {}): ClientCertificates => 
 });
 
 async function start(t: Test, clientCertificates: ClientCertificates): Promise<Running> {
-  const running = await startEngine(t, files, { clientCertificates });
+  const running = await startService(t, files, { clientCertificates });
   mkdirSync(join(running.root, 'private'));
   writeFileSync(join(running.root, 'private', 'index.html'), 'inner');
   return running;
 }
 
-const figuresOf = ({ engine }: Running) => JSON.parse(engine.stats()).clientCertificates;
+const figuresOf = ({ service }: Running) => JSON.parse(service.stats()).clientCertificates;
 
 // RFC 8446 6: AlertDescription.
 const alerts: Record<string, string> = {
@@ -82,7 +82,7 @@ t.test('no certificate, and a good one', async (t) => {
   const head = await get(running, { path: '/secret.txt', method: 'HEAD' });
   t.same([head.status, head.body.length], [403, 0]);
   t.equal((await get(running, { path: '/.spliced/status' })).status, 200);
-  t.match(JSON.parse(running.engine.stats()).requests.byStatus, { 403: 4 });
+  t.match(JSON.parse(running.service.stats()).requests.byStatus, { 403: 4 });
 });
 
 t.test('who is refused is there for the log', async (t) => {
@@ -91,13 +91,13 @@ t.test('who is refused is there for the log', async (t) => {
   await outcome(running, expired, 'TLSv1.3');
   await refusals(running, 'expired', 1);
   await outcome(running, undefined, 'TLSv1.2');
-  const { refused, lost } = running.engine.takeRefusals();
+  const { refused, lost } = running.service.takeRefusals();
   t.match(refused, [
     { peer: /^127\.0\.0\.1:\d+$/, reason: 'expired', subject: 'CN=late' },
     { peer: /^127\.0\.0\.1:\d+$/, reason: 'no_certificate', subject: '' },
   ]);
   t.equal(lost, 0);
-  t.same(running.engine.takeRefusals(), { refused: [], lost: 0 }, 'once');
+  t.same(running.service.takeRefusals(), { refused: [], lost: 0 }, 'once');
 });
 
 t.test('who is not let in, by which alert, and how it is counted', async (t) => {
@@ -155,7 +155,7 @@ t.test('who is not let in, by which alert, and how it is counted', async (t) => 
       t.same([verified, missing], [before.verified, before.missing]);
     }
   }
-  const { tls } = JSON.parse(running.engine.stats());
+  const { tls } = JSON.parse(running.service.stats());
   t.equal(tls.failures.client_certificate, 2 * unwanted.size);
   t.equal(await outcome(running, good, 'TLSv1.3'), 200, 'and it goes on');
 });
@@ -169,7 +169,7 @@ t.test('an intermediate CA: sent by the client, or in the bundle', async (t) => 
     t.equal(await outcome(running, shown, version), 200, `sent, ${version}`);
     t.equal(await outcome(running, leafOnly, version), 'unknown_ca', `not sent, ${version}`);
   }
-  running.engine.replaceClientCertificates(trust({ ca: middle.pem + authority.pem }));
+  running.service.replaceClientCertificates(trust({ ca: middle.pem + authority.pem }));
   for (const version of versions) t.equal(await outcome(running, leafOnly, version), 200);
   let deep = authority;
   for (let i = 0; i < 4; i += 1) deep = await Authority.create(`Deep CA ${i}`, deep);
@@ -190,11 +190,11 @@ t.test('revocation, the dates of lists, and a clock that is wrong', async (t) =>
     t.equal(await outcome(running, bad, version), 'certificate_revoked');
   }
   t.equal(await refusals(running, 'revoked', 2), 2);
-  running.engine.replaceClientCertificates(trust({ crl: old }));
+  running.service.replaceClientCertificates(trust({ crl: old }));
   t.equal(await outcome(running, good, 'TLSv1.3'), 'certificate_expired', 'nobody, once it is old');
   t.equal(await refusals(running, 'crl_out_of_date', 1), 1);
   t.equal(await outcome(running, undefined, 'TLSv1.3'), 403, 'the open part is still served');
-  running.engine.replaceClientCertificates(trust({ crl: old, checkTimes: false }));
+  running.service.replaceClientCertificates(trust({ crl: old, checkTimes: false }));
   for (const version of versions) {
     t.equal(await outcome(running, good, version), 200, 'no dates');
     t.equal(await outcome(running, expired, version), 200, 'no dates');
@@ -211,7 +211,7 @@ t.test('a revoked intermediate CA takes its clients with it', async (t) => {
   const running = await start(t, trust({ ca, crl: await lists([]) }));
   t.equal(await outcome(running, shown, 'TLSv1.3'), 200);
   const crl = await lists([{ cert: middle.pem, key: '' }]);
-  running.engine.replaceClientCertificates(trust({ ca, crl }));
+  running.service.replaceClientCertificates(trust({ ca, crl }));
   t.equal(await outcome(running, shown, 'TLSv1.3'), 'certificate_revoked');
   const stranger = await Authority.create('Unlisted CA', authority);
   t.equal(await outcome(running, await stranger.issue(), 'TLSv1.3'), 'unknown_ca');
@@ -266,7 +266,7 @@ t.test('no spelling of a path goes around the rule', async (t) => {
 
 t.test('with curl and openssl s_client, in user space and in the kernel', async (t) => {
   for (const tlsOffload of ['auto', 'off'] as const) {
-    const running = await startEngine(t, files, { clientCertificates: trust(), tlsOffload });
+    const running = await startService(t, files, { clientCertificates: trust(), tlsOffload });
     const { root: directory } = running;
     const beside = { 'c.pem': good.cert, 'c.key': good.key, 'ca.pem': running.pair.chain };
     for (const [name, text] of Object.entries(beside)) writeFileSync(join(directory, name), text);
@@ -294,7 +294,7 @@ function runAside(command: string, args: string[], cwd: string, input = ''): Pro
 t.test('several certificates by SNI ask for the same clients', async (t) => {
   const [first, second] = [await newPair(), await newPair()];
   const clientCertificates = trust({ require: ['/'] });
-  const running = await startEngine(t, files, {
+  const running = await startService(t, files, {
     certificates: [first, second],
     clientCertificates,
   });
@@ -303,11 +303,11 @@ t.test('several certificates by SNI ask for the same clients', async (t) => {
     t.equal(await outcome(running, undefined, version), 403);
     t.equal(await outcome(running, good, version), 200);
   }
-  running.engine.replaceCertificates([second]);
+  running.service.replaceCertificates([second]);
   running.pair = second;
   t.equal(await outcome(running, undefined, 'TLSv1.3'), 403, 'the settings stay');
   t.equal(await outcome(running, good, 'TLSv1.3'), 200);
-  running.engine.replaceClientCertificates(undefined);
+  running.service.replaceClientCertificates(undefined);
   t.equal(await outcome(running, undefined, 'TLSv1.3'), 200, 'and can be taken away');
   t.equal((await get(running)).fingerprint.length, 95, 'with the same certificate of the server');
 });

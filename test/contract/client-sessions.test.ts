@@ -10,8 +10,8 @@ import { connect, type TLSSocket } from 'node:tls';
 import { promisify } from 'node:util';
 import t, { type Test } from 'tap';
 import type { ClientCertificates } from '../../src/engine/native.js';
-import { get, type Running, readToEnd, startEngine } from './engine.js';
 import { Authority, type Shown } from './pki.js';
+import { get, type Running, readToEnd, startService } from './service.js';
 
 const execute = promisify(execFile);
 const versions = ['TLSv1.2', 'TLSv1.3'] as const;
@@ -70,8 +70,8 @@ async function visit(
 }
 
 const start = (t: Test, clientCertificates: ClientCertificates, tlsOffload: 'auto' | 'off') =>
-  startEngine(t, files, { clientCertificates, tlsOffload });
-const figuresOf = ({ engine }: Running) => JSON.parse(engine.stats());
+  startService(t, files, { clientCertificates, tlsOffload });
+const figuresOf = ({ service }: Running) => JSON.parse(service.stats());
 
 const isKernelTls = (running: Running): boolean =>
   figuresOf(running).offload.kernel === 'available';
@@ -123,25 +123,25 @@ for (const version of versions) {
       const running = await start(t, trust(), 'auto');
       const { session } = await visit(running, version, good);
       t.equal((await visit(running, version, undefined, session)).isResumed, true);
-      running.engine.replaceClientCertificates(settings);
+      running.service.replaceClientCertificates(settings);
       const next = await visit(running, version, shown, session);
       t.equal(next.isResumed, false, name);
       if (typeof status === 'number') t.equal(next.status, status, name);
       else t.match(next.status, status, name);
-      running.engine.replaceClientCertificates(trust());
+      running.service.replaceClientCertificates(trust());
       const back = await visit(running, version, undefined, session);
       t.match(back, { isResumed: true, status: 200 }, 'the same settings know it again');
     }
   });
 
   t.test(`${version}: sessions from before a CA was configured, and other paths`, async (t) => {
-    const running = await startEngine(t, files);
+    const running = await startService(t, files);
     const { session, status } = await visit(running, version, undefined);
     t.equal(status, 200, 'nobody is asked');
-    running.engine.replaceClientCertificates(trust({ require: ['/elsewhere'] }));
+    running.service.replaceClientCertificates(trust({ require: ['/elsewhere'] }));
     const asked = await visit(running, version, good, session);
     t.match(asked, { isResumed: false, status: 200 });
-    running.engine.replaceClientCertificates(trust());
+    running.service.replaceClientCertificates(trust());
     const known = await visit(running, version, undefined, asked.session);
     t.match(known, { isResumed: true, status: 200 }, 'paths are no part of the trust');
     t.equal((await visit(running, version, undefined)).status, 403);
@@ -169,7 +169,7 @@ t.test('a connection that is open keeps its identity for one request more', asyn
   for (const connection of ['keep-alive', 'keep-alive']) {
     t.match(await get(running, { path, agent, ...good }), { status: 200, headers: { connection } });
   }
-  running.engine.replaceClientCertificates(trust({ crl: await authority.revoke([good]) }));
+  running.service.replaceClientCertificates(trust({ crl: await authority.revoke([good]) }));
   await visit(running, 'TLSv1.3', undefined); // By now the engine has the new settings.
   t.match(await get(running, { path, agent, ...good }), {
     status: 200,

@@ -8,9 +8,9 @@ import { type ConnectionOptions, connect, type TLSSocket } from 'node:tls';
 import { pino } from 'pino';
 import t, { type Test } from 'tap';
 import { Failover } from '../../src/engine/failover.js';
-import { get, type Running, startEngine } from './engine.js';
+import { get, type Running, startService } from './service.js';
 
-interface EngineFigures {
+interface ServiceFigures {
   connections: number;
   accepted: number;
   requests: number;
@@ -18,14 +18,14 @@ interface EngineFigures {
 }
 
 interface Figures {
-  engines: { count: number; each: EngineFigures[] };
+  engines: { count: number; each: ServiceFigures[] };
   connections: { accepted: number; open: number; shed: number; evicted: number };
   requests: { total: number };
   bytes: { plaintextSent: number };
   tls: { handshakes: { full: number; resumed: number } };
 }
 
-const figuresOf = (running: Running): Figures => JSON.parse(running.engine.stats());
+const figuresOf = (running: Running): Figures => JSON.parse(running.service.stats());
 const rings = ['auto', 'epoll'] as const;
 const files = { 'a.txt': 'hello' };
 const quiet = pino({ level: 'silent' }) as never;
@@ -63,7 +63,7 @@ function handshake(running: Running, options: ConnectionOptions): Promise<TLSSoc
 for (const ring of rings) {
   for (const engines of [2, 4]) {
     t.test(`64 clients are spread evenly over ${engines} engines (${ring})`, async (t) => {
-      const running = await startEngine(t, files, { ring, engines });
+      const running = await startService(t, files, { ring, engines });
       const agents = await keepAlive(t, running, 64);
       const each = figuresOf(running).engines.each.map(({ connections }) => connections);
       t.equal(each.length, engines);
@@ -83,7 +83,7 @@ for (const ring of rings) {
 
   t.test(`the limits are those of all engines together (${ring})`, async (t) => {
     const limits = { connectionsMax: 6, connectionsPerAddressMax: 4 };
-    const running = await startEngine(t, files, { ring, engines: 2, ...limits });
+    const running = await startService(t, files, { ring, engines: 2, ...limits });
     const localAddress = '127.0.0.2';
     // Four of one address, the fifth of which makes room at whatever engine has an idle one.
     await keepAlive(t, running, 4, { localAddress });
@@ -100,7 +100,7 @@ for (const ring of rings) {
   t.test(`who is busy is not cut off, and the next is refused (${ring})`, async (t) => {
     const large = { 'large.bin': Buffer.alloc(24 << 20) };
     const limits = { connectionsMax: 4, connectionsPerAddressMax: 4 };
-    const running = await startEngine(t, large, { ring, engines: 2, ...limits });
+    const running = await startService(t, large, { ring, engines: 2, ...limits });
     const busy: Socket[] = [];
     t.teardown(() => busy.map((socket) => socket.destroy()));
     for (let i = 0; i < 4; i += 1) {
@@ -117,7 +117,7 @@ for (const ring of rings) {
 
 t.test('a ticket of one engine resumes at every other', async (t) => {
   for (const maxVersion of ['TLSv1.3', 'TLSv1.2'] as const) {
-    const running = await startEngine(t, files, { engines: 4 });
+    const running = await startService(t, files, { engines: 4 });
     let session: Buffer | undefined;
     const first = await handshake(running, { maxVersion });
     session = first.getSession();
@@ -140,10 +140,10 @@ t.test('a ticket of one engine resumes at every other', async (t) => {
 });
 
 t.test('the figures are the sums, and a stop counts what all have drained', async (t) => {
-  const running = await startEngine(t, files, { engines: 3 });
+  const running = await startService(t, files, { engines: 3 });
   await keepAlive(t, running, 9);
   const { engines, connections, requests, bytes } = figuresOf(running);
-  const sum = (of: keyof EngineFigures): number =>
+  const sum = (of: keyof ServiceFigures): number =>
     engines.each.reduce((all, figures) => all + figures[of], 0);
   t.equal(engines.count, 3);
   t.equal(sum('connections'), connections.open);
@@ -151,18 +151,18 @@ t.test('the figures are the sums, and a stop counts what all have drained', asyn
   t.equal(sum('requests'), requests.total);
   t.equal(sum('bytesSent'), bytes.plaintextSent);
   t.equal(requests.total, 9);
-  const pulse = running.engine.pulse();
+  const pulse = running.service.pulse();
   t.equal(pulse.engines.length, 3);
-  running.engine.stop(10_000);
+  running.service.stop(10_000);
   t.match(await running.events.wait('stopped'), { drained: 9, aborted: 0 });
   t.equal(running.events.seen.filter(({ type }) => type === 'stopped').length, 1);
 });
 
 for (const ring of rings) {
   t.test(`an idle engine is not woken to be looked after, and ends once (${ring})`, async (t) => {
-    const { engine, events } = await startEngine(t, files, { engines: 4, ring });
-    const failover = new Failover({ engine, tlsOffload: 'auto', hangMs: 5_000, log: quiet });
-    const turns = () => engine.pulse().engines.map(({ heartbeat }) => heartbeat);
+    const { service, events } = await startService(t, files, { engines: 4, ring });
+    const failover = new Failover({ service, tlsOffload: 'auto', hangMs: 5_000, log: quiet });
+    const turns = () => service.pulse().engines.map(({ heartbeat }) => heartbeat);
     // Whatever they still had to do at their start.
     let before: number[] = [];
     while (turns().join() !== before.join()) {
@@ -174,39 +174,39 @@ for (const ring of rings) {
       await new Promise((resolve) => setTimeout(resolve, 20));
     }
     t.same(turns(), before);
-    t.ok(engine.pulse().engines.every(({ hasEnded }) => !hasEnded));
-    engine.stop(10_000);
+    t.ok(service.pulse().engines.every(({ hasEnded }) => !hasEnded));
+    service.stop(10_000);
     await events.wait('stopped');
-    t.ok(engine.pulse().engines.every(({ hasEnded }) => hasEnded));
+    t.ok(service.pulse().engines.every(({ hasEnded }) => hasEnded));
   });
 }
 
 t.test('an engine that is replaced ends, the others serve, and no figure is lost', async (t) => {
-  const running = await startEngine(t, files, { engines: 2 });
+  const running = await startService(t, files, { engines: 2 });
   await keepAlive(t, running, 4);
-  const [before] = running.engine.pulse().engines;
-  running.engine.replaceEngine(0);
+  const [before] = running.service.pulse().engines;
+  running.service.replaceEngine(0);
   const released = await running.events.wait('released');
   t.match(released, { engine: before?.id, drained: before?.connections, aborted: 0 });
-  running.engine.freeEngine(released.engine);
+  running.service.freeEngine(released.engine);
   t.match(figuresOf(running), { engines: { count: 2 }, requests: { total: 4 } });
-  t.equal(running.engine.pulse().enginesHanging, 0);
+  t.equal(running.service.pulse().enginesHanging, 0);
   await keepAlive(t, running, 8);
   const each = figuresOf(running).engines.each.map(({ connections }) => connections);
   t.ok(Math.abs((each[0] ?? 0) - (each[1] ?? 0)) <= 2, each.join(' '));
   t.equal(figuresOf(running).requests.total, 12);
-  running.engine.stop(10_000);
+  running.service.stop(10_000);
   t.match(await running.events.wait('stopped'), { aborted: 0 });
 });
 
 t.test('what is set is set for every engine, also for one that comes later', async (t) => {
-  const running = await startEngine(t, files, { engines: 2 });
-  running.engine.setOffload('off', 'a reason');
-  running.engine.replaceEngine(1);
-  running.engine.freeEngine((await running.events.wait('released')).engine);
+  const running = await startService(t, files, { engines: 2 });
+  running.service.setOffload('off', 'a reason');
+  running.service.replaceEngine(1);
+  running.service.freeEngine((await running.events.wait('released')).engine);
   const statuses = await Promise.all(
     Array.from({ length: 8 }, () => get(running, { path: '/a.txt' })),
   );
   t.ok(statuses.every(({ status }) => status === 200));
-  t.match(JSON.parse(running.engine.stats()).offload, { suspended: 'a reason' });
+  t.match(JSON.parse(running.service.stats()).offload, { suspended: 'a reason' });
 });

@@ -25,14 +25,14 @@ import {
 import { createServer } from 'node:net';
 import { join } from 'node:path';
 import t, { type Test } from 'tap';
-import type { EngineOptions } from '../../src/engine/native.js';
-import { connectRaw, get, type Running, startEngine } from './engine.js';
+import type { ServiceOptions } from '../../src/engine/native.js';
+import { connectRaw, get, type Running, startService } from './service.js';
 
 const size = 20_000_000;
 const original = Buffer.alloc(size);
 for (let i = 0; i < size; i += 4) original.writeUInt32LE(i, i);
 
-const variants: [string, Partial<EngineOptions>][] = [];
+const variants: [string, Partial<ServiceOptions>][] = [];
 for (const ring of ['auto', 'epoll'] as const) variants.push([`ring ${ring}`, { ring }]);
 
 interface Received {
@@ -132,7 +132,7 @@ const stopMs = 5_000;
 for (const [variant, options] of variants) {
   for (const [name, isStillWhole, change] of changes) {
     t.test(`a file is sent, and meanwhile: ${name}; ${variant}`, async (t) => {
-      const running = await startEngine(t, { big: original }, options);
+      const running = await startService(t, { big: original }, options);
       const got = await downloadAcross(running, () => change(join(running.root, 'big')));
       t.equal(got.promised, size);
       const isWhole = got.body.length === size;
@@ -141,9 +141,9 @@ for (const [variant, options] of variants) {
       else t.notOk(got.isOrderly && isWhole, 'incomplete');
       t.equal(isWhole, isStillWhole, isStillWhole ? 'complete' : 'ends before it is complete');
       // The client may see the end before the engine has counted it.
-      running.engine.stop(stopMs);
+      running.service.stop(stopMs);
       await running.events.wait('stopped');
-      const { drains } = JSON.parse(running.engine.stats());
+      const { drains } = JSON.parse(running.service.stats());
       t.equal(drains.aborted, isStillWhole ? 0 : 1, 'and is counted');
     });
   }
@@ -154,7 +154,7 @@ for (const [variant, options] of variants) {
     `two builds whose files have one date are never taken for each other, ${variant}`,
     async (t) => {
       const epoch = 1_700_000_000;
-      const running = await startEngine(t, { file: 'one build' }, options);
+      const running = await startService(t, { file: 'one build' }, options);
       const path = join(running.root, 'file');
       utimesSync(path, epoch, epoch);
       const first = await get(running, { path: '/file' });
@@ -188,7 +188,7 @@ for (const [variant, options] of variants) {
   );
 
   t.test(`Last-Modified is never later than Date, ${variant}`, async (t) => {
-    const running = await startEngine(t, { file: 'of tomorrow' }, options);
+    const running = await startService(t, { file: 'of tomorrow' }, options);
     const tomorrow = Date.now() / 1000 + 86_400;
     utimesSync(join(running.root, 'file'), tomorrow, tomorrow);
     const { headers } = await get(running, { path: '/file' });
@@ -204,7 +204,7 @@ async function notServed(t: Test, running: Running, path: string, why: string): 
 
 for (const [variant, options] of variants) {
   t.test(`what is no regular file, or not beneath the root, ${variant}`, async (t) => {
-    const running = await startEngine(t, { 'a.txt': 'a' }, options);
+    const running = await startService(t, { 'a.txt': 'a' }, options);
     const inRoot = (name: string): string => join(running.root, name);
     const outside = mkdtempSync(join(running.root, '..', 'outside-'));
     t.teardown(() => rmSync(outside, { recursive: true }));
@@ -243,14 +243,14 @@ for (const [variant, options] of variants) {
 }
 
 t.test('a device is not opened', { skip: process.getuid?.() !== 0 && 'needs root' }, async (t) => {
-  const running = await startEngine(t);
+  const running = await startService(t);
   execFileSync('mknod', [join(running.root, 'zero'), 'c', '1', '5']);
   await notServed(t, running, '/zero', 'a device');
 });
 
 t.test('offsets beyond 32 bits', async (t) => {
   for (const [variant, options] of variants) {
-    const running = await startEngine(t, {}, options);
+    const running = await startService(t, {}, options);
     const path = join(running.root, 'sparse');
     const total = 5 * 2 ** 30 + 11;
     const marks: [offset: number, text: string][] = [

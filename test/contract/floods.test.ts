@@ -5,10 +5,10 @@
 // guest (test/guest/http.test.ts).
 
 import t, { type Test } from 'tap';
-import { get, type Running, startEngine } from './engine.js';
 import { alerts, contentType, RecordClient, type Version } from './records.js';
+import { get, type Running, startService } from './service.js';
 
-const statsOf = ({ engine }: Running) => JSON.parse(engine.stats());
+const statsOf = ({ service }: Running) => JSON.parse(service.stats());
 const hello = { 'a.txt': 'hello' };
 const request = 'GET /a.txt HTTP/1.1\r\nHost: x\r\n\r\n';
 const withoutDataMax = 32; // native/base/limits.hpp
@@ -111,16 +111,16 @@ async function flood(t: Test, running: Running, one: Flood): Promise<void> {
 
 for (const ring of ['auto', 'epoll'] as const) {
   t.test(`floods, each ended by its alert (${ring})`, async (t) => {
-    const running = await startEngine(t, hello, { ring });
+    const running = await startService(t, hello, { ring });
     for (const one of floods) {
       await t.test(`${one.name}, ${one.version}`, (t) => flood(t, running, one));
     }
-    t.ok(running.engine.pulse().heartbeat > 0);
+    t.ok(running.service.pulse().heartbeat > 0);
   });
 }
 
 t.test('what is legal is served: up to the limit in a row, and again behind data', async (t) => {
-  const running = await startEngine(t, hello, { tlsOffload: 'off' });
+  const running = await startService(t, hello, { tlsOffload: 'off' });
   const kinds: [Version, (client: RecordClient) => Buffer][] = [
     ['TLSv1.3', (client) => client.sealKeyUpdate()],
     ['TLSv1.3', (client) => client.seal(contentType.data, empty)],
@@ -145,7 +145,7 @@ t.test('what is legal is served: up to the limit in a row, and again behind data
 });
 
 t.test('a request in records of one byte, sent in segments of one byte', async (t) => {
-  const running = await startEngine(t, hello);
+  const running = await startService(t, hello);
   for (const version of ['TLSv1.2', 'TLSv1.3'] as const) {
     const client = await RecordClient.connect(running, version);
     const records = [...request].map((byte) => client.seal(contentType.data, byte));
@@ -160,7 +160,7 @@ t.test('a request in records of one byte, sent in segments of one byte', async (
 });
 
 t.test('heads in records of one byte from many clients hold up nobody', async (t) => {
-  const running = await startEngine(t, hello);
+  const running = await startService(t, hello);
   const long = `GET /a.txt HTTP/1.1\r\nHost: x\r\nX: ${'x'.repeat(1_500)}\r\n\r\n`;
   const clients = await Promise.all(
     Array.from({ length: 5 }, () => RecordClient.connect(running, 'TLSv1.3')),
@@ -178,7 +178,7 @@ t.test('heads in records of one byte from many clients hold up nobody', async (t
 });
 
 t.test('renegotiation is declined, and whoever asks without end is refused', async (t) => {
-  const running = await startEngine(t, hello);
+  const running = await startService(t, hello);
   const client = await RecordClient.connect(running, 'TLSv1.2');
   // A ClientHello that says that it supports secure renegotiation (RFC 5746), and is no good.
   const message = renegotiationHello();
@@ -199,7 +199,7 @@ t.test('renegotiation is declined, and whoever asks without end is refused', asy
 });
 
 t.test('a message in pieces without end', async (t) => {
-  const running = await startEngine(t, hello, { tlsOffload: 'off' });
+  const running = await startService(t, hello, { tlsOffload: 'off' });
   const client = await RecordClient.connect(running, 'TLSv1.2');
   const pieces = Array.from({ length: 1_000 }, (_, i) =>
     client.seal(contentType.handshake, i === 0 ? longHello : helloPiece),

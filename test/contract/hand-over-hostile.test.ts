@@ -5,9 +5,9 @@
 import { mkdirSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import t, { type Test } from 'tap';
-import { connectRaw, type Running, readToEnd } from './engine.js';
 import { type Handing, internalRoute, reasonsOf, recordings, startHanding } from './hand-over.js';
 import { ask, listen, nodeApplication, proxyRoute, rawApplication, upstreamsOf } from './proxy.js';
+import { connectRaw, type Running, readToEnd } from './service.js';
 
 const secret = String(recordings['small.txt']);
 
@@ -208,7 +208,7 @@ t.test('a stop finishes a file that was handed over', async (t) => {
   socket.write('GET /x HTTP/1.1\r\nHost: device\r\n\r\n');
   await new Promise((resolve) => socket.once('data', resolve));
   socket.pause();
-  running.engine.stop(10_000);
+  running.service.stop(10_000);
   const rest = readToEnd(socket);
   socket.resume();
   await rest;

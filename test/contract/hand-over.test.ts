@@ -176,7 +176,7 @@ for (const [name, start] of Object.entries({ onExpress, onFastify, onNode, onPyt
     const spaced = await get('/video/a%20b.txt');
     t.equal(String(spaced.body), 'with a space');
     t.equal((await get('/video/none.mp4')).status, 404);
-    t.match(running.engine.takeIncidents().incidents, [
+    t.match(running.service.takeIncidents().incidents, [
       { event: 'hand_over_failed', reason: 'missing', route: '/', subject: '/recordings/none.mp4' },
     ]);
     const { handedOver, handOverFailures, opened } = upstreamsOf(running);

@@ -8,8 +8,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Test } from 'tap';
 import type { RouteOptions, SiteOptions } from '../../src/engine/native.js';
-import { type Running, startEngine } from './engine.js';
 import { proxyRoute, siteWith } from './proxy.js';
+import { type Running, startService } from './service.js';
 
 const bytesOf = (name: string, count: number): Buffer => {
   const lines: string[] = [];
@@ -66,11 +66,11 @@ export async function startHanding(
   const application = proxyRoute(upstream, { accelerate: ['/recordings'] });
   const all = [application, internalRoute(), ...routes];
   const site: SiteOptions = { ...siteWith(all), directories: [directory] };
-  return { ...(await startEngine(t, { 'index.html': 'open' }, { site })), directory };
+  return { ...(await startService(t, { 'index.html': 'open' }, { site })), directory };
 }
 
 /** The reasons in the log since the last call. */
-export const reasonsOf = ({ engine }: Running): string[] =>
-  engine.takeIncidents().incidents.map(({ event, reason }) => `${event} ${reason}`);
+export const reasonsOf = ({ service }: Running): string[] =>
+  service.takeIncidents().incidents.map(({ event, reason }) => `${event} ${reason}`);
 
 export const digest = (data: Buffer): string => createHash('sha256').update(data).digest('hex');

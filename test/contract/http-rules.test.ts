@@ -4,7 +4,7 @@
 
 import { randomBytes } from 'node:crypto';
 import t from 'tap';
-import { connectRaw, get, readToEnd, startEngine } from './engine.js';
+import { connectRaw, get, readToEnd, startService } from './service.js';
 
 const content = randomBytes(200_000);
 const files = { 'index.html': '<p>hello</p>', 'a.bin': content, 'b c.txt': 'spaced' };
@@ -142,7 +142,7 @@ const rows: Row[] = [
 
 for (const tlsOffload of ['auto', 'off'] as const) {
   t.test(`rules, kernel TLS ${tlsOffload}`, async (t) => {
-    const running = await startEngine(t, files, { tlsOffload });
+    const running = await startService(t, files, { tlsOffload });
     for (const { rule, ask, fields, status, has, hasNot, body } of rows) {
       const socket = await connectRaw(running);
       const received = readToEnd(socket);
@@ -166,7 +166,7 @@ for (const tlsOffload of ['auto', 'off'] as const) {
 }
 
 t.test('several ranges are parts with their own bytes (RFC 9110 14.6)', async (t) => {
-  const running = await startEngine(t, files);
+  const running = await startService(t, files);
   const wanted: [number, number][] = [
     [150_000, 199_999],
     [0, 99_999],

@@ -7,8 +7,8 @@ import { mkdirSync, symlinkSync, writeFileSync } from 'node:fs';
 import { Agent } from 'node:https';
 import { join } from 'node:path';
 import t, { type Test } from 'tap';
-import type { EngineOptions } from '../../src/engine/native.js';
-import { connectRaw, get, type Running, readToEnd, startEngine } from './engine.js';
+import type { ServiceOptions } from '../../src/engine/native.js';
+import { connectRaw, get, type Running, readToEnd, startService } from './service.js';
 
 const digest = (data: Buffer): string => createHash('sha256').update(data).digest('hex');
 // Not a multiple of a record or of a piece, and more than the sockets hold.
@@ -114,9 +114,9 @@ async function heads(t: Test, running: Running): Promise<void> {
 
 async function keepAlive(t: Test, running: Running): Promise<void> {
   const agent = new Agent({ keepAlive: true, maxSockets: 1 });
-  const before = JSON.parse(running.engine.stats()).connections.accepted;
+  const before = JSON.parse(running.service.stats()).connections.accepted;
   for (const path of ['/', '/large.bin', '/absent', '/']) await get(running, { path, agent });
-  const after = JSON.parse(running.engine.stats()).connections.accepted;
+  const after = JSON.parse(running.service.stats()).connections.accepted;
   t.equal(after - before, 1, 'one connection for four requests');
   agent.destroy();
 }
@@ -161,7 +161,7 @@ async function status(t: Test, running: Running): Promise<void> {
       ? Object.fromEntries(Object.entries(value).map(([key, inner]) => [key, shape(inner)]))
       : typeof value;
   const served = JSON.parse(answer.body.toString());
-  const stats = JSON.parse(running.engine.stats());
+  const stats = JSON.parse(running.service.stats());
   t.same(Object.keys(served), Object.keys(stats), 'the same as stats()');
   t.match(shape(stats), {
     version: 'string',
@@ -183,14 +183,14 @@ const lists = { plainAnswers, conditions, ranges, refusals, heads, keepAlive, pi
 for (const ring of ['auto', 'epoll'] as const) {
   for (const [name, list] of Object.entries(lists)) {
     t.test(`${name}, ring ${ring}`, async (t) => {
-      const change: Partial<EngineOptions> = { ring };
-      await list(t, await startEngine(t, files, change));
+      const change: Partial<ServiceOptions> = { ring };
+      await list(t, await startService(t, files, change));
     });
   }
 }
 
 t.test('TLS 1.2 and 1.3, and nothing older', async (t) => {
-  const running = await startEngine(t, files);
+  const running = await startService(t, files);
   for (const version of ['TLSv1.2', 'TLSv1.3'] as const) {
     const options = { path: '/large.bin', minVersion: version, maxVersion: version };
     const answer = await get(running, options);
@@ -202,7 +202,7 @@ t.test('TLS 1.2 and 1.3, and nothing older', async (t) => {
 });
 
 t.test('every cipher of TLS 1.2 and 1.3 that is offered', async (t) => {
-  const running = await startEngine(t, files);
+  const running = await startService(t, files);
   const suites: [string, 'TLSv1.2' | 'TLSv1.3'][] = [
     ['TLS_AES_128_GCM_SHA256', 'TLSv1.3'],
     ['TLS_AES_256_GCM_SHA384', 'TLSv1.3'],

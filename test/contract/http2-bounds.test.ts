@@ -5,7 +5,6 @@
 
 import { randomBytes } from 'node:crypto';
 import t, { type Test } from 'tap';
-import { get, type Running } from './engine.js';
 import {
   ask,
   codes,
@@ -21,6 +20,7 @@ import {
   type,
   u32,
 } from './http2.js';
+import { get, type Running } from './service.js';
 
 const large = randomBytes(2_000_003);
 const files = { 'index.html': '<p>hello</p>', 'large.bin': large };

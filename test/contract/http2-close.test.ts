@@ -6,7 +6,7 @@ import { createHash, randomBytes } from 'node:crypto';
 import { truncateSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import t, { type Test } from 'tap';
-import type { EngineOptions } from '../../src/engine/native.js';
+import type { ServiceOptions } from '../../src/engine/native.js';
 import {
   answerOf,
   ask,
@@ -24,14 +24,14 @@ const files = { 'index.html': '<p>hello</p>', 'large.bin': large };
 
 // The client lets everything come, and does not read: so much is with the server, or on its way, when
 // the stop comes.
-async function slowReader(t: Test, change: Partial<EngineOptions>): Promise<void> {
+async function slowReader(t: Test, change: Partial<ServiceOptions>): Promise<void> {
   const running = await startHttp2(t, files, change);
   const raw = await RawSession.open(t, running);
   raw.openWindows();
   for (const stream of [1, 3, 5]) raw.get(stream, '/large.bin');
   await raw.wait((frame) => frame.type === type.data && frame.stream === 5);
   raw.socket.pause();
-  running.engine.stop(20_000);
+  running.service.stop(20_000);
   setTimeout(() => raw.socket.resume(), 300);
   for (const stream of [1, 3, 5]) t.equal(digest(await raw.end(stream)), digest(large));
   await raw.ended();
@@ -48,7 +48,7 @@ t.test('a stop: idle connections end at once, with GOAWAY and in order', async (
   const raw = await RawSession.open(t, running);
   raw.get(1, '/');
   await raw.end(1);
-  running.engine.stop(20_000);
+  running.service.stop(20_000);
   t.equal(await raw.goAway(), codes.noError);
   await raw.ended();
   t.match(await running.events.wait('stopped'), { drained: 1, aborted: 0 });
@@ -61,7 +61,7 @@ t.test('a stop: a request that is on its way is served', async (t) => {
   raw.get(1, '/large.bin');
   await raw.wait((frame) => frame.type === type.data);
   raw.socket.pause();
-  running.engine.stop(20_000);
+  running.service.stop(20_000);
   raw.socket.resume();
   const first = await raw.wait((frame) => frame.type === type.goAway);
   t.equal(first?.payload.readUInt32BE(0), 0x7fffffff, 'the first GOAWAY takes every stream');
@@ -69,7 +69,7 @@ t.test('a stop: a request that is on its way is served', async (t) => {
   t.equal((await raw.end(3)).toString(), '<p>hello</p>');
 });
 
-async function changed(t: Test, change: Partial<EngineOptions>, how: (path: string) => void) {
+async function changed(t: Test, change: Partial<ServiceOptions>, how: (path: string) => void) {
   const running = await startHttp2(t, files, change);
   const session = await openSession(t, running);
   const stream = session.request({ ':path': '/large.bin' });
@@ -104,6 +104,6 @@ t.test('a client that leaves in the middle', async (t) => {
   const other = await openSession(t, running);
   t.equal((await ask(other)).status, 200);
   other.close();
-  running.engine.stop(20_000);
+  running.service.stop(20_000);
   t.match(await running.events.wait('stopped'), { aborted: 0 });
 });

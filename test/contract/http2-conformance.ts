@@ -3,8 +3,8 @@
 // that a client sends, and the outcomes that the specification allows.
 
 import type { Test } from 'tap';
-import { get, type Running } from './engine.js';
 import { fieldBlock, flag, frame, RawSession, requestFields, type, u32 } from './http2.js';
+import { get, type Running } from './service.js';
 
 /** RFC 9113 7, by number. */
 export const codeNames = [

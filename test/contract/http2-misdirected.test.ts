@@ -8,9 +8,9 @@ import { promisify } from 'node:util';
 import t, { type Test } from 'tap';
 import { issueCertificate } from '../../src/certificates/issue.js';
 import type { ClientCertificates } from '../../src/engine/native.js';
-import { get, type Running } from './engine.js';
 import { ask, http2Figures, offloads, openSession, startHttp2 } from './http2.js';
 import { Authority } from './pki.js';
+import { get, type Running } from './service.js';
 
 const run = promisify(execFile);
 const files = { 'index.html': 'open', 'secret.txt': 'secret' };
@@ -61,7 +61,7 @@ for (const [offload, change] of offloads) {
     const posted = { ':method': 'POST', ':authority': 'other.example' };
     t.equal((await ask(session, posted, Buffer.alloc(200_000))).status, 421, 'with a body');
     t.equal(await statusFor(session, 'localhost'), 200, 'and the connection goes on');
-    t.match(JSON.parse(running.engine.stats()).requests.byStatus, { 421: wrong.length + 3 });
+    t.match(JSON.parse(running.service.stats()).requests.byStatus, { 421: wrong.length + 3 });
   });
 }
 
@@ -92,7 +92,7 @@ t.test('each connection has the names of its own certificate', async (t) => {
   const asked = ['b.example', 'x.b.example', 'x.y.b.example', 'a.example'];
   const statuses = await Promise.all(asked.map((name) => statusFor(b, name)));
   t.same(statuses, [200, 200, 421, 421]);
-  running.engine.replaceCertificates([await pairFor('c.example')]);
+  running.service.replaceCertificates([await pairFor('c.example')]);
   t.same([await statusFor(b, 'x.b.example'), await statusFor(b, 'c.example')], [200, 421]);
 });
 
@@ -114,7 +114,7 @@ t.test('a path that needs a certificate, for another name than the handshake had
   });
   t.equal(await statusFor(session, 'localhost', '/secret.txt'), 403, 'its own name');
   t.ok(goneAway, 'only a new handshake brings one');
-  const { refused } = running.engine.takeRefusals();
+  const { refused } = running.service.takeRefusals();
   t.match(refused, [{ reason: 'no_certificate' }, { reason: 'no_certificate' }]);
   const known = await sessionFor(t, running, 'localhost', good);
   for (const name of ['localhost', '127.0.0.1'])
@@ -125,7 +125,7 @@ t.test('a path that needs a certificate, for another name than the handshake had
 t.test('a connection that is older than the rule', async (t) => {
   const running = await startHttp2(t, files);
   const old = await sessionFor(t, running, 'localhost', good);
-  running.engine.replaceClientCertificates(trust);
+  running.service.replaceClientCertificates(trust);
   const goneAway = new Promise((resolve) => old.once('goaway', resolve));
   t.equal(await statusFor(old, 'localhost', '/secret.txt'), 421, 'nobody asked it for one');
   await goneAway;

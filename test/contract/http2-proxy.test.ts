@@ -12,8 +12,7 @@ import {
 import type { IncomingHttpHeaders } from 'node:http2';
 import { buffer } from 'node:stream/consumers';
 import t, { type Test } from 'tap';
-import type { EngineOptions } from '../../src/engine/native.js';
-import type { Running } from './engine.js';
+import type { ServiceOptions } from '../../src/engine/native.js';
 import {
   answerOf,
   ask,
@@ -26,6 +25,7 @@ import {
   type,
 } from './http2.js';
 import { listen, proxyRoute, rawApplication, siteWith, upstreamsOf } from './proxy.js';
+import type { Running } from './service.js';
 
 const digest = (data: Buffer): string => createHash('sha256').update(data).digest('hex');
 const large = randomBytes(3_000_017);
@@ -33,7 +33,7 @@ const large = randomBytes(3_000_017);
 async function behind(
   t: Test,
   listener: RequestListener,
-  change: Partial<EngineOptions> = {},
+  change: Partial<ServiceOptions> = {},
 ): Promise<Running> {
   const upstream = await listen(t, createServer(listener));
   return startHttp2(t, {}, { site: siteWith([proxyRoute(upstream)]), ...change });
@@ -159,7 +159,7 @@ t.test('twenty event streams on one connection, and the rest is served', async (
   for (const response of open) response.write('data: 1\n\n');
   for (const { until } of heard) await until('data: 1');
   t.equal((await ask(session, { ':path': '/.spliced/nothing' })).status, 404);
-  running.engine.stop(20_000);
+  running.service.stop(20_000);
   for (const { ended } of heard) t.ok((await ended).isWhole, 'a stop ends them in order');
   t.match(await running.events.wait('stopped'), { aborted: 0 });
 });

@@ -7,8 +7,8 @@ import { mkdirSync, utimesSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { brotliCompressSync, gzipSync } from 'node:zlib';
 import t from 'tap';
-import { get } from './engine.js';
 import { ask, openSession, startHttp2 } from './http2.js';
+import { get } from './service.js';
 
 const script = 'console.log(1);\n'.repeat(500);
 const large = randomBytes(200_003);

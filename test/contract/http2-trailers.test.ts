@@ -8,8 +8,7 @@ import type { IncomingHttpHeaders } from 'node:http2';
 import { request } from 'node:https';
 import type { Socket } from 'node:net';
 import t, { type Test } from 'tap';
-import type { EngineOptions } from '../../src/engine/native.js';
-import type { Running } from './engine.js';
+import type { ServiceOptions } from '../../src/engine/native.js';
 import {
   answerOf,
   ask,
@@ -25,6 +24,7 @@ import {
   u32,
 } from './http2.js';
 import { listen, proxyRoute, rawApplication, siteWith } from './proxy.js';
+import type { Running } from './service.js';
 
 const large = randomBytes(1_000_003);
 const chunk = (data: Buffer | string): Buffer =>
@@ -39,7 +39,7 @@ const head = 'HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n';
 async function answering(
   t: Test,
   answers: Record<string, (string | Buffer)[]>,
-  change: Partial<EngineOptions> = {},
+  change: Partial<ServiceOptions> = {},
 ): Promise<Running & { asked: string[] }> {
   const asked: string[] = [];
   const serve = (socket: Socket): void => {

@@ -8,8 +8,7 @@ import { writeFileSync } from 'node:fs';
 import type { ClientHttp2Session, ClientHttp2Stream } from 'node:http2';
 import { join } from 'node:path';
 import t from 'tap';
-import type { EngineOptions } from '../../src/engine/native.js';
-import type { Running } from './engine.js';
+import type { ServiceOptions } from '../../src/engine/native.js';
 import {
   answerOf,
   ask,
@@ -26,11 +25,12 @@ import {
   startHttp2,
   type,
 } from './http2.js';
+import type { Running } from './service.js';
 import { Part, put, rangeOf, sha256 } from './uploads.js';
 
 const mib = 1024 * 1024;
 const files = { 'index.html': 'hello' };
-const modes: [string, Partial<EngineOptions>][] = [...offloads, ['epoll', { ring: 'epoll' }]];
+const modes: [string, Partial<ServiceOptions>][] = [...offloads, ['epoll', { ring: 'epoll' }]];
 
 function begin(
   session: ClientHttp2Session,
@@ -124,7 +124,7 @@ for (const [name, change] of modes) {
     }
     t.ok(cuts >= 3, `${cuts} cuts`);
     t.equal(
-      JSON.parse(running.engine.stats()).overdue.stall,
+      JSON.parse(running.service.stats()).overdue.stall,
       0,
       'a client that is gone is not waited for',
     );
@@ -264,7 +264,7 @@ t.test('a client that stalls is told so, what it sent is kept, the connection to
   stream.write(randomBytes(20_000));
   const answer = await answerOf(stream);
   t.match(answer, { status: 408, headers: { 'upload-offset': '20000' } });
-  t.equal(JSON.parse(running.engine.stats()).overdue.stall, 1);
+  t.equal(JSON.parse(running.service.stats()).overdue.stall, 1);
   t.equal((await ask(session)).status, 200);
   part.upload.close();
 });
@@ -277,7 +277,7 @@ t.test('a stop ends it at once, and what came is kept', async (t) => {
   stream.write(randomBytes(20_000));
   await part.until(({ offset }) => offset === 20_000);
   const answer = answerOf(stream);
-  running.engine.stop(20_000);
+  running.service.stop(20_000);
   t.match(await answer, { status: 503, headers: { 'upload-offset': '20000' } });
   const { aborted } = await running.events.wait('stopped');
   t.equal(aborted, 0);

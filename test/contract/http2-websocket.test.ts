@@ -8,8 +8,7 @@ import type { ClientHttp2Session, ClientHttp2Stream, OutgoingHttpHeaders } from 
 import type { Socket } from 'node:net';
 import t, { type Test } from 'tap';
 import { type RawData, WebSocket, WebSocketServer } from 'ws';
-import type { EngineOptions, RouteOptions } from '../../src/engine/native.js';
-import type { Running } from './engine.js';
+import type { RouteOptions, ServiceOptions } from '../../src/engine/native.js';
 import {
   answerOf,
   ask,
@@ -34,12 +33,13 @@ import {
   siteWith,
   upstreamsOf,
 } from './proxy.js';
+import type { Running } from './service.js';
 
 const maxPayload = 16 << 20;
 const digest = (data: Buffer): string => createHash('sha256').update(data).digest('hex');
 
 /** Sends every message back; `/close/N` closes with N, `/flood` sends without end. */
-async function echo(t: Test, change: Partial<EngineOptions> = {}): Promise<Running> {
+async function echo(t: Test, change: Partial<ServiceOptions> = {}): Promise<Running> {
   const server = nodeApplication((_request, response) => response.end('plain'));
   const sockets = new WebSocketServer({
     server,
@@ -62,7 +62,7 @@ async function echo(t: Test, change: Partial<EngineOptions> = {}): Promise<Runni
 async function before(
   t: Test,
   onConnection: (socket: Socket) => void,
-  change: Partial<EngineOptions> = {},
+  change: Partial<ServiceOptions> = {},
 ): Promise<Running> {
   const upstream = await listenTcp(t, rawApplication(t, onConnection));
   return startHttp2(t, {}, { site: siteWith([proxyRoute(upstream)]), ...change });
@@ -158,7 +158,7 @@ for (const [offload, change] of offloads) {
     t.equal(code, 4321);
     await until(() => upstreamsOf(running).open === 0 && http2Figures(running).streams.open === 0);
     t.match(upstreamsOf(running), { webSockets: 0, webSocketsEver: 1 });
-    t.match(JSON.parse(running.engine.stats()).requests, { total: 1, byStatus: { 200: 1 } });
+    t.match(JSON.parse(running.service.stats()).requests, { total: 1, byStatus: { 200: 1 } });
   });
 
   t.test(`ten at once, with other requests, and close codes, ${offload}`, async (t) => {
@@ -195,7 +195,7 @@ t.test('a stop: 1001, the end of the stream, and nothing is lost', async (t) => 
   const running = await echo(t);
   const { socket } = await open(t, await session(t, running));
   const closed = once(socket, 'close');
-  running.engine.stop(20_000);
+  running.service.stop(20_000);
   const [code] = await closed;
   t.equal(code, 1001);
   t.match(await running.events.wait('stopped'), { aborted: 0 });

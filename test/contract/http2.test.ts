@@ -9,9 +9,9 @@ import { join } from 'node:path';
 import { connect } from 'node:tls';
 import { brotliCompressSync } from 'node:zlib';
 import t, { type Test } from 'tap';
-import type { EngineOptions } from '../../src/engine/native.js';
-import { connectRaw, get, type Running, startEngine } from './engine.js';
+import type { ServiceOptions } from '../../src/engine/native.js';
 import { answerOf, ask, codes, http2Figures, openSession, startHttp2 } from './http2.js';
+import { connectRaw, get, type Running, startService } from './service.js';
 
 const digest = (data: Buffer): string => createHash('sha256').update(data).digest('hex');
 // Not a multiple of a record, a frame or a piece, and more than the sockets hold.
@@ -125,7 +125,7 @@ async function fairness(t: Test, running: Running): Promise<void> {
   t.equal(digest((await whole).body), digest(large));
 }
 
-const modes: [string, Partial<EngineOptions>][] = [
+const modes: [string, Partial<ServiceOptions>][] = [
   ['io_uring', {}],
   ['epoll', { ring: 'epoll' }],
   ['user-space TLS', { tlsOffload: 'off' }],
@@ -171,7 +171,7 @@ t.test('ALPN', async (t) => {
   t.equal((await get(both)).status, 200, 'without ALPN it is HTTP/1.1');
   (await connectRaw(both)).destroy();
   t.match(http2Figures(both), { offered: true, reason: '' });
-  const one = await startEngine(t, files);
+  const one = await startService(t, files);
   t.equal(await chosen(one, ['http/1.1', 'h2']), 'http/1.1');
   await t.rejects(chosen(one, ['h2']), 'no protocol in common is refused');
   t.match(http2Figures(one), { offered: false, reason: /configuration/ });

@@ -12,8 +12,8 @@ import {
 } from 'node:http2';
 import { type TLSSocket, connect as tlsConnect } from 'node:tls';
 import type { Test } from 'tap';
-import type { EngineOptions } from '../../src/engine/native.js';
-import { type Running, startEngine } from './engine.js';
+import type { ServiceOptions } from '../../src/engine/native.js';
+import { type Running, startService } from './service.js';
 
 /** Error codes of RFC 9113 7. */
 export const codes = {
@@ -26,7 +26,7 @@ export const codes = {
 };
 
 /** With kernel TLS where there is one, and the environment does not forbid it; and without. */
-export const offloads: [string, Partial<EngineOptions>][] = [
+export const offloads: [string, Partial<ServiceOptions>][] = [
   ['the usual TLS', {}],
   ['user-space TLS', { tlsOffload: 'off' }],
 ];
@@ -34,9 +34,9 @@ export const offloads: [string, Partial<EngineOptions>][] = [
 export function startHttp2(
   t: Test,
   files: Record<string, string | Buffer> = {},
-  change: Partial<EngineOptions> = {},
+  change: Partial<ServiceOptions> = {},
 ): Promise<Running> {
-  return startEngine(t, files, { protocols: ['h2', 'http/1.1'], ...change });
+  return startService(t, files, { protocols: ['h2', 'http/1.1'], ...change });
 }
 
 /** A verified session, ended with the test. */
@@ -282,5 +282,5 @@ export function http2Figures(running: Running): {
   streams: Record<string, number>;
   floods: Record<string, number>;
 } {
-  return JSON.parse(running.engine.stats()).http2;
+  return JSON.parse(running.service.stats()).http2;
 }

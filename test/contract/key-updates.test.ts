@@ -9,12 +9,12 @@ import { spawn } from 'node:child_process';
 import { createHash, randomBytes } from 'node:crypto';
 import { once } from 'node:events';
 import t, { type Test } from 'tap';
-import { type Running, startEngine } from './engine.js';
 import { fieldBlock, flag, frame, preface, requestFields, startHttp2, type, u32 } from './http2.js';
 import { alerts, contentType, RecordClient } from './records.js';
+import { type Running, startService } from './service.js';
 import { Part } from './uploads.js';
 
-const statsOf = ({ engine }: Running) => JSON.parse(engine.stats());
+const statsOf = ({ service }: Running) => JSON.parse(service.stats());
 const request = (path: string): string => `GET ${path} HTTP/1.1\r\nHost: x\r\n\r\n`;
 const bytes = 6 * 1024 * 1024;
 const body = randomBytes(bytes);
@@ -30,7 +30,7 @@ function howOf(running: Running): How {
 }
 
 t.test('the client updates its key, and goes on', async (t) => {
-  const running = await startEngine(t, files);
+  const running = await startService(t, files);
   const how = howOf(running);
   t.comment(how);
   for (const isAnswerAsked of [false, true]) {
@@ -78,7 +78,7 @@ async function checkFigures(t: Test, running: Running, client: RecordClient): Pr
 }
 
 t.test('in the middle of a download, of both sides', async (t) => {
-  const running = await startEngine(t, files, { recordsPerKeyMax: 16 });
+  const running = await startService(t, files, { recordsPerKeyMax: 16 });
   const how = howOf(running);
   const client = await RecordClient.connect(running, 'TLSv1.3');
   if (how === 'no new keys') {
@@ -143,7 +143,7 @@ t.test('in the middle of a stream of HTTP/2, of both sides', async (t) => {
 });
 
 t.test("between the records of an upload's body", async (t) => {
-  const running = await startEngine(t, files);
+  const running = await startService(t, files);
   const how = howOf(running);
   const part = new Part(running, bytes); // The engine knows it when it accepts the connection.
   t.teardown(() => part.upload.close());
@@ -196,7 +196,7 @@ t.test("between the records of an upload's body", async (t) => {
 });
 
 t.test('a client whose key has encrypted enough is asked for the next', async (t) => {
-  const running = await startEngine(t, files, { recordsPerKeyMax: 16 });
+  const running = await startService(t, files, { recordsPerKeyMax: 16 });
   const how = howOf(running);
   const client = await RecordClient.connect(running, 'TLSv1.3');
   let updated = 0;
@@ -218,7 +218,7 @@ t.test('a client whose key has encrypted enough is asked for the next', async (t
 });
 
 t.test("OpenSSL's client updates its key, and asks for ours", async (t) => {
-  const running = await startEngine(t, files);
+  const running = await startService(t, files);
   const how = howOf(running);
   const to = ['-connect', `127.0.0.1:${running.port}`, '-tls1_3', '-quiet', '-no_ign_eof'];
   const client = spawn('openssl', ['s_client', ...to]);

@@ -8,18 +8,18 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import t, { type Test } from 'tap';
 import { loadNative } from '../../src/engine/native.js';
-import { engineOptions, get, newPair, startEngine } from './engine.js';
+import { get, newPair, serviceOptions, startService } from './service.js';
 
 const countFds = (): number => readdirSync('/proc/self/fd').length;
 const countThreads = (): number => readdirSync('/proc/self/task').length;
 
-/** Runs a script that has `Engine`, `options` and `require`; it must end by itself. */
+/** Runs a script that has `Service`, `options` and `require`; it must end by itself. */
 async function runScript(t: Test, script: string, nodeArgs: string[] = []) {
   const pair = await newPair();
   const addon = join(process.cwd(), 'build/Release/spliced.node');
   const prelude = `
-    const { Engine } = require(${JSON.stringify(addon)});
-    const options = ${JSON.stringify(engineOptions(t.testdir({ 'a.txt': 'hello' }), pair))};`;
+    const { Service } = require(${JSON.stringify(addon)});
+    const options = ${JSON.stringify(serviceOptions(t.testdir({ 'a.txt': 'hello' }), pair))};`;
   const child = spawn(process.execPath, [...nodeArgs, '-e', prelude + script], {
     stdio: ['ignore', 'pipe', 'pipe'],
     timeout: 15_000,
@@ -37,13 +37,13 @@ async function runScript(t: Test, script: string, nodeArgs: string[] = []) {
 }
 
 t.test('listeners() tells the real port, and close() twice is fine', async (t) => {
-  const { Engine } = loadNative();
-  const engine = new Engine(engineOptions(t.testdir(), await newPair()));
-  const [listener] = engine.listeners();
+  const { Service } = loadNative();
+  const service = new Service(serviceOptions(t.testdir(), await newPair()));
+  const [listener] = service.listeners();
   t.equal(listener?.address, '127.0.0.1');
   t.ok((listener?.port ?? 0) > 0);
-  t.equal(engine.close(), true);
-  t.equal(engine.close(), true);
+  t.equal(service.close(), true);
+  t.equal(service.close(), true);
 });
 
 t.test('several listeners, IPv6 among them', async (t) => {
@@ -51,35 +51,35 @@ t.test('several listeners, IPv6 among them', async (t) => {
     { address: '127.0.0.1', port: 0 },
     { address: '::1', port: 0 },
   ];
-  const running = await startEngine(t, { 'index.html': 'x' }, { listeners });
-  const [four, six] = running.engine.listeners();
+  const running = await startService(t, { 'index.html': 'x' }, { listeners });
+  const [four, six] = running.service.listeners();
   t.equal((await get(running, { port: four?.port })).status, 200);
   t.equal((await get(running, { host: '::1', port: six?.port })).status, 200);
 });
 
 t.test('the event started says which ring and why', async (t) => {
   for (const ring of ['auto', 'epoll'] as const) {
-    const { events, engine } = await startEngine(t, {}, { ring });
+    const { events, service } = await startService(t, {}, { ring });
     const started = await events.wait('started');
     if (ring === 'epoll') t.equal(started.ring, 'epoll');
     else t.match(started.ring, /^(io_uring|epoll)$/);
     t.not(started.reason, '');
-    t.equal(JSON.parse(engine.stats()).ring.backend, started.ring);
+    t.equal(JSON.parse(service.stats()).ring.backend, started.ring);
   }
 });
 
 t.test('nothing is left: descriptors and threads', async (t) => {
-  const { Engine } = loadNative();
+  const { Service } = loadNative();
   const root = t.testdir({ 'a.txt': 'hello' });
   const pair = await newPair();
   const round = async (): Promise<void> => {
-    const engine = new Engine(engineOptions(root, pair));
-    const port = engine.listeners()[0]?.port ?? 0;
-    const started = new Promise((resolve) => engine.start(resolve));
+    const service = new Service(serviceOptions(root, pair));
+    const port = service.listeners()[0]?.port ?? 0;
+    const started = new Promise((resolve) => service.start(resolve));
     await started;
     const answer = await get({ port, pair, root } as Parameters<typeof get>[0], { path: '/a.txt' });
     t.equal(answer.body.toString(), 'hello');
-    engine.close();
+    service.close();
   };
   await round(); // The first round opens what Node itself keeps.
   await sleep(50);
@@ -90,21 +90,21 @@ t.test('nothing is left: descriptors and threads', async (t) => {
 });
 
 t.test('stop() of an idle engine: one event, then close()', async (t) => {
-  const { engine, events } = await startEngine(t);
-  engine.stop(5_000);
+  const { service, events } = await startService(t);
+  service.stop(5_000);
   const stopped = await events.wait('stopped');
   t.match(stopped, { drained: 0, aborted: 0, durationMs: Number });
   t.ok(stopped.durationMs < 1_000);
-  engine.close();
+  service.close();
   await sleep(20);
   t.equal(events.seen.filter(({ type }) => type === 'stopped').length, 1);
 });
 
 t.test('a process that exits in the middle of serving', async (t) => {
   const script = `
-    const engine = new Engine(options);
-    engine.start(() => {
-      const { port } = engine.listeners()[0];
+    const service = new Service(options);
+    service.start(() => {
+      const { port } = service.listeners()[0];
       const https = require('node:https');
       https.get({ port, host: '127.0.0.1', rejectUnauthorized: false, path: '/a.txt' }, () => {
         process.exit(7);
@@ -117,15 +117,15 @@ t.test(
   'a process that exits right after start(), after close(), and without start()',
   async (t) => {
     const scripts = {
-      'after start': 'const e = new Engine(options); e.start(() => {}); process.exit(7);',
+      'after start': 'const e = new Service(options); e.start(() => {}); process.exit(7);',
       'after close':
-        'const e = new Engine(options); e.start(() => e.close()); process.exitCode = 7;',
+        'const e = new Service(options); e.start(() => e.close()); process.exitCode = 7;',
       'close at once':
-        'const e = new Engine(options); e.start(() => {}); e.close(); process.exitCode = 7;',
-      'never started': 'new Engine(options); process.exitCode = 7;',
-      'closed, then exit': `const e = new Engine(options);
+        'const e = new Service(options); e.start(() => {}); e.close(); process.exitCode = 7;',
+      'never started': 'new Service(options); process.exitCode = 7;',
+      'closed, then exit': `const e = new Service(options);
       e.start(() => { e.close(); e.close(); process.exit(7); });`,
-      'a stop that was never waited for': `const e = new Engine(options);
+      'a stop that was never waited for': `const e = new Service(options);
       e.start(() => {}); e.stop(10000); process.exit(7);`,
     };
     for (const [name, script] of Object.entries(scripts)) {
@@ -137,8 +137,8 @@ t.test(
 t.test('an exception in the events callback is an ordinary uncaught exception', async (t) => {
   const script = `
     process.on('uncaughtException', ({ message }) => { console.log(message); process.exit(7); });
-    const engine = new Engine(options);
-    engine.start(() => { throw new Error('from the callback'); });`;
+    const service = new Service(options);
+    service.start(() => { throw new Error('from the callback'); });`;
   t.same(await runScript(t, script), { code: 7, signal: null, output: 'from the callback' });
 });
 
@@ -152,13 +152,13 @@ t.test('engines that nobody holds: the started one serves on, the other goes', a
     (async () => {
       await collect();
       const before = fs.readdirSync('/proc/self/fd').length;
-      for (let i = 0; i < 5; i++) new Engine(options);
+      for (let i = 0; i < 5; i++) new Service(options);
       await collect();
       const after = fs.readdirSync('/proc/self/fd').length;
       const port = (() => {
-        const engine = new Engine(options);
-        engine.start(() => {});
-        return engine.listeners()[0].port;
+        const service = new Service(options);
+        service.start(() => {});
+        return service.listeners()[0].port;
       })();
       await collect();
       const options_ = { port, host: '127.0.0.1', rejectUnauthorized: false, path: '/a.txt' };
@@ -177,16 +177,16 @@ t.test('workers: terminated while serving, beside an engine of the main thread',
     const addon = ${JSON.stringify(join(process.cwd(), 'build/Release/spliced.node'))};
     const code = \`
       const { workerData, parentPort } = require('node:worker_threads');
-      const { Engine } = require(workerData.addon);
-      const engine = new Engine(workerData.options);
-      engine.start(() => parentPort.postMessage(engine.listeners()[0].port));\`;
+      const { Service } = require(workerData.addon);
+      const service = new Service(workerData.options);
+      service.start(() => parentPort.postMessage(service.listeners()[0].port));\`;
     const get = (port) => new Promise((resolve, reject) => {
       const options = { port, host: '127.0.0.1', rejectUnauthorized: false, path: '/a.txt', agent: false };
       https.get(options, (r) => { r.resume(); r.on('end', () => resolve(r.statusCode)); }).on('error', reject);
     });
     (async () => {
-      const engine = new Engine(options);
-      await new Promise((resolve) => engine.start(resolve));
+      const service = new Service(options);
+      await new Promise((resolve) => service.start(resolve));
       const statuses = [];
       for (let i = 0; i < 4; i++) {
         const worker = new Worker(code, { eval: true, workerData: { addon, options } });
@@ -195,8 +195,8 @@ t.test('workers: terminated while serving, beside an engine of the main thread',
         await worker.terminate();
         statuses.push(await get(port).catch(({ code }) => code));
       }
-      statuses.push(await get(engine.listeners()[0].port));
-      engine.close();
+      statuses.push(await get(service.listeners()[0].port));
+      service.close();
       console.log(statuses.join(' '));
     })();`;
   const rounds = Array(4).fill('200 ECONNREFUSED').join(' ');

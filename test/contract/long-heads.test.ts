@@ -5,8 +5,8 @@
 import type { IncomingMessage } from 'node:http';
 import { Readable } from 'node:stream';
 import t from 'tap';
-import { startEngine } from './engine.js';
 import { ask, listen, nodeApplication, proxyRoute, siteWith, upstreamsOf } from './proxy.js';
+import { startService } from './service.js';
 
 const largest = 73_728;
 
@@ -27,7 +27,7 @@ t.test('cookies of 4 KiB and a Kerberos ticket', async (t) => {
     }),
   );
   const site = siteWith([proxyRoute(upstream)]);
-  const running = await startEngine(t, {}, { site });
+  const running = await startService(t, {}, { site });
   for (const cookies of [1, 3, 4, 7]) {
     const headers = { 'X-Cookies': String(cookies) };
     const answer = await ask(running, { headers, maxHeaderSize: largest });
@@ -48,9 +48,9 @@ t.test('a ticket of 12 KiB passes where it may', async (t) => {
   const site = siteWith([proxyRoute(upstream)]);
   // Node's own server takes 16 KiB of a head.
   const headers = { Authorization: `Negotiate ${'t'.repeat(12_000)}` };
-  const tight = await startEngine(t, {}, { site });
+  const tight = await startService(t, {}, { site });
   t.equal((await ask(tight, { headers })).status, 431);
-  const wide = await startEngine(t, {}, { site, headBytesMax: largest });
+  const wide = await startService(t, {}, { site, headBytesMax: largest });
   t.equal(String((await ask(wide, { headers })).body), '12010');
 });
 
@@ -73,7 +73,7 @@ t.test('an upload without a length, and an answer before its end', async (t) => 
       response.end(`${length} ${await bytesOf(request)}`);
     }),
   );
-  const running = await startEngine(t, {}, { site: siteWith([proxyRoute(upstream)]) });
+  const running = await startService(t, {}, { site: siteWith([proxyRoute(upstream)]) });
   const body = (): Readable => Readable.from(Array(50).fill(Buffer.alloc(20_000, 'x')));
   const post = (path: string, send: Readable | Buffer) =>
     ask(running, { method: 'POST', path, send });
@@ -88,7 +88,7 @@ t.test('a client that gets no more than a rate is not cut off for it', async (t)
   const files = { ...proxyRoute(''), action: 'static' as const, rateMaxBytesPerS: 200_000 };
   // Six seconds' worth, in segments of up to 64 KiB, as the loopback device has them.
   const strict = { sendRateMinBytesPerS: 1_048_576, stallTimeoutMs: 1_000 };
-  const running = await startEngine(t, { 'a.bin': large }, { site: siteWith([files]), ...strict });
+  const running = await startService(t, { 'a.bin': large }, { site: siteWith([files]), ...strict });
   const slow = await ask(running, { path: '/a.bin' });
   t.ok(slow.isWhole);
   t.equal(slow.body.length, large.length);

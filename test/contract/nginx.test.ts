@@ -12,9 +12,9 @@ import { join } from 'node:path';
 import t, { type Test } from 'tap';
 import { freePort } from '../free-port.js';
 import { startNginx } from '../nginx.js';
-import { connectRaw, type Running, startEngine } from './engine.js';
 import { differences } from './nginx-differences.js';
 import { rawRequests } from './nginx-requests.js';
+import { connectRaw, type Running, startService } from './service.js';
 
 const files = {
   'index.html': '<p>hello</p>',
@@ -44,9 +44,9 @@ const sum = (counts: Record<string, number>): number =>
   Object.values(counts).reduce((total, count) => total + count, 0);
 
 /** How many connections the kernel encrypts, once it is decided for so many: a client that closes before is never among them. */
-async function promotedOf({ engine }: Running, connections: number): Promise<number> {
+async function promotedOf({ service }: Running, connections: number): Promise<number> {
   for (;;) {
-    const { promoted, fallbacks } = (JSON.parse(engine.stats()) as { offload: Offload }).offload;
+    const { promoted, fallbacks } = (JSON.parse(service.stats()) as { offload: Offload }).offload;
     if (sum(promoted) + sum(fallbacks) >= connections) return sum(promoted);
     await new Promise((resolve) => setTimeout(resolve, 1));
   }
@@ -87,7 +87,7 @@ function describe(text: string, methods: string[]): string {
 }
 
 t.test('spliced and nginx', { timeout: 110_000 }, async (t) => {
-  const running = await startEngine(t, files);
+  const running = await startService(t, files);
   mkdirSync(join(running.root, 'directory'));
   writeFileSync(join(running.root, 'directory', 'b.txt'), 'bb');
   for (const name of [...Object.keys(files), 'directory/b.txt']) {

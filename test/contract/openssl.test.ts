@@ -8,12 +8,12 @@ import { connect as connectTcp } from 'node:net';
 import { join } from 'node:path';
 import { type ConnectionOptions, connect, createSecureContext } from 'node:tls';
 import t, { type Test } from 'tap';
-import { get, type Running, startEngine } from './engine.js';
+import { get, type Running, startService } from './service.js';
 
 const nodeMajor = Number(process.versions.node.split('.')[0]);
 t.comment(`Node ${process.version}, OpenSSL ${process.versions.openssl}`);
 
-const tlsOf = ({ engine }: Running) => JSON.parse(engine.stats()).tls;
+const tlsOf = ({ service }: Running) => JSON.parse(service.stats()).tls;
 
 /** How the handshake ended for the client: "ok", or the alert's number. */
 function shakeHands(running: Running, options: ConnectionOptions): Promise<string> {
@@ -30,7 +30,7 @@ function shakeHands(running: Running, options: ConnectionOptions): Promise<strin
 }
 
 t.test('a refusal has the same name and alert with every OpenSSL', async (t) => {
-  const running = await startEngine(t, { 'a.txt': 'hello' });
+  const running = await startService(t, { 'a.txt': 'hello' });
   const old = { minVersion: 'TLSv1.1', maxVersion: 'TLSv1.1', ciphers: 'ALL:@SECLEVEL=0' } as const;
   t.equal(await shakeHands(running, old), '70', 'protocol_version');
   const weak = { maxVersion: 'TLSv1.2', ciphers: 'AES128-SHA:@SECLEVEL=0' } as const;
@@ -45,7 +45,7 @@ t.test('a refusal has the same name and alert with every OpenSSL', async (t) => 
 
 t.test('a handshake brings one ticket, which resumes', async (t) => {
   for (const version of ['TLSv1.2', 'TLSv1.3'] as const) {
-    const running = await startEngine(t, { 'a.txt': 'hello' });
+    const running = await startService(t, { 'a.txt': 'hello' });
     const versions = { minVersion: version, maxVersion: version };
     const sessions: Buffer[] = [];
     const socket = connect({
@@ -66,7 +66,7 @@ t.test('a handshake brings one ticket, which resumes', async (t) => {
       });
     });
     t.equal(resumed, true, version);
-    running.engine.close();
+    running.service.close();
   }
 });
 
@@ -85,7 +85,7 @@ function weakPair(t: Test, bits: number) {
 t.test(
   "the security level is the one that Node's OpenSSL was built with: 2 since Node 24, where 1024 bits of RSA are too few",
   async (t) => {
-    const running = await startEngine(t, { 'a.txt': 'hello' });
+    const running = await startService(t, { 'a.txt': 'hello' });
     const weak = weakPair(t, 1024);
     let isRefused = false;
     try {
@@ -94,11 +94,11 @@ t.test(
       isRefused = true;
     }
     if (nodeMajor >= 24) t.ok(isRefused, 'by Node too');
-    const replace = () => running.engine.replaceCertificates([weak]);
+    const replace = () => running.service.replaceCertificates([weak]);
     if (isRefused) t.throws(replace, { code: 'ECERTIFICATE', message: /too small/ });
     else t.doesNotThrow(replace);
     const strong = weakPair(t, 2048);
-    running.engine.replaceCertificates([strong]);
+    running.service.replaceCertificates([strong]);
     running.pair = strong;
     t.equal((await get(running, { path: '/a.txt' })).status, 200);
   },

@@ -5,8 +5,8 @@ import { readdirSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
 import t from 'tap';
-import { type EngineOptions, loadNative } from '../../src/engine/native.js';
-import { engineOptions, newPair } from './engine.js';
+import { loadNative, type ServiceOptions } from '../../src/engine/native.js';
+import { newPair, serviceOptions } from './service.js';
 
 type Case = [name: string, change: Record<string, unknown>, code: string, message?: RegExp];
 
@@ -15,7 +15,7 @@ const countFds = (): number => readdirSync('/proc/self/fd').length;
 t.test('wrong options', async (t) => {
   const root = t.testdir({ 'file.txt': 'text' });
   const [pair, other] = [await newPair(), await newPair()];
-  const { Engine } = loadNative();
+  const { Service } = loadNative();
   const mixed = [{ chain: pair.chain, privateKey: other.privateKey }];
   const busy = createServer();
   const busyPort = await new Promise<number>((resolve) => {
@@ -77,9 +77,9 @@ t.test('wrong options', async (t) => {
   ];
   const before = countFds();
   for (const [name, change, code, message] of cases) {
-    const options = { ...engineOptions(root, pair), ...change } as unknown as EngineOptions;
+    const options = { ...serviceOptions(root, pair), ...change } as unknown as ServiceOptions;
     try {
-      new Engine(options).close();
+      new Service(options).close();
       t.fail(`${name}: accepted`);
     } catch (error) {
       const { code: found, message: text } = error as NodeJS.ErrnoException;
@@ -88,28 +88,28 @@ t.test('wrong options', async (t) => {
       t.notMatch(text, /\n|PRIVATE|BEGIN/, `${name}: one line, no key`);
     }
   }
-  t.throws(() => new (Engine as unknown as new () => unknown)(), { code: 'EINVAL_OPTION' });
-  t.throws(() => new (Engine as unknown as new (x: null) => unknown)(null), {
+  t.throws(() => new (Service as unknown as new () => unknown)(), { code: 'EINVAL_OPTION' });
+  t.throws(() => new (Service as unknown as new (x: null) => unknown)(null), {
     code: 'EINVAL_OPTION',
   });
-  t.throws(() => (Engine as unknown as () => unknown)(), /./, 'called without new');
+  t.throws(() => (Service as unknown as () => unknown)(), /./, 'called without new');
   t.equal(countFds(), before, 'no descriptor is left');
 });
 
 t.test('wrong calls', async (t) => {
   const pair = await newPair();
-  const { Engine } = loadNative();
-  const engine = new Engine(engineOptions(t.testdir(), pair));
-  t.throws(() => (engine.start as (x: unknown) => void)('x'), { code: 'EINVAL_OPTION' });
-  t.throws(() => (engine.stop as (x: unknown) => void)('x'), { code: 'EINVAL_OPTION' });
-  t.throws(() => engine.stop(-1), { code: 'EINVAL_OPTION' });
-  t.throws(() => (engine.replaceCertificates as (x: unknown) => void)({}), {
+  const { Service } = loadNative();
+  const service = new Service(serviceOptions(t.testdir(), pair));
+  t.throws(() => (service.start as (x: unknown) => void)('x'), { code: 'EINVAL_OPTION' });
+  t.throws(() => (service.stop as (x: unknown) => void)('x'), { code: 'EINVAL_OPTION' });
+  t.throws(() => service.stop(-1), { code: 'EINVAL_OPTION' });
+  t.throws(() => (service.replaceCertificates as (x: unknown) => void)({}), {
     code: 'EINVAL_OPTION',
   });
-  engine.start(() => {});
-  t.throws(() => engine.start(() => {}), /started/, 'a second start');
-  engine.close();
-  for (const call of [() => engine.stats(), () => engine.listeners(), () => engine.stop(0)]) {
+  service.start(() => {});
+  t.throws(() => service.start(() => {}), /started/, 'a second start');
+  service.close();
+  for (const call of [() => service.stats(), () => service.listeners(), () => service.stop(0)]) {
     t.throws(call, /closed/, 'after close');
   }
 });

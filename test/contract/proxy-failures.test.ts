@@ -4,7 +4,6 @@
 
 import type { Socket } from 'node:net';
 import t, { type Test } from 'tap';
-import { connectRaw, type Running, readToEnd, startEngine } from './engine.js';
 import {
   ask,
   listen,
@@ -15,6 +14,7 @@ import {
   siteWith,
   upstreamsOf,
 } from './proxy.js';
+import { connectRaw, type Running, readToEnd, startService } from './service.js';
 
 const timeouts = { connectTimeoutMs: 500, responseTimeoutMs: 500 };
 
@@ -152,7 +152,7 @@ async function behind(
   const over = ring === 'auto' ? listen : listenTcp;
   const upstream = await over(t, rawApplication(t, onConnection));
   const site = siteWith([proxyRoute(upstream, timeouts)]);
-  return startEngine(t, {}, ring === 'auto' ? { site } : { site, ring });
+  return startService(t, {}, ring === 'auto' ? { site } : { site, ring });
 }
 
 for (const ring of ['auto', 'epoll'] as const) {
@@ -199,7 +199,7 @@ t.test(
   'nobody listens: 503 with Retry-After, and a page for browsers that loads again',
   async (t) => {
     const site = siteWith([proxyRoute('unix:/nonexistent/app.sock')]);
-    const running = await startEngine(t, {}, { site });
+    const running = await startService(t, {}, { site });
     const plain = await ask(running);
     t.match(plain, {
       status: 503,
@@ -221,7 +221,7 @@ t.test('a kept connection that the application has closed costs nobody an answer
   const server = nodeApplication((_request, response) => response.end('here'));
   server.keepAliveTimeout = 1;
   const upstream = await listen(t, server);
-  const running = await startEngine(t, {}, { site: siteWith([proxyRoute(upstream)]) });
+  const running = await startService(t, {}, { site: siteWith([proxyRoute(upstream)]) });
   for (let i = 0; i < 200; i += 1) {
     const { status } = await ask(running);
     if (status !== 200) t.fail(`request ${i} got ${status}`);
@@ -237,7 +237,7 @@ t.test('what a client smuggles stays in its own request', async (t) => {
     request.on('end', () => response.end('ok'));
   });
   const upstream = await listen(t, server);
-  const running = await startEngine(t, {}, { site: siteWith([proxyRoute(upstream)]) });
+  const running = await startService(t, {}, { site: siteWith([proxyRoute(upstream)]) });
   const inner = 'GET /smuggled HTTP/1.1\r\nHost: a\r\n\r\n';
   const head = 'POST /outer HTTP/1.1\r\nHost: a\r\n';
   const attempts = [

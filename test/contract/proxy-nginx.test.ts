@@ -10,8 +10,8 @@ import { join } from 'node:path';
 import { gunzipSync } from 'node:zlib';
 import t, { type Test } from 'tap';
 import { startNginx } from '../nginx.js';
-import { type Running, startEngine } from './engine.js';
 import { ask, proxyRoute, siteWith, upstreamsOf } from './proxy.js';
+import { type Running, startService } from './service.js';
 
 const large = randomBytes(2_500_000);
 const text = 'words that compress well. '.repeat(20_000);
@@ -28,7 +28,7 @@ async function behindNginx(t: Test): Promise<Running> {
   t.teardown(() => rmSync(directory, { recursive: true }));
   await startNginx(t, directory, http, join(directory, 'nginx.sock'));
   const site = siteWith([proxyRoute(`unix:${directory}/nginx.sock`)]);
-  return startEngine(t, {}, { site });
+  return startService(t, {}, { site });
 }
 
 const digest = (data: Buffer): string => createHash('sha256').update(data).digest('hex');

@@ -7,7 +7,6 @@ import { once } from 'node:events';
 import { request as askHttps } from 'node:https';
 import t, { type Test } from 'tap';
 import { type RawData, WebSocket, WebSocketServer } from 'ws';
-import { type Running, startEngine } from './engine.js';
 import {
   ask,
   listen,
@@ -17,6 +16,7 @@ import {
   siteWith,
   upstreamsOf,
 } from './proxy.js';
+import { type Running, startService } from './service.js';
 
 const rings = ['auto', 'epoll'] as const;
 const largeBytes = 64 << 20;
@@ -27,7 +27,7 @@ async function startSite(
   ring: (typeof rings)[number],
 ): Promise<Running> {
   const site = siteWith([proxyRoute(upstream)]);
-  return startEngine(t, {}, ring === 'auto' ? { site } : { site, ring });
+  return startService(t, {}, ring === 'auto' ? { site } : { site, ring });
 }
 
 /** Sends every message back; `/close/N` closes with N. */
@@ -109,7 +109,7 @@ for (const ring of rings) {
     const idle = open(t, running);
     await once(idle, 'open');
     const closed = once(idle, 'close');
-    running.engine.stop(20_000);
+    running.service.stop(20_000);
     const [code] = await closed;
     t.equal(code, 1001);
     const stopped = await running.events.wait('stopped');
@@ -145,7 +145,7 @@ for (const ring of rings) {
           if (!text.startsWith(`id: ${seen}\n`)) t.fail(`event ${seen} is ${text.slice(0, 20)}`);
           seen += 1;
           text = text.slice(end + 2);
-          if (seen === count) running.engine.stop(20_000);
+          if (seen === count) running.service.stop(20_000);
           else next();
         }
       }

@@ -8,7 +8,6 @@ import { Agent } from 'node:https';
 import { Readable } from 'node:stream';
 import { buffer } from 'node:stream/consumers';
 import t, { type Test } from 'tap';
-import { connectRaw, type Running, readToEnd, startEngine } from './engine.js';
 import {
   ask,
   listen,
@@ -18,6 +17,7 @@ import {
   siteWith,
   upstreamsOf,
 } from './proxy.js';
+import { connectRaw, type Running, readToEnd, startService } from './service.js';
 
 const digest = (data: Buffer): string => createHash('sha256').update(data).digest('hex');
 
@@ -27,7 +27,7 @@ async function behind(
   over: typeof listen = listen,
 ): Promise<Running> {
   const upstream = await over(t, nodeApplication(listener));
-  return startEngine(t, {}, { site: siteWith([proxyRoute(upstream)]) });
+  return startService(t, {}, { site: siteWith([proxyRoute(upstream)]) });
 }
 
 const told = (request: IncomingMessage): string =>
@@ -162,7 +162,7 @@ for (const [name, over] of [
     t.equal(opened, 1, 'one connection to the application did it all');
     t.equal(reused, 11);
     t.strictSame(Object.values(failures).filter(Boolean), []);
-    const { bytes, offload } = JSON.parse(running.engine.stats());
+    const { bytes, offload } = JSON.parse(running.service.stats());
     // The two large ones that have a length, up and down; the last record of each goes from memory.
     const spliced = Object.keys(offload.promoted).length > 0 ? 5_500_000 : 0;
     t.ok(spliced === 0 ? bytes.spliced === 0 : bytes.spliced > spliced, `${bytes.spliced} spliced`);
@@ -241,7 +241,7 @@ t.test('the route adds its fields, each once', async (t) => {
     }),
   );
   const route = proxyRoute(upstream, { fields: ['X-Frame-Options: DENY', 'X-Own: 1'] });
-  const running = await startEngine(t, {}, { site: siteWith([route]) });
+  const running = await startService(t, {}, { site: siteWith([route]) });
   const { headers } = await ask(running);
   t.equal(headers['x-frame-options'], 'DENY');
   t.equal(headers['x-own'], '1');

@@ -12,7 +12,7 @@ import type { Readable } from 'node:stream';
 import type { Test } from 'tap';
 import type { StatusDocument } from '../../src/base/status-document.js';
 import type { RouteOptions, SiteOptions } from '../../src/engine/native.js';
-import type { Running } from './engine.js';
+import type { Running } from './service.js';
 
 export function proxyRoute(upstream: string, change: Partial<RouteOptions> = {}): RouteOptions {
   return {
@@ -145,5 +145,5 @@ export function ask(running: Running, { send, ...options }: Asked = {}): Promise
 
 export type UpstreamFigures = StatusDocument['upstreams'];
 
-export const upstreamsOf = ({ engine }: Running): UpstreamFigures =>
-  JSON.parse(engine.stats()).upstreams;
+export const upstreamsOf = ({ service }: Running): UpstreamFigures =>
+  JSON.parse(service.stats()).upstreams;

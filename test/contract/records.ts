@@ -7,7 +7,7 @@ import { createCipheriv, createDecipheriv, createHmac } from 'node:crypto';
 import { connect as connectTcp, type Socket } from 'node:net';
 import { Duplex } from 'node:stream';
 import { connect as connectTls } from 'node:tls';
-import type { Running } from './engine.js';
+import type { Running } from './service.js';
 
 export type Version = 'TLSv1.2' | 'TLSv1.3';
 

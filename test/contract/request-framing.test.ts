@@ -4,7 +4,7 @@
 // refused, and the connection ends. Each row names its rule.
 
 import t, { type Test } from 'tap';
-import { connectRaw, type Running, readToEnd, startEngine } from './engine.js';
+import { connectRaw, type Running, readToEnd, startService } from './service.js';
 
 const files = { 'index.html': '<p>hello</p>' };
 const canary = 'GET /smuggled HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n';
@@ -32,13 +32,13 @@ async function send(running: Running, text: string | Buffer): Promise<string> {
 
 /** All rows at a time: the behaviour of each does not depend on the others. */
 async function checkAll(t: Test, rows: [rule: string, request: string, statuses: number[]][]) {
-  const running = await startEngine(t, files);
+  const running = await startService(t, files);
   for (const [rule, request, wanted] of rows) {
     const { statuses, closes } = statusesOf(await send(running, request));
     t.same(statuses, wanted, rule);
     t.ok(closes, `${rule}: the last answer says that the connection ends`);
   }
-  const { drains } = JSON.parse(running.engine.stats());
+  const { drains } = JSON.parse(running.service.stats());
   t.equal(drains.aborted, 0, 'every client could read its answer');
 }
 
@@ -161,7 +161,7 @@ t.test('ambiguous framing is refused, and what is behind it never becomes a requ
 );
 
 t.test('a client that sends a huge body without a pause can read the answer', async (t) => {
-  const running = await startEngine(t, files);
+  const running = await startService(t, files);
   const socket = await connectRaw(running);
   const received = readToEnd(socket);
   const bytes = 4_000_000;
@@ -172,7 +172,7 @@ t.test('a client that sends a huge body without a pause can read the answer', as
 });
 
 t.test('a body that comes byte by byte is waited for, and no other client', async (t) => {
-  const running = await startEngine(t, files);
+  const running = await startService(t, files);
   const socket = await connectRaw(running);
   const received = readToEnd(socket);
   socket.setNoDelay(true);

@@ -9,7 +9,7 @@ import t, { type Test } from 'tap';
 import type { LoadedConfiguration } from '../../src/config/configuration.js';
 import { loadConfiguration } from '../../src/config/configuration.js';
 import { siteOf } from '../../src/serving/site.js';
-import { get, type Running, startEngine } from './engine.js';
+import { get, type Running, startService } from './service.js';
 
 function load(t: Test, toml: string): LoadedConfiguration {
   const directory = mkdtempSync(join(tmpdir(), 'spliced-site-'));
@@ -29,13 +29,16 @@ async function start(t: Test, toml: string, isTrusted = false): Promise<Started>
     const { configuration } = load(t, text);
     return siteOf({ configuration: { ...configuration, root }, isTrusted: trusted });
   };
-  const running = await startEngine(t, { 'index.html': '<p>index</p>', '404.html': '<p>none</p>' });
-  const { engine, root } = running;
+  const running = await startService(t, {
+    'index.html': '<p>index</p>',
+    '404.html': '<p>none</p>',
+  });
+  const { service, root } = running;
   mkdirSync(join(root, 'assets'));
   writeFileSync(join(root, 'assets/app.3f9a1c2b.js'), 'old()');
   writeFileSync(join(root, 'plain.js'), 'stable()');
   const serve = (text: string, trusted = false): void =>
-    engine.replaceSite(site(text, trusted, root));
+    service.replaceSite(site(text, trusted, root));
   serve(toml, isTrusted);
   return { running, serve };
 }

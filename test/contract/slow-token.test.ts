@@ -9,7 +9,7 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import t, { type Test } from 'tap';
 import { matchTokenKey } from '../../src/tls/token-key.js';
-import { connectRaw, get, newPair, type Running, startEngine } from './engine.js';
+import { connectRaw, get, newPair, type Running, startService } from './service.js';
 import { newToken } from './token.js';
 
 const token = newToken(t, ['device'], 'slow-token.so');
@@ -27,8 +27,8 @@ const asked = (letter: string): number => {
 };
 const forget = (): void => rmSync(`${mood}.log`, { force: true });
 
-const signatures = ({ engine }: Running) => JSON.parse(engine.stats()).tls.signatures;
-const failures = ({ engine }: Running) => JSON.parse(engine.stats()).tls.failures;
+const signatures = ({ service }: Running) => JSON.parse(service.stats()).tls.signatures;
+const failures = ({ service }: Running) => JSON.parse(service.stats()).tls.failures;
 
 /** The test's own time-out ends a wait in vain. */
 async function until(condition: () => boolean): Promise<void> {
@@ -39,7 +39,7 @@ async function start(t: Test, more: Awaited<ReturnType<typeof newPair>>[] = []):
   become('0');
   await matchTokenKey(pair.privateKey, [pair.chain], true); // As a reload: it is well again.
   const certificates = [pair, ...more];
-  const running = await startEngine(t, { 'a.txt': 'hello' }, { certificates });
+  const running = await startService(t, { 'a.txt': 'hello' }, { certificates });
   running.pair = pair;
   forget();
   return running;
@@ -99,9 +99,9 @@ t.test('a token that hangs: alerts, and the service stops', async (t) => {
   t.equal(threads, 4);
   t.equal(await ask(socket), 'HTTP/1.1 200');
   socket.destroy();
-  running.engine.stop(1_000);
+  running.service.stop(1_000);
   await running.events.wait('stopped');
-  running.engine.close();
+  running.service.close();
   become('0');
 });
 

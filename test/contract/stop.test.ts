@@ -6,7 +6,7 @@ import { X509Certificate } from 'node:crypto';
 import { Agent } from 'node:https';
 import { setTimeout as sleep } from 'node:timers/promises';
 import t from 'tap';
-import { connectRaw, get, newPair, type Running, readToEnd, startEngine } from './engine.js';
+import { connectRaw, get, newPair, type Running, readToEnd, startService } from './service.js';
 
 // More than the socket buffers of both ends of a loopback connection.
 const large = Buffer.alloc(32 * 1024 * 1024, 'x');
@@ -31,10 +31,10 @@ async function beginDownload(running: Running) {
 
 for (const ring of ['auto', 'epoll'] as const) {
   t.test(`stop() drains an active download, ring ${ring}`, async (t) => {
-    const running = await startEngine(t, files, { ring });
-    const { engine, events, port } = running;
+    const running = await startService(t, files, { ring });
+    const { service, events, port } = running;
     const download = await beginDownload(running);
-    engine.stop(20_000);
+    service.stop(20_000);
     await sleep(300);
     t.notOk(
       events.seen.some(({ type }) => type === 'stopped'),
@@ -46,14 +46,14 @@ for (const ring of ['auto', 'epoll'] as const) {
   });
 
   t.test(`a shorter stop() ends it, ring ${ring}`, async (t) => {
-    const running = await startEngine(t, files, { ring });
-    const { engine, events } = running;
+    const running = await startService(t, files, { ring });
+    const { service, events } = running;
     const download = await beginDownload(running);
     download.socket.on('error', () => {});
-    engine.stop(20_000);
+    service.stop(20_000);
     await sleep(100);
     const startedMs = Date.now();
-    engine.stop(0);
+    service.stop(0);
     t.match(await events.wait('stopped'), { drained: 0, aborted: 1 });
     t.ok(Date.now() - startedMs < 2_000, 'at once');
     const outcome = await download.finish().catch(() => 0);
@@ -61,21 +61,21 @@ for (const ring of ['auto', 'epoll'] as const) {
   });
 
   t.test(`close() in the middle of a download, ring ${ring}`, async (t) => {
-    const running = await startEngine(t, files, { ring });
+    const running = await startService(t, files, { ring });
     const download = await beginDownload(running);
     download.socket.on('error', () => {});
     const startedMs = Date.now();
-    running.engine.close();
+    running.service.close();
     t.ok(Date.now() - startedMs < 2_000, 'at once');
     const outcome = await download.finish().catch(() => 0);
     t.ok(outcome < large.length);
   });
 
   t.test(`stop() closes idle connections at once, ring ${ring}`, async (t) => {
-    const running = await startEngine(t, files, { ring });
+    const running = await startService(t, files, { ring });
     const agent = new Agent({ keepAlive: true });
     t.equal((await get(running, { agent })).status, 200);
-    running.engine.stop(20_000);
+    running.service.stop(20_000);
     const stopped = await running.events.wait('stopped');
     t.ok(stopped.durationMs < 3_000, `${stopped.durationMs} ms`);
     t.equal(stopped.aborted, 0);
@@ -84,18 +84,18 @@ for (const ring of ['auto', 'epoll'] as const) {
 }
 
 t.test('replaceCertificates()', async (t) => {
-  const running = await startEngine(t, files);
-  const { engine, pair } = running;
+  const running = await startService(t, files);
+  const { service, pair } = running;
   const fingerprint = (chain: string): string => new X509Certificate(chain).fingerprint256;
   const next = await newPair();
   const kept = new Agent({ keepAlive: true, maxSockets: 1 });
   t.equal((await get(running, { agent: kept })).fingerprint, fingerprint(pair.chain));
 
   const wrong = [{ chain: next.chain, privateKey: pair.privateKey }];
-  t.throws(() => engine.replaceCertificates(wrong), { code: 'ECERTIFICATE' });
+  t.throws(() => service.replaceCertificates(wrong), { code: 'ECERTIFICATE' });
   t.equal((await get(running)).fingerprint, fingerprint(pair.chain), 'the old one stays');
 
-  engine.replaceCertificates([next]);
+  service.replaceCertificates([next]);
   const fresh = { ...running, pair: next };
   t.equal(
     (await get(fresh)).fingerprint,

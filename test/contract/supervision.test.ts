@@ -15,9 +15,9 @@ import {
 } from '../../src/supervision/canary.js';
 import { Health } from '../../src/supervision/health.js';
 import { TestClock } from '../unit/supervision/clock.js';
-import { connectRaw, get, type Running, startEngine } from './engine.js';
+import { connectRaw, get, type Running, startService } from './service.js';
 
-const statsOf = ({ engine }: Running) => JSON.parse(engine.stats());
+const statsOf = ({ service }: Running) => JSON.parse(service.stats());
 
 /** Resolves when it is so; the test's own time-out ends a wait in vain. */
 async function until(isSo: () => boolean): Promise<void> {
@@ -29,17 +29,17 @@ const cipherOf = (running: Running): string =>
   statsOf(running).offload.kernel === 'available' ? 'kernel' : 'user_space';
 
 async function heartbeats(t: Test, ring: 'auto' | 'epoll'): Promise<void> {
-  const { engine } = await startEngine(t, {}, { ring });
+  const { service } = await startService(t, {}, { ring });
   // Whatever it still had to do at its start.
   let before = -1;
-  while (engine.pulse().heartbeat !== before) {
-    before = engine.pulse().heartbeat;
+  while (service.pulse().heartbeat !== before) {
+    before = service.pulse().heartbeat;
     await sleep(50);
   }
   for (let i = 0; i < 3; i += 1) {
-    before = engine.pulse().heartbeat;
-    engine.ping(0);
-    await until(() => engine.pulse().heartbeat > before);
+    before = service.pulse().heartbeat;
+    service.ping(0);
+    await until(() => service.pulse().heartbeat > before);
   }
   t.pass('an idle engine turns when it is asked to');
 }
@@ -51,8 +51,8 @@ t.test('the heartbeat of an idle engine', async (t) => {
 
 t.test('the canary: right, drained, and for nobody else', async (t) => {
   for (const ring of ['auto', 'epoll'] as const) {
-    const running = await startEngine(t, {}, { ring, engines: 2 });
-    const canary = new Canary(running.engine);
+    const running = await startService(t, {}, { ring, engines: 2 });
+    const canary = new Canary(running.service);
     for (const inKernel of [true, false]) {
       const result = await canary.run({ inKernel, timeoutMs: 20_000 });
       t.equal(result.reason, undefined);
@@ -65,7 +65,7 @@ t.test('the canary: right, drained, and for nobody else', async (t) => {
     t.ok(stats.bytes.plaintextSent >= 4 * canaryBytes);
     t.match(stats.requests.byStatus, { 200: 4 });
     const each = { canaries: 2, ledgersStuck: 0 };
-    t.match(running.engine.pulse(), { canaries: 4, engines: [each, each] });
+    t.match(running.service.pulse(), { canaries: 4, engines: [each, each] });
     t.equal((await get(running, { path: '/.spliced/canary' })).status, 404);
   }
 });
@@ -75,21 +75,21 @@ t.test('the canary of listeners on any address, IPv6 among them', async (t) => {
     { address: '0.0.0.0', port: 0 },
     { address: '::', port: 0 },
   ];
-  const running = await startEngine(t, {}, { listeners, engines: 1 });
-  const canary = new Canary(running.engine);
+  const running = await startService(t, {}, { listeners, engines: 1 });
+  const canary = new Canary(running.service);
   for (let i = 0; i < listeners.length; i += 1) {
     const { reason } = await canary.run({ inKernel: true, timeoutMs: 20_000 });
     t.equal(reason, undefined);
   }
-  t.equal(running.engine.pulse().canaries, 2);
+  t.equal(running.service.pulse().canaries, 2);
 });
 
 t.test('a full table is no hung service: the canary has its own place', async (t) => {
-  const running = await startEngine(t, {}, { connectionsMax: 2 });
+  const running = await startService(t, {}, { connectionsMax: 2 });
   const clients = [await connectRaw(running), await connectRaw(running)];
   t.teardown(() => clients.map((client) => client.destroy()));
   await t.rejects(connectRaw(running), 'a third client is shed');
-  const canary = new Canary(running.engine);
+  const canary = new Canary(running.service);
   const { reason } = await canary.run({ inKernel: true, timeoutMs: 20_000 });
   t.equal(reason, undefined);
   t.equal(statsOf(running).connections.shed, 1);
@@ -98,23 +98,23 @@ t.test('a full table is no hung service: the canary has its own place', async (t
 t.test(
   'the switch of the accelerator, its reason, and the count of what stayed behind',
   async (t) => {
-    const running = await startEngine(t, { 'a.txt': 'hello' });
-    const { engine } = running;
+    const running = await startService(t, { 'a.txt': 'hello' });
+    const { service } = running;
     const promoted = (): number => {
       const counts = Object.values(statsOf(running).offload.promoted) as number[];
       return counts.reduce((sum, count) => sum + count, 0);
     };
     const kernel = cipherOf(running) === 'kernel' ? 1 : 0;
-    engine.setOffload('off', 'one "wrong" byte');
+    service.setOffload('off', 'one "wrong" byte');
     t.equal(statsOf(running).offload.suspended, 'one "wrong" byte');
     t.equal((await get(running, { path: '/a.txt' })).status, 200);
     t.equal(statsOf(running).offload.fallbacks.suspended, 1);
     t.equal(promoted(), 0);
-    const canary = new Canary(engine);
+    const canary = new Canary(service);
     const trial = await canary.run({ inKernel: true, timeoutMs: 20_000 });
     t.equal(trial.cipher, cipherOf(running), 'a canary may try it all the same');
     t.equal(promoted(), kernel);
-    engine.setOffload('auto', '');
+    service.setOffload('auto', '');
     t.equal(statsOf(running).offload.suspended, '');
     t.equal((await get(running, { path: '/a.txt' })).status, 200);
     t.equal(promoted(), 2 * kernel);
@@ -123,12 +123,12 @@ t.test(
 );
 
 t.test('a cipher that goes wrong and is mended, over the real engine', async (t) => {
-  const running = await startEngine(t, { 'a.txt': 'hello' });
-  const { engine } = running;
+  const running = await startService(t, { 'a.txt': 'hello' });
+  const { service } = running;
   const lines: Record<string, unknown>[] = [];
   const log = pino({ base: null }, { write: (line: string) => lines.push(JSON.parse(line)) });
   const clock = new TestClock();
-  const real = new Canary(engine);
+  const real = new Canary(service);
   let isWrong = true;
   let isUnderWay = false;
   // As if the kernel had encrypted, and wrongly: no kernel at hand does so.
@@ -144,7 +144,7 @@ t.test('a cipher that goes wrong and is mended, over the real engine', async (t)
     close: () => real.close(),
   };
   const sent: string[] = [];
-  const common = { engine, log, clock, canary, watchdogMs: 40_000, onTroubles: () => {} };
+  const common = { service, log, clock, canary, watchdogMs: 40_000, onTroubles: () => {} };
   const health = new Health({ ...common, notify: (message) => sent.push(message) });
   health.start();
   t.teardown(() => health.close());
@@ -180,26 +180,26 @@ t.test('a cipher that goes wrong and is mended, over the real engine', async (t)
 });
 
 t.test('what the daemon adds to the status', async (t) => {
-  const running = await startEngine(t);
-  const { engine } = running;
-  engine.annotate('canary', '{"ok":1}');
-  engine.annotate('canary', '{"ok":2,"lastError":"\\u00fc"}');
+  const running = await startService(t);
+  const { service } = running;
+  service.annotate('canary', '{"ok":1}');
+  service.annotate('canary', '{"ok":2,"lastError":"\\u00fc"}');
   const { body } = await get(running, { path: '/.spliced/status' });
   t.match(JSON.parse(body.toString()), { canary: { ok: 2, lastError: 'ü' } });
   t.match(statsOf(running), { canary: { ok: 2 } });
-  t.throws(() => engine.annotate('long', JSON.stringify('x'.repeat(4096))), {
+  t.throws(() => service.annotate('long', JSON.stringify('x'.repeat(4096))), {
     code: 'EINVAL_OPTION',
   });
-  for (let i = 1; i < 8; i += 1) engine.annotate(`n${i}`, JSON.stringify('x'.repeat(760)));
-  t.throws(() => engine.annotate('n8', '{}'), { code: 'EINVAL_OPTION' });
+  for (let i = 1; i < 8; i += 1) service.annotate(`n${i}`, JSON.stringify('x'.repeat(760)));
+  t.throws(() => service.annotate('n8', '{}'), { code: 'EINVAL_OPTION' });
   const most = JSON.stringify('x'.repeat(4000));
-  t.throws(() => engine.annotate('n7', most), { code: 'EINVAL_OPTION' }, 'too much in all');
+  t.throws(() => service.annotate('n7', most), { code: 'EINVAL_OPTION' }, 'too much in all');
   t.equal((await get(running, { path: '/.spliced/status' })).status, 200, 'the page still fits');
 });
 
 t.test('arguments that cannot be', async (t) => {
-  const { engine } = await startEngine(t);
-  const loose = engine as unknown as Record<string, (...args: unknown[]) => void>;
+  const { service } = await startService(t);
+  const loose = service as unknown as Record<string, (...args: unknown[]) => void>;
   const calls: [string, unknown[]][] = [
     ['setOffload', ['on', 'x']],
     ['setOffload', ['off']],
@@ -213,21 +213,21 @@ t.test('arguments that cannot be', async (t) => {
   for (const [name, args] of calls) {
     t.throws(() => loose[name]?.(...args), { code: 'EINVAL_OPTION' }, name);
   }
-  engine.close();
+  service.close();
   for (const name of ['ping', 'pulse', 'takeConnections']) {
     t.throws(() => loose[name]?.(), { code: 'ECLOSED' }, name);
   }
 });
 
 t.test('records of ended connections, while they are asked for', async (t) => {
-  const running = await startEngine(t, { 'a.txt': 'hello' });
-  const { engine } = running;
+  const running = await startService(t, { 'a.txt': 'hello' });
+  const { service } = running;
   await get(running, { path: '/a.txt' });
-  t.same(engine.takeConnections(), { records: [], lost: 0 });
-  engine.logConnections(true);
+  t.same(service.takeConnections(), { records: [], lost: 0 });
+  service.logConnections(true);
   await get(running, { path: '/a.txt' });
   const records: ConnectionRecord[] = [];
-  await until(() => records.push(...engine.takeConnections().records) > 0);
+  await until(() => records.push(...service.takeConnections().records) > 0);
   const [record] = records;
   t.match(record, { peer: /^127\.0\.0\.1:\d+$/, requests: 1, ending: 'drained' });
   t.equal(record?.offloaded, cipherOf(running) === 'kernel');

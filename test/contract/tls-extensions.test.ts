@@ -5,9 +5,9 @@
 import { spawn } from 'node:child_process';
 import { connect } from 'node:tls';
 import t from 'tap';
-import { get, type Running, startEngine } from './engine.js';
+import { get, type Running, startService } from './service.js';
 
-const statsOf = ({ engine }: Running) => JSON.parse(engine.stats());
+const statsOf = ({ service }: Running) => JSON.parse(service.stats());
 const versions = ['TLSv1.2', 'TLSv1.3'] as const;
 
 /** The protocol that was chosen, or the alert's name. */
@@ -38,7 +38,7 @@ function negotiate(
 }
 
 t.test('ALPN: a protocol that is spoken, or an alert (RFC 7301 3.2)', async (t) => {
-  const running = await startEngine(t, { 'a.txt': 'hello' });
+  const running = await startService(t, { 'a.txt': 'hello' });
   const cases: [string[] | undefined, string][] = [
     [undefined, 'none'],
     [['http/1.1'], 'http/1.1'],
@@ -90,7 +90,7 @@ function askOpenssl(
 
 t.test('a maximum fragment length is kept, in user space', async (t) => {
   const size = 60_000;
-  const running = await startEngine(t, { 'a.bin': Buffer.alloc(size, '#') });
+  const running = await startService(t, { 'a.bin': Buffer.alloc(size, '#') });
   const { kernel, mode } = statsOf(running).offload;
   let connections = 0;
   for (const version of ['-tls1_2', '-tls1_3']) {

@@ -11,7 +11,7 @@ import { loadNative } from '../../src/engine/native.js';
 import type { Log } from '../../src/log/log.js';
 import { groupWarning, reportGroups, unknownGroups } from '../../src/serving/tls-groups.js';
 import { everyGroup } from '../../src/tls/every-group.js';
-import { type Running, startEngine } from './engine.js';
+import { type Running, startService } from './service.js';
 
 const hybrid = 'X25519MLKEM768';
 const { available } = loadNative().inspectTlsGroups([]);
@@ -19,8 +19,8 @@ const [major = 0, minor = 0] = process.versions.openssl.split('.').map(Number);
 const hasHybrid = major > 3 || (major === 3 && minor >= 5);
 t.comment(`OpenSSL ${process.versions.openssl}: ${hasHybrid ? '' : 'no '}${hybrid}`);
 
-const groupsOf = ({ engine }: Running): Record<string, number> =>
-  JSON.parse(engine.stats()).tls.groups;
+const groupsOf = ({ service }: Running): Record<string, number> =>
+  JSON.parse(service.stats()).tls.groups;
 
 /** The end of a handshake: "ok", or the client's error. */
 function shakeHands(running: Running, options: ConnectionOptions): Promise<string> {
@@ -87,7 +87,7 @@ t.test('what this OpenSSL has', async (t) => {
 });
 
 t.test('who gets which', async (t) => {
-  const running = await startEngine(t, { 'a.txt': 'hello' });
+  const running = await startService(t, { 'a.txt': 'hello' });
   const best = hasHybrid ? hybrid : 'X25519';
   const cases: [string, ConnectionOptions, string | undefined][] = [
     ['one that offers everything', { ecdhCurve: everyGroup }, best],
@@ -119,17 +119,17 @@ t.test('who gets which', async (t) => {
 
 t.test('the order of the list is the preference, and what is unknown is left out', async (t) => {
   const tlsGroups = ['X25519MLKEM1024', 'P-384', 'X25519'];
-  const running = await startEngine(t, { 'a.txt': 'hello' }, { tlsGroups });
+  const running = await startService(t, { 'a.txt': 'hello' }, { tlsGroups });
   t.equal(await shakeHands(running, { ecdhCurve: 'P-384:X25519' }), 'ok');
   t.equal(await shakeHands(running, { ecdhCurve: 'P-256:P-384' }), 'ok', 'asked for the other');
   t.same(groupsOf(running), { 'P-384': 2 });
   t.match(await shakeHands(running, { ecdhCurve: 'P-256' }), /handshake failure/);
-  await t.rejects(startEngine(t, {}, { tlsGroups: ['nonsense'] }), /none of the groups/);
+  await t.rejects(startService(t, {}, { tlsGroups: ['nonsense'] }), /none of the groups/);
 });
 
 t.test("the service's own clients get in whatever the list says", async (t) => {
   for (const group of available) {
-    const running = await startEngine(t, { 'a.txt': 'hello' }, { tlsGroups: [group] });
+    const running = await startService(t, { 'a.txt': 'hello' }, { tlsGroups: [group] });
     t.equal(await shakeHands(running, { ecdhCurve: everyGroup }), 'ok', group);
     const { fingerprint256 } = new (await import('node:crypto')).X509Certificate(
       running.pair.chain,
@@ -137,12 +137,12 @@ t.test("the service's own clients get in whatever the list says", async (t) => {
     const asked = { address: '127.0.0.1', port: running.port, fingerprints: [fingerprint256] };
     await loadNative().askOurselves({ ...asked, timeoutMs: 30_000 });
     t.equal(groupsOf(running)[group], 2, `${group}: both counted`);
-    running.engine.close();
+    running.service.close();
   }
 });
 
 t.test('a ClientHello of 1.7 KiB, a byte at a time', async (t) => {
-  const running = await startEngine(t, { 'a.txt': 'hello' });
+  const running = await startService(t, { 'a.txt': 'hello' });
   const way = byteByByte(running.port);
   // As long as a hybrid's, whether this OpenSSL has one or not.
   const ALPNProtocols = ['http/1.1', ...Array(hasHybrid ? 2 : 8).fill('x'.repeat(180))];

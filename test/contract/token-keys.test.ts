@@ -10,7 +10,7 @@ import { checkInstalled, refusalOf } from '../../src/certificates/installed.js';
 import { certificateRequest } from '../../src/commands/certificate.js';
 import { loadNative } from '../../src/engine/native.js';
 import { matchTokenKey } from '../../src/tls/token-key.js';
-import { get, newPair, startEngine } from './engine.js';
+import { get, newPair, startService } from './service.js';
 import { newToken, pin, softHsm } from './token.js';
 
 const module = softHsm;
@@ -24,7 +24,7 @@ const { matchKey } = loadNative();
 t.test('the token signs the handshakes, and Node goes on as before', async (t) => {
   for (const [label, one] of Object.entries({ ec, rsa })) {
     const { chain, privateKey } = one;
-    const running = await startEngine(t, { 'a.txt': 'hello' }, { certificates: [one] });
+    const running = await startService(t, { 'a.txt': 'hello' }, { certificates: [one] });
     running.pair = { chain, privateKey };
     for (const version of ['TLSv1.2', 'TLSv1.3'] as const) {
       const versions = { minVersion: version, maxVersion: version };
@@ -32,8 +32,8 @@ t.test('the token signs the handshakes, and Node goes on as before', async (t) =
       t.equal(answer.body.toString(), 'hello', `${label}, ${version}`);
       t.equal(answer.fingerprint, new X509Certificate(chain).fingerprint256);
     }
-    t.equal(JSON.parse(running.engine.stats()).tls.handshakes.full, 2);
-    running.engine.close();
+    t.equal(JSON.parse(running.service.stats()).tls.handshakes.full, 2);
+    running.service.close();
   }
   const pem = (await newPair()).privateKey;
   t.equal(createPrivateKey(pem).asymmetricKeyType, 'ec');
@@ -42,14 +42,14 @@ t.test('the token signs the handshakes, and Node goes on as before', async (t) =
 });
 
 t.test('a pair in the token beside one in a file, swapped while it serves', async (t) => {
-  const running = await startEngine(t, { 'a.txt': 'hello' });
+  const running = await startService(t, { 'a.txt': 'hello' });
   const first = await get(running, { path: '/a.txt' });
-  running.engine.replaceCertificates([ec, rsa]);
+  running.service.replaceCertificates([ec, rsa]);
   running.pair = ec;
   const second = await get(running, { path: '/a.txt' });
   t.not(first.fingerprint, second.fingerprint);
   const lost = { chain: ec.chain, privateKey: uriOf('lost') };
-  t.throws(() => running.engine.replaceCertificates([lost]), { code: 'ECERTIFICATE' });
+  t.throws(() => running.service.replaceCertificates([lost]), { code: 'ECERTIFICATE' });
   t.equal((await get(running, { path: '/a.txt' })).fingerprint, second.fingerprint, 'kept');
 });
 

@@ -30,7 +30,7 @@ import { serveChallenges } from '../unit/certificates/acme-challenges.js';
 import { startAcmeServer } from '../unit/certificates/acme-server.js';
 import { operator, startEstServer } from '../unit/certificates/est-server.js';
 import { FakeClock } from '../unit/certificates/fake-clock.js';
-import { get, names, startEngine } from './engine.js';
+import { get, names, startService } from './service.js';
 import { newToken } from './token.js';
 
 const token = newToken(t, ['device'], 'slow-token.so');
@@ -74,10 +74,10 @@ const keyFiles = (below: string): string[] =>
 /** An engine serves it, and who trusts `anchors` gets it. */
 async function servesBy(t: Test, { chain, privateKey }: Served, anchors: string): Promise<void> {
   const certificates = [{ chain, privateKey }];
-  const running = await startEngine(t, { 'a.txt': 'hello' }, { certificates });
+  const running = await startService(t, { 'a.txt': 'hello' }, { certificates });
   running.pair = { chain: anchors, privateKey: '' };
   t.equal((await get(running, { path: '/a.txt' })).fingerprint, fingerprintOf(chain));
-  running.engine.close();
+  running.service.close();
 }
 
 function bench(t: Test) {

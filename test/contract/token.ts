@@ -8,7 +8,7 @@ import { mkdirSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import type { Test } from 'tap';
 import { issueCertificate } from '../../src/certificates/issue.js';
-import { names } from './engine.js';
+import { names } from './service.js';
 
 export const softHsm = '/usr/lib/softhsm/libsofthsm2.so';
 export const pin = '271828';

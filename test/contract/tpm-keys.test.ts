@@ -12,7 +12,7 @@ import { issueAuthority, issueCertificate } from '../../src/certificates/issue.j
 import { certificateRequest } from '../../src/commands/certificate.js';
 import { certificateKey } from '../../src/commands/certificate-key.js';
 import { matchTokenKey, tokenSigner } from '../../src/tls/token-key.js';
-import { connectRaw, get, names, startEngine } from './engine.js';
+import { connectRaw, get, names, startService } from './service.js';
 
 const directory = mkdtempSync(join(tmpdir(), 'spliced-tpm-')); // A socket's path is short.
 const socket = join(directory, 'tpm');
@@ -102,7 +102,7 @@ t.test('keys of each kind are served with, in both versions of TLS', async (t) =
   makeKey('0x81000003', 'rsa2048');
   for (const reference of [plain, withPin, rsa]) {
     const pair = await pairOf(reference);
-    const running = await startEngine(t, { 'a.txt': 'hello' }, { certificates: [pair] });
+    const running = await startService(t, { 'a.txt': 'hello' }, { certificates: [pair] });
     running.pair = { chain: (await authority).certificate, privateKey: '' };
     for (const maxVersion of ['TLSv1.2', 'TLSv1.3'] as const) {
       const { body, protocol } = await get(running, { path: '/a.txt', maxVersion });
@@ -111,10 +111,10 @@ t.test('keys of each kind are served with, in both versions of TLS', async (t) =
     }
     const many = await Promise.all(Array.from({ length: 12 }, () => connectRaw(running)));
     for (const one of many) one.destroy();
-    const { signatures } = JSON.parse(running.engine.stats()).tls;
+    const { signatures } = JSON.parse(running.service.stats()).tls;
     t.match(signatures, { failed: 0, failing: [] });
     t.ok(signatures.made >= 14, `${signatures.made} signatures, on threads of their own`);
-    running.engine.close();
+    running.service.close();
   }
 });
 

@@ -4,13 +4,13 @@
 
 import { randomBytes } from 'node:crypto';
 import t from 'tap';
-import type { EngineOptions } from '../../src/engine/native.js';
-import { connectRaw, get, type Running, readToEnd, startEngine } from './engine.js';
+import type { ServiceOptions } from '../../src/engine/native.js';
+import { connectRaw, get, type Running, readToEnd, startService } from './service.js';
 import { beginPut, Part, put, rangeOf, sha256 } from './uploads.js';
 
 const mib = 1024 * 1024;
-const rings: EngineOptions['ring'][] = ['auto', 'epoll'];
-const statsOf = (running: Running) => JSON.parse(running.engine.stats());
+const rings: ServiceOptions['ring'][] = ['auto', 'epoll'];
+const statsOf = (running: Running) => JSON.parse(running.service.stats());
 
 /** The service's answer to `PUT` as text, with its status line. */
 async function answerTo(running: Running, text: string | Buffer): Promise<string> {
@@ -24,7 +24,7 @@ async function answerTo(running: Running, text: string | Buffer): Promise<string
 
 for (const ring of rings) {
   t.test(`${ring}: whole, of every size`, async (t) => {
-    const running = await startEngine(t, {}, { ring });
+    const running = await startService(t, {}, { ring });
     for (const size of [0, 1, 16_383, 16_384, 16_385, mib, 100 * mib]) {
       const body = randomBytes(size);
       const part = new Part(running, size);
@@ -44,7 +44,7 @@ for (const ring of rings) {
   });
 
   t.test(`${ring}: cut and resumed until it is whole`, async (t) => {
-    const running = await startEngine(t, {}, { ring });
+    const running = await startService(t, {}, { ring });
     const body = randomBytes(5 * mib + 3);
     const part = new Part(running, body.length);
     let cuts = 0;
@@ -87,7 +87,7 @@ for (const ring of rings) {
 t.test(
   'goes on where an earlier run of the service ended, and hashes what was there',
   async (t) => {
-    const running = await startEngine(t);
+    const running = await startService(t);
     const body = randomBytes(3 * mib);
     const part = new Part(running, body.length, body.subarray(0, mib + 1));
     const rest = body.subarray(mib + 1);
@@ -103,7 +103,7 @@ t.test(
 );
 
 t.test('in pieces: 202 until the last one', async (t) => {
-  const running = await startEngine(t);
+  const running = await startService(t);
   const body = randomBytes(100_000);
   const part = new Part(running, body.length);
   for (let offset = 0; offset < 90_000; offset += 30_000) {
@@ -124,7 +124,7 @@ t.test('in pieces: 202 until the last one', async (t) => {
 });
 
 t.test('what is refused, and in which words', async (t) => {
-  const running = await startEngine(t);
+  const running = await startService(t);
   const part = new Part(running, 1000, Buffer.alloc(100, 'a'));
   const head = (method: string, target: string, fields: string) =>
     `${method} ${target} HTTP/1.1\r\nHost: a\r\n${fields}Connection: close\r\n\r\n`;
@@ -176,7 +176,7 @@ t.test('what is refused, and in which words', async (t) => {
 });
 
 t.test('a body is asked for only when it is taken (Expect: 100-continue)', async (t) => {
-  const running = await startEngine(t);
+  const running = await startService(t);
   const body = randomBytes(70_000);
   const part = new Part(running, body.length);
   const expect = { Expect: '100-continue' };
@@ -189,7 +189,7 @@ t.test('a body is asked for only when it is taken (Expect: 100-continue)', async
 });
 
 t.test('the request behind it is answered, in order', async (t) => {
-  const running = await startEngine(t, { 'index.html': 'hello' });
+  const running = await startService(t, { 'index.html': 'hello' });
   const body = randomBytes(20_000);
   const part = new Part(running, 40_000);
   const head = `PUT ${part.target} HTTP/1.1\r\nHost: a\r\nContent-Length: 20000\r\n\r\n`;
@@ -204,7 +204,7 @@ t.test('the request behind it is answered, in order', async (t) => {
 });
 
 t.test('two at once: the first goes on, and gives way when it is silent', async (t) => {
-  const running = await startEngine(t);
+  const running = await startService(t);
   const body = randomBytes(50_000);
   const part = new Part(running, body.length);
   const first = await beginPut(running, part.target, body.length, body.subarray(0, 20_000));
@@ -227,7 +227,7 @@ t.test('two at once: the first goes on, and gives way when it is silent', async 
 });
 
 t.test('a client that stalls is told so, and what it sent is kept', async (t) => {
-  const running = await startEngine(t, {}, { stallTimeoutMs: 300 });
+  const running = await startService(t, {}, { stallTimeoutMs: 300 });
   const body = randomBytes(50_000);
   const part = new Part(running, body.length);
   const socket = await beginPut(running, part.target, body.length, body.subarray(0, 20_000));
@@ -239,12 +239,12 @@ t.test('a client that stalls is told so, and what it sent is kept', async (t) =>
 });
 
 t.test('a stop ends it at once, and what came is kept', async (t) => {
-  const running = await startEngine(t);
+  const running = await startService(t);
   const body = randomBytes(50_000);
   const part = new Part(running, body.length);
   const socket = await beginPut(running, part.target, body.length, body.subarray(0, 20_000));
   await part.until(({ offset }) => offset === 20_000);
-  running.engine.stop(20_000);
+  running.service.stop(20_000);
   t.match((await readToEnd(socket)).toString(), /^HTTP\/1\.1 503 .*Upload-Offset: 20000\r\n/s);
   const { aborted } = await running.events.wait('stopped');
   t.equal(aborted, 0);
@@ -252,7 +252,7 @@ t.test('a stop ends it at once, and what came is kept', async (t) => {
 });
 
 t.test('what the daemon makes of it is the answer', async (t) => {
-  const running = await startEngine(t);
+  const running = await startService(t);
   const body = randomBytes(1000);
   const part = new Part(running, body.length);
   const answer = put(running, part.target, body);
@@ -264,7 +264,7 @@ t.test('what the daemon makes of it is the answer', async (t) => {
 });
 
 t.test('downloads go on beside it', async (t) => {
-  const running = await startEngine(t, { 'index.html': 'hello' });
+  const running = await startService(t, { 'index.html': 'hello' });
   const part = new Part(running, 50 * mib);
   const body = randomBytes(50 * mib);
   const upload = Promise.all([put(running, part.target, body), part.conclude()]);
@@ -277,7 +277,7 @@ t.test('downloads go on beside it', async (t) => {
 t.test('options that make no sense', async (t) => {
   const { loadNative } = await import('../../src/engine/native.js');
   const { Upload, reserveFile } = loadNative();
-  const running = await startEngine(t, { part: 'abc', empty: '' });
+  const running = await startService(t, { part: 'abc', empty: '' });
   const path = running.root;
   const make = (change: object) => () =>
     new Upload({ id: 'a', path: `${path}/part`, length: 5, offset: 3, ...change }, () => {});
@@ -287,12 +287,12 @@ t.test('options that make no sense', async (t) => {
   t.throws(make({ offset: 2 }), { code: 'EUPLOAD' });
   t.throws(make({ path: `${path}/none` }), { code: 'EUPLOAD' });
   t.throws(make({ path }), { code: 'EUPLOAD' });
-  const { engine } = running;
-  t.throws(() => engine.setUploads([{}] as never), { code: 'EINVAL_OPTION' });
-  t.throws(() => engine.setUploads([engine] as never), { code: 'EINVAL_OPTION' });
+  const { service } = running;
+  t.throws(() => service.setUploads([{}] as never), { code: 'EINVAL_OPTION' });
+  t.throws(() => service.setUploads([service] as never), { code: 'EINVAL_OPTION' });
   const upload = make({})();
-  t.throws(() => engine.setUploads(Array(5).fill(upload)), { code: 'EINVAL_OPTION' });
-  engine.setUploads([upload]);
+  t.throws(() => service.setUploads(Array(5).fill(upload)), { code: 'EINVAL_OPTION' });
+  service.setUploads([upload]);
   t.ok(upload.close());
   t.ok(upload.close());
   t.equal(typeof (await reserveFile(`${path}/empty`, mib)), 'boolean');

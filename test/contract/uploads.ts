@@ -7,7 +7,7 @@ import { request } from 'node:https';
 import { join } from 'node:path';
 import type { TLSSocket } from 'node:tls';
 import { loadNative, type Upload, type UploadSnapshot } from '../../src/engine/native.js';
-import { type Answer, connectRaw, type Running } from './engine.js';
+import { type Answer, connectRaw, type Running } from './service.js';
 
 export const sha256 = (data: Buffer): string => createHash('sha256').update(data).digest('hex');
 
@@ -27,7 +27,7 @@ export class Part {
     this.upload = new Upload({ id, path, length, offset: there.length }, () => {
       for (const listener of this.#listeners.splice(0)) listener();
     });
-    running.engine.setUploads([this.upload]);
+    running.service.setUploads([this.upload]);
   }
 
   get content(): Buffer {

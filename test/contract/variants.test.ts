@@ -8,14 +8,14 @@ import { brotliDecompressSync, gunzipSync } from 'node:zlib';
 import t from 'tap';
 import { availableCompressors } from '../../src/pack/compressors.js';
 import { packDirectory } from '../../src/pack/pack.js';
-import { get, startEngine } from './engine.js';
+import { get, startService } from './service.js';
 
 const script = `export const words = '${'lorem ipsum '.repeat(20_000)}';\n`;
 const compressors = availableCompressors().filter(({ name }) => name !== 'zst');
 
 for (const ring of ['auto', 'epoll'] as const) {
   t.test(`packed siblings, ring ${ring}`, async (t) => {
-    const running = await startEngine(t, { 'app.js': script, 'page.html': script }, { ring });
+    const running = await startService(t, { 'app.js': script, 'page.html': script }, { ring });
     await packDirectory({ root: running.root, compressors });
     const ask = (path: string, codings: string) =>
       get(running, { path, headers: { 'Accept-Encoding': codings } });

@@ -13,13 +13,13 @@ import type { Configuration } from '../../src/config/configuration.js';
 import { loadConfiguration } from '../../src/config/configuration.js';
 import type { Log } from '../../src/log/log.js';
 import { SiteServing } from '../../src/serving/site.js';
-import { connectRaw, get, startEngine } from './engine.js';
+import { connectRaw, get, startService } from './service.js';
 
 const largeBytes = 8 * 1024 * 1024;
 
 interface Tree {
   top: string;
-  running: Awaited<ReturnType<typeof startEngine>>;
+  running: Awaited<ReturnType<typeof startService>>;
   large: Record<'v1' | 'v2', Buffer>;
   builds: string[];
   events: string[];
@@ -44,14 +44,14 @@ async function start(t: Test, packed = false): Promise<Tree> {
   };
   turn('v1');
   const root = join(top, 'current');
-  const running = await startEngine(t, {}, { root });
+  const running = await startService(t, {}, { root });
   const loaded = loadConfiguration({ root }, { env: {} });
   const configuration: Configuration = { ...loaded.configuration, root };
   const events: string[] = [];
   const note = (line: object): void => void events.push(JSON.stringify(line));
   const log = { info: note, warn: note } as unknown as Log;
   const site = { configuration, isTrusted: false };
-  const serving = new SiteServing({ engine: running.engine, site, log });
+  const serving = new SiteServing({ service: running.service, site, log });
   t.teardown(serving.start());
   const builds: string[] = [];
   serving.onBuild(() => builds.push(serving.build));

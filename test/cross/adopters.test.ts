@@ -11,7 +11,7 @@ import { join, resolve } from 'node:path';
 import { connect } from 'node:tls';
 import t, { type Test } from 'tap';
 import { type Server, startServer } from '../cli/server.js';
-import { newPair } from '../contract/engine.js';
+import { newPair } from '../contract/service.js';
 import { EmptyRoot } from './empty-root.js';
 import { archive, get } from './package.js';
 import { type Ended, run } from './programs.js';

@@ -16,7 +16,7 @@ import {
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import t from 'tap';
-import { newPair } from '../contract/engine.js';
+import { newPair } from '../contract/service.js';
 import { prepare } from './host/prepare.js';
 
 const mib = 1024;

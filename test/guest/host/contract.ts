@@ -37,7 +37,7 @@ function figuresOf(path: string) {
 }
 
 export interface Suite {
-  /** Run once for each mode; test/contract/engine.ts reads it from the environment. */
+  /** Run once for each mode; test/contract/service.ts reads it from the environment. */
   contract: readonly string[];
   /** These do both by themselves. */
   ofBothModes?: readonly string[];

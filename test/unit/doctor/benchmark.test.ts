@@ -36,7 +36,7 @@ async function invented(
   let stops = 0;
   let root = '';
   const apparatus: BenchmarkApparatus = {
-    startEngine: async (directory, side) => {
+    startService: async (directory, side) => {
       root = directory;
       for (const { path, bodyBytes } of Object.values(workloads)) {
         t.equal(statSync(join(directory, path)).size, bodyBytes);
@@ -85,7 +85,7 @@ t.test('rounds alternate, both engines are stopped, nothing stays', async (t) =>
 t.test('an engine that does not start leaves none behind', async (t) => {
   let stops = 0;
   const apparatus: BenchmarkApparatus = {
-    startEngine: async (_root, side) => {
+    startService: async (_root, side) => {
       if (side === 'userSpace') throw new Error('no port');
       const stop = async () => {
         stops += 1;
@@ -145,19 +145,19 @@ t.test('the real clients count what a real engine served', async (t) => {
   const native = loadNative();
   const apparatus = await newBenchmarkApparatus(native);
   const directory = t.testdir({ small: 'x'.repeat(1_024), other: 'x'.repeat(1_000) });
-  const engine = await apparatus.startEngine(directory, 'userSpace');
-  const plan = { port: engine.port, path: '/small', bodyBytes: 1_024, connections: 3 };
+  const service = await apparatus.startService(directory, 'userSpace');
+  const plan = { port: service.port, path: '/small', bodyBytes: 1_024, connections: 3 };
   const figures = await native.measureLoad({ ...plan, durationMs: 300 });
   t.ok(figures.responses > 10, `${figures.responses} responses`);
   // Of each connection at most one body is under way at either end.
   t.ok(Math.abs(figures.bodyBytes - figures.responses * 1_024) <= 3 * 1_024);
   t.ok(figures.durationMs >= 300 && figures.processUs > 0 && figures.clientUs > 0);
-  t.equal(engine.offload().promoted, 0);
+  t.equal(service.offload().promoted, 0);
   // Not the file that was promised, or none.
   for (const path of ['/other', '/none']) {
     await t.rejects(native.measureLoad({ ...plan, path, durationMs: 50 }), { message: /not the/ });
   }
-  await engine.stop();
+  await service.stop();
   await t.rejects(native.measureLoad({ ...plan, durationMs: 50 }), { message: /failed/ });
   t.throws(() => native.measureLoad({ ...plan, connections: 1_000, durationMs: 50 }), {
     code: 'EINVAL_OPTION',

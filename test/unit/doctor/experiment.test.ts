@@ -73,7 +73,7 @@ t.test('both halves get the same body, and nothing stays', async (t) => {
       body = file;
       return whole;
     },
-    startEngine: async (root) => {
+    startService: async (root) => {
       t.equal(root, dirname(body));
       const stop = async () => {
         stops += 1;
@@ -102,19 +102,19 @@ t.test('both halves get the same body, and nothing stays', async (t) => {
 });
 
 t.test('slow clients against a real engine', async (t) => {
-  const { slowClients, startEngine } = await newApparatus(loadNative());
+  const { slowClients, startService } = await newApparatus(loadNative());
   const root = t.testdir({ body: Buffer.alloc(conditions.bodyBytes, 'spliced ') });
-  const running = await startEngine(root);
+  const running = await startService(root);
   const figures = await slowClients(running.port, `${root}/body`, 30_000);
   t.match(figures, { ...whole, durationMs: Number }, JSON.stringify(figures));
   t.match(await running.stop(), { aborted: 0 });
 });
 
 t.test('a body that is too short counts as truncated', async (t) => {
-  const { slowClients, startEngine } = await newApparatus(loadNative());
+  const { slowClients, startService } = await newApparatus(loadNative());
   const missing = 12_345;
   const root = t.testdir({ body: Buffer.alloc(conditions.bodyBytes - missing) });
-  const running = await startEngine(root);
+  const running = await startService(root);
   const figures = await slowClients(running.port, `${root}/body`, 30_000);
   const { downloads } = conditions;
   t.match(figures, {
@@ -127,9 +127,9 @@ t.test('a body that is too short counts as truncated', async (t) => {
 });
 
 t.test('time that is over, and a port with nobody', async (t) => {
-  const { slowClients, startEngine } = await newApparatus(loadNative());
+  const { slowClients, startService } = await newApparatus(loadNative());
   const root = t.testdir({ body: Buffer.alloc(conditions.bodyBytes) });
-  const running = await startEngine(root);
+  const running = await startService(root);
   const figures = await slowClients(running.port, `${root}/body`, 1);
   t.match(figures, { complete: 0, unfinished: conditions.downloads });
   const { port } = running;

@@ -72,7 +72,7 @@ t.test('the file is found and loaded by its place', async (t) => {
   cpSync('build/Release/spliced.node', join(directory, 'build/Release/spliced.node'), {
     recursive: true,
   });
-  t.match(loadAddon(directory), { Engine: Function }, 'what the checkout built goes first');
+  t.match(loadAddon(directory), { Service: Function }, 'what the checkout built goes first');
   const maps = readFileSync('/proc/self/maps', 'utf8');
   t.match(maps, join(directory, 'build/Release/spliced.node'));
   t.throws(() => loadAddon(t.testdir()), { message: /the native addon is missing/ });

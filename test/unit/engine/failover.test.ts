@@ -64,9 +64,9 @@ function make({ isAsync = true, count = 1, tlsOffload = 'auto' as 'auto' | 'off'
   let nowMs = 0;
   const lines: Record<string, unknown>[] = [];
   const log = pino({}, { write: (line: string) => void lines.push(JSON.parse(line)) });
-  const engine = new TestService(count, isAsync);
+  const service = new TestService(count, isAsync);
   const failover = new Failover({
-    engine,
+    service,
     tlsOffload,
     hangMs,
     log: log as never,
@@ -77,101 +77,101 @@ function make({ isAsync = true, count = 1, tlsOffload = 'auto' as 'auto' | 'off'
   const pass = (ms: number): void => {
     for (let left = ms; left > 0; left -= 1_000) {
       nowMs += 1_000;
-      engine.turn();
+      service.turn();
       failover.look();
     }
   };
-  return { failover, engine, reasons, pass, lines, told: () => lines.map(({ event }) => event) };
+  return { failover, service, reasons, pass, lines, told: () => lines.map(({ event }) => event) };
 }
 
 t.test('an engine that turns is left alone, however long', async (t) => {
-  const { engine, pass } = make({ count: 2 });
+  const { service, pass } = make({ count: 2 });
   pass(60_000);
-  t.same(engine.calls, []);
+  t.same(service.calls, []);
 });
 
 t.test(
   'one that stands still elsewhere than in the kernel, or has nothing to do, is left alone',
   async (t) => {
     for (const state of ['R', 'S']) {
-      const { engine, pass } = make();
-      engine.thread(0).hangsIn = state;
+      const { service, pass } = make();
+      service.thread(0).hangsIn = state;
       pass(60_000);
-      t.same(engine.calls, [], state);
+      t.same(service.calls, [], state);
     }
   },
 );
 
 t.test('one that waits in the kernel for something synchronous is left alone', async (t) => {
-  const { engine, pass } = make({ isAsync: false });
-  engine.thread(0).hangsIn = 'D';
+  const { service, pass } = make({ isAsync: false });
+  service.thread(0).hangsIn = 'D';
   pass(60_000);
-  t.same(engine.calls, []);
+  t.same(service.calls, []);
 });
 
 t.test('one look in the kernel is not enough', async (t) => {
-  const { engine, pass } = make();
-  engine.thread(0).hangsIn = 'D';
+  const { service, pass } = make();
+  service.thread(0).hangsIn = 'D';
   pass(hangMs + 1_000);
-  engine.thread(0).hangsIn = '';
+  service.thread(0).hangsIn = '';
   pass(60_000);
-  t.same(engine.calls, []);
+  t.same(service.calls, []);
 });
 
 t.test('one that was idle for long is not taken for hung when it meets a slow disk', async (t) => {
-  const { engine, pass } = make();
+  const { service, pass } = make();
   for (let i = 0; i < 5; i += 1) {
-    engine.thread(0).hangsIn = 'S';
+    service.thread(0).hangsIn = 'S';
     pass(60_000);
-    engine.thread(0).hangsIn = 'D';
+    service.thread(0).hangsIn = 'D';
     pass(hangMs - 1_000);
   }
-  t.same(engine.calls, []);
+  t.same(service.calls, []);
 });
 
 t.test('the one that hangs is replaced alone, and the kernel encrypts for nobody', async (t) => {
-  const { engine, pass, reasons, told, lines } = make({ count: 4 });
+  const { service, pass, reasons, told, lines } = make({ count: 4 });
   pass(2_000);
-  engine.thread(2).hangsIn = 'D';
+  service.thread(2).hangsIn = 'D';
   pass(hangMs + 2_000);
-  t.same(engine.calls, ['setOffload off', 'replaceEngine 2']);
+  t.same(service.calls, ['setOffload off', 'replaceEngine 2']);
   t.match(reasons, [/gcm-aes-caam does not complete/]);
   t.same(told(), ['engine_replaced']);
   t.match(lines[0], { engine: 2, connections: 3 });
-  engine.thread(2).hangsIn = 'D';
+  service.thread(2).hangsIn = 'D';
   pass(60_000);
-  t.equal(engine.calls.length, 2, 'one at a time in each place');
-  engine.thread(0).hangsIn = 'D';
+  t.equal(service.calls.length, 2, 'one at a time in each place');
+  service.thread(0).hangsIn = 'D';
   pass(hangMs + 2_000);
-  t.same(engine.calls.slice(2), ['setOffload off', 'replaceEngine 0'], 'each has its own place');
+  t.same(service.calls.slice(2), ['setOffload off', 'replaceEngine 0'], 'each has its own place');
 });
 
 t.test('one whose thread comes back is freed, and the next may be replaced again', async (t) => {
-  const { failover, engine, pass, lines } = make();
-  engine.thread(0).hangsIn = 'D';
+  const { failover, service, pass, lines } = make();
+  service.thread(0).hangsIn = 'D';
   pass(hangMs + 2_000);
   failover.released({ type: 'released', engine: 0, drained: 3, aborted: 0 });
   t.match(lines.at(-1), { event: 'engine_released', engine: 0, drained: 3, aborted: 0 });
-  t.equal(engine.calls.at(-1), 'freeEngine 0');
-  engine.thread(0).hangsIn = 'D';
+  t.equal(service.calls.at(-1), 'freeEngine 0');
+  service.thread(0).hangsIn = 'D';
   pass(hangMs + 2_000);
-  t.equal(engine.calls.at(-1), 'replaceEngine 0');
+  t.equal(service.calls.at(-1), 'replaceEngine 0');
 });
 
 t.test('without a thread for a successor the log says so, and it is tried again', async (t) => {
-  const { engine, pass, told } = make();
-  engine.refuses = true;
-  engine.thread(0).hangsIn = 'D';
+  const { service, pass, told } = make();
+  service.refuses = true;
+  service.thread(0).hangsIn = 'D';
   pass(hangMs + 2_000);
   t.ok(told().every((event) => event === 'engine_not_replaced') && told().length > 0);
-  engine.refuses = false;
+  service.refuses = false;
   pass(1_000);
-  t.equal(engine.calls.at(-1), 'replaceEngine 0');
+  t.equal(service.calls.at(-1), 'replaceEngine 0');
 });
 
 t.test('who asks late why an engine was replaced is told at once', async (t) => {
-  const { failover, engine, pass } = make();
-  engine.thread(0).hangsIn = 'D';
+  const { failover, service, pass } = make();
+  service.thread(0).hangsIn = 'D';
   pass(hangMs + 2_000);
   const late: string[] = [];
   failover.onReplaced((reason) => void late.push(reason));

@@ -5,12 +5,12 @@ import { pino } from 'pino';
 import t from 'tap';
 import {
   ConnectionReporter,
-  type LoggedEngine,
+  type LoggedService,
   linesPerBatchMax,
   refusalLinesMax,
 } from '../../../src/log/connections.js';
 
-class TestEngine implements LoggedEngine {
+class TestService implements LoggedService {
   isOn = false;
   records: object[] = [];
   lost = 0;
@@ -46,7 +46,7 @@ class TestEngine implements LoggedEngine {
 }
 
 function make(level: string, isAsking = true) {
-  const engine = new TestEngine();
+  const service = new TestService();
   const lines: Record<string, unknown>[] = [];
   const log = pino(
     { level, base: null, timestamp: false },
@@ -55,10 +55,10 @@ function make(level: string, isAsking = true) {
     },
   );
   return {
-    engine,
+    service,
     lines,
     log,
-    reporter: new ConnectionReporter({ engine, log, asksClients: () => isAsking }),
+    reporter: new ConnectionReporter({ service, log, asksClients: () => isAsking }),
   };
 }
 
@@ -66,37 +66,37 @@ const records = (count: number): object[] =>
   Array.from({ length: count }, (_, i) => ({ peer: `192.0.2.1:${i}` }));
 
 t.test('at info the engine keeps nothing and no connection has a line', async (t) => {
-  const { engine, lines, reporter } = make('info');
-  t.notOk(engine.isOn);
+  const { service, lines, reporter } = make('info');
+  t.notOk(service.isOn);
   reporter.summarise();
   reporter.close();
   t.same(lines, []);
 });
 
 t.test('at debug a line each; the level can change while it runs', async (t) => {
-  const { engine, lines, log, reporter } = make('info');
+  const { service, lines, log, reporter } = make('info');
   log.level = 'debug';
   reporter.levelChanged();
-  t.ok(engine.isOn);
-  engine.records = records(2);
+  t.ok(service.isOn);
+  service.records = records(2);
   reporter.writeBatch();
   t.match(lines, [
     { level: 20, event: 'connection', peer: '192.0.2.1:0' },
     { level: 20, event: 'connection', peer: '192.0.2.1:1' },
   ]);
   log.level = 'info';
-  engine.records = records(1);
+  service.records = records(1);
   reporter.levelChanged();
-  t.notOk(engine.isOn);
-  t.same(engine.records, [], 'memory is not held for nobody');
+  t.notOk(service.isOn);
+  t.same(service.records, [], 'memory is not held for nobody');
   t.equal(lines.length, 2);
   reporter.close();
 });
 
 t.test('a flood of connections: so many lines, then one with the number', async (t) => {
-  const { engine, lines, reporter } = make('debug');
-  engine.records = records(linesPerBatchMax + 30);
-  engine.lost = 1_000;
+  const { service, lines, reporter } = make('debug');
+  service.records = records(linesPerBatchMax + 30);
+  service.lost = 1_000;
   reporter.writeBatch();
   t.equal(lines.length, linesPerBatchMax);
   reporter.summarise();
@@ -108,13 +108,13 @@ t.test('a flood of connections: so many lines, then one with the number', async 
 });
 
 t.test('a flood of bad handshakes and shed connections is a line each interval', async (t) => {
-  const { engine, lines, reporter } = make('info');
-  engine.failures = { timeout: 2, not_tls: 100_000, client_certificate_missing: 3 };
-  engine.shed = 5_007;
-  engine.shedBy = { slots: 9, address: 4_998 };
-  engine.evicted = 11;
-  engine.floods = { records_without_data: 6, renegotiation: 2 };
-  engine.overdue = { handshake: 4, idle: 9, head: 8, request: 1, stall: 4 };
+  const { service, lines, reporter } = make('info');
+  service.failures = { timeout: 2, not_tls: 100_000, client_certificate_missing: 3 };
+  service.shed = 5_007;
+  service.shedBy = { slots: 9, address: 4_998 };
+  service.evicted = 11;
+  service.floods = { records_without_data: 6, renegotiation: 2 };
+  service.overdue = { handshake: 4, idle: 9, head: 8, request: 1, stall: 4 };
   reporter.summarise();
   t.same(lines, [
     {
@@ -142,7 +142,7 @@ t.test('a flood of bad handshakes and shed connections is a line each interval',
   ]);
   reporter.summarise();
   t.equal(lines.length, 6, 'nothing new, nothing said');
-  engine.failures.timeout = 3;
+  service.failures.timeout = 3;
   reporter.close();
   t.equal(lines.length, 7, 'the rest at the end');
   reporter.close();
@@ -150,28 +150,28 @@ t.test('a flood of bad handshakes and shed connections is a line each interval',
 });
 
 t.test('a client that is refused has a line, within the limit of a minute', async (t) => {
-  const { engine, lines, reporter } = make('info');
+  const { service, lines, reporter } = make('info');
   const client = { peer: '192.0.2.7:4711', reason: 'expired', subject: 'CN=old' };
-  engine.refused = [client];
+  service.refused = [client];
   reporter.writeRefusals();
   t.same(lines, [{ level: 40, event: 'client_certificate_refused', ...client }]);
-  engine.refused = Array(refusalLinesMax + 5).fill(client);
-  engine.refusalsLost = 1_000;
+  service.refused = Array(refusalLinesMax + 5).fill(client);
+  service.refusalsLost = 1_000;
   reporter.writeRefusals();
-  engine.refused = [client];
+  service.refused = [client];
   reporter.writeRefusals();
   t.equal(lines.length, refusalLinesMax);
   reporter.summarise();
   t.match(lines.at(-1), { level: 40, event: 'client_refusals_not_logged', lines: 1_007 });
-  engine.refused = [client];
+  service.refused = [client];
   reporter.close();
   t.match(lines.at(-1), { event: 'client_certificate_refused' }, 'another minute, and the last');
 });
 
 t.test('where clients are not asked, nobody looks', async (t) => {
-  const { engine, reporter } = make('info', false);
-  engine.refused = [{}];
+  const { service, reporter } = make('info', false);
+  service.refused = [{}];
   reporter.writeRefusals();
-  t.equal(engine.refused.length, 1);
+  t.equal(service.refused.length, 1);
   reporter.close();
 });

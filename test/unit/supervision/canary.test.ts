@@ -6,12 +6,12 @@ import type { AddressInfo, Socket } from 'node:net';
 import { createServer, type TLSSocket } from 'node:tls';
 import t, { type Test } from 'tap';
 import { issueCertificate } from '../../../src/certificates/issue.js';
-import { Canary, type CanaryEngine, canaryBytes } from '../../../src/supervision/canary.js';
+import { Canary, type CanaryService, canaryBytes } from '../../../src/supervision/canary.js';
 
 const names = { commonName: 'localhost', dns: ['localhost'], ip: ['127.0.0.1'] };
 const pair = await issueCertificate(names, Date.now());
 
-class TestEngine implements CanaryEngine {
+class TestService implements CanaryService {
   body = Buffer.alloc(0);
   readonly expected: [port: number, inKernel: boolean][] = [];
   readonly addresses: { address: string; port: number }[] = [];
@@ -37,13 +37,13 @@ const head = (length: number): string => `HTTP/1.1 200 OK\r\nContent-Length: ${l
 
 /** A server that answers so, and the canary for it. */
 async function serve(t: Test, answer: Answer) {
-  const engine = new TestEngine();
+  const service = new TestService();
   const sockets = new Set<Socket>();
   const ports: (number | undefined)[] = [];
   const server = createServer({ key: pair.privateKey, cert: pair.certificate }, (socket) => {
     ports.push(socket.remotePort);
     socket.on('error', () => {});
-    socket.once('data', () => answer(socket, engine.body));
+    socket.once('data', () => answer(socket, service.body));
   });
   server.on('tlsClientError', () => {});
   server.on('connection', (socket) => {
@@ -52,27 +52,27 @@ async function serve(t: Test, answer: Answer) {
   });
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
   const { port } = server.address() as AddressInfo;
-  engine.addresses.push({ address: '0.0.0.0', port });
+  service.addresses.push({ address: '0.0.0.0', port });
   t.teardown(() => {
     for (const socket of sockets) socket.destroy();
     server.close();
   });
-  return { engine, canary: new Canary(engine), ports, sockets };
+  return { service, canary: new Canary(service), ports, sockets };
 }
 
 const run = { inKernel: true, timeoutMs: 30_000 };
 
 t.test('the right answer, and a port that the engine was told before', async (t) => {
-  const { engine, canary, ports } = await serve(t, (socket, body) => {
-    engine.offloaded += 1;
+  const { service, canary, ports } = await serve(t, (socket, body) => {
+    service.offloaded += 1;
     socket.end(Buffer.concat([Buffer.from(head(body.length)), body]));
   });
   const result = await canary.run(run);
   t.equal(result.fault, undefined);
   t.equal(result.cipher, 'kernel');
-  t.equal(engine.body.length, canaryBytes);
-  t.same(engine.expected.at(-2), [ports[0], true]);
-  t.same(engine.expected.at(-1), [0, false], 'expected no longer');
+  t.equal(service.body.length, canaryBytes);
+  t.same(service.expected.at(-2), [ports[0], true]);
+  t.same(service.expected.at(-1), [0, false], 'expected no longer');
 });
 
 t.test('one bit of the body', async (t) => {
@@ -137,21 +137,21 @@ t.test('a reset after the handshake, silence after it, and silence before it', a
 });
 
 t.test('nobody listens, and no address of this host', async (t) => {
-  const engine = new TestEngine();
-  const canary = new Canary(engine);
+  const service = new TestService();
+  const canary = new Canary(service);
   t.match(await canary.run(run), { fault: 'unreachable', reason: /no listener/ });
-  engine.addresses.push({ address: '127.0.0.1', port: 1 });
+  service.addresses.push({ address: '127.0.0.1', port: 1 });
   t.match(await canary.run(run), { fault: 'no_service', reason: /before the handshake/ });
   // RFC 5737: for documentation, nobody's address.
-  engine.addresses.splice(0, 1, { address: '192.0.2.7', port: 443 });
+  service.addresses.splice(0, 1, { address: '192.0.2.7', port: 443 });
   t.match(await canary.run(run), { fault: 'unreachable', reason: /EADDRNOTAVAIL/ });
 });
 
 t.test('listeners take turns; one that is not there is passed over', async (t) => {
-  const { engine, canary } = await serve(t, (socket, body) =>
+  const { service, canary } = await serve(t, (socket, body) =>
     socket.end(Buffer.concat([Buffer.from(head(body.length)), body])),
   );
-  engine.addresses.push({ address: '192.0.2.7', port: 443 });
+  service.addresses.push({ address: '192.0.2.7', port: 443 });
   for (let i = 0; i < 4; i += 1) t.equal((await canary.run(run)).fault, undefined);
 });
 

@@ -6,12 +6,12 @@ import { pino } from 'pino';
 import t from 'tap';
 import { retryMsMin } from '../../../src/supervision/accelerator.js';
 import type { CanaryFault, CanaryResult, CanaryRun } from '../../../src/supervision/canary.js';
-import { Health, type HealthEngine, isHealthWatched } from '../../../src/supervision/health.js';
+import { Health, type HealthService, isHealthWatched } from '../../../src/supervision/health.js';
 import { TestClock } from './clock.js';
 
 const watchdogMs = 40_000;
 
-class TestEngine implements HealthEngine {
+class TestService implements HealthService {
   heartbeat = 0;
   isHung = false;
   ledgersStuck = 0;
@@ -46,7 +46,7 @@ class TestEngine implements HealthEngine {
 
 function make(isWatched = true) {
   const clock = new TestClock();
-  const engine = new TestEngine();
+  const service = new TestService();
   const sent: string[] = [];
   const words: string[] = [];
   const lines: Record<string, unknown>[] = [];
@@ -65,7 +65,7 @@ function make(isWatched = true) {
   };
   const log = pino({ base: null }, { write: (line: string) => lines.push(JSON.parse(line)) });
   const health = new Health({
-    engine,
+    service,
     watchdogMs: isWatched ? watchdogMs : undefined,
     notify: (message) => sent.push(message),
     onTroubles: (text) => words.push(text),
@@ -74,20 +74,20 @@ function make(isWatched = true) {
     canary,
   });
   const events = (): unknown[] => lines.map(({ event }) => event);
-  return { clock, engine, sent, words, lines, events, runs, faults, health };
+  return { clock, service, sent, words, lines, events, runs, faults, health };
 }
 
 t.test('all is well: attested, shown, not logged', async (t) => {
-  const { clock, engine, sent, words, events, runs, health } = make();
+  const { clock, service, sent, words, events, runs, health } = make();
   health.start();
   await clock.advance(watchdogMs * 5);
   t.ok(sent.length >= 15);
   t.ok(runs.length >= 15 && runs.every(({ inKernel }) => inKernel));
   t.ok(runs.every(({ timeoutMs }) => timeoutMs === watchdogMs / 2));
-  t.match(engine.shown.canary, { failed: 0, lastMs: 12, lastCipher: 'kernel', lastError: '' });
-  t.equal(engine.shown.canary?.ok, runs.length);
-  t.match(engine.shown.watchdog, { periodMs: watchdogMs, withheld: 0, missing: [] });
-  t.match(engine.shown.accelerator, { suspended: false, suspensions: 0 });
+  t.match(service.shown.canary, { failed: 0, lastMs: 12, lastCipher: 'kernel', lastError: '' });
+  t.equal(service.shown.canary?.ok, runs.length);
+  t.match(service.shown.watchdog, { periodMs: watchdogMs, withheld: 0, missing: [] });
+  t.match(service.shown.accelerator, { suspended: false, suspensions: 0 });
   t.same([words, events()], [[], []]);
   health.close();
   t.equal(clock.waiting, 0);
@@ -96,22 +96,22 @@ t.test('all is well: attested, shown, not logged', async (t) => {
 t.test(
   'an accelerator gone wrong: the service goes on in user space, and is not killed',
   async (t) => {
-    const { clock, engine, sent, words, events, faults, health } = make();
+    const { clock, service, sent, words, events, faults, health } = make();
     health.start();
     await clock.advance(watchdogMs);
     faults.kernel = 'wrong_bytes';
     await clock.advance(watchdogMs);
-    t.match(engine.offload, [/^off r+$/]);
+    t.match(service.offload, [/^off r+$/]);
     const before = sent.length;
     await clock.advance(watchdogMs * 20);
     t.ok(sent.length - before >= 60, 'attested throughout');
     t.match(words, [/^kernel TLS is suspended: r+$/]);
     t.same(events().slice(0, 2), ['accelerator_suspended', 'canary_failed']);
     t.notOk(events().includes('watchdog_withheld'));
-    t.match(engine.shown.accelerator, { suspended: true, suspensions: 1 });
+    t.match(service.shown.accelerator, { suspended: true, suspensions: 1 });
     delete faults.kernel;
     await clock.advance(retryMsMin * 64);
-    t.equal(engine.offload.at(-1), 'auto');
+    t.equal(service.offload.at(-1), 'auto');
     t.equal(words.at(-1), '');
     t.ok(events().includes('accelerator_resumed'));
     health.close();
@@ -119,18 +119,18 @@ t.test(
 );
 
 t.test('no completion from the kernel alone is found out without a gap', async (t) => {
-  const { clock, engine, sent, faults, events, health } = make();
+  const { clock, service, sent, faults, events, health } = make();
   health.start();
   faults.kernel = 'no_completion';
   await clock.advance(watchdogMs);
-  t.match(engine.offload, [/^off/]);
+  t.match(service.offload, [/^off/]);
   t.notOk(events().includes('watchdog_withheld'));
   t.ok(sent.length >= 3);
   health.close();
 });
 
 t.test('nothing comes back at all: withheld, told once, shown', async (t) => {
-  const { clock, engine, sent, words, lines, faults, health } = make();
+  const { clock, service, sent, words, lines, faults, health } = make();
   health.start();
   faults.kernel = 'no_completion';
   faults.userSpace = 'no_completion';
@@ -138,9 +138,9 @@ t.test('nothing comes back at all: withheld, told once, shown', async (t) => {
   const before = sent.length;
   await clock.advance(watchdogMs * 10);
   t.equal(sent.length, before);
-  t.same(engine.offload, [], 'the accelerator is not blamed');
+  t.same(service.offload, [], 'the accelerator is not blamed');
   t.same(words, ['watchdog withheld: canary']);
-  t.match(engine.shown.watchdog, { missing: ['canary'] });
+  t.match(service.shown.watchdog, { missing: ['canary'] });
   t.equal(lines.filter(({ event }) => event === 'watchdog_withheld').length, 1);
   t.equal(lines.filter(({ event }) => event === 'canary_failed').length, 1);
   health.close();
@@ -157,41 +157,41 @@ t.test('an address that is gone is not the service, nor is it worth a restart', 
 });
 
 t.test('a token that does not sign is found, told, and no reason for a restart', async (t) => {
-  const { clock, engine, sent, words, lines, faults, health } = make();
+  const { clock, service, sent, words, lines, faults, health } = make();
   health.start();
   faults.kernel = 'no_service';
   faults.userSpace = 'no_service';
-  engine.failing = [{ key: 'pkcs11:object=tls', reason: 'its token does not answer' }];
+  service.failing = [{ key: 'pkcs11:object=tls', reason: 'its token does not answer' }];
   await clock.advance(watchdogMs * 5);
   t.ok(sent.length >= 15, 'attested throughout');
   const told = lines.filter(({ event }) => event === 'canary_failed');
   t.match(told, [{ fault: 'no_signature', reason: /pkcs11:object=tls .* does not answer/ }]);
   t.equal(told.length, 1);
   t.same(words, ['the key pkcs11:object=tls does not sign']);
-  t.same(engine.offload, [], 'the accelerator is not blamed');
+  t.same(service.offload, [], 'the accelerator is not blamed');
   // Without a token to blame it is the service again.
-  engine.failing = [];
+  service.failing = [];
   await clock.advance(watchdogMs * 5);
-  t.match(engine.shown.watchdog, { missing: ['canary'] });
+  t.match(service.shown.watchdog, { missing: ['canary'] });
   health.close();
 });
 
 t.test('a canary that throws is one that failed', async (t) => {
   const clock = new TestClock();
-  const engine = new TestEngine();
+  const service = new TestService();
   const canary = { run: () => Promise.reject(new Error('no port')), close: () => {} };
   const log = pino({ enabled: false });
-  const common = { engine, watchdogMs, notify: () => {}, onTroubles: () => {}, log, clock };
+  const common = { service, watchdogMs, notify: () => {}, onTroubles: () => {}, log, clock };
   const health = new Health({ ...common, canary });
   health.start();
   await clock.advance(watchdogMs * 3);
-  t.match(engine.shown.canary, { ok: 0, lastError: /no port/ });
-  t.match(engine.shown.watchdog, { missing: ['canary'] });
+  t.match(service.shown.canary, { ok: 0, lastError: /no port/ });
+  t.match(service.shown.watchdog, { missing: ['canary'] });
   health.close();
 });
 
 t.test('the stop: no canary any more, attested until the end', async (t) => {
-  const { clock, engine, sent, runs, health } = make();
+  const { clock, service, sent, runs, health } = make();
   health.start();
   await clock.advance(watchdogMs);
   health.beginStop();
@@ -199,21 +199,21 @@ t.test('the stop: no canary any more, attested until the end', async (t) => {
   await clock.advance(watchdogMs * 3);
   t.equal(runs.length, before.runs);
   t.ok(sent.length >= before.sent + 6);
-  engine.isHung = true;
+  service.isHung = true;
   await clock.advance(watchdogMs);
-  t.match(engine.shown.watchdog, { missing: ['engine'] });
+  t.match(service.shown.watchdog, { missing: ['engine'] });
   health.close();
   t.equal(clock.waiting, 0);
 });
 
 t.test('without a watchdog: canaries for the accelerator alone, nothing is sent', async (t) => {
-  const { clock, engine, sent, runs, health } = make(false);
+  const { clock, service, sent, runs, health } = make(false);
   health.start();
   await clock.advance(600_000);
   t.same(sent, []);
-  t.notOk(engine.shown.watchdog);
+  t.notOk(service.shown.watchdog);
   t.ok(runs.length >= 9);
-  t.ok(engine.shown.canary);
+  t.ok(service.shown.canary);
   health.close();
 });
 

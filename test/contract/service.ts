@@ -10,10 +10,10 @@ import type { Test } from 'tap';
 import { issueCertificate } from '../../src/certificates/issue.js';
 import {
   type CertificatePair,
-  type Engine,
-  type EngineEvent,
-  type EngineOptions,
   loadNative,
+  type Service,
+  type ServiceEvent,
+  type ServiceOptions,
 } from '../../src/engine/native.js';
 
 export const names = { commonName: 'localhost', dns: ['localhost'], ip: ['127.0.0.1', '::1'] };
@@ -23,7 +23,7 @@ export async function newPair(): Promise<CertificatePair> {
   return { chain: certificate, privateKey };
 }
 
-export function engineOptions(root: string, pair: CertificatePair): EngineOptions {
+export function serviceOptions(root: string, pair: CertificatePair): ServiceOptions {
   return {
     root,
     listeners: [{ address: '127.0.0.1', port: 0 }],
@@ -54,20 +54,20 @@ export function engineOptions(root: string, pair: CertificatePair): EngineOption
 
 /** Resolves when the event comes; the test's own time-out ends a wait in vain. */
 export class Events {
-  readonly seen: EngineEvent[] = [];
-  readonly #waiting: { type: EngineEvent['type']; resolve: (event: EngineEvent) => void }[] = [];
+  readonly seen: ServiceEvent[] = [];
+  readonly #waiting: { type: ServiceEvent['type']; resolve: (event: ServiceEvent) => void }[] = [];
 
-  take(batch: EngineEvent[]): void {
+  take(batch: ServiceEvent[]): void {
     this.seen.push(...batch);
     for (const event of batch) {
       for (const waiter of this.#waiting) if (waiter.type === event.type) waiter.resolve(event);
     }
   }
 
-  wait<T extends EngineEvent['type']>(type: T): Promise<Extract<EngineEvent, { type: T }>> {
+  wait<T extends ServiceEvent['type']>(type: T): Promise<Extract<ServiceEvent, { type: T }>> {
     const before = this.seen.find((event) => event.type === type);
     return new Promise((resolve) => {
-      const answer = resolve as (event: EngineEvent) => void;
+      const answer = resolve as (event: ServiceEvent) => void;
       if (before) answer(before);
       else this.#waiting.push({ type, resolve: answer });
     });
@@ -75,7 +75,7 @@ export class Events {
 }
 
 export interface Running {
-  engine: Engine;
+  service: Service;
   events: Events;
   port: number;
   pair: CertificatePair;
@@ -83,27 +83,27 @@ export interface Running {
 }
 
 /** A started engine on a free port, closed when the test ends. */
-export async function startEngine(
+export async function startService(
   t: Test,
   files: Record<string, string | Buffer> = {},
-  change: Partial<EngineOptions> = {},
+  change: Partial<ServiceOptions> = {},
 ): Promise<Running> {
   const root = t.testdir();
   for (const [name, content] of Object.entries(files)) writeFileSync(join(root, name), content);
   const pair = await newPair();
-  const { Engine } = loadNative();
-  const engine = new Engine({ ...engineOptions(root, pair), ...change });
+  const { Service } = loadNative();
+  const service = new Service({ ...serviceOptions(root, pair), ...change });
   t.teardown(() => {
     // For who runs these tests over kernel TLS, and wants to see that it was (test/guest).
     const figures = process.env.SPLICED_TEST_FIGURES;
-    if (figures) appendFileSync(figures, `${engine.stats()}\n`);
-    engine.close();
+    if (figures) appendFileSync(figures, `${service.stats()}\n`);
+    service.close();
   });
   const events = new Events();
-  engine.start((batch) => events.take(batch));
+  service.start((batch) => events.take(batch));
   await events.wait('started');
-  const port = engine.listeners()[0]?.port ?? 0;
-  return { engine, events, port, pair, root };
+  const port = service.listeners()[0]?.port ?? 0;
+  return { service, events, port, pair, root };
 }
 
 export interface Answer {
