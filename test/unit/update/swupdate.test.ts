@@ -76,6 +76,26 @@ t.test('the first failure is the reason', async (t) => {
   t.equal(absent.error, 'swupdate_async_start returns -1');
 });
 
+t.test('swupdate-progress has a head start, as it hears nothing from before', async (t) => {
+  const { error } = await install(
+    t,
+    '[ -e "$(dirname "$0")/listens" ]',
+    'sleep 0.3; touch "$(dirname "$0")/listens"; exec sleep 600',
+    new SwupdateInstaller(3_000),
+  );
+  t.equal(error, '');
+});
+
+t.test('two that are over before anybody follows them are two', async (t) => {
+  const { begun, callbacks, endOf, say } = await watch(t);
+  say('result FAILURE\n');
+  await until(() => begun.length === 1);
+  say('result SUCCESS\n');
+  await until(() => begun.length === 2);
+  t.match(await endOf(begun[0]?.(callbacks)), /log says why/);
+  t.equal(await endOf(begun[1]?.(callbacks)), 'installed');
+});
+
 t.test('a client that gives up is not the result', async (t) => {
   const broken =
     'echo "swupdate_image_write failed: Broken pipe" >&2; echo "SWUpdate *failed* !"; exit 1';
