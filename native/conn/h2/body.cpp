@@ -70,13 +70,17 @@ Piece unready(Source source) {
   return {source == Source::Waiting ? Piece::Verdict::Later : Piece::Verdict::Failed, 0, false};
 }
 
-// The same beside frames that are being collected: pages that are known to be there, not the last.
-Piece next_collected(const Services& s, const Mux& m, Stream& st, size_t most) {
-  const Request& r = st.request;
-  const bool is_file = st.output.empty() && !r.exchange && !is_judging(r);
-  const bool is_there = st.resident_turn == s.turn && r.resident_bytes > 0;
-  if (is_file && is_there && r.body_remaining > limits::kFramePayloadBytes && may_collect(s, m, st))
-    return from_file(s, m, st, most);
+// The same beside frames that are being collected: pages that are there, not the last.
+Piece next_collected(Services& s, const Mux& m, Stream& st, size_t most) {
+  Request& r = st.request;
+  const bool is_file = st.output.empty() && !r.exchange && !is_judging(r) && !has_pipe(r);
+  if (is_file && r.body_remaining > limits::kFramePayloadBytes && may_collect(s, m, st)) {
+    if (st.resident_turn != s.turn) r.resident_bytes = 0;
+    st.resident_turn = s.turn;
+    const bool is_there =
+        r.resident_bytes > 0 || (!lacks_pipe(m, r) && find_bytes(s, r) == Source::Ready);
+    if (is_there) return from_file(s, m, st, most);
+  }
   st.waits_for_batch = true;
   return {};
 }
