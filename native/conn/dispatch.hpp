@@ -25,7 +25,13 @@ bool make_room(Services& s);
 // For the states.
 void run(Services& s, Connection& c);  // until it must wait, or has had its turn
 void enter(Services& s, Connection& c, State next);
-void assert_invariants(const Connection& c);            // between two turns
+// Between two turns; in the builds of the native tests and of the fuzzers. A service that is only
+// untidy inside goes on.
+#ifdef SPLICED_CHECK_INVARIANTS
+void assert_invariants(const Connection& c);
+#else
+inline void assert_invariants(const Connection&) {}
+#endif
 void abort(Services& s, Connection& c, Ending ending);  // sever, then join
 void begin_close(Services& s, Connection& c);           // the ordinary end: drain
 void begin_head(Services& s, Connection& c);            // the first bytes of a request are here

@@ -8,6 +8,7 @@ import { existsSync, mkdtempSync, readFileSync, renameSync, rmSync, writeFileSyn
 import { createServer, type Server, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { setTimeout } from 'node:timers/promises';
 import type { Test } from 'tap';
 
 export interface RaucState {
@@ -176,6 +177,18 @@ export class FakeBus {
   }
 }
 
+/** A busctl of the last question may still write there; rmSync() itself looks once at what is in it. */
+async function removeDirectory(path: string): Promise<void> {
+  for (;;) {
+    try {
+      return rmSync(path, { recursive: true });
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== 'ENOTEMPTY') throw error;
+    }
+    await setTimeout(10);
+  }
+}
+
 export async function startBus(t: Test): Promise<FakeBus> {
   // A socket's name has room for 107 characters.
   const bus = new FakeBus(mkdtempSync(join(tmpdir(), 'spliced-bus-')));
@@ -185,8 +198,7 @@ export async function startBus(t: Test): Promise<FakeBus> {
   process.env.DBUS_SYSTEM_BUS_ADDRESS = bus.address;
   t.teardown(async () => {
     await bus.stop();
-    // A busctl of the last question may still write there.
-    rmSync(bus.directory, { recursive: true, maxRetries: 20 });
+    await removeDirectory(bus.directory);
     process.env.PATH = PATH;
     if (DBUS_SYSTEM_BUS_ADDRESS === undefined) delete process.env.DBUS_SYSTEM_BUS_ADDRESS;
     else process.env.DBUS_SYSTEM_BUS_ADDRESS = DBUS_SYSTEM_BUS_ADDRESS;
