@@ -16,7 +16,7 @@ export default {
     needed: ['ld-linux-aarch64.so.1', 'libc.so.6', 'libgcc_s.so.1', 'libstdc++.so.6'],
     // No mark: Debian's start files and liburing have none, and the processor would trap in them.
     branch: { instruction: '3f2303d5', what: 'signed return addresses (paciasp)' },
-    kibMax: 1060,
+    kibMax: 1110,
   },
   emulator: {
     program: 'qemu-aarch64-static',

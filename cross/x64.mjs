@@ -13,7 +13,7 @@ export default {
     class: 'ELF64',
     machine: 'Advanced Micro Devices X86-64',
     needed: ['libc.so.6', 'libgcc_s.so.1', 'libstdc++.so.6'],
-    kibMax: 1120,
+    kibMax: 1180,
     branch: { mark: 'SHSTK', instruction: 'f30f1efa', what: 'landing pads (endbr64)' },
   },
 };
