@@ -4,7 +4,17 @@
 // real one.
 
 import t from 'tap';
+import type { FakeDevice } from './device.js';
 import { open, quiet, says, token } from './page.js';
+
+/** Whom the application has let pass. */
+const carol = {
+  isSignedIn: false,
+  prepare: ({ people }: FakeDevice) => {
+    people.by = 'application';
+    people.enter('Carol Example', 'operate', []);
+  },
+};
 
 t.test('while it does not answer one signs in here', async (t) => {
   const scene = await open(t, {
@@ -24,13 +34,7 @@ t.test('while it does not answer one signs in here', async (t) => {
 });
 
 t.test('while it does not answer, whom it has let pass stays', async (t) => {
-  const scene = await open(t, {
-    isSignedIn: false,
-    prepare: ({ people }) => {
-      people.by = 'application';
-      people.enter('Carol Example', 'operate', []);
-    },
-  });
+  const scene = await open(t, carol);
   const { page, device } = scene;
   await says(page, '#who', /^Carol Example · operate$/);
   await page.evaluate(`{
@@ -53,13 +57,7 @@ t.test('while it does not answer, whom it has let pass stays', async (t) => {
 });
 
 t.test('shown as the application says; loaded again, once, when its session is over', async (t) => {
-  const scene = await open(t, {
-    isSignedIn: false,
-    prepare: ({ people }) => {
-      people.by = 'application';
-      people.enter('Carol Example', 'operate', []);
-    },
-  });
+  const scene = await open(t, carol);
   const { page, device } = scene;
   await says(page, '#who', /^Carol Example · operate$/);
   await says(page, '#you', /^Carol Example$/);

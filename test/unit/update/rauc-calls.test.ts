@@ -4,7 +4,8 @@
 
 import t from 'tap';
 import { signal } from './bus.js';
-import { busy, done, idle, until, watch } from './rauc-scene.js';
+import { until } from './others.js';
+import { busy, done, idle, watch } from './rauc-scene.js';
 
 const text = (data: string) => ({ type: 's', data });
 

@@ -4,10 +4,10 @@
 
 import { appendFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { setTimeout as sleep } from 'node:timers/promises';
 import t, { type Test } from 'tap';
 import { SwupdateInstaller } from '../../../src/update/adapters/swupdate.js';
-import type { Follow, Progress } from '../../../src/update/installer.js';
+import type { Progress } from '../../../src/update/installer.js';
+import { until, watchOthers } from './others.js';
 
 const path = process.env.PATH;
 t.teardown(() => {
@@ -120,19 +120,7 @@ async function watch(t: Test, { client = 'exit 1', silenceMs = 60_000 } = {}) {
   const said = join(directory, 'said');
   writeFileSync(said, '');
   const installer = new SwupdateInstaller(0, silenceMs);
-  t.teardown(() => installer.close());
-  const begun: Follow[] = [];
-  const troubles: string[] = [];
-  installer.watchOthers({
-    onBegun: (follow) => void begun.push(follow),
-    onTrouble: (reason) => void troubles.push(reason),
-  });
-  const told: Progress[] = [];
-  const tokens: string[] = [];
-  const callbacks = {
-    onProgress: (one: Progress) => void told.push(one),
-    onToken: (token: string) => void tokens.push(token),
-  };
+  const others = watchOthers(t, installer);
   const endOf = (end: Promise<void> | undefined): Promise<string> =>
     end === undefined
       ? Promise.resolve('nothing has begun')
@@ -141,11 +129,7 @@ async function watch(t: Test, { client = 'exit 1', silenceMs = 60_000 } = {}) {
           (error: Error) => error.message,
         );
   const say = (text: string): void => appendFileSync(said, text);
-  return { installer, begun, troubles, told, tokens, callbacks, endOf, say };
-}
-
-async function until(what: () => boolean): Promise<void> {
-  while (!what()) await sleep(5);
+  return { installer, ...others, endOf, say };
 }
 
 t.test('what others begin, to its end', async (t) => {
