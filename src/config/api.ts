@@ -37,7 +37,9 @@ export const apiTable = {
     isLive: true,
   },
   authorize_timeout_ms: {
-    doc: 'For the whole question of `authorize`; after that the client gets 502.',
+    doc:
+      'For the whole question of `authorize`; after that nobody has passed, and the page and the API have their ' +
+      'own guard alone (docs/AUTHORIZE.md#the-page-and-the-api).',
     format: 'whole number',
     default: routeSchema.authorize_timeout_ms.default,
     min: routeSchema.authorize_timeout_ms.min,

@@ -57,6 +57,14 @@ class Tunnel : public Proxied {
     play(peer);
     REQUIRE(status() == kStatus200);
   }
+  // The backend says them and goes.
+  void hears_last_words() {
+    application().peer_sends("last");
+    application().peer_half_closes();
+    play(peer);
+    CHECK(answer().data == "last");
+    CHECK(answer().ended);
+  }
   int status() const { return first_field(peer.arrived().plaintext, 1); }
   StreamAnswer answer() const { return stream_answers(peer.arrived().plaintext)[1]; }
   // Behind the head.
@@ -117,22 +125,14 @@ TEST_CASE("HTTP/2 WebSocket: each end's goodbye reaches the other") {
     world.play(world.peer);
     CHECK(world.heard() == "bye");
     CHECK(world.application().half_closed());
-    world.application().peer_sends("last");
-    world.application().peer_half_closes();
-    world.play(world.peer);
-    CHECK(world.answer().data == "last");
-    CHECK(world.answer().ended);
+    world.hears_last_words();
     CHECK_FALSE(world.answer().reset);
     CHECK(world.settle_accounts() == "");
   }
   SUBCASE("the backend's FIN is END_STREAM, behind what it said") {
     Tunnel world;
     world.opens();
-    world.application().peer_sends("last");
-    world.application().peer_half_closes();
-    world.play(world.peer);
-    CHECK(world.answer().data == "last");
-    CHECK(world.answer().ended);
+    world.hears_last_words();
     CHECK(world.settle_accounts() == "");
   }
   SUBCASE("the backend's reset is RST_STREAM") {
