@@ -47,5 +47,8 @@ do_install() {
 FILES:${PN} = "${systemd_system_unitdir} ${localstatedir}/lib ${SPLICED_DATA_DIR} ${libexecdir}"
 SYSTEMD_SERVICE:${PN} = "var-lib-private.mount"
 # The mount asks for the unit: nothing to enable.
-RDEPENDS:${PN} = "${@'keyutils libdevmapper lvm2-udevrules e2fsprogs-mke2fs' if d.getVar('SPLICED_DATA_KEY') else ''} \
+# udev's rules of the device mapper are a package of their own in scarthgap alone.
+SPLICED_DATA_PROGRAMS = "keyutils libdevmapper e2fsprogs-mke2fs \
+    ${@bb.utils.contains('LAYERSERIES_CORENAMES', 'scarthgap', 'lvm2-udevrules', '', d)} \
     ${@'tpm2-tools' if d.getVar('SPLICED_DATA_KEY') == 'tpm' else ''}"
+RDEPENDS:${PN} = "${@d.getVar('SPLICED_DATA_PROGRAMS') if d.getVar('SPLICED_DATA_KEY') else ''}"
