@@ -34,10 +34,19 @@ Napi::Value inspect_tls_groups(const Napi::CallbackInfo& info) {
   return out;
 }
 
-// An operation on another thread whose result is a number, because a token is slow.
+Napi::Value to_javascript(Napi::Env env, int number) {
+  return Napi::Number::New(env, number);
+}
+Napi::Value to_javascript(Napi::Env env, const std::string& bytes) {
+  return Napi::Buffer<char>::Copy(env, bytes.data(), bytes.size());
+}
+
+// An operation on another thread, because a token is slow. Its answer is a number or bytes; an
+// error, which it writes as text, rejects the promise with the code EKEY.
+template <typename Answer>
 class KeyQuestion : public Napi::AsyncWorker {
  public:
-  using Ask = std::function<int(std::string& error)>;
+  using Ask = std::function<Answer(std::string& error)>;
   KeyQuestion(Napi::Env env, Ask ask)
       : Napi::AsyncWorker(env, "spliced key"),
         promise_(Napi::Promise::Deferred::New(env)),
@@ -55,7 +64,7 @@ class KeyQuestion : public Napi::AsyncWorker {
     answer_ = ask_(error);
     if (!error.empty()) SetError(error);
   }
-  void OnOK() override { promise_.Resolve(Napi::Number::New(Env(), answer_)); }
+  void OnOK() override { promise_.Resolve(to_javascript(Env(), answer_)); }
   void OnError(const Napi::Error& error) override {
     error.Value().Set("code", "EKEY");
     promise_.Reject(error.Value());
@@ -64,52 +73,17 @@ class KeyQuestion : public Napi::AsyncWorker {
  private:
   Napi::Promise::Deferred promise_;
   Ask ask_;
-  int answer_ = -1;
-};
-
-// An operation on another thread whose result is bytes, because a token is slow.
-class KeyUse : public Napi::AsyncWorker {
- public:
-  using Ask = std::function<std::string(std::string& error)>;
-  KeyUse(Napi::Env env, Ask ask)
-      : Napi::AsyncWorker(env, "spliced key"),
-        promise_(Napi::Promise::Deferred::New(env)),
-        ask_(std::move(ask)) {}
-  // The worker frees itself at its end.
-  Napi::Promise begin() {
-    const Napi::Promise promise = promise_.Promise();
-    Queue();
-    return promise;
-  }
-
- protected:
-  void Execute() override {
-    std::string error;
-    bytes_ = ask_(error);
-    if (!error.empty()) SetError(error);
-  }
-  void OnOK() override {
-    promise_.Resolve(Napi::Buffer<char>::Copy(Env(), bytes_.data(), bytes_.size()));
-  }
-  void OnError(const Napi::Error& error) override {
-    error.Value().Set("code", "EKEY");
-    promise_.Reject(error.Value());
-  }
-
- private:
-  Napi::Promise::Deferred promise_;
-  Ask ask_;
-  std::string bytes_;
+  Answer answer_{};
 };
 
 Napi::Value public_key_of(const Napi::CallbackInfo& info) {
   Napi::Object from = Napi::Object::New(info.Env());
   from.Set("reference", info[0]);
   const std::string reference = text(from, "reference");
-  auto* use = new KeyUse(info.Env(), [reference](std::string& error) {
+  auto* question = new KeyQuestion<std::string>(info.Env(), [reference](std::string& error) {
     return engine::public_key_of(reference, error);
   });
-  return use->begin();
+  return question->begin();
 }
 
 Napi::Value sign_with_key(const Napi::CallbackInfo& info) {
@@ -120,10 +94,11 @@ Napi::Value sign_with_key(const Napi::CallbackInfo& info) {
   if (!info[2].IsTypedArray()) invalid(info.Env(), "data", "a Uint8Array");
   const auto data = info[2].As<Napi::Uint8Array>();
   const std::string bytes(reinterpret_cast<const char*>(data.Data()), data.ByteLength());
-  auto* use = new KeyUse(info.Env(), [reference, digest, bytes](std::string& error) {
-    return engine::sign_with_key(reference, digest, bytes, error);
-  });
-  return use->begin();
+  auto* question =
+      new KeyQuestion<std::string>(info.Env(), [reference, digest, bytes](std::string& error) {
+        return engine::sign_with_key(reference, digest, bytes, error);
+      });
+  return question->begin();
 }
 
 Napi::Value match_key(const Napi::CallbackInfo& info) {
@@ -133,7 +108,7 @@ Napi::Value match_key(const Napi::CallbackInfo& info) {
   from.Set("certificates", info[1]);
   const std::string reference = text(from, "reference");
   const std::vector<std::string> certificates = texts(from, "certificates", kChainMax);
-  auto* question = new KeyQuestion(env, [reference, certificates](std::string& error) {
+  auto* question = new KeyQuestion<int>(env, [reference, certificates](std::string& error) {
     return engine::match_key(reference, certificates, error);
   });
   return question->begin();
@@ -144,7 +119,7 @@ Napi::Value make_key(const Napi::CallbackInfo& info) {
   from.Set("reference", info[0]);
   from.Set("kind", info[1]);
   const std::string reference = text(from, "reference"), kind = text(from, "kind");
-  auto* question = new KeyQuestion(info.Env(), [reference, kind](std::string& error) {
+  auto* question = new KeyQuestion<int>(info.Env(), [reference, kind](std::string& error) {
     return engine::make_key(reference, kind, error);
   });
   return question->begin();
