@@ -175,12 +175,7 @@ TEST_CASE("a kept connection that dies is replaced, where that is safe") {
                           Case{"PUT", "abc", false}}) {
     CAPTURE(one.method);
     Proxied world;
-    const Peer peer = connect(world, Path::KernelSync);
-    peer.get("/");
-    world.play(peer);
-    world.application().peer_sends(answer("first"));
-    world.play(peer);
-    REQUIRE(world.figures.upstreams_idle.get() == 1);
+    const Peer peer = leave_idle_connection(world);
     peer.sends(Peer::request(one.method, "/", one.body.empty() ? "" : "Content-Length: 3\r\n") +
                one.body);
     world.play(peer);

@@ -119,12 +119,7 @@ TEST_CASE("chunks are read and framed anew, in both directions") {
 TEST_CASE("an idle connection that says something unasked, or ends, is not used again") {
   for (const bool speaks : {true, false}) {
     Proxied world;
-    const Peer peer = connect(world, Path::KernelSync);
-    peer.get("/");
-    world.play(peer);
-    world.application().peer_sends(answer("first"));
-    world.play(peer);
-    REQUIRE(world.figures.upstreams_idle.get() == 1);
+    leave_idle_connection(world);
     if (speaks) {
       world.application().peer_sends(answer("smuggled"));
     } else {
@@ -218,12 +213,7 @@ TEST_CASE("what a connection says before it was asked anything is nobody's answe
   for (const char* method : {"GET", "POST"}) {
     CAPTURE(method);
     Proxied world;
-    const Peer peer = connect(world, Path::KernelSync);
-    peer.get("/");
-    world.play(peer);
-    world.application().peer_sends(answer("first"));
-    world.play(peer);
-    REQUIRE(world.figures.upstreams_idle.get() == 1);
+    leave_idle_connection(world);
     world.application().send_buffer_bytes = 0;
     const Peer other = connect(world, Path::KernelSync);
     other.sends(Peer::request(method, "/other"));
@@ -245,12 +235,7 @@ TEST_CASE("what a connection says before it was asked anything is nobody's answe
 TEST_CASE("idle connections end after a while, and at a stop") {
   for (const bool stop : {true, false}) {
     Proxied world;
-    const Peer peer = connect(world, Path::KernelSync);
-    peer.get("/");
-    world.play(peer);
-    world.application().peer_sends(answer("x"));
-    world.play(peer);
-    REQUIRE(world.figures.upstreams_idle.get() == 1);
+    leave_idle_connection(world);
     if (stop) {
       conn::begin_stop(*world.services);
     } else {

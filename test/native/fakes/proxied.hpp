@@ -47,6 +47,17 @@ inline std::string answer(const std::string& body, const std::string& fields = "
          "\r\n" + body;
 }
 
+// A client whose first request is answered; the connection to the application stays, and is idle.
+inline Peer leave_idle_connection(Proxied& world) {
+  const Peer peer = connect(world, Path::KernelSync);
+  peer.get("/");
+  world.play(peer);
+  world.application().peer_sends(answer("first"));
+  world.play(peer);
+  REQUIRE(world.figures.upstreams_idle.get() == 1);
+  return peer;
+}
+
 inline std::string text_of(size_t bytes) {
   std::string text;
   for (size_t i = 0; text.size() < bytes; i++) text += std::to_string(i) + " ";
