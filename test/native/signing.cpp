@@ -148,6 +148,24 @@ TEST_CASE("while eight wait for their signature, others have their answers") {
   }
 }
 
+TEST_CASE("a TPM's key signs one at a time, and a token's key beside it does not wait for that") {
+  Served served({new_token_certificate(kName, "handle:"), new_token_certificate("other.test")});
+  set_token(Mood::Waits);
+  std::list<Client> clients;
+  for (int i = 0; i < 3; i++) clients.emplace_back(served);
+  CHECK(served.until([&] { return token_inside() == 1 && served.report().waiting == 2; }));
+  CHECK(served.report().threads == 1);
+  for (int i = 0; i < 2; i++)
+    clients.emplace_back(served, TLS1_3_VERSION, nullptr, "other.test");
+  CHECK(served.until([&] { return token_inside() == 3; }));
+  CHECK(served.report().waiting == 2);
+  CHECK(served.report().threads == 3);
+  set_token(Mood::Signs);
+  for (Client& client : clients) CHECK(client.is_secure());
+  CHECK(served.report().made == 5);
+  CHECK(served.report().failed == 0);
+}
+
 TEST_CASE("a key in memory waits for no token, though its neighbour's hangs") {
   Served served({new_token_certificate(kName), new_certificate("other.test")});
   set_token(Mood::Waits);

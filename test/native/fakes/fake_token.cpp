@@ -60,12 +60,12 @@ size_t token_inside() {
   return inside;
 }
 
-tls::CertificatePem new_token_certificate(const char* name) {
+tls::CertificatePem new_token_certificate(const char* name, const char* scheme) {
   tls::CertificatePem pem = new_certificate(name);
   const auto bio = tls::pem_reader(pem.private_key);
   std::lock_guard<std::mutex> lock(mutex);
   const std::string uri =
-      "pkcs11:object=" + std::to_string(keys().size()) + "?pin-source=file:/pin";
+      scheme + ("object=" + std::to_string(keys().size())) + "?pin-source=file:/pin";
   keys()[uri].reset(PEM_read_bio_PrivateKey(bio.get(), nullptr, nullptr, nullptr));
   pem.private_key = uri;
   return pem;
@@ -85,7 +85,7 @@ extern "C" int EVP_DigestSign(EVP_MD_CTX* context, unsigned char* out, size_t* b
 namespace spliced::tls {
 
 bool is_key_reference(const std::string& text) {
-  return text.rfind("pkcs11:", 0) == 0;
+  return text.rfind("pkcs11:", 0) == 0 || text.rfind("handle:", 0) == 0;
 }
 
 KeyPtr referenced_key(const std::string& uri, std::string&) {

@@ -15,7 +15,8 @@ void set_token(Mood mood);
 size_t token_asked();   // signatures begun since the last set_token()
 size_t token_inside();  // of these, those that wait at the gate now
 
-// A certificate whose key is in the token.
-tls::CertificatePem new_token_certificate(const char* name);
+// A certificate whose key is in the token. `scheme`: of its reference ("pkcs11:"; "handle:" for a
+// TPM).
+tls::CertificatePem new_token_certificate(const char* name, const char* scheme = "pkcs11:");
 
 }  // namespace spliced::fakes
