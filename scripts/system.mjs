@@ -109,6 +109,7 @@ export const testPackages = [
   tool('e2fsprogs', 'mkfs.ext4', 'its file system'),
   tool('kmod', 'depmod', 'modules of the guest kernels'),
   tool('busybox-static', 'busybox', 'the first process of a guest'),
+  tool('udev', 'udevadm', 'devices of a guest that boots with systemd'),
   tool('systemd', 'systemd-analyze', 'judges the units; systemd-notify; PID 1 of some guests'),
   file(
     'python3-prometheus-client',

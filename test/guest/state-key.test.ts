@@ -3,13 +3,12 @@
 // QEMU's TPM (swtpm) over one disk. The key is made at the first boot; a later one opens it; with another TPM nobody
 // does, and nothing is changed. docs/KEYS.md
 
-import { spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import t from 'tap';
-import { prepareSmp } from './host/prepare.js';
+import { directoryFrom, prepareSmp } from './host/prepare.js';
 import { runGuest } from './host/run-guests.js';
 
 const diskBytes = 64 << 20;
@@ -21,12 +20,6 @@ const library = '/usr/lib/x86_64-linux-gnu/libtss2-tcti-device.so.0';
 
 // biome-ignore lint/suspicious/noExplicitAny: what a case answers is its own; tap compares it.
 type Result = Record<string, any>;
-
-const laidOut = (script: string): string => {
-  const { status, stdout, stderr } = spawnSync(script, { encoding: 'utf8' });
-  if (status !== 0) throw new Error(`${script}: ${stderr}`);
-  return stdout.trim();
-};
 
 const work = mkdtempSync(join(tmpdir(), 'spliced-state-'));
 t.teardown(() => rmSync(work, { recursive: true, force: true }));
@@ -52,8 +45,8 @@ async function boot(name: string, tpm: string, trusted: string, provider: string
 
 const unable = prepareSmp(['6.12']);
 t.test('the state on dm-crypt with a key of the TPM', { skip: unable ?? false }, async (t) => {
-  const trusted = laidOut('test/guest/smp/get-trusted-keys');
-  const provider = laidOut('test/contract/get-tpm2');
+  const trusted = directoryFrom('test/guest/smp/get-trusted-keys');
+  const provider = directoryFrom('test/contract/get-tpm2');
   const [own = '', others = ''] = ['own', 'others'].map((name) => join(work, name));
   for (const directory of [own, others]) mkdirSync(directory);
   writeFileSync(disk, '');
@@ -62,6 +55,8 @@ t.test('the state on dm-crypt with a key of the TPM', { skip: unable ?? false },
 
   const first = await run('first', own);
   await t.test('the first boot makes the key, and the service its own', (t) => {
+    const noFileSystem = { status: 1, said: /no file system can be made on \/dev\/vda/ };
+    t.match(first.broken, { opened: noFileSystem, isOpen: false });
     t.match(first.opened, {
       status: 0,
       said: /made a key \(tpm\) and a file system on \/dev\/vda/,

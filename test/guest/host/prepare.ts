@@ -35,3 +35,10 @@ function built(): string | undefined {
   if (make.status !== 0) throw new Error(`make -C test/guest: ${make.stderr || make.error}`);
   return undefined;
 }
+
+/** Where a script has laid something out. Throws when it cannot. */
+export function directoryFrom(script: string, ...args: string[]): string {
+  const { status, stdout, stderr } = spawnSync(script, args, { encoding: 'utf8' });
+  if (status !== 0) throw new Error(`${script}: ${stderr}`);
+  return stdout.trim();
+}

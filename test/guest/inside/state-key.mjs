@@ -29,9 +29,10 @@ const mapped = '/dev/mapper/spliced-data';
 const copyBytes = 64 << 10;
 
 // As the unit starts it: with a session keyring of its own.
-function open(source = 'tpm') {
+function open(source = 'tpm', env = process.env) {
   const { status, stderr } = spawnSync('keyctl', ['session', '-', unlock, device, source], {
     encoding: 'utf8',
+    env,
   });
   return { status, said: stderr.replace(/^Joined session keyring: .*\n/, '') };
 }
@@ -103,6 +104,11 @@ function tpmKey() {
 
 const cases = {
   async first() {
+    // Nothing is left of a start that failed half-way: the next one begins anew.
+    mkdirSync('/run/broken');
+    writeFileSync('/run/broken/mkfs.ext4', '#!/bin/sh\nexit 1\n', { mode: 0o755 });
+    const env = { ...process.env, PATH: `/run/broken:${process.env.PATH}` };
+    const broken = { opened: open('tpm', env), isOpen: isOpen() };
     const opened = open();
     if (opened.status !== 0) throw new Error(opened.said);
     mount();
@@ -117,7 +123,7 @@ const cases = {
     const said = doctor();
     const request = tpmKey();
     close();
-    return { opened, again, service, table, keyring, doctor: said, request };
+    return { broken, opened, again, service, table, keyring, doctor: said, request };
   },
   async closed() {
     return { opened: open(), isOpen: isOpen() };

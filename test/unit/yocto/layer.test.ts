@@ -97,7 +97,6 @@ t.test('systemd understands the drop-in for SWUpdate and the mount of the state'
     const filled = unlock
       .replace(/^ExecStart=.*$/m, `ExecStart=${process.execPath} @DEVICE@ @SOURCE@`)
       .replaceAll('@DEVICE@', '/dev/vda')
-      .replaceAll('@WAIT@', '/dev/tpmrm0')
       .replaceAll('@SOURCE@', 'tpm');
     writeFileSync(join(directory, 'spliced-data-unlock.service'), change(filled));
     const verified = [unit, 'var-lib-private.mount', 'spliced-data-unlock.service'];
@@ -136,7 +135,7 @@ t.test('the data partition is encrypted for who asks for it', async (t) => {
   // What the unit leaves to the recipe, the recipe fills.
   const unit = text(`${files}/spliced-data-unlock.service`);
   const places = new Set([...unit.matchAll(/@[A-Z]+@/g)].map(([place]) => place));
-  t.same([...places].sort(), ['@DEVICE@', '@LIBEXECDIR@', '@SOURCE@', '@WAIT@']);
+  t.same([...places].sort(), ['@DEVICE@', '@LIBEXECDIR@', '@SOURCE@']);
   for (const place of places) t.match(recipe, `s#${place}#`);
   const kernel = text('recipes-kernel/linux/spliced-kernel.inc');
   const script = text(`${files}/spliced-data-unlock`);

@@ -13,8 +13,6 @@ SPLICED_DATA_DIR ?= "/data"
 # Where the key comes from: tpm, caam or tee; empty: the partition is not encrypted.
 SPLICED_DATA_KEY ?= ""
 SPLICED_DATA_RAW_DEVICE ?= "/dev/disk/by-partlabel/data"
-# What shows that the source is there; CAAM's driver is built in (caam.cfg).
-SPLICED_DATA_WAIT = "${@{'tpm': '/dev/tpmrm0', 'tee': '/dev/tee0'}.get(d.getVar('SPLICED_DATA_KEY'), '')}"
 SRC_URI = "file://var-lib-private.mount file://state-on-data.conf \
     file://spliced-data-unlock file://spliced-data-unlock.service"
 # Before whinlatter files were unpacked into WORKDIR.
@@ -37,8 +35,7 @@ do_install() {
     if [ -n "${SPLICED_DATA_KEY}" ]; then
         install -D -m 0755 ${S}/spliced-data-unlock ${D}${libexecdir}/spliced-data-unlock
         sed -e 's#@DEVICE@#${SPLICED_DATA_RAW_DEVICE}#g' -e 's#@SOURCE@#${SPLICED_DATA_KEY}#g' \
-            -e 's#@LIBEXECDIR@#${libexecdir}#g' -e 's#@WAIT@#${SPLICED_DATA_WAIT}#g' \
-            ${S}/spliced-data-unlock.service \
+            -e 's#@LIBEXECDIR@#${libexecdir}#g' ${S}/spliced-data-unlock.service \
             > ${D}${systemd_system_unitdir}/spliced-data-unlock.service
         chmod 0644 ${D}${systemd_system_unitdir}/spliced-data-unlock.service
     fi
