@@ -188,6 +188,13 @@ inline constexpr size_t kFramesPipeBytes = 256 * 1024;
 static_assert(kFramesPerCall * (kFramePayloadBytes / 4096 + 3) <= kFramesPipeBytes / 4096);
 // The smallest room in the output for which another frame is begun.
 inline constexpr size_t kFrameRoomMin = 512;
+// Records from memory for a client whose round trip is at least this long: closed once they have so
+// many bytes, for the first so many of a connection, and again after it has sent nothing for so
+// long (TCP begins anew after a retransmission time-out, which is less).
+inline constexpr uint32_t kFarRoundTripUs = 5'000;
+inline constexpr size_t kEarlyRecordBytes = 4 * 1024;
+inline constexpr uint64_t kEarlyBytes = 1024 * 1024;
+inline constexpr uint64_t kEarlyAgainMs = 1'000;
 // Frames that ask for nothing: PING, SETTINGS, PRIORITY, empty DATA, CONTINUATION, unknown types,
 // and WINDOW_UPDATE beyond those that our DATA explains. So many are accepted at once, and so many
 // more each second.

@@ -207,6 +207,11 @@ uint64_t tcp_accepted_at_least(int socket) {
   return info.tcpi_bytes_acked + info.tcpi_notsent_bytes;
 }
 
+uint32_t round_trip_us(int socket) {
+  tcp_info info{};
+  return read_tcp_info(socket, info) ? info.tcpi_min_rtt : 0;
+}
+
 void push_pending(int socket) {
   const int on = 1, unsent = limits::kUnsentBytesMax;
   ::setsockopt(socket, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);

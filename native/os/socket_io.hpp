@@ -91,6 +91,10 @@ bool tcp_counters(int socket, TcpCounters& out);
 // sent, without what is in flight. 0 on error.
 uint64_t tcp_accepted_at_least(int socket);
 
+// The shortest round trip that TCP has seen on this connection (tcpi_min_rtt), at the latest that of
+// its own handshake. 0 on error.
+uint32_t round_trip_us(int socket);
+
 // Makes TCP send what the window allows (setting TCP_NODELAY calls tcp_push_pending_frames) and the
 // TLS layer hand it what is ready (setting TCP_NOTSENT_LOWAT calls sk_write_space, which schedules
 // the tx work).

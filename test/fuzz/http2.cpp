@@ -82,6 +82,7 @@ class Play {
       if ((network & 1) != 0) tls.outcome = tls::Promotion::Outcome::UserSpace;
       socket.asynchronous_cipher = (network & 2) != 0;
       socket.leaves_unpushed = (network & 4) != 0;
+      if ((buffers & 1) != 0) socket.round_trip_us = 2 * limits::kFarRoundTripUs;
       if ((network & 8) != 0) socket.take_at_most = 100 + 200 * (network >> 4);
       socket.send_buffer_bytes = 1000 + 700 * size_t{buffers};
     });

@@ -80,6 +80,7 @@ class Chaos {
       socket.send_buffer_bytes = 1000 + random_.below(100'000);
       socket.asynchronous_cipher = random_.one_in(2);
       script.http2 = true;
+      if (random_.one_in(2)) socket.round_trip_us = 2 * limits::kFarRoundTripUs;
       if (random_.one_in(3)) socket.take_at_most = 1 + random_.below(40'000);
       if (random_.one_in(3)) script.outcome = tls::Promotion::Outcome::UserSpace;
     });

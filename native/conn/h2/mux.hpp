@@ -11,6 +11,7 @@
 
 #include "base/limits.hpp"
 #include "conn/h2/batch.hpp"
+#include "conn/h2/early_records.hpp"
 #include "conn/h2/stream.hpp"
 #include "conn/services.hpp"
 #include "h2/session.hpp"
@@ -64,6 +65,7 @@ struct Mux final : h2::Events {
   Stream* sender = nullptr;      // whose DATA frame is on its way,
   size_t frame_left = 0;         // and what is missing of it
   Batch batch;                   // or frames of several; they go before the output
+  EarlyRecords early;
   uint32_t pipe_waiters = 0;     // streams that want a pipe
   uint32_t upload_windows = 0;   // that the connection's was widened by
   bool frame_broken = false;     // its file was cut: it is filled up, and the stream reset

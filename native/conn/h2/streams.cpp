@@ -11,6 +11,7 @@
 #include "conn/proxy/exchange.hpp"
 #include "conn/transport.hpp"
 #include "os/fd.hpp"
+#include "os/socket_io.hpp"
 
 namespace spliced::conn {
 namespace {
@@ -286,6 +287,7 @@ void begin_http2(Services& s, Connection& c, std::unique_ptr<const tls::ServedNa
   settings.connection_window_bytes = limits::kConnectionWindowBytes;
   settings.answers_max = limits::kFrameAnswersMax;
   settings.connect_protocol = has_proxy_route(s);
+  c.h2->early = EarlyRecords(os::round_trip_us(c.socket));
   c.h2->session = h2::Session::start(*c.h2, settings);
   if (c.h2->session == nullptr) return abort(s, c, Ending::NotServed);
   s.figures.http2_connections.add();

@@ -24,6 +24,7 @@ enum class Sent : uint8_t { More, Nothing, Blocked, Ended };
 // The next frame is likely to be as large as the last one. One that is cut to what room there is
 // would cost as much as a whole one.
 bool has_room(const Mux& m) {
+  if (m.early.is_full(m.c.output.size())) return false;
   return m.c.output.room() >= std::max(limits::kFrameRoomMin, m.frame_bytes);
 }
 
@@ -31,6 +32,8 @@ bool fill_output(Services& s, Mux& m) {
   Connection& c = m.c;
   c.output.hold(s.buffers);
   m.frame_bytes = 0;
+  m.early.begin(s.now_ms);
+  const size_t before = c.output.size();
   while (m.frame_left == 0 && has_room(m) && !batch_is_full(s, m)) {
     (void)m.give_pipes();
     if (m.unsent.empty()) {
@@ -46,6 +49,7 @@ bool fill_output(Services& s, Mux& m) {
     m.unsent.remove_prefix(bytes);
   }
   if (m.batch.collects()) close_batch(s, m);
+  if (c.output.size() > before) m.early.filled(s.now_ms, c.output.size() - before);
   if (c.output.empty()) c.output.release(s.buffers);
   return true;
 }
@@ -143,7 +147,9 @@ void go_on_with_batch(Services& s, Mux& m) {
 Sent send_output(Services& s, Mux& m) {
   Connection& c = m.c;
   const bool more = m.frame_left > 0;
-  if (!c.tls.offloaded || more) return after(s, c, stream_send_output(s, c, more));
+  // Of short records several leave in one turn.
+  if (!c.tls.offloaded || more || m.early.are_short())
+    return after(s, c, stream_send_output(s, c, more));
   stream_queue_output(s, c);
   return Sent::More;
 }

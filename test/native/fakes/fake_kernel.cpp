@@ -247,6 +247,11 @@ uint64_t tcp_accepted_at_least(int socket) {
   return s != nullptr ? s->accepted_at_least() : 0;
 }
 
+uint32_t round_trip_us(int socket) {
+  fakes::Socket* s = kernel().use(socket, "round_trip_us");
+  return s != nullptr ? s->round_trip_us : 0;
+}
+
 int unacknowledged_bytes(int socket) {
   fakes::Socket* s = kernel().use(socket, "unacknowledged_bytes");
   return s != nullptr ? s->unacknowledged() : -1;

@@ -29,6 +29,7 @@ class Socket {
   bool figures_fail = false;       // getsockopt fails
   bool peer_is_loopback = false;
   uint64_t rate_max = 0;
+  uint32_t round_trip_us = 100;
   uint64_t peer_address = 1;
   uint16_t own_port = 0;        // not 0: the peer is this host, at this port
   bool takes_new_keys = false;  // accepts TLS_TX and TLS_RX again, as since 6.14
