@@ -2,8 +2,9 @@
 // The adapter for SWUpdate, with programs in the place of its clients that say what those of 2022.12
 // have said. The real ones: test/guest/update.test.ts.
 
-import { appendFileSync, writeFileSync } from 'node:fs';
+import { appendFileSync, existsSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import t, { type Test } from 'tap';
 import { SwupdateInstaller } from '../../../src/update/adapters/swupdate.js';
 import type { Progress } from '../../../src/update/installer.js';
@@ -72,6 +73,13 @@ t.test('the first failure is the reason', async (t) => {
   );
   t.equal(full.error, 'cannot write 16384 bytes: No space left on device');
   t.equal((await install(t, 'exit 1')).error, 'it ended with exit code 1');
+  const cut = await install(
+    t,
+    `echo 'Status: 4 message: ERROR : no image is signed'
+     echo 'swupdate_image_write failed: Broken pipe' >&2; exit 1`,
+    'exit 1',
+  );
+  t.equal(cut.error, 'no image is signed', 'also of a transfer that broke off');
   const absent = await install(t, 'echo "swupdate_async_start returns -1" >&2; exit 1');
   t.equal(absent.error, 'swupdate_async_start returns -1');
 });
@@ -96,6 +104,19 @@ t.test('two that are over before anybody follows them are two', async (t) => {
   t.equal(await endOf(begun[1]?.(callbacks)), 'installed');
 });
 
+t.test('who is told of an end that was before does not end the one that runs', async (t) => {
+  const { begun, told, callbacks, endOf, say } = await watch(t);
+  say('result FAILURE\n[--] 1 of 1 10% (x), dwl 0% of 0 bytes\r');
+  await until(() => begun.length === 2);
+  t.match(await endOf(begun[0]?.(callbacks)), /log says why/);
+  const end = endOf(begun[1]?.(callbacks));
+  say('[--] 1 of 1 20% (x), dwl 0% of 0 bytes\r');
+  await until(() => told.some(({ percent }) => percent === 20) || begun.length > 2);
+  t.equal(begun.length, 2);
+  say('result SUCCESS\n');
+  t.equal(await end, 'installed');
+});
+
 t.test('a client that gives up is not the result', async (t) => {
   const broken =
     'echo "swupdate_image_write failed: Broken pipe" >&2; echo "SWUpdate *failed* !"; exit 1';
@@ -114,6 +135,15 @@ t.test('a stop of the service ends both', async (t) => {
   t.match(error, /the service was stopped/);
 });
 
+t.test('a stop during the head start: the daemon is not asked', async (t) => {
+  const installer = new SwupdateInstaller(600_000);
+  setTimeout(() => installer.close(), 50);
+  const client = 'touch "$(dirname "$0")/asked"';
+  const { error } = await install(t, client, 'exec sleep 600', installer);
+  t.match(error, /the service was stopped/);
+  t.notOk(existsSync(join(t.testdirName, 'asked')));
+});
+
 /** What swupdate-progress says is what the test writes into a file. */
 async function watch(t: Test, { client = 'exit 1', silenceMs = 60_000 } = {}) {
   const directory = putPrograms(t, client, 'exec tail -n +1 -f "$(dirname "$0")/said" 2>/dev/null');
@@ -129,7 +159,7 @@ async function watch(t: Test, { client = 'exit 1', silenceMs = 60_000 } = {}) {
           (error: Error) => error.message,
         );
   const say = (text: string): void => appendFileSync(said, text);
-  return { installer, ...others, endOf, say };
+  return { installer, directory, ...others, endOf, say };
 }
 
 t.test('what others begin, to its end', async (t) => {
@@ -164,6 +194,57 @@ t.test('ours is not taken for another one, nor what is told behind its end', asy
   t.equal(await end, 'installed');
   t.equal(begun.length, 1);
 });
+
+t.test(
+  'how far ours is, and its result, which may come behind the end of the client',
+  async (t) => {
+    const client = 'cd "$(dirname "$0")"; while [ ! -e go ]; do sleep 0.01; done; touch ended';
+    const { installer, begun, told, callbacks, endOf, say, directory } = await watch(t, { client });
+    const ours = endOf(installer.install('/b', callbacks));
+    say('[--] 1 of 1 30% (x), dwl 0% of 0 bytes\r');
+    await until(() => told.some(({ percent }) => percent === 30));
+    writeFileSync(join(directory, 'go'), '');
+    await until(() => existsSync(join(directory, 'ended')));
+    await sleep(50); // The end of the client is there before the result.
+    say('result SUCCESS\n');
+    t.equal(await ours, 'installed');
+    say('[--] 1 of 1 5% (x), dwl 0% of 0 bytes\r');
+    await until(() => begun.length > 0);
+    const theirs = endOf(begun.at(-1)?.(callbacks));
+    say('[--] 1 of 1 6% (x), dwl 0% of 0 bytes\r');
+    await until(() => told.some(({ percent }) => percent === 6));
+    t.equal(begun.length, 1, 'the result was ours');
+    say('result SUCCESS\n');
+    t.equal(await theirs, 'installed');
+  },
+);
+
+t.test(
+  'what others begin behind ours is seen, though the result of ours was not told',
+  async (t) => {
+    const { installer, begun, callbacks, endOf, say } = await watch(t, { client: 'exit 0' });
+    t.equal(await endOf(installer.install('/b', callbacks)), 'installed');
+    say('[--] 1 of 1 30% (x), dwl 0% of 0 bytes\r');
+    await until(() => begun.length > 0);
+    t.equal(begun.length, 1);
+  },
+);
+
+t.test(
+  'followed by two: the end is told to both; without anybody who watches others, too',
+  async (t) => {
+    const { installer, begun, callbacks, endOf, say } = await watch(t);
+    say('[--] 1 of 1 10% (x), dwl 0% of 0 bytes\r');
+    await until(() => begun.length === 1);
+    const ends = [endOf(begun[0]?.(callbacks)), endOf(installer.resume('swupdate', callbacks))];
+    say('result SUCCESS\n');
+    t.same(await Promise.all(ends), ['installed', 'installed']);
+    putPrograms(t, 'exit 1', 'echo result FAILURE; exec sleep 600');
+    const alone = new SwupdateInstaller(0);
+    t.teardown(() => alone.close());
+    t.match(await endOf(alone.resume('swupdate', callbacks)), /log says why/);
+  },
+);
 
 t.test('followed again by the next process; where nothing comes, nobody knows', async (t) => {
   const { installer, begun, callbacks, endOf, say } = await watch(t);
