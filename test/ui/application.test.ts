@@ -71,10 +71,31 @@ t.test('shown as the application says; loaded again, once, when its session is o
   device.people.isSentToSignIn = true;
   await page.locator('#sign-in').waitFor();
   t.equal(loads(), before + 1, 'where the application would have shown its page');
+  t.ok(await page.isHidden('#application-silent'), 'it has answered');
   t.ok(await page.isHidden('#who'));
   device.people.isSentToSignIn = false;
   device.people.enter('Carol Example', 'operate', []);
   await page.reload();
   await says(page, '#who', /^Carol Example · operate$/);
+  quiet(t, scene.tab);
+});
+
+t.test('whoever has signed in here meanwhile signs in here again', async (t) => {
+  const scene = await open(t, carol);
+  const { page, device } = scene;
+  await says(page, '#who', /^Carol Example · operate$/);
+  const looks = () => page.evaluate("document.dispatchEvent(new Event('visibilitychange'))");
+  device.people.by = 'person';
+  device.people.enter('alice', 'operate', []);
+  await looks();
+  await says(page, '#who', /^alice · operate$/);
+  const loads = () => device.asked.filter((one) => one === 'GET /.spliced/ui/').length;
+  const before = loads();
+  device.people.signedIn = undefined;
+  await looks();
+  await says(page, '#session', /^Sign in$/);
+  await page.locator('#session').click();
+  await page.locator('#sign-in').waitFor();
+  t.equal(loads(), before, 'no application has a page for that');
   quiet(t, scene.tab);
 });
