@@ -154,8 +154,11 @@ int make_key(const std::string& uri, const std::string& kind, std::string& error
   std::lock_guard<std::mutex> lock(one_at_a_time);
   bool is_absent = false;
   if (ask_token(parsed, error, &is_absent)) return 0;
-  if (parsed.is_tpm) error += "; a key of a TPM is made by tpm2-tools (docs/KEYS.md)";
-  if (!is_absent || parsed.is_tpm) return -1;
+  if (parsed.is_tpm) {
+    error += "; a key of a TPM is made by tpm2-tools (docs/KEYS.md)";
+    return -1;
+  }
+  if (!is_absent) return -1;
   OSSL_LIB_CTX* context = token_context(parsed, error);
   if (context == nullptr) return -1;
   error.clear();
