@@ -155,8 +155,7 @@ TEST_CASE("a TPM's key signs one at a time, and a token's key beside it does not
   for (int i = 0; i < 3; i++) clients.emplace_back(served);
   CHECK(served.until([&] { return token_inside() == 1 && served.report().waiting == 2; }));
   CHECK(served.report().threads == 1);
-  for (int i = 0; i < 2; i++)
-    clients.emplace_back(served, TLS1_3_VERSION, nullptr, "other.test");
+  for (int i = 0; i < 2; i++) clients.emplace_back(served, TLS1_3_VERSION, nullptr, "other.test");
   CHECK(served.until([&] { return token_inside() == 3; }));
   CHECK(served.report().waiting == 2);
   CHECK(served.report().threads == 3);
