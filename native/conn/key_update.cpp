@@ -4,6 +4,7 @@
 
 #include <errno.h>
 
+#include "base/assert.hpp"
 #include "conn/alert.hpp"
 #include "conn/control.hpp"
 #include "conn/send_failure.hpp"
@@ -48,6 +49,7 @@ Turn on_key_update(Services& s, Connection& c, const uint8_t* payload, size_t by
 }
 
 os::Moved send_key_update(Services& s, Connection& c) {
+  SPLICED_ASSERT(!c.ops.sending);  // nobody could tell under which key that would be
   const uint8_t message[kMessageBytes] = {
       alert::kMessageKeyUpdate, 0, 0, 1,
       c.tls.key_update_asked ? alert::kUpdateRequested : alert::kUpdateNotRequested};

@@ -63,6 +63,12 @@ TEST_CASE("what ends a connection, and the alert that says why") {
            Row{"a KeyUpdate of another length", kTls13,
                [](const Peer& p) { handshake_record(p, std::string("\x18\0\0\2\0", 5)); },
                alert::kDecodeError},
+           Row{"a KeyUpdate that is longer by its first byte of three", kTls13,
+               [](const Peer& p) { handshake_record(p, std::string("\x18\1\0\1\0", 5)); },
+               alert::kDecodeError},
+           Row{"a KeyUpdate that is longer by its second byte of three", kTls13,
+               [](const Peer& p) { handshake_record(p, std::string("\x18\0\1\1\0", 5)); },
+               alert::kDecodeError},
            Row{"a KeyUpdate that asks for what there is not", kTls13,
                [](const Peer& p) { handshake_record(p, std::string("\x18\0\0\1\2", 5)); },
                alert::kIllegalParameter},
@@ -334,6 +340,22 @@ TEST_CASE("receiving: the limit of records under one key ends the connection") {
   });
   for (int i = 0; i < 30; i++) {
     peer.sends("x");
+    world.turns();
+  }
+  CHECK(world.figures.record_limit_closes.get() == 1);
+  world.run_to_end(peer);
+  CHECK(peer.alerts() == Alerts{alert::kCloseNotify});
+  CHECK(world.settle_accounts() == "");
+}
+
+TEST_CASE("receiving: records without content count for the limit") {
+  conn::Options options = World::small_options();
+  options.records_per_key_max = 32;
+  World world(options);
+  const Peer peer = world.connect();
+  for (int i = 0; i < 4; i++) {
+    peer.sends("x");
+    for (int empty = 0; empty < 9; empty++) peer.sends("");
     world.turns();
   }
   CHECK(world.figures.record_limit_closes.get() == 1);

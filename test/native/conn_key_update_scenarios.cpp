@@ -3,11 +3,13 @@
 // later). The peer of the fakes opens nothing that is under another key than it should be.
 #include <errno.h>
 
+#include <algorithm>
 #include <ostream>
 #include <string>
 
 #include "conn/alert.hpp"
 #include "doctest/doctest.h"
+#include "fakes/http2.hpp"
 #include "fakes/world.hpp"
 
 using namespace spliced;
@@ -35,6 +37,15 @@ Peer connect(World& world, size_t cipher = kTls13, bool asynchronous = true,
 
 using Updates = std::vector<uint8_t>;
 using Alerts = std::vector<uint8_t>;
+
+size_t most_records_under_one_key(const Peer& peer) {
+  size_t most = 0, count = 0;
+  for (const wire::Record& record : peer.arrived().records) {
+    most = std::max(most, ++count);
+    if (record.type == wire::kHandshake) count = 0;
+  }
+  return most;
+}
 
 }  // namespace
 
@@ -90,14 +101,43 @@ TEST_CASE("an answer that finds no room goes before the next data") {
   CHECK(world.settle_accounts() == "");
 }
 
+TEST_CASE("whatever is sent next, an answer that is due goes before it") {
+  // A body in memory, a head and a file, an answer without a file.
+  for (const char* path : {"/ten", "/file", "/nothing"}) {
+    CAPTURE(std::string(path));
+    World world;
+    world.site.write("ten", 10);
+    world.site.write("file", 200'000);
+    const Peer peer = connect(world, kTls13, false);
+    peer.socket().peer_takes();
+    peer.socket().send_buffer_bytes = 1;
+    peer.get("/ten");
+    world.turns();
+    peer.updates_key(true);
+    peer.get(path);
+    world.turns();
+    CHECK(world.figures.key_updates_sent.get() == 0);
+    peer.socket().send_buffer_bytes = 65536;
+    world.run_to_end(peer);
+    CHECK(peer.responses().size() == 2);
+    const std::vector<wire::Record> records = peer.arrived().records;
+    REQUIRE(records.size() >= 4);  // the first one is the handshake's
+    CHECK(records[1].type == wire::kApplicationData);
+    CHECK(records[2].type == wire::kHandshake);
+    CHECK(world.settle_accounts() == "");
+  }
+}
+
 TEST_CASE("KeyUpdates in a row: so many, and then the alert") {
   World world;
   world.site.write("ten", 10);
   const Peer peer = connect(world), other = connect(world);
-  for (size_t i = 0; i < limits::kRecordsWithoutDataMax; i++) peer.updates_key(true);
-  peer.get("/ten");
-  world.pump(peer);
-  CHECK(peer.responses().size() == 1);
+  for (size_t round = 1; round <= 2; round++) {  // data in between begins the count anew
+    for (size_t i = 0; i < limits::kRecordsWithoutDataMax; i++) peer.updates_key(true);
+    peer.get("/ten");
+    world.pump(peer);
+    CHECK(peer.responses().size() == round);
+  }
   for (size_t i = 0; i < 500; i++) peer.updates_key(true);
   other.get("/ten");
   world.turns();
@@ -106,7 +146,7 @@ TEST_CASE("KeyUpdates in a row: so many, and then the alert") {
   CHECK(other.responses().size() == 1);
   world.run_to_end(peer);
   CHECK(peer.alerts() == Alerts{alert::kUnexpectedMessage});
-  CHECK(world.figures.key_updates_sent.get() <= 2 * limits::kRecordsWithoutDataMax);
+  CHECK(world.figures.key_updates_sent.get() <= 3 * limits::kRecordsWithoutDataMax);
   CHECK(world.figures.floods[static_cast<size_t>(tls::Flood::RecordsWithoutData)].get() == 1);
   CHECK(world.settle_accounts() == "");
 }
@@ -141,7 +181,8 @@ TEST_CASE("a kernel that does not take the new key after all") {
     World world;
     world.site.write("ten", 10);
     const Peer peer = connect(world, kTls13, true, ours ? limits::kRecordsPerKeyMax : uint64_t{1});
-    tls_script(peer.fd()).new_keys_fail = true;
+    TlsScript& script = tls_script(peer.fd());
+    script.new_receive_key_fails = script.new_transmit_key_fails = true;
     if (!ours) peer.updates_key(true);
     peer.get("/ten");
     peer.get("/ten");
@@ -151,6 +192,48 @@ TEST_CASE("a kernel that does not take the new key after all") {
     if (ours) CHECK(world.ending(peer) == Ending::Aborted);  // the peer expects what cannot be sent
     CHECK(world.settle_accounts() == "");
   }
+}
+
+TEST_CASE("a kernel that does not take the key that the peer asked for: what follows is lost") {
+  World world;
+  const Peer peer = connect(world);
+  tls_script(peer.fd()).new_transmit_key_fails = true;
+  peer.updates_key(true);
+  world.turns();
+  CHECK(world.state(peer) != State::ReadHead);
+  world.run_to_end(peer);
+  CHECK(peer.alerts().empty());  // it would be under the former key
+  CHECK(world.ending(peer) == Ending::Aborted);
+  CHECK(world.figures.key_updates_sent.get() == 0);
+  CHECK(world.settle_accounts() == "");
+}
+
+TEST_CASE("HTTP/2: an answer waits for what the ring has of ours") {
+  World world;
+  const Peer peer = world.connect([&](Socket& socket, TlsScript& script) {
+    socket.takes_new_keys = true;
+    script.http2 = true;
+  });
+  peer.sends(kPreface + frame(4, 0, 0));
+  world.turns();
+  for (int i = 0; i < 6; i++) {
+    peer.sends(frame(6, 0, 0, "pingpong"));
+    peer.updates_key(true);
+    if (i % 2 == 1) world.pump(peer);
+  }
+  peer.sends(frame(6, 0, 0, "pingpong"));
+  world.pump(peer);
+  const std::string text = peer.arrived().plaintext;
+  size_t answered = 0;
+  for (size_t at = 0; (at = text.find(frame(6, 1, 0, "pingpong"), at)) != text.npos; at++)
+    answered++;
+  CHECK(answered == 7);
+  CHECK(world.figures.key_updates_received.get() == 6);
+  CHECK(peer.arrived().key_updates.size() >= 3);
+  CHECK(world.figures.ledger_contradictions.get() == 0);
+  peer.says_goodbye();
+  world.run_to_end(peer);
+  CHECK(world.settle_accounts() == "");
 }
 
 TEST_CASE("sending: new keys instead of the limit, in front of a response and inside a body") {
@@ -177,24 +260,30 @@ TEST_CASE("sending: new keys instead of the limit, in front of a response and in
 }
 
 TEST_CASE("sending: new keys again and again, while the peer changes its own") {
-  conn::Options options = World::small_options();
-  options.records_per_key_max = 3;
-  World world(options);
-  const std::string content = world.site.write("file", 400'000);
-  const Peer peer = connect(world);
-  peer.get("/file");
-  peer.updates_key(true);
-  peer.get("/file");
-  peer.updates_key(false);
-  peer.get("/file");
-  world.run_to_end(peer, 60'000);
-  REQUIRE(peer.responses().size() == 3);
-  for (const Response& response : peer.responses()) CHECK(response.body == content);
-  CHECK(peer.arrived().key_updates.size() == world.figures.key_updates_sent.get());
-  CHECK(world.figures.key_updates_sent.get() > 10);
-  CHECK(world.figures.key_updates_received.get() == 2);
-  CHECK(world.figures.ledger_contradictions.get() == 0);
-  CHECK(world.settle_accounts() == "");
+  for (const bool cold : {false, true}) {  // by sendfile, and by a pipe
+    CAPTURE(cold);
+    conn::Options options = World::small_options();
+    options.records_per_key_max = 3;
+    World world(options);
+    if (cold) kernel().residency = Kernel::Residency::Cold;
+    const std::string content = world.site.write("file", 400'000);
+    const Peer peer = connect(world);
+    peer.get("/file");
+    peer.updates_key(true);
+    peer.get("/file");
+    peer.updates_key(false);
+    peer.get("/file");
+    world.run_to_end(peer, 60'000);
+    REQUIRE(peer.responses().size() == 3);
+    for (const Response& response : peer.responses()) CHECK(response.body == content);
+    CHECK(peer.arrived().key_updates.size() == world.figures.key_updates_sent.get());
+    CHECK(world.figures.key_updates_sent.get() > 10);
+    CHECK(world.figures.key_updates_received.get() == 2);
+    // What a call takes is not cut in the middle.
+    CHECK(most_records_under_one_key(peer) <= 3 + limits::kPendingWindowBytesMin / 16'384);
+    CHECK(world.figures.ledger_contradictions.get() == 0);
+    CHECK(world.settle_accounts() == "");
+  }
 }
 
 TEST_CASE("receiving: the peer is asked for new keys once, and ended when it has none") {
@@ -221,8 +310,14 @@ TEST_CASE("receiving: the peer is asked for new keys once, and ended when it has
     sends(20);
     CHECK(world.figures.record_limit_closes.get() == (obeys ? 0 : 1));
     CHECK((world.state(peer) == State::ReadHead) == obeys);
+    if (obeys) {  // and asked again when that key is used up
+      peer.socket().records_received_are_at(limits::kRecordsPerKeyMax);
+      world.services->slots[0].tls.receive_sequence_at_most = limits::kRecordsPerKeyMax;
+      sends(20);
+      peer.socket().peer_takes();
+    }
     world.run_to_end(peer);
-    CHECK(peer.arrived().key_updates == Updates{1});
+    CHECK(peer.arrived().key_updates == (obeys ? Updates{1, 1} : Updates{1}));
     CHECK(world.settle_accounts() == "");
   }
 }

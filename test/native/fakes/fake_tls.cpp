@@ -250,8 +250,11 @@ TrafficSecrets::~TrafficSecrets() {
 }
 int TrafficSecrets::update(int socket, ktls::Direction direction, const CipherSpec&) {
   fakes::Socket* s = fakes::kernel().use(socket, "TrafficSecrets::update");
-  if (s == nullptr || scripts[socket].new_keys_fail) return EBUSY;
-  const std::string fault = s->new_key(direction == ktls::Direction::Transmit);
+  const bool transmit = direction == ktls::Direction::Transmit;
+  const fakes::TlsScript& script = scripts[socket];
+  if (s == nullptr || (transmit ? script.new_transmit_key_fails : script.new_receive_key_fails))
+    return EBUSY;
+  const std::string fault = s->new_key(transmit);
   if (!fault.empty()) fakes::kernel().violations.add(fault);
   return 0;
 }

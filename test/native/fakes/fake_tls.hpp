@@ -28,7 +28,8 @@ struct TlsScript {
   size_t cipher = 0;  // index of tls::kCiphers
   uint64_t transmit_sequence = 1, receive_sequence = 0;
   bool start_fails = false;
-  bool new_keys_fail = false;  // the kernel refuses a new key, against what it announced
+  // The kernel refuses a new key of that direction, against what it announced.
+  bool new_receive_key_fails = false, new_transmit_key_fails = false;
 };
 
 // The script of the socket. It must exist before the product sees the socket.
