@@ -74,10 +74,15 @@ os::Moved send_tail(Services& s, Request& r, size_t bytes) {
   return stream_send_output(s, c, /*more=*/false);
 }
 
+bool is_complete(const Request& r) {
+  return r.pipe_bytes + r.body_remaining == 0;
+}
+
 // Sends one piece. Done: go on. Any other result is the socket's.
 os::Moved send_piece(Services& s, Request& r) {
   Connection& c = *r.connection;
-  if (!c.tls.offloaded || !c.output.empty()) return stream_send_output(s, c, /*more=*/false);
+  if (!c.tls.offloaded) return stream_send_output(s, c, /*more=*/!is_complete(r));
+  if (!c.output.empty()) return stream_send_output(s, c, /*more=*/false);
   const Piece piece = plan(s, r);
   os::Moved moved;
   if (piece.direct > 0) {
@@ -91,7 +96,8 @@ os::Moved send_piece(Services& s, Request& r) {
 bool piece_in_hand(const Request& r) {
   const Connection& c = *r.connection;
   if (c.tls.offloaded && r.pipe_bytes + r.resident_bytes > 0) return true;
-  return !c.output.empty() || (c.tls.session && c.tls.session->unsent_bytes() > 0);
+  if (c.tls.offloaded || !c.output.empty()) return !c.output.empty();
+  return is_complete(r) ? c.tls.session->unsent_bytes() > 0 : c.tls.session->is_full();
 }
 
 size_t next_bytes(const Request& r) {
@@ -119,7 +125,7 @@ Turn send_body(Services& s, Request& r) {
   r.resident_bytes = 0;  // what an earlier turn found may have left the page cache
   const uint64_t before = c.pending.ledger.plaintext();
   while (c.pending.ledger.plaintext() - before < limits::kBytesPerTurn) {
-    if (!piece_in_hand(r) && r.pipe_bytes + r.body_remaining == 0) return finish_piece(s, r);
+    if (!piece_in_hand(r) && is_complete(r)) return finish_piece(s, r);
     const Source source = next_piece(s, r);
     if (source == Source::Waiting) return Turn::Wait;
     if (source != Source::Ready) {
@@ -149,9 +155,16 @@ Turn send_body(Services& s, Request& r) {
 
 }  // namespace
 
+// Nothing that could be sent waits in the session for the disk, or for the next turn.
 Turn splice(Services& s, Request& r) {
+  Connection& c = *r.connection;
   const Turn turn = send_body(s, r);
-  if (turn != Turn::Again) witness_progress(r);
+  if (turn == Turn::Again) return turn;
+  witness_progress(r);
+  if (c.tls.offloaded || !c.edges.writable) return turn;
+  const os::Moved moved = stream_flush(c);
+  if (moved.io == os::Io::Failed) return give_up_sending(s, c, moved.error);
+  if (moved.io == os::Io::WouldBlock) tick(s, r);
   return turn;
 }
 

@@ -30,12 +30,13 @@ void no_room(Connection& c) {
   c.times.lags = true;
 }
 
-// All output has been taken; OpenSSL may still have records that wait for the socket.
-os::Moved finish_sending(Services& s, Connection& c) {
+// All output has been taken. In user space its records are in the session; they leave together
+// with those that follow, as many as leave by one call.
+os::Moved finish_sending(Services& s, Connection& c, bool more) {
   c.output.release(s.buffers);
-  if (c.tls.offloaded) return {};
-  const os::Moved flushed = c.tls.session->flush();
-  if (flushed.io == os::Io::WouldBlock) no_room(c);
+  if (c.tls.offloaded || (more && !c.tls.session->is_full())) return {};
+  const os::Moved flushed = stream_flush(c);
+  if (flushed.io == os::Io::Done && !more) c.tls.session->rest();
   return flushed;
 }
 
@@ -73,7 +74,13 @@ os::Moved stream_send_output(Services& s, Connection& c, bool more) {
     c.output.begin += moved.bytes;
     count_handed(s, c, moved.bytes, more || !c.output.empty());
   }
-  return finish_sending(s, c);
+  return finish_sending(s, c, more);
+}
+
+os::Moved stream_flush(Connection& c) {
+  const os::Moved flushed = c.tls.session->flush();
+  if (flushed.io == os::Io::WouldBlock) no_room(c);
+  return flushed;
 }
 
 os::Moved stream_send_kept_body(Services& s, Request& r) {
@@ -98,7 +105,7 @@ os::Moved stream_send_kept_body(Services& s, Request& r) {
     r.advance(moved.bytes - of_head);
     count_handed(s, c, moved.bytes, r.body_remaining > 0);
   }
-  return finish_sending(s, c);
+  return finish_sending(s, c, /*more=*/false);
 }
 
 void stream_queue_output(Services& s, Connection& c) {

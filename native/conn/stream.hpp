@@ -9,8 +9,12 @@ namespace spliced::conn {
 
 os::Received stream_read(Connection& c, char* out, size_t capacity);
 
-// Sends c.output. Done when it is empty; otherwise WouldBlock or Failed. `more`: a body follows.
+// Sends c.output. Done when it is empty; otherwise WouldBlock or Failed. `more`: a body follows at
+// once; until then the last record stays open in the kernel, and in user space whole records stay
+// in the session.
 os::Moved stream_send_output(Services& s, Connection& c, bool more);
+// User space: sends what is in the session. Done: all of it.
+os::Moved stream_flush(Connection& c);
 
 // Its body is in memory, and goes with the head.
 inline bool sends_kept_body(const Request& r) {

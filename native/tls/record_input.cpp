@@ -41,11 +41,11 @@ const BIO_METHOD* method() {
 
 }  // namespace
 
-BIO* RecordInput::open(int socket, BIO* output) {
+BIO* RecordInput::open(int socket, const RecordOutput& output) {
   BIO* bio = method() != nullptr ? BIO_new(method()) : nullptr;
   if (bio == nullptr) return nullptr;
   socket_ = socket;
-  output_ = output;
+  output_ = &output;
   BIO_set_data(bio, this);
   BIO_set_init(bio, 1);
   return bio;
@@ -97,7 +97,7 @@ int RecordInput::read(BIO* bio, char* out, int wanted) {
 os::Received RecordInput::receive(char* out, size_t wanted, bool between) {
   if (is_empty() && between && reads_ != Reads::AsAsked) {
     // The client cannot answer what has not been sent.
-    if (drained_ && BIO_ctrl_pending(output_) > 0) return {os::Io::WouldBlock, {}, 0, 0};
+    if (drained_ && !output_->unsent().empty()) return {os::Io::WouldBlock, {}, 0, 0};
     const os::Received got = receive_ahead();
     if (got.io != os::Io::Done) return got;
   }

@@ -14,6 +14,7 @@
 
 #include "base/limits.hpp"
 #include "os/socket_io.hpp"
+#include "tls/record_output.hpp"
 
 typedef struct bio_st BIO;
 
@@ -34,7 +35,7 @@ class RecordInput {
   // Makes a BIO that reads `socket` through this object, which must outlive it. Null without
   // memory. The caller keeps `socket` and `output`, which holds what OpenSSL has written and the
   // socket has not taken.
-  BIO* open(int socket, BIO* output);
+  BIO* open(int socket, const RecordOutput& output);
 
   // Begins a new turn of the engine: the number of records is counted from 0 again.
   void begin_turn(uint64_t turn) {
@@ -83,7 +84,7 @@ class RecordInput {
   void follow(const char* data, size_t bytes);
 
   int socket_ = -1;
-  BIO* output_ = nullptr;
+  const RecordOutput* output_ = nullptr;
   uint64_t turn_ = 0;
   size_t left_ = limits::kRecordsPerTurn;
   size_t without_data_ = 0;

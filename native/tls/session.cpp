@@ -87,8 +87,8 @@ std::unique_ptr<Session> Session::start(std::shared_ptr<const ContextGeneration>
                                         int socket) {
   std::unique_ptr<Session> session(new Session());
   session->ssl_ = SSL_new(generation->default_context());
-  BIO* output = BIO_new(BIO_s_mem());
-  BIO* input = session->input_.open(socket, output);
+  BIO* output = session->output_.open();
+  BIO* input = session->input_.open(socket, session->output_);
   if (session->ssl_ == nullptr || input == nullptr || output == nullptr) {
     BIO_free(input);
     BIO_free(output);
@@ -98,7 +98,6 @@ std::unique_ptr<Session> Session::start(std::shared_ptr<const ContextGeneration>
   SSL_set_bio(session->ssl_, input, output);
   SSL_set_app_data(session->ssl_, session.get());
   SSL_set_accept_state(session->ssl_);
-  session->output_ = output;
   session->socket_ = socket;
   session->generation_ = std::move(generation);
   return session;
@@ -119,11 +118,10 @@ void Session::on_keylog(const SSL* ssl, const char* line) {
 // Counts the whole records that OpenSSL has appended since the last call. TLS 1.3: those after the
 // handshake are under the traffic keys (the ticket). TLS 1.2: those after ChangeCipherSpec are.
 void Session::account_output() {
-  char* data = nullptr;
-  const size_t total = static_cast<size_t>(BIO_get_mem_data(output_, &data));
+  const std::string_view unsent = output_.unsent();
   const bool tls13 = SSL_version(ssl_) == TLS1_3_VERSION;
-  while (accounted_ + kRecordHeaderBytes <= total) {
-    const auto* header = reinterpret_cast<const uint8_t*>(data) + accounted_;
+  while (accounted_ + kRecordHeaderBytes <= unsent.size()) {
+    const auto* header = reinterpret_cast<const uint8_t*>(unsent.data()) + accounted_;
     const size_t length = static_cast<size_t>(header[3]) << 8 | header[4];
     const bool counts = tls13 ? finished_ : sent_change_cipher_spec_;
     if (counts) records_sent_++;
@@ -139,27 +137,20 @@ void Session::account_output() {
 
 os::Moved Session::flush() {
   account_output();
-  char* data = nullptr;
-  const size_t total = static_cast<size_t>(BIO_get_mem_data(output_, &data));
-  while (sent_ < total) {
-    const os::Moved moved = os::send_bytes(socket_, data + sent_, total - sent_, false);
+  while (unsent_bytes() > 0) {
+    const std::string_view unsent = output_.unsent();
+    const os::Moved moved = os::send_bytes(socket_, unsent.data(), unsent.size(), false);
     if (moved.io != os::Io::Done) return moved;
-    sent_ += moved.bytes;
+    output_.sent(moved.bytes);
+    accounted_ -= std::min(accounted_, moved.bytes);
     bytes_sent_ += moved.bytes;
   }
-  (void)BIO_reset(output_);
-  sent_ = accounted_ = 0;
   input_.set_answer_bytes(0);
   return {};
 }
 
-size_t Session::output_bytes() const {
-  char* data = nullptr;
-  return static_cast<size_t>(BIO_get_mem_data(output_, &data));
-}
-
 size_t Session::unsent_bytes() const {
-  return output_bytes() - sent_;
+  return output_.unsent().size();
 }
 
 void Session::on_refused(const SSL* ssl, const X509* certificate) {
@@ -326,9 +317,9 @@ os::Received Session::read(char* out, size_t capacity) {
   ERR_clear_error();
   errno = 0;
   size_t bytes = 0;
-  const size_t before = output_bytes();
+  const size_t before = unsent_bytes();
   const int result = SSL_read_ex(ssl_, out, capacity, &bytes);
-  input_.set_answer_bytes(input_.answer_bytes() + output_bytes() - before);
+  input_.set_answer_bytes(input_.answer_bytes() + unsent_bytes() - before);
   const int error = SSL_get_error(ssl_, result);
   if (unsent_bytes() > 0) (void)flush();  // the answer to a KeyUpdate
   if (result == 1) {
@@ -362,16 +353,16 @@ std::optional<Flood> Session::flood() const {
 }
 
 os::Moved Session::write(const char* data, size_t bytes) {
-  const os::Moved before = flush();
-  if (before.io != os::Io::Done) return before;
+  if (is_full()) {
+    const os::Moved flushed = flush();
+    if (flushed.io != os::Io::Done) return flushed;
+  }
   ERR_clear_error();
   size_t written = 0;
   if (SSL_write_ex(ssl_, data, bytes, &written) != 1) {
     ERR_clear_error();
     return {os::Io::Failed, 0, EPROTO};
   }
-  const os::Moved after = flush();
-  if (after.io == os::Io::Failed) return after;
   return {os::Io::Done, written, 0};
 }
 

@@ -4,8 +4,9 @@
 //
 // OpenSSL reads the socket through record_input.hpp and never beyond the record it needs (no
 // read-ahead), so that what the client sent behind its handshake is still in the socket for the
-// kernel. What OpenSSL writes goes into a memory BIO and from there, by this class, to the socket.
-// That is how the records under the traffic keys are counted.
+// kernel. What OpenSSL writes goes into record_output.hpp and from there, by this class, to the
+// socket: that is how the records under the traffic keys are counted, and how several leave by one
+// call.
 #pragma once
 #include <cstddef>
 #include <cstdint>
@@ -18,6 +19,7 @@
 #include "tls/context.hpp"
 #include "tls/key_health.hpp"
 #include "tls/record_input.hpp"
+#include "tls/record_output.hpp"
 #include "tls/served_name.hpp"
 #include "tls/traffic_keys.hpp"
 #include "tls/traffic_secrets.hpp"
@@ -100,17 +102,20 @@ class Session {
   // The secrets from which later keys are derived. TLS 1.3 alone.
   std::unique_ptr<TrafficSecrets> export_secrets() const;
 
-  // User-space TLS. write() takes all or nothing. What the socket does not accept at once stays
-  // here, and write() returns WouldBlock until flush() has sent it. read() returns no bytes when
-  // the turn's records are used up, though there may be more. Failed with EBADMSG: OpenSSL refused
-  // the input, and its alert waits in the output or has been sent; flood() says whether the input
-  // was a flood.
+  // User-space TLS. write() takes all or nothing, and flush() sends it: several records by one
+  // call. If is_full(), write() begins with a flush(), and returns WouldBlock until the socket has
+  // accepted all. rest() frees the output's memory, when nothing more follows soon. read() returns
+  // no bytes when the turn's records are used up, though there may be more. Failed with EBADMSG:
+  // OpenSSL refused the input, and its alert waits in the output or has been sent; flood() says
+  // whether the input was a flood.
   os::Received read(char* out, size_t capacity);
   std::optional<Flood> flood() const;
   os::Moved write(const char* data, size_t bytes);
   os::Moved close_notify();
   os::Moved flush();
+  void rest() { output_.release(); }
   size_t unsent_bytes() const;
+  bool is_full() const { return unsent_bytes() >= limits::kSendBytes; }
   uint64_t bytes_sent() const { return bytes_sent_; }  // bytes that the socket accepted, in all
 
   // OpenSSL calls this before anything is signed, to choose a certificate (SSL_CTX_set_cert_cb(3)).
@@ -130,7 +135,6 @@ class Session {
   bool failed_below(unsigned long code) const;
   bool asks_again() const;
   void account_output();
-  size_t output_bytes() const;
   bool request_ticket();
 
   struct Secrets {
@@ -140,11 +144,10 @@ class Session {
 
   std::shared_ptr<const ContextGeneration> generation_;
   SSL* ssl_ = nullptr;
-  RecordInput input_;      // ssl_'s BIO reads through it
-  BIO* output_ = nullptr;  // owned by ssl_
+  RecordInput input_;    // ssl_'s BIO reads through it
+  RecordOutput output_;  // ssl_'s BIO writes to it
   int socket_ = -1;
-  size_t sent_ = 0;       // of the output BIO's content
-  size_t accounted_ = 0;  // of the same content: account_output() has seen it
+  size_t accounted_ = 0;  // of the output's unsent bytes: account_output() has seen them
   bool finished_ = false, ticket_asked_ = false;
   bool sent_change_cipher_spec_ = false;
   bool may_sign_ = false;            // in sign(): waiting for the signature is allowed

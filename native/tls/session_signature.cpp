@@ -38,10 +38,9 @@ bool Session::asks_again() const {
                                         0xc2, 0xa2, 0x11, 0x16, 0x7a, 0xbb, 0x8c, 0x5e,
                                         0x07, 0x9e, 0x09, 0xe2, 0xc8, 0xa8, 0x33, 0x9c};
   constexpr size_t kBefore = 5 + 4 + 2;  // headers of record and message, and a version
-  char* data = nullptr;
-  const auto bytes = static_cast<size_t>(BIO_get_mem_data(output_, &data));
-  return bytes >= kBefore + sizeof kRandom &&
-         std::memcmp(data + kBefore, kRandom, sizeof kRandom) == 0;
+  const std::string_view unsent = output_.unsent();
+  return unsent.size() >= kBefore + sizeof kRandom &&
+         std::memcmp(unsent.data() + kBefore, kRandom, sizeof kRandom) == 0;
 }
 
 Signature Session::sign(std::string& reason) {

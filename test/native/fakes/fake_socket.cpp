@@ -181,6 +181,7 @@ os::Moved Socket::send_plain(const char* data, size_t bytes) {
 }
 
 os::Moved Socket::send(const char* data, size_t bytes, bool more) {
+  sends_++;
   if (const int error = send_error()) return {os::Io::Failed, 0, error};
   if (room() == 0) {
     no_space_seen_ = true;

@@ -69,6 +69,7 @@ class Socket {
   bool peer_left() const { return reset_by_peer_; }
   bool cipher_failed() const { return cipher_failed_; }
   size_t receives() const { return receives_; }  // calls, including those without a result
+  size_t sends() const { return sends_; }        // of data, likewise
   // Under the present key.
   uint64_t records_sent() const { return sequence_ - first_sequence_; }
   void records_are_at(uint64_t sequence) { sequence_ = first_sequence_ = sequence; }
@@ -136,7 +137,7 @@ class Socket {
   bool unpushed_ = false;
   bool no_space_seen_ = false;  // SOCK_NOSPACE: the product waits for POLLOUT
 
-  size_t receives_ = 0;
+  size_t receives_ = 0, sends_ = 0;
   std::deque<Incoming> incoming_;
   bool peer_fin_ = false, reset_ = false, reset_by_peer_ = false, reset_told_ = false;
   int error_ = 0;  // sk_err: every send fails until it has been reported
