@@ -135,8 +135,8 @@ inline constexpr size_t kPieceBytes = 65536;
 // allows.
 inline constexpr size_t kBurstBytes = 1024 * 1024;
 static_assert(kPieceBytes % kRecordPlaintextBytes == 0, "middle pieces must end on a record");
-// TLS in user space: from so many bytes on, records are sent and no others are added to them. With
-// kernel TLS a call has as much.
+// TLS in user space: from so many bytes on, what OpenSSL has written is sent before it writes more.
+// Four full records, and a head before them, leave by one call.
 inline constexpr size_t kSendBytes = kPieceBytes;
 inline constexpr uint32_t kPipesKeptMax = 64;
 // Samples of a body that are kept while it is sent (conn/file/witness.hpp), and the bytes of
