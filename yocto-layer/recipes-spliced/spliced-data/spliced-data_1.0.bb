@@ -42,8 +42,8 @@ do_install() {
 }
 
 FILES:${PN} = "${systemd_system_unitdir} ${localstatedir}/lib ${SPLICED_DATA_DIR} ${libexecdir}"
+# The data partition's line of fstab asks for spliced-data-unlock: nothing to enable.
 SYSTEMD_SERVICE:${PN} = "var-lib-private.mount"
-# The mount asks for the unit: nothing to enable.
 # udev's rules of the device mapper are a package of their own in scarthgap alone.
 SPLICED_DATA_PROGRAMS = "keyutils libdevmapper e2fsprogs-mke2fs \
     ${@bb.utils.contains('LAYERSERIES_CORENAMES', 'scarthgap', 'lvm2-udevrules', '', d)} \
