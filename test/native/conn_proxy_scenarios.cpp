@@ -68,6 +68,31 @@ TEST_CASE("large bodies both ways, in pieces, over each of the ways that a body 
   }
 }
 
+TEST_CASE("an application that takes a request's body in pieces gets every byte once") {
+  const std::string body = text_of(5000);
+  for (const Path path : kPaths) {
+    for (const size_t piece : {size_t{200}, size_t{777}}) {
+      CAPTURE(static_cast<int>(path));
+      CAPTURE(piece);
+      Proxied world;
+      const Peer peer = connect(world, path);
+      peer.sends(Peer::request("POST", "/", "Content-Length: 5000\r\n"));
+      world.play(peer, 10);
+      REQUIRE(world.connections() == 1);
+      world.application().take_at_most = piece;
+      peer.sends(body);
+      world.play(peer);
+      const std::string asked = world.asked();
+      CHECK((asked.substr(asked.find("\r\n\r\n") + 4) == body));
+      world.application().peer_sends(answer("taken"));
+      world.play(peer);
+      REQUIRE(peer.responses().size() == 1);
+      CHECK(peer.responses()[0].body == "taken");
+      CHECK(world.settle_accounts() == "");
+    }
+  }
+}
+
 TEST_CASE("a client that does not read holds the application back") {
   for (const Path path : kPaths) {
     CAPTURE(static_cast<int>(path));
