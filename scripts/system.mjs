@@ -117,6 +117,7 @@ export const testPackages = [
     "Prometheus' own parser, for the metrics",
   ),
   tool('iproute2', 'ip', 'brings up the loopback interface of a guest'),
+  tool('patchelf', 'patchelf', "Debian's Node finds its own loader and libraries"),
   tool('cpio', 'cpio', 'packs what an emulated board boots'),
   tool('flex', 'flex', "a kernel's build: the guests' stand-in for CAAM is a module"),
   tool('bison', 'bison', 'likewise'),

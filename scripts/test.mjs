@@ -21,7 +21,7 @@ import { ensureForeignNode } from './foreign-node.mjs';
 import {
   allFiles,
   contractFiles,
-  distributionNode,
+  ensureDebianNode,
   ensureOfficialNode,
   versions,
 } from './official-nodes.mjs';
@@ -218,17 +218,17 @@ async function nodesSuite(files, mustNotSkip, wanted) {
     console.log(`  Node ${name}: ${tally.passed} passed, ${failures.length} failed`);
     parts.push(mustNotSkip ? withoutSkips({ ...tally, failures }) : { ...tally, failures });
   };
-  for (const version of versions) {
+  const runIfThere = async (name, ensureProgram) => {
     let program;
     const ensure = () => {
-      program = ensureOfficialNode(version);
+      program = ensureProgram();
     };
-    const skipped = skippedUnless(ensure, `Node ${version}`, mustNotSkip);
+    const skipped = skippedUnless(ensure, `Node ${name}`, mustNotSkip);
     if (skipped) parts.push(skipped);
-    else await run(version, program);
-  }
-  const own = distributionNode();
-  if (own !== undefined) await run(own.name, own.program);
+    else await run(name, program);
+  };
+  for (const version of versions) await runIfThere(version, () => ensureOfficialNode(version));
+  await runIfThere('of Debian', ensureDebianNode);
   return addUp(parts);
 }
 
