@@ -49,6 +49,18 @@ const checks: Record<string, Check> = {
       test.equal(result.stopped?.aborted, 0, 'nothing was aborted');
       checkStop(test, result);
     }),
+  'a key that never leaves its token': (test, { token }) =>
+    checkCase(test, token, (test, result) => {
+      const { made, failed } = result.status?.tls?.signatures ?? {};
+      test.equal(result.error, undefined);
+      test.ok((made ?? 0) >= 1, `the token signed ${made} handshakes`);
+      test.equal(failed, 0, 'none failed');
+      test.notOk(
+        token.stored?.some((name) => /key/.test(name)),
+        `stored: ${token.stored}`,
+      );
+      test.equal(result.exitCode, 0, "the server's exit code");
+    }),
   'the doctor knows the engine': (test, { doctor }, { caam }) => {
     const findings = doctor.findings?.filter(({ id }) => id.startsWith('caam.'));
     test.equal(findings?.length, caam.length, JSON.stringify(findings ?? doctor.error));

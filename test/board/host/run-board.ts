@@ -25,6 +25,7 @@ export interface Report {
   node: string;
   naive: Case;
   serve: { error?: string; matrix?: Case; stop?: Case };
+  token: Case & { stored?: string[] };
   doctor: { error?: string; findings?: Finding[] };
   crypto: string;
   interrupts: string;

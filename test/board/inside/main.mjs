@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // Runs on an emulated board: the control experiment, the truncation matrix in a short form, a stop in
-// the middle of downloads, and the doctor. Writes one report, which boards.ts on the host judges.
+// the middle of downloads, a key in a token, and the doctor. Writes one report, which boards.ts on the host judges.
 //   node test/board/inside/main.mjs REPORT.json
 import { spawnSync } from 'node:child_process';
-import { readFileSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { arch, release } from 'node:os';
 import { stopDuring, versions, withProduct } from '../../guest/inside/cases.mjs';
 import { connection, download } from '../../guest/inside/client.mjs';
@@ -84,6 +84,30 @@ async function naive() {
   return { ...result, log: server.log };
 }
 
+/** The key is made in a SoftHSM, and stays there: the device's own certificate is for it. */
+async function token() {
+  const directory = '/run/token';
+  mkdirSync(`${directory}/tokens`, { recursive: true });
+  const configuration = `${directory}/softhsm2.conf`;
+  const pinFile = `${directory}/pin`;
+  const pin = '271828';
+  writeFileSync(configuration, `directories.tokendir = ${directory}/tokens\nlog.level = ERROR\n`);
+  writeFileSync(pinFile, pin, { mode: 0o600 });
+  process.env.SOFTHSM2_CONF = configuration;
+  const pins = ['--pin', pin, '--so-pin', '314159'];
+  guest.run('softhsm2-util', ['--init-token', '--free', '--label', 'board', ...pins]);
+  const module = '/usr/lib/softhsm/libsofthsm2.so';
+  const tokenEnvironment = {
+    SPLICED_PRIVATE_KEY: `pkcs11:token=board;object=tls?module-path=${module}&pin-source=file:${pinFile}`,
+    SPLICED_MAKE_PRIVATE_KEY: 'P-256',
+  };
+  const stateDir = guest.newStateDir();
+  const options = { buffers, stateDir, environment: { ...environment, ...tokenEnvironment } };
+  const result = await withProduct(options, async (server) => ({ status: curlStatus(server) }));
+  const stored = readdirSync(`${stateDir}/certificates/device`, { recursive: true });
+  return { ...result, stored };
+}
+
 function doctor() {
   const args = ['dist/cli.js', 'doctor', '--json'];
   const { stdout, stderr } = spawnSync(process.execPath, args, { encoding: 'utf8' });
@@ -97,6 +121,7 @@ function doctor() {
 const steps = {
   naive,
   serve,
+  token,
   doctor,
   crypto: () => readFileSync('/proc/crypto', 'utf8'),
   interrupts: () => readFileSync('/proc/interrupts', 'utf8'),

@@ -16,6 +16,8 @@ export interface Status {
   drains: { aborted: number };
   pending: { contradictions: number };
   files: { coldFills: number };
+  /** Of keys that are not in memory. */
+  tls?: { signatures: { made: number; failed: number } };
 }
 
 /** What one case reports; naive has no status, exit code or stopped line. */
