@@ -33,7 +33,7 @@ t.test('status, metrics, log and description', async (t) => {
   const table = await runCli(['status', ...own]);
   t.match(table, { code: 0, stderr: '' });
   for (const row of [
-    /^version +0\.1\.0, up \d+ s, (io_uring|epoll)$/m,
+    /^version +\d+\.\d+\.\d+, up \d+ s, (io_uring|epoll)$/m,
     /^kernel TLS +\S/m,
     /^requests +1 \(200: 1\)$/m,
     /^certificates +CN=.*, 36\d days left, until \d{4}-\d\d-\d\d \(device\)$/m,
