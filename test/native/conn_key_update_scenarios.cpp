@@ -215,21 +215,29 @@ TEST_CASE("HTTP/2: an answer waits for what the ring has of ours") {
     script.http2 = true;
   });
   peer.sends(kPreface + frame(4, 0, 0));
-  world.turns();
+  world.pump(peer);
   for (int i = 0; i < 6; i++) {
     peer.sends(frame(6, 0, 0, "pingpong"));
+    const conn::Connection* c = world.find(peer.fd());
+    REQUIRE(c != nullptr);
+    for (int steps = 0; steps < 4 && !c->ops.sending; steps++) {
+      if (world.ring->queued() > 0) world.deliver_one();
+      if (!c->ops.sending) conn::run_ready(*world.services);
+    }
+    REQUIRE(c->ops.sending);
     peer.updates_key(true);
-    if (i % 2 == 1) world.pump(peer);
+    world.deliver_one();  // the request comes before the completion of what is sent
+    CHECK(c->ops.sending);
+    CHECK(world.figures.key_updates_received.get() == static_cast<uint64_t>(i) + 1);
+    // The answer to the one before went before this ping's; this one's goes before the next data.
+    CHECK(world.figures.key_updates_sent.get() == static_cast<uint64_t>(i));
+    world.pump(peer);
   }
-  peer.sends(frame(6, 0, 0, "pingpong"));
-  world.pump(peer);
   const std::string text = peer.arrived().plaintext;
   size_t answered = 0;
   for (size_t at = 0; (at = text.find(frame(6, 1, 0, "pingpong"), at)) != text.npos; at++)
     answered++;
-  CHECK(answered == 7);
-  CHECK(world.figures.key_updates_received.get() == 6);
-  CHECK(peer.arrived().key_updates.size() >= 3);
+  CHECK(answered == 6);
   CHECK(world.figures.ledger_contradictions.get() == 0);
   peer.says_goodbye();
   world.run_to_end(peer);
