@@ -54,7 +54,9 @@ t.test('several listeners, IPv6 among them', async (t) => {
   const running = await startService(t, { 'index.html': 'x' }, { listeners });
   const [four, six] = running.service.listeners();
   t.equal((await get(running, { port: four?.port })).status, 200);
-  t.equal((await get(running, { host: '::1', port: six?.port })).status, 200);
+  // By name: Debian's Node 20.19 does not know ::1 in a certificate (tls.checkServerIdentity).
+  const toSix = { host: '::1', port: six?.port, servername: 'localhost' };
+  t.equal((await get(running, toSix)).status, 200);
 });
 
 t.test('the event started says which ring and why', async (t) => {
