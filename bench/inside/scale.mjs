@@ -17,7 +17,10 @@ const rounds = Number(roundsText);
 const mebibyte = 1 << 20;
 const seconds = 2;
 
-/** Server and how many engines, workers or threads it has. HAProxy serves no large file. */
+/**
+ * Server and how many engines, workers or threads it has. HAProxy serves no large file, and trixie's (3.0) knows
+ * no kernel TLS.
+ */
 const contestants = [
   ['spliced', 1],
   ['spliced', 2],
@@ -28,7 +31,7 @@ const contestants = [
   ['haproxy', 2],
   ['bare', 1],
   ['bare', 2],
-];
+].filter(([name]) => name !== 'haproxy' || tls === 'user');
 const labelOf = ([name, workers]) => `${name}, ${workers}`;
 
 /** The arguments of build/bench/load after the port, and what one of its results is worth. */
