@@ -14,9 +14,16 @@ static const char kShared[] = "/usr/share/nodejs/";
 
 typedef int Open(const char* path, int flags, ...);
 
-static int open_there(const char* name, const char* path, int flags, mode_t mode) {
-  Open* const next = (Open*)dlsym(RTLD_NEXT, name);
+int open(const char* path, int flags, ...) {
+  Open* const next = (Open*)dlsym(RTLD_NEXT, "open");
+  mode_t mode = 0;
   char there[PATH_MAX];
+  if ((flags & (O_CREAT | O_TMPFILE)) != 0) {
+    va_list more;
+    va_start(more, flags);
+    mode = va_arg(more, mode_t);
+    va_end(more);
+  }
   if (strncmp(path, kShared, sizeof kShared - 1) == 0) {
     snprintf(there, sizeof there, "%s%s", ROOT, path);
     path = there;
@@ -24,23 +31,5 @@ static int open_there(const char* name, const char* path, int flags, mode_t mode
   return next(path, flags, mode);
 }
 
-static mode_t mode_of(int flags, va_list more) {
-  return (flags & (O_CREAT | O_TMPFILE)) != 0 ? va_arg(more, mode_t) : 0;
-}
-
-int open(const char* path, int flags, ...) {
-  va_list more;
-  va_start(more, flags);
-  const mode_t mode = mode_of(flags, more);
-  va_end(more);
-  return open_there("open", path, flags, mode);
-}
-
-// libuv's, which has 64-bit offsets everywhere.
-int open64(const char* path, int flags, ...) {
-  va_list more;
-  va_start(more, flags);
-  const mode_t mode = mode_of(flags, more);
-  va_end(more);
-  return open_there("open64", path, flags, mode);
-}
+// The same on a 64-bit machine (open(2), O_LARGEFILE), and what libuv calls.
+int open64(const char* path, int flags, ...) __attribute__((alias("open")));
