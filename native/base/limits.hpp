@@ -186,8 +186,12 @@ static_assert(kLargeBufferBytesMax + 13 * 2 * (kUpstreamFieldsMax + kHeaderField
 inline constexpr size_t kFramePayloadBytes = kRecordPlaintextBytes - 9;
 // So many leave by one call, from a pipe (conn/h2/batch.hpp). A frame's head is a piece of it, and
 // so is each page of its payload.
-inline constexpr size_t kFramesPerCall = 10;
-inline constexpr size_t kFramesPipeBytes = 256 * 1024;
+inline constexpr size_t kFramesPerCall = 12;
+inline constexpr size_t kFramesPipeBytes = 512 * 1024;
+// Of files, in the address space of an engine, kFramesPerCall of them at most
+// (os/mapped_windows.hpp).
+inline constexpr size_t kWindowBytes = 1024 * 1024;
+inline constexpr uint64_t kWindowKeptMs = 1'000;  // unused
 static_assert(kFramesPerCall * (kFramePayloadBytes / 4096 + 3) <= kFramesPipeBytes / 4096);
 // The smallest room in the output for which another frame is begun.
 inline constexpr size_t kFrameRoomMin = 512;

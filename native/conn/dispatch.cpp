@@ -291,6 +291,7 @@ void run_ticks(Services& s) {
 
 void run_deadlines(Services& s) {
   for (const auto& files : s.site->files) files->sweep(s.now_ms);
+  s.mapped_windows.sweep(s.now_ms);
   sweep_upstreams(s);
   if (s.now_ms < s.next_deadline_ms) return;
   s.next_deadline_ms = UINT64_MAX;
@@ -336,6 +337,7 @@ int next_timeout_ms(const Services& s) {
   if (!s.ready.empty()) return 0;
   uint64_t due = std::min(s.next_deadline_ms, next_upstream_sweep_ms(s));
   for (const auto& files : s.site->files) due = std::min(due, files->next_sweep_ms());
+  due = std::min(due, s.mapped_windows.next_sweep_ms());
   for (uint32_t slot : s.ticking) {
     const uint64_t tick = s.slots[slot].times.tick_due_ms;
     if (tick != 0 && tick < due) due = tick;

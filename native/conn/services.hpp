@@ -30,6 +30,7 @@
 #include "http/path_prefixes.hpp"
 #include "os/closer.hpp"
 #include "os/host.hpp"
+#include "os/mapped_windows.hpp"
 #include "os/pipe_pool.hpp"
 #include "ring/ring.hpp"
 #include "tls/context.hpp"
@@ -100,6 +101,7 @@ struct Services {
   Occupancy::Share& share;  // this engine's account in it
   os::PipePool pipes;
   os::PipePool frame_pipes{limits::kFramesPipeBytes};  // conn/h2/batch.hpp
+  os::MappedWindows mapped_windows;                    // likewise
   BufferPool buffers;
   files::KeptBodies kept_bodies;
   std::shared_ptr<OpenSite> site;                                  // for new requests

@@ -11,6 +11,8 @@
 #include <sys/sysmacros.h>
 #include <unistd.h>
 
+#include <atomic>
+
 #include "base/limits.hpp"
 #include "files/open_beneath.hpp"
 #include "http/asset_name.hpp"
@@ -82,6 +84,11 @@ Since compare(const File& file, uint64_t end) {
   if (!identify(file.fd.get(), "", AT_EMPTY_PATH, now, mode) || now.size < end)
     return Since::Shorter;
   return now == file.identity ? Since::Unchanged : Since::Touched;
+}
+
+uint64_t File::next_number() {
+  static std::atomic<uint64_t> last{0};
+  return ++last;
 }
 
 FilePtr memory_file(std::string_view body) {

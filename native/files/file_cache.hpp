@@ -47,6 +47,7 @@ struct Variant {
 };
 
 struct File {
+  const uint64_t number = next_number();  // of this object alone, in the whole process
   os::Fd fd;
   Identity identity;
   std::string etag;           // strong, with its quotes (RFC 9110 8.8.3)
@@ -61,6 +62,9 @@ struct File {
   Variant variants[http::kCodings];
 
   uint64_t size() const { return identity.size; }
+
+ private:
+  static uint64_t next_number();
 };
 
 // What happened to an open file since its identity was taken. One statx.

@@ -12,7 +12,8 @@ files = $(patsubst $(TOP)/%,%,$(wildcard $(addprefix $(TOP)/,$(1))))
 # os/framed_pages, os/closer and files/open_beneath, fake_tls replaces tls/session, tls/promote and tls/ktls.
 fake_kernel_SOURCES := $(call files,$(patsubst %,test/native/fakes/%.cpp,\
                          fake_socket fake_kernel fake_ring upstream_socket wire peer site)) \
-                       native/os/fd.cpp native/os/stable_bytes.cpp native/os/thread.cpp
+                       native/os/fd.cpp native/os/mapped_windows.cpp native/os/stable_bytes.cpp \
+                       native/os/thread.cpp
 world_SOURCES := $(fake_kernel_SOURCES) test/native/fakes/fake_tls.cpp test/native/fakes/world.cpp \
                  $(call files,native/conn/*.cpp native/conn/*/*.cpp \
                    native/h2/*.cpp native/http/*.cpp) \

@@ -37,11 +37,12 @@ os::Moved fill_pipe(Services& s, Batch& b) {
   for (size_t i = 0; i < b.count; i++) {
     const Batch::Frame& frame = b.frames[i];
     std::memcpy(head, frame.head, sizeof frame.head);
-    const int file = frame.stream->request.file->fd.get();
-    pieces[i] = {head, sizeof frame.head, file, frame.offset, frame.bytes};
+    const files::File& file = *frame.stream->request.file;
+    pieces[i] = {head, sizeof frame.head, file.fd.get(), file.number, frame.offset, frame.bytes};
     head += sizeof frame.head;
   }
-  return os::framed_pages_to_pipe(b.pipe.write_end.get(), pieces, b.count);
+  s.mapped_windows.begin_call(s.now_ms);
+  return os::framed_pages_to_pipe(b.pipe.write_end.get(), s.mapped_windows, pieces, b.count);
 }
 
 // The file's bytes that the pipe has not taken are the request's again.

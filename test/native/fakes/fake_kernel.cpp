@@ -179,7 +179,8 @@ Moved pipe_to_socket(int pipe_read_end, int socket, size_t bytes, bool more) {
   return moved;
 }
 
-Moved framed_pages_to_pipe(int pipe_write_end, const FramedPages* pieces, size_t count) {
+Moved framed_pages_to_pipe(int pipe_write_end, MappedWindows&, const FramedPages* pieces,
+                           size_t count) {
   check_real(pipe_write_end, "framed_pages_to_pipe");
   if (kernel().residency == fakes::Kernel::Residency::Cold)
     kernel().violations.add("framed_pages_to_pipe of what is not in the page cache");
