@@ -95,6 +95,28 @@ TEST_CASE("HTTP/2: the window holds what one call gives to the TLS layer") {
   }
 }
 
+TEST_CASE("HTTP/2: where no send of files waits for the cipher, a frame from memory does") {
+  for (const bool is_known : {false, true})
+    for (const bool waits : {false, true}) {
+      CAPTURE(is_known);
+      CAPTURE(waits);
+      Asked world({"a"}, 64 * 1024);  // three frames a call
+      world.support.sendfile_waits = waits;
+      if (is_known) world.services->asynchronous.set();
+      world.pump(world.peer, 200);
+      check_whole(world, 1, "a");
+      const uint64_t from_memory =
+          world.figures.plaintext_sent_bytes.get() - world.figures.spliced_bytes.get();
+      const uint64_t frames = from_memory / kFrame;
+      // The last one, which is shorter, always; and else one behind each call.
+      if (is_known && !waits)
+        CHECK(frames >= kBytes / kFrame / 5);
+      else
+        CHECK(frames == 0);
+      CHECK(world.settle_accounts() == "");
+    }
+}
+
 TEST_CASE("HTTP/2: heads of thousands of frames are each what they were") {
   Asked world({"a"}, 256 * 1024);
   constexpr size_t kDownloads = 25;  // of 24 frames each; a page has 455 heads

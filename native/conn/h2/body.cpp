@@ -106,8 +106,9 @@ Piece find_piece(Services& s, Mux& m, Stream& st, size_t most) {
       m.pipe_waiters++;
       return {};
     }
-    const bool direct = m.c.tls.offloaded && left > limits::kFramePayloadBytes;
-    if (direct && st.resident_turn != s.turn) r.resident_bytes = 0;
+    const bool direct =
+        m.c.tls.offloaded && left > limits::kFramePayloadBytes && !m.owes_wait();
+    if (!direct || st.resident_turn != s.turn) r.resident_bytes = 0;
     st.resident_turn = s.turn;
     if (direct && r.pipe_bytes + r.resident_bytes > 0) return from_file(s, m, st, most);
     const Source source = direct ? find_bytes(s, r) : next_record(s, r, limits::kFramePayloadBytes);

@@ -65,6 +65,7 @@ struct Mux final : h2::Events {
   Stream* sender = nullptr;      // whose DATA frame is on its way,
   size_t frame_left = 0;         // and what is missing of it
   Batch batch;                   // or frames of several; they go before the output
+  size_t unwaited_bytes = 0;     // of files, since the last send that waited for the cipher
   EarlyRecords early;
   uint32_t pipe_waiters = 0;     // streams that want a pipe
   uint32_t upload_windows = 0;   // that the connection's was widened by
@@ -116,6 +117,10 @@ struct Mux final : h2::Events {
   // Those that wait for one of the pipes, if there is one. True: somebody did.
   bool give_pipes();
   bool has_unsent() const;
+  // Files are being sent by an asynchronous cipher, and nothing has waited for it: what follows is
+  // sent from memory, which waits. Else only a timer would tell when the window has room again
+  // (splice.cpp).
+  bool owes_wait() const;
 
   // pace.cpp. False: its route's rate holds it back, and give_lane() wakes it. Of a frame no more
   // than `most` goes then.

@@ -122,6 +122,7 @@ Sent send_payload(Services& s, Mux& m) {
     return Sent::More;
   }
   if (moved.io != os::Io::Done) return after(s, c, moved);
+  m.unwaited_bytes += moved.bytes;
   m.frame_left -= moved.bytes;
   if (m.frame_left == 0) end_frame(s, m);
   return Sent::More;
@@ -132,7 +133,10 @@ Sent send_batch(Services& s, Mux& m) {
   Batch& b = m.batch;
   if (!c.edges.writable || over_window(s, c, b.piped)) return blocked(s, c);
   const os::Moved moved = stream_splice_frames(s, c, b.pipe, b.piped);
-  if (moved.io == os::Io::Done) b.piped -= moved.bytes;
+  if (moved.io == os::Io::Done) {
+    m.unwaited_bytes += moved.bytes;
+    b.piped -= moved.bytes;
+  }
   return after(s, c, moved);
 }
 
@@ -147,6 +151,7 @@ void go_on_with_batch(Services& s, Mux& m) {
 Sent send_output(Services& s, Mux& m) {
   Connection& c = m.c;
   const bool more = m.frame_left > 0;
+  if (!more) m.unwaited_bytes = 0;
   // Of short records several leave in one turn.
   if (!c.tls.offloaded || more || m.early.are_short())
     return after(s, c, stream_send_output(s, c, more));
@@ -199,6 +204,11 @@ bool Mux::has_unsent() const {
   return c.ops.sending || c.ops.send_done || !c.output.empty() || frame_left > 0 ||
          batch.count > 0 || !unsent.empty() ||
          (c.tls.session && c.tls.session->unsent_bytes() > 0) || session->wants_to_write();
+}
+
+bool Mux::owes_wait() const {
+  return unwaited_bytes > s.options.pending_window_bytes / 4 && !s.kernel.sendfile_waits &&
+         s.asynchronous.test(tls::index_of(*c.tls.cipher));
 }
 
 bool send_frames(Services& s, Connection& c, bool& more) {
