@@ -60,7 +60,7 @@ export interface ServerOptions {
   tls?: { offload?: 'auto' | 'off' };
   ring?: 'auto' | 'epoll';
   /**
-   * What clients may choose: HTTP/1.1 alone by default. A handler sees no difference: each of a connection's
+   * What clients may choose by ALPN: both by default. A handler sees no difference: each of a connection's
    * requests comes to it as one of HTTP/1.1.
    */
   protocols?: ('h2' | 'http/1.1')[];

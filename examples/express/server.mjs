@@ -46,8 +46,7 @@ const routes = [
   { path: '/ui', root: files },
   { path: '/guarded', root: guarded, internal: true },
 ];
-const protocols = ['h2', 'http/1.1']; // what the application is not told: it sees HTTP/1.1
-const server = createServer({ cert, key, routes, protocols }, app);
+const server = createServer({ cert, key, routes }, app);
 server.on('error', (error) => {
   process.exitCode = 1;
   process.stderr.write(`${error.message}\n`);

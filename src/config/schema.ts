@@ -41,8 +41,8 @@ export const schema = {
       'offered, and why not. `http/1.1` is always among them, because clients without ALPN speak ' +
       'it. See docs/HTTP2.md.',
     format: 'protocols',
-    default: ['http/1.1'],
-    example: ['h2', 'http/1.1'],
+    default: ['h2', 'http/1.1'],
+    example: ['http/1.1'],
     env: 'SPLICED_PROTOCOLS',
   },
   listen_http: {

@@ -15,7 +15,7 @@ import type { Server, ServerOptions } from '../../types/index.js';
 import { answerOf, ask, codes, openSession } from '../contract/http2.js';
 import { start, startExample } from './library.js';
 
-const protocols: ('h2' | 'http/1.1')[] = ['h2', 'http/1.1'];
+type Protocols = NonNullable<ServerOptions['protocols']>;
 const digest = (data: Buffer): string => createHash('sha256').update(data).digest('hex');
 
 async function startOver(
@@ -23,7 +23,7 @@ async function startOver(
   handler: RequestListener,
   options: Partial<ServerOptions> = {},
 ): Promise<{ server: Server; port: number; ca: string; session: ClientHttp2Session }> {
-  const started = await start(t, { protocols, ...options }, handler);
+  const started = await start(t, options, handler);
   // Of the client, in MB: beyond it Node's refuses the answers' heads.
   const client = { maxSessionMemory: 100 };
   const pair = { chain: started.ca };
@@ -51,7 +51,7 @@ function said(session: ClientHttp2Session, path: string) {
 }
 
 for (const name of ['express', 'fastify']) {
-  t.test(`examples/${name}, which has no word of HTTP/2 but its option`, async (t) => {
+  t.test(`examples/${name}, which has no word of HTTP/2`, async (t) => {
     const { child, port, ca } = await startExample(t, name);
     const session = await openSession(t, { port, pair: { chain: ca } });
     t.equal(session.alpnProtocol, 'h2');
@@ -227,16 +227,16 @@ t.test('WebSockets, whose clients choose HTTP/1.1', async (t) => {
   await once(client, 'close');
 });
 
-t.test('the option is judged as the setting is, and off without it', async (t) => {
+t.test('the option is judged as the setting is, and leaves HTTP/2 out', async (t) => {
   const handler: RequestListener = (_request, response) => void response.end('x');
   const wrong = (value: unknown) =>
-    t.rejects(start(t, { protocols: value as typeof protocols }, handler), {
+    t.rejects(start(t, { protocols: value as Protocols }, handler), {
       code: 'ERR_INVALID_ARG_VALUE',
       message: /protocols/,
     });
   await wrong(['h3']);
   await wrong('h2');
   await wrong([]);
-  const { port, ca } = await start(t, {}, handler);
+  const { port, ca } = await start(t, { protocols: ['http/1.1'] }, handler);
   await t.rejects(openSession(t, { port, pair: { chain: ca } }));
 });
