@@ -156,6 +156,7 @@ export class ApiServing {
       const people = this.#people ?? new People({ stateDir, log, makersCode });
       if (this.#people === undefined) await people.start();
       this.#people = people;
+      if (this.#isClosed) return;
       const access = new Access({
         stateDir,
         people,
@@ -168,6 +169,7 @@ export class ApiServing {
       this.#server = server;
       this.#system.start();
     } catch (error) {
+      if (this.#isClosed) return; // The service stopped meanwhile, and nobody waits for it.
       const reason = error instanceof StartError ? error.message : reasonOf(error);
       if (reason !== this.#refusal) log.error({ event: 'api_unavailable', reason });
       this.#refusal = reason;

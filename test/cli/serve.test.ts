@@ -83,7 +83,7 @@ t.test('a stop waits for an active download', async (t) => {
   t.equal(await download.read(), largeBytes, 'nothing is lost');
   const { code, stdout } = await server.ended;
   t.equal(code, 0);
-  t.match(logLines(stdout).at(-1), { event: 'stopped', aborted: 0 });
+  t.match(logLines(stdout).at(-1), { event: 'stopped', aborted: 0 }, stdout);
 });
 
 t.test('an echo of the signal is no second one', async (t) => {
