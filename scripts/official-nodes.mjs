@@ -27,8 +27,9 @@ const integrities = {
   },
 };
 
-/** What differs between releases: OpenSSL, nghttp2, Node-API's edges, and Node's own TLS client. */
-export const contractFiles = [
+const guestFile = 'test/nodes/guest.test.ts';
+/** What differs between releases (OpenSSL, nghttp2, Node-API's edges, Node's own TLS client), and a guest. */
+export const someFiles = [
   'certificates',
   'client-certificates',
   'http2',
@@ -39,9 +40,11 @@ export const contractFiles = [
   'tls-groups',
   'token-keys',
   'token-renewals',
-].map((name) => `test/contract/${name}.test.ts`);
-/** `npm run test:nodes`: every contract test, and those over kernel TLS in a real kernel. */
-export const allFiles = ['test/contract/', 'test/guest/tls.test.ts'];
+]
+  .map((name) => `test/contract/${name}.test.ts`)
+  .concat(guestFile);
+/** `npm run test:nodes`: every contract test, the guest, and those that run over kernel TLS, too. */
+export const allFiles = ['test/contract/', guestFile, 'test/guest/tls.test.ts'];
 
 export const versions = Object.keys(integrities.x64);
 

@@ -2,8 +2,8 @@
 // `npm test [-- --only SUITE] [--no-skip] [PART-OF-A-FILE-NAME]`: sets up, runs every suite in order,
 // one line each, and ends with exactly `N passed, N failed, N skipped`. The exit code is 0 when
 // nothing failed. With CI=true or --no-skip a skipped test of cross, guest or board is a failure.
-// The suites: static native unit nodes (contract tests with other releases of Node) cross guest board,
-// and long ones that run only when they are asked for: all-nodes (all contract tests and a guest with each,
+// The suites: static native unit nodes (contract tests and a guest with other releases of Node) cross guest
+// board, and long ones that run only when they are asked for: all-nodes (all contract tests and more in guests,
 // `npm run test:nodes`), boards (every emulated board, `npm run test:boards`), caam (with a model of the
 // engine, `npm run test:caam`), kernel (the patch of net/tls, `npm run test:kernel`), release (built twice,
 // with the same bytes, `npm run test:release`), smp (several engines
@@ -20,9 +20,9 @@ import { compileTests } from './compile.mjs';
 import { ensureForeignNode } from './foreign-node.mjs';
 import {
   allFiles,
-  contractFiles,
   ensureDebianNode,
   ensureOfficialNode,
+  someFiles,
   versions,
 } from './official-nodes.mjs';
 import { makePackage } from './pack.mjs';
@@ -206,14 +206,15 @@ async function crossSuite(mustNotSkip, wanted) {
 
 /** The addon that is here, under the other releases of Node that devices ship. */
 async function nodesSuite(files, mustNotSkip, wanted) {
-  const chosen = testSources(['test/contract', 'test/guest'], files).filter(
+  const directories = ['test/nodes', 'test/contract', 'test/guest'];
+  const chosen = testSources(directories, files).filter(
     (path) => wanted.length === 0 || wanted.some((part) => path.includes(part)),
   );
   if (chosen.length === 0) return newTally();
   const parts = [];
   const run = async (name, program) => {
     const options = { jobs: 2, timeoutS: 600, wanted: chosen, program };
-    const tally = await tapSuite(['test/contract', 'test/guest'], options);
+    const tally = await tapSuite(directories, options);
     const failures = tally.failures.map((failure) => `Node ${name}: ${failure}`);
     console.log(`  Node ${name}: ${tally.passed} passed, ${failures.length} failed`);
     parts.push(mustNotSkip ? withoutSkips({ ...tally, failures }) : { ...tally, failures });
@@ -301,7 +302,7 @@ await runScript(async () => {
         timeoutS: 240,
         wanted,
       }),
-    nodes: () => nodesSuite(contractFiles, mustNotSkip, wanted),
+    nodes: () => nodesSuite(someFiles, mustNotSkip, wanted),
     'all-nodes': () => nodesSuite(allFiles, mustNotSkip, wanted),
     cross: () => crossSuite(mustNotSkip, wanted),
     guest: async () => {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// What the report of a case must say. Counts, never times. Used by matrix.test.ts.
+// What the report of a case must say. Counts, never times. Used by the tests of guests and boards.
 import type { Test } from 'tap';
 import type { Case } from './run-guests.js';
 
@@ -56,7 +56,7 @@ export function checkOffload(t: Test, name: string, result: Case, isAsync: boole
 }
 
 /** Large bodies came straight from the page cache, or through the ring's workers and a pipe. */
-export function checkSource(t: Test, name: string, result: Case): void {
+function checkSource(t: Test, name: string, result: Case): void {
   const coldFills = result.status?.files.coldFills ?? -1;
   if (name.endsWith(' cold')) t.ok(coldFills > 0, `${coldFills} pieces were read by the ring`);
   else t.equal(coldFills, 0, 'nothing was read by the ring');
@@ -68,4 +68,19 @@ export function checkControl(t: Test, result: Case): void {
   const truncated = result.outcomes?.truncated ?? 0;
   t.ok(truncated > 0, `the naive server truncated ${truncated} of ${result.expected?.complete}`);
   t.equal(result.outcomes?.corrupt ?? 0, 0, 'and corrupted nothing: its keys are right');
+}
+
+/** All that a case of the matrix must say; of one that does not, the downloads concerned and the log. */
+export function checkCase(t: Test, name: string, result: Case, isAsync: boolean): void {
+  if (name === 'naive') checkControl(t, result);
+  else {
+    checkDownloads(t, result);
+    if (name === 'stop') checkStop(t, result);
+    if (name === 'queue') t.ok((result.dropped ?? 0) > 0, `the queue dropped ${result.dropped}`);
+    checkOffload(t, name, result, isAsync);
+    checkSource(t, name, result);
+  }
+  if (t.passing()) return;
+  for (const download of result.offending ?? []) t.comment(JSON.stringify(download));
+  t.comment(`The server's log ends:\n${(result.log ?? []).join('\n')}`);
 }
