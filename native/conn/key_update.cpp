@@ -41,7 +41,6 @@ Turn on_key_update(Services& s, Connection& c, const uint8_t* payload, size_t by
       c.tls.secrets->update(c.socket, tls::ktls::Direction::Receive, *c.tls.cipher) != 0)
     return refuse(s, c, alert::kInternalError);
   s.figures.key_updates_received.add();
-  c.tls.receive_sequence_at_most = 0;
   c.tls.key_update_asked = false;
   if (payload[4] == alert::kUpdateRequested) c.tls.key_update_due = true;
   const os::Moved moved = send_if_free(s, c);

@@ -1,53 +1,21 @@
 // SPDX-License-Identifier: Apache-2.0
-// Scenarios: KeyUpdates of the peer and of ours, where the kernel takes new keys (Linux 6.14 and
-// later). The peer of the fakes opens nothing that is under another key than it should be.
+// Scenarios: KeyUpdates of the peer and what answers them, where the kernel takes new keys (Linux
+// 6.14 and later). The peer of the fakes opens nothing that is under another key than it should be.
 #include <errno.h>
 
-#include <algorithm>
 #include <ostream>
 #include <string>
 
 #include "conn/alert.hpp"
 #include "doctest/doctest.h"
 #include "fakes/http2.hpp"
-#include "fakes/world.hpp"
+#include "fakes/new_keys.hpp"
 
 using namespace spliced;
 using namespace spliced::fakes;
 using conn::Ending;
 using conn::State;
 namespace alert = spliced::conn::alert;
-
-namespace {
-
-constexpr size_t kTls13 = 0, kTls12 = 3;
-
-Peer connect(World& world, size_t cipher = kTls13, bool asynchronous = true,
-             uint64_t transmit_sequence = 1) {
-  const Peer peer = world.connect([&](Socket& socket, TlsScript& script) {
-    socket.asynchronous_cipher = asynchronous;
-    socket.takes_new_keys = true;
-    script.cipher = cipher;
-    script.transmit_sequence = transmit_sequence;
-  });
-  world.turns();
-  REQUIRE(world.state(peer) == State::ReadHead);
-  return peer;
-}
-
-using Updates = std::vector<uint8_t>;
-using Alerts = std::vector<uint8_t>;
-
-size_t most_records_under_one_key(const Peer& peer) {
-  size_t most = 0, count = 0;
-  for (const wire::Record& record : peer.arrived().records) {
-    most = std::max(most, ++count);
-    if (record.type == wire::kHandshake) count = 0;
-  }
-  return most;
-}
-
-}  // namespace
 
 TEST_CASE("a KeyUpdate goes on, and is answered where that was asked for") {
   for (bool requested : {false, true}) {
@@ -56,7 +24,7 @@ TEST_CASE("a KeyUpdate goes on, and is answered where that was asked for") {
       CAPTURE(asynchronous);
       World world;
       world.site.write("ten", 10);
-      const Peer peer = connect(world, kTls13, asynchronous);
+      const Peer peer = connect_with_new_keys(world, kTls13, asynchronous);
       peer.get("/ten");
       world.pump(peer);
       for (int i = 0; i < 3; i++) {
@@ -82,7 +50,7 @@ TEST_CASE("an answer that finds no room goes before the next data") {
   World world;
   world.site.write("ten", 10);
   world.site.write("file", 200'000);
-  const Peer peer = connect(world, kTls13, false);
+  const Peer peer = connect_with_new_keys(world, kTls13, false);
   peer.socket().peer_takes();
   peer.socket().send_buffer_bytes = 1;  // the first record fills it
   peer.get("/ten");
@@ -108,7 +76,7 @@ TEST_CASE("whatever is sent next, an answer that is due goes before it") {
     World world;
     world.site.write("ten", 10);
     world.site.write("file", 200'000);
-    const Peer peer = connect(world, kTls13, false);
+    const Peer peer = connect_with_new_keys(world, kTls13, false);
     peer.socket().peer_takes();
     peer.socket().send_buffer_bytes = 1;
     peer.get("/ten");
@@ -131,7 +99,7 @@ TEST_CASE("whatever is sent next, an answer that is due goes before it") {
 TEST_CASE("KeyUpdates in a row: so many, and then the alert") {
   World world;
   world.site.write("ten", 10);
-  const Peer peer = connect(world), other = connect(world);
+  const Peer peer = connect_with_new_keys(world), other = connect_with_new_keys(world);
   for (size_t round = 1; round <= 2; round++) {  // data in between begins the count anew
     for (size_t i = 0; i < limits::kRecordsWithoutDataMax; i++) peer.updates_key(true);
     peer.get("/ten");
@@ -155,7 +123,7 @@ TEST_CASE("a KeyUpdate that is none ends the connection, as where the kernel tak
   for (const std::string& message : {std::string("\x18\0\0\2\0", 5), std::string("\x18\0\0\1\2", 5),
                                      std::string("\x18\0\0\1\0\x18", 6), std::string("\x18")}) {
     World world;
-    const Peer peer = connect(world);
+    const Peer peer = connect_with_new_keys(world);
     peer.socket().peer_sends(message, os::RecordType::Handshake);
     peer.get("/");
     world.run_to_end(peer);
@@ -168,7 +136,7 @@ TEST_CASE("a KeyUpdate that is none ends the connection, as where the kernel tak
 
 TEST_CASE("TLS 1.2 has none") {
   World world;
-  const Peer peer = connect(world, kTls12);
+  const Peer peer = connect_with_new_keys(world, kTls12);
   peer.updates_key(false);
   world.run_to_end(peer);
   CHECK(peer.alerts() == Alerts{alert::kUnexpectedMessage});
@@ -180,7 +148,8 @@ TEST_CASE("a kernel that does not take the new key after all") {
     CAPTURE(ours);
     World world;
     world.site.write("ten", 10);
-    const Peer peer = connect(world, kTls13, true, ours ? limits::kRecordsPerKeyMax : uint64_t{1});
+    const Peer peer =
+        connect_with_new_keys(world, kTls13, true, ours ? limits::kRecordsPerKeyMax : uint64_t{1});
     TlsScript& script = tls_script(peer.fd());
     script.new_receive_key_fails = script.new_transmit_key_fails = true;
     if (!ours) peer.updates_key(true);
@@ -196,7 +165,7 @@ TEST_CASE("a kernel that does not take the new key after all") {
 
 TEST_CASE("a kernel that does not take the key that the peer asked for: what follows is lost") {
   World world;
-  const Peer peer = connect(world);
+  const Peer peer = connect_with_new_keys(world);
   tls_script(peer.fd()).new_transmit_key_fails = true;
   peer.updates_key(true);
   world.turns();
@@ -206,6 +175,31 @@ TEST_CASE("a kernel that does not take the key that the peer asked for: what fol
   CHECK(world.ending(peer) == Ending::Aborted);
   CHECK(world.figures.key_updates_sent.get() == 0);
   CHECK(world.settle_accounts() == "");
+}
+
+TEST_CASE("a kernel that does not tell the number of the next record: what follows is lost") {
+  // On the peer's behalf; in front of a body in memory, of a head and a file, of an answer alone.
+  for (const char* path : {"", "/ten", "/file", "/nothing"}) {
+    CAPTURE(std::string(path));
+    const bool asked = path[0] == 0;
+    World world;
+    world.site.write("ten", 10);
+    world.site.write("file", 200'000);
+    const Peer peer = connect_with_new_keys(world, kTls13, false,
+                                            asked ? uint64_t{1} : limits::kRecordsPerKeyMax);
+    peer.get("/ten");
+    world.pump(peer);
+    REQUIRE(peer.responses().size() == 1);
+    peer.socket().figures_fail = true;
+    asked ? peer.updates_key(true) : peer.get(path);
+    world.run_to_end(peer);
+    // Nothing under the former key follows what announces the next one.
+    CHECK(wire::decode(peer.socket().accepted_wire()).records.back().type == wire::kHandshake);
+    CHECK(peer.responses().size() == 1);
+    CHECK(world.figures.key_updates_sent.get() == 0);
+    CHECK(world.ending(peer) == Ending::Aborted);
+    CHECK(world.settle_accounts() == "");
+  }
 }
 
 TEST_CASE("HTTP/2: an answer waits for what the ring has of ours") {
@@ -242,90 +236,4 @@ TEST_CASE("HTTP/2: an answer waits for what the ring has of ours") {
   peer.says_goodbye();
   world.run_to_end(peer);
   CHECK(world.settle_accounts() == "");
-}
-
-TEST_CASE("sending: new keys instead of the limit, in front of a response and inside a body") {
-  for (bool asynchronous : {false, true}) {
-    for (uint64_t margin : {uint64_t{0}, uint64_t{1}, uint64_t{8}}) {
-      CAPTURE(asynchronous);
-      CAPTURE(margin);
-      World world;
-      const std::string content = world.site.write("file", 1'000'000);
-      world.site.write("ten", 10);
-      const Peer peer = connect(world, kTls13, asynchronous, limits::kRecordsPerKeyMax - margin);
-      peer.get("/ten");
-      peer.get("/file");
-      peer.get("/ten");
-      world.run_to_end(peer, 60'000);
-      REQUIRE(peer.responses().size() == 3);
-      CHECK(peer.responses()[1].body == content);
-      CHECK(peer.arrived().key_updates == Updates{0});
-      CHECK(world.figures.record_limit_closes.get() == 0);
-      CHECK(world.figures.ledger_contradictions.get() == 0);
-      CHECK(world.settle_accounts() == "");
-    }
-  }
-}
-
-TEST_CASE("sending: new keys again and again, while the peer changes its own") {
-  for (const bool cold : {false, true}) {  // by sendfile, and by a pipe
-    CAPTURE(cold);
-    conn::Options options = World::small_options();
-    options.records_per_key_max = 3;
-    World world(options);
-    if (cold) kernel().residency = Kernel::Residency::Cold;
-    const std::string content = world.site.write("file", 400'000);
-    const Peer peer = connect(world);
-    peer.get("/file");
-    peer.updates_key(true);
-    peer.get("/file");
-    peer.updates_key(false);
-    peer.get("/file");
-    world.run_to_end(peer, 60'000);
-    REQUIRE(peer.responses().size() == 3);
-    for (const Response& response : peer.responses()) CHECK(response.body == content);
-    CHECK(peer.arrived().key_updates.size() == world.figures.key_updates_sent.get());
-    CHECK(world.figures.key_updates_sent.get() > 10);
-    CHECK(world.figures.key_updates_received.get() == 2);
-    // What a call takes is not cut in the middle.
-    CHECK(most_records_under_one_key(peer) <= 3 + limits::kPendingWindowBytesMin / 16'384);
-    CHECK(world.figures.ledger_contradictions.get() == 0);
-    CHECK(world.settle_accounts() == "");
-  }
-}
-
-TEST_CASE("receiving: the peer is asked for new keys once, and ended when it has none") {
-  for (bool obeys : {true, false}) {
-    CAPTURE(obeys);
-    World world;
-    const Peer peer = connect(world);
-    peer.socket().records_received_are_at(limits::kRecordsPerKeyMax);
-    const auto sends = [&](int count) {
-      for (int i = 0; i < count; i++) {
-        peer.sends("x");
-        world.turns();
-      }
-    };
-    world.services->slots[0].tls.receive_sequence_at_most = limits::kRecordsPerKeyMax;
-    sends(20);
-    peer.socket().peer_takes();
-    CHECK(peer.arrived().key_updates == Updates{1});
-    if (obeys) peer.updates_key(false);
-    world.turns();
-    if (!obeys)
-      peer.socket().records_received_are_at(limits::kRecordsPerKeyMax +
-                                            limits::kRecordsToUpdateKeys);
-    sends(20);
-    CHECK(world.figures.record_limit_closes.get() == (obeys ? 0 : 1));
-    CHECK((world.state(peer) == State::ReadHead) == obeys);
-    if (obeys) {  // and asked again when that key is used up
-      peer.socket().records_received_are_at(limits::kRecordsPerKeyMax);
-      world.services->slots[0].tls.receive_sequence_at_most = limits::kRecordsPerKeyMax;
-      sends(20);
-      peer.socket().peer_takes();
-    }
-    world.run_to_end(peer);
-    CHECK(peer.arrived().key_updates == (obeys ? Updates{1, 1} : Updates{1}));
-    CHECK(world.settle_accounts() == "");
-  }
 }

@@ -182,6 +182,7 @@ os::Moved Socket::send_plain(const char* data, size_t bytes) {
 
 os::Moved Socket::send(const char* data, size_t bytes, bool more) {
   sends_++;
+  if (on_send) on_send();
   if (const int error = send_error()) return {os::Io::Failed, 0, error};
   if (room() == 0) {
     no_space_seen_ = true;
@@ -267,7 +268,8 @@ bool Socket::counters(os::TcpCounters& out) const {
   return true;
 }
 
-bool Socket::sequence(bool transmit, uint64_t& out) const {
+bool Socket::sequence(bool transmit, uint64_t& out) {
+  if (!transmit) receive_sequence_reads_++;
   if (figures_fail || !promoted()) return false;
   out = transmit ? sequence_ : receive_sequence_;
   return true;

@@ -35,6 +35,7 @@ class Socket {
   bool takes_new_keys = false;  // accepts TLS_TX and TLS_RX again, as since 6.14
   // What TCP accepts waits for push_pending, as is possible before 6.5.
   bool leaves_unpushed = false;
+  std::function<void()> on_send;  // before a send of data does anything
 
   // ---- The peer and its network. ----
   void peer_sends(const std::string& plaintext,
@@ -70,6 +71,9 @@ class Socket {
   bool cipher_failed() const { return cipher_failed_; }
   size_t receives() const { return receives_; }  // calls, including those without a result
   size_t sends() const { return sends_; }        // of data, likewise
+  size_t open_record_bytes() const { return open_.size(); }
+  // How often the kernel was asked for the number of the next record to receive.
+  size_t receive_sequence_reads() const { return receive_sequence_reads_; }
   // Under the present key.
   uint64_t records_sent() const { return sequence_ - first_sequence_; }
   void records_are_at(uint64_t sequence) { sequence_ = first_sequence_ = sequence; }
@@ -93,7 +97,7 @@ class Socket {
     return incoming_.empty() ? 0 : incoming_.front().bytes.size();
   }
   bool counters(os::TcpCounters& out) const;
-  bool sequence(bool transmit, uint64_t& out) const;
+  bool sequence(bool transmit, uint64_t& out);
   uint64_t accepted_at_least() const { return acked_ + (unpushed_ ? queued_in_tcp() : 0); }
   int unacknowledged() const;
   void clear_error() {
@@ -137,7 +141,7 @@ class Socket {
   bool unpushed_ = false;
   bool no_space_seen_ = false;  // SOCK_NOSPACE: the product waits for POLLOUT
 
-  size_t receives_ = 0, sends_ = 0;
+  size_t receives_ = 0, sends_ = 0, receive_sequence_reads_ = 0;
   std::deque<Incoming> incoming_;
   bool peer_fin_ = false, reset_ = false, reset_by_peer_ = false, reset_told_ = false;
   int error_ = 0;  // sk_err: every send fails until it has been reported
