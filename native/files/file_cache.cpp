@@ -14,6 +14,7 @@
 #include <atomic>
 
 #include "base/limits.hpp"
+#include "base/mix.hpp"
 #include "files/open_beneath.hpp"
 #include "http/asset_name.hpp"
 #include "http/date.hpp"
@@ -38,22 +39,24 @@ bool identify(int directory, const char* path, int flags, Identity& out, uint16_
   return true;
 }
 
-std::string strong_etag(const Identity& id, const std::string& build) {
-  // The ctime is part of it, so that a rewrite in place that restores size and mtime is seen.
-  char text[112];
-  snprintf(text, sizeof text,
-           "\"%" PRIx64 "-%" PRIx64 "-%" PRIx64 ".%08" PRIx32 "-%" PRIx64 ".%08" PRIx32, id.inode,
-           id.size, static_cast<uint64_t>(id.modified_s), id.modified_ns,
-           static_cast<uint64_t>(id.changed_s), id.changed_ns);
-  return build.empty() ? std::string(text) + '"' : std::string(text) + '-' + build + '"';
-}
-
 // To the microsecond: see adopt_variant().
 bool same_modification(const Identity& a, const Identity& b) {
   return a.modified_s == b.modified_s && a.modified_ns / 1000 == b.modified_ns / 1000;
 }
 
 }  // namespace
+
+std::string strong_etag(const Identity& id, std::string_view build) {
+  uint64_t hash = 0;
+  for (const uint64_t word :
+       {id.inode, id.size, static_cast<uint64_t>(id.modified_s), uint64_t{id.modified_ns},
+        static_cast<uint64_t>(id.changed_s), uint64_t{id.changed_ns}})
+    hash = base::mix(hash, word);
+  for (const char c : build) hash = base::mix(hash, static_cast<uint8_t>(c));
+  char text[20];
+  snprintf(text, sizeof text, "\"%016" PRIx64 "\"", hash);
+  return text;
+}
 
 // Fills in what fstat of the open file says.
 bool FileCache::describe(File& file, uint16_t& mode) const {

@@ -29,6 +29,11 @@ struct Identity {
   }
 };
 
+// A strong entity tag (RFC 9110 8.8.3) with its quotes: a hash of the identity without the device,
+// whose number may change at a restart, and of the build. The ctime is part of it, so that a
+// rewrite in place that restores size and mtime is seen. Short, because HPACK never indexes it.
+std::string strong_etag(const Identity& id, std::string_view build);
+
 // How the cache learns whether a page is in the page cache. Decided at the first read
 // (residency.cpp).
 enum class Residency : uint8_t {

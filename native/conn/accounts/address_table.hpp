@@ -7,6 +7,7 @@
 #include <random>
 #include <unordered_map>
 
+#include "base/mix.hpp"
 #include "os/socket_io.hpp"
 
 namespace spliced::conn {
@@ -15,12 +16,7 @@ namespace spliced::conn {
 struct ClientKeyHash {
   uint64_t seed = std::random_device{}() | static_cast<uint64_t>(std::random_device{}()) << 32;
   size_t operator()(const os::ClientKey& key) const {
-    uint64_t h = seed;
-    for (const uint64_t word : {key.high, key.low}) {
-      h = (h ^ word) * 0x9e3779b97f4a7c15ull;
-      h ^= h >> 32;
-    }
-    return static_cast<size_t>(h);
+    return static_cast<size_t>(base::mix(base::mix(seed, key.high), key.low));
   }
 };
 
