@@ -59,7 +59,12 @@ struct Line {
 Line read_line(std::string_view input);
 
 // Ignores the case of ASCII letters only: all that case-insensitive protocol elements have.
-bool equals_ignoring_case(std::string_view a, std::string_view b);
+constexpr bool equals_ignoring_case(std::string_view a, std::string_view b) {
+  if (a.size() != b.size()) return false;
+  for (size_t i = 0; i < a.size(); ++i)
+    if (lower(a[i]) != lower(b[i])) return false;
+  return true;
+}
 
 // Removes SP and HTAB from both ends (OWS, RFC 9110 5.6.3).
 std::string_view trim(std::string_view text);

@@ -14,6 +14,7 @@ namespace spliced::conn {
 namespace {
 
 constexpr size_t kStatusAt = 9, kStatusBytes = 3;  // "HTTP/1.1 200"
+constexpr size_t kUsualFields = 16;                // of a response; more cost an allocation
 
 // Trailer is there only where they follow (http::Relay), and may be said (RFC 9110 6.6.2).
 bool is_sent(std::string_view name) {
@@ -22,7 +23,7 @@ bool is_sent(std::string_view name) {
 
 std::vector<h2::Field> fields_of(std::string_view head) {
   std::vector<h2::Field> fields;
-  fields.reserve(limits::kHeaderFieldsMax);
+  fields.reserve(kUsualFields);
   fields.push_back({":status", head.substr(kStatusAt, kStatusBytes)});
   http::Fields lines(head);
   std::string_view name, value;
@@ -54,8 +55,8 @@ void submit_response(Services& s, Stream& st) {
   SPLICED_ASSERT(!st.answered && st.head_end > st.output.begin);
   const std::string_view head{st.output.data(), st.head_end - st.output.begin};
   const bool to_come = r.exchange && !r.exchange->response_over;
-  const bool has_body = st.output.end > st.head_end || r.body_remaining > 0 ||
-                        r.parts != nullptr || to_come || !st.trailers.empty();
+  const bool has_body = st.output.end > st.head_end || r.body_remaining > 0 || r.parts != nullptr ||
+                        to_come || !st.trailers.empty();
   st.answered = true;
   const bool sent = m.session->respond(st.id, fields_of(head), has_body);
   st.output.begin = st.head_end;
