@@ -54,8 +54,11 @@ void begin_head(Services& s, Connection& c) {
 
 http::RequestHead head_again(const Services& s, Request& r) {
   if (r.handed) return head_of_handed(r);
+  if (r.stream != nullptr) return r.stream->parsed;
   http::RequestHead request;
-  const http::HeadResult again = http::parse_head(received_of(r), request, s.options.head);
+  const Span& input = r.connection->input;
+  const http::HeadResult again =
+      http::parse_head({input.data(), input.size()}, request, s.options.head);
   SPLICED_ASSERT(again.outcome == http::Outcome::Complete && again.consumed == r.head_bytes);
   return request;
 }

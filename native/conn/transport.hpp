@@ -48,17 +48,12 @@ inline bool keeps_body(const Request& r) {
   return r.stream == nullptr || r.stream->keeps_body;
 }
 
-// Parses the head again. It is there until consume_head(); views of it are invalid after a wait.
-// Over HTTP/1.1 it is at the front of the input.
+// The head, which is there until consume_head(); views of it are invalid after a wait. Over
+// HTTP/1.1 it is at the front of the input, and parsed again.
 http::RequestHead head_again(const Services& s, Request& r);  // read_head.cpp
 inline std::string_view head_text_of(const Request& r) {
   if (r.stream != nullptr) return r.stream->head;
   return {r.connection->input.data(), r.head_bytes};
-}
-// All received bytes, from the head on.
-inline std::string_view received_of(const Request& r) {
-  if (r.stream != nullptr) return r.stream->head;
-  return {r.connection->input.data(), r.connection->input.size()};
 }
 inline void consume_head(Request& r) {
   if (r.stream != nullptr)

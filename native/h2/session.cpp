@@ -58,7 +58,7 @@ struct Glue {
     void* const stream =
         is_request ? library()->stream_data(session, frame->head.stream_id) : nullptr;
     if (stream != nullptr)
-      events(self).on_field(stream, view(name, name_bytes), view(value, value_bytes));
+      events(self).on_field(view(name, name_bytes), view(value, value_bytes));
     else
       events(self).on_dropped_field(name_bytes + value_bytes);
     return 0;

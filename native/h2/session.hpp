@@ -63,7 +63,8 @@ class Events {
   virtual void on_frame(FrameType type, uint8_t flags, size_t bytes) = 0;
   // A request. Null: refused (RefusedStream), nothing of it was looked at.
   virtual void* on_head_begun(int32_t id) = 0;
-  virtual void on_field(void* stream, std::string_view name, std::string_view value) = 0;
+  // Of the request that began last: its fields come together (RFC 9113 4.3).
+  virtual void on_field(std::string_view name, std::string_view value) = 0;
   // Of trailers, or of a stream that is none of ours: nobody gets it.
   virtual void on_dropped_field(size_t bytes) = 0;
   virtual void on_head(void* stream, bool ends) = 0;
@@ -88,7 +89,7 @@ struct Settings {
   size_t sent_header_block_bytes_max = 0;  // as nghttp2 reckons; of a longer one nothing is sent
   uint32_t stream_window_bytes = 0, connection_window_bytes = 0;
   bool connect_protocol = false;  // RFC 8441 3
-  size_t answers_max = 0;  // to PING and SETTINGS that wait to be sent
+  size_t answers_max = 0;         // to PING and SETTINGS that wait to be sent
 };
 
 class Session {

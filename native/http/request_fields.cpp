@@ -7,6 +7,9 @@
 namespace spliced::http {
 namespace {
 
+// Of a head, beside what its fields say: mostly enough.
+constexpr size_t kOtherBytes = 128;
+
 bool is_visible_text(std::string_view text) {
   for (const char c : text)
     if (!is_visible(c)) return false;
@@ -123,7 +126,10 @@ RequestFields::Verdict RequestFields::finish(bool ends, std::string& out,
     return Verdict::Malformed;
   if (!connect && path_.front() != '/' && path_ != "*") return Verdict::Malformed;
   if (extended && !opens_websocket()) return Verdict::OtherProtocol;
-  out.assign(extended ? "GET" : method_).append(" ").append(target).append(" HTTP/1.1\r\n");
+  out.clear();
+  out.reserve(target.size() + authority_.size() + host_.size() + cookie_.size() + lines_.size() +
+              kOtherBytes);
+  out.append(extended ? "GET" : method_).append(" ").append(target).append(" HTTP/1.1\r\n");
   if (has_authority_ || has_host_)
     out.append("host: ").append(has_authority_ ? authority_ : host_).append("\r\n");
   if (takes_trailers_) out.append("te: trailers\r\nconnection: te\r\n");

@@ -106,6 +106,7 @@ void* Mux::on_head_begun(int32_t id) {
     s.figures.streams_refused.add();
     return nullptr;
   }
+  fields = http::RequestFields();
   StreamSlot& place = s.stream_slots.take();
   place.stream = std::make_unique<Stream>(c, place.slot, place.generation, id);
   streams.push_back(place.stream.get());
@@ -126,9 +127,8 @@ void Mux::on_dropped_field(size_t bytes) {
   count_field(bytes);
 }
 
-void Mux::on_field(void* stream, std::string_view name, std::string_view value) {
-  Stream& st = stream_of(stream);
-  st.fields.add(name, value, s.options.head.head_bytes_max);
+void Mux::on_field(std::string_view name, std::string_view value) {
+  fields.add(name, value, s.options.head.head_bytes_max);
   count_field(name.size() + value.size());
 }
 

@@ -15,6 +15,7 @@
 #include "conn/h2/stream.hpp"
 #include "conn/services.hpp"
 #include "h2/session.hpp"
+#include "http/request_fields.hpp"
 #include "tls/served_name.hpp"
 
 namespace spliced::conn {
@@ -60,12 +61,13 @@ struct Mux final : h2::Events {
   std::vector<Stream*> ready;    // to be run
   std::vector<Stream*> waiting;  // complete, but for the buffers that they need; the oldest first
   uint32_t open = 0;             // of the streams, those that are not closed
+  http::RequestFields fields;    // of the head that is coming: one at a time (RFC 9113 4.3)
 
-  std::string_view unsent;       // frames that did not fit into the output
-  Stream* sender = nullptr;      // whose DATA frame is on its way,
-  size_t frame_left = 0;         // and what is missing of it
-  Batch batch;                   // or frames of several; they go before the output
-  size_t unwaited_bytes = 0;     // of files, since the last send that waited for the cipher
+  std::string_view unsent;    // frames that did not fit into the output
+  Stream* sender = nullptr;   // whose DATA frame is on its way,
+  size_t frame_left = 0;      // and what is missing of it
+  Batch batch;                // or frames of several; they go before the output
+  size_t unwaited_bytes = 0;  // of files, since the last send that waited for the cipher
   EarlyRecords early;
   uint32_t pipe_waiters = 0;     // streams that want a pipe
   uint32_t upload_windows = 0;   // that the connection's was widened by
@@ -96,7 +98,7 @@ struct Mux final : h2::Events {
   // h2::Events; frames.cpp and body.cpp.
   void on_frame(h2::FrameType type, uint8_t flags, size_t bytes) override;
   void* on_head_begun(int32_t id) override;
-  void on_field(void* stream, std::string_view name, std::string_view value) override;
+  void on_field(std::string_view name, std::string_view value) override;
   void on_dropped_field(size_t bytes) override;
   void on_head(void* stream, bool ends) override;
   void on_data(void* stream, size_t bytes, const char* data) override;

@@ -16,15 +16,15 @@ namespace {
 
 using Fields = http::RequestFields::Verdict;
 
-void reject(Services& s, Stream& st, uint16_t status) {
-  respond_error(s, st.request, status, /*keep_alive=*/true, !st.fields.is_head_request());
+void reject(Services& s, Stream& st, const http::RequestFields& fields, uint16_t status) {
+  respond_error(s, st.request, status, /*keep_alive=*/true, !fields.is_head_request());
   consume_head(st.request);
 }
 
 // RFC 9110 15.5.20, RFC 9113 9.1.1. The connection goes on, for the names that it is for.
-void reject_misdirected(Services& s, Stream& st) {
+void reject_misdirected(Services& s, Stream& st, const http::RequestFields& fields) {
   s.figures.streams_misdirected.add();
-  reject(s, st, 421);
+  reject(s, st, fields, 421);
 }
 
 // Buffers of a response that are held, or will be as soon as the disk has answered.
@@ -64,23 +64,24 @@ void begin_stream(Services& s, Stream& st) {
   Request& r = st.request;
   if (st.complete) return;
   if (st.state == State::ReadHead) {
+    const http::RequestFields fields = std::move(m.fields);
     tls::WebSocketKey websocket;
-    if (st.fields.opens_websocket()) websocket = tls::new_websocket_key();
-    const Fields verdict = st.fields.finish(st.ended, st.head, websocket.key);
+    if (fields.opens_websocket()) websocket = tls::new_websocket_key();
+    const Fields verdict = fields.finish(st.ended, st.head, websocket.key);
     if (verdict == Fields::Malformed) {
       s.figures.streams_malformed.add();
       m.session->reset(st.id, h2::Code::ProtocolError);
       return enter(s, st, State::Join);
     }
-    if (verdict == Fields::OtherProtocol) return reject(s, st, 501);
-    if (st.fields.opens_websocket() && websocket.accept.empty()) return reject(s, st, 500);
-    http::RequestHead head;
+    if (verdict == Fields::OtherProtocol) return reject(s, st, fields, 501);
+    if (fields.opens_websocket() && websocket.accept.empty()) return reject(s, st, fields, 500);
+    const http::RequestHead& head = st.parsed;
     http::HeadResult result{http::Outcome::Rejected, 0, 431, nullptr};
-    if (verdict == Fields::Good) result = http::parse_head(st.head, head, s.options.head);
+    if (verdict == Fields::Good) result = http::parse_head(st.head, st.parsed, s.options.head);
     if (result.outcome != http::Outcome::Complete)
-      return reject(s, st, result.outcome == http::Outcome::Rejected ? result.status : 431);
-    if (m.name->is_misdirected(http::host_name(head.host))) return reject_misdirected(s, st);
-    st.fields = http::RequestFields();
+      return reject(s, st, fields, result.outcome == http::Outcome::Rejected ? result.status : 431);
+    if (m.name->is_misdirected(http::host_name(head.host)))
+      return reject_misdirected(s, st, fields);
     r.head_bytes = result.consumed;
     st.accepted = true;
     st.websocket_accept = std::move(websocket.accept);

@@ -10,7 +10,7 @@
 #include "conn/buffer.hpp"
 #include "conn/request/request.hpp"
 #include "conn/state.hpp"
-#include "http/request_fields.hpp"
+#include "http/head.hpp"
 
 namespace spliced::conn {
 
@@ -32,8 +32,8 @@ struct Stream {
   uint32_t inflight = 0;
 
   // The request.
-  http::RequestFields fields;    // until its head is complete
   std::string head;              // as HTTP/1.1 has it, until it is consumed
+  http::RequestHead parsed;      // views of that
   Span input;                    // of its body, where somebody takes it
   std::string websocket_accept;  // it opens a WebSocket: what its backend must answer
   bool keeps_body = false;       // for a backend or an upload; else it is forgotten
