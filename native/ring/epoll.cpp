@@ -6,7 +6,6 @@
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
-#include <sys/socket.h>
 #include <unistd.h>
 
 #include <vector>
@@ -64,8 +63,7 @@ class Epoll final : public Ring {
   }
 
   std::optional<int32_t> send(int socket, const char* data, size_t bytes, Token) override {
-    const ssize_t sent = ::send(socket, data, bytes, MSG_DONTWAIT | MSG_NOSIGNAL);
-    return sent < 0 ? -errno : static_cast<int32_t>(sent);
+    return send_now(socket, data, bytes);
   }
   void submit_sends() override {}
 

@@ -81,7 +81,8 @@ class Ring {
   // Sends bytes without waiting for room in the socket (-EAGAIN then). io_uring returns nothing and
   // sends all of a turn with the one system call that waits for the next turn. The result comes as
   // a completion; until then `data` must live, and nobody else may send on the socket. epoll sends
-  // at once and returns the result; no completion follows.
+  // at once and returns the result, and so does io_uring if the last wait() brought one completion
+  // alone; no completion follows.
   virtual std::optional<int32_t> send(int socket, const char* data, size_t bytes, Token token) = 0;
 
   // Submits what send() has queued. To be called before work that takes long.

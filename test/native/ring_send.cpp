@@ -99,6 +99,45 @@ TEST_CASE("ring: what is queued can go out before the wait") {
   });
 }
 
+// One response costs no turn of its own; several of a turn go out together.
+TEST_CASE("ring: behind an only event a send is done at once") {
+  std::string detail;
+  const std::unique_ptr<Ring> ring = ring::open_uring(detail);
+  if (!ring) {
+    MESSAGE("SKIPPED: " << detail);
+    return;
+  }
+  const Pair watched[3] = {pair(), pair(), pair()};
+  const Pair first = pair(), second = pair();
+  const std::string text = "now";
+  // Each watch reports at once that there is room.
+  const auto watch = [&](uint32_t i) { ring->watch(watched[i].ours.get(), {Kind::Watch, i, 1}); };
+  const auto wait_for = [&](size_t events) {
+    Completion out[8];
+    REQUIRE(ring->wait(kWaitMs, out, 8) == events);
+  };
+  const auto is_sent_at_once = [&](const Pair& sockets) {
+    const auto result = ring->send(sockets.ours.get(), text.data(), text.size(), kToken);
+    if (result) CHECK(*result == 3);
+    CHECK(received(sockets.theirs) == (result ? "now" : ""));
+    return result.has_value();
+  };
+  watch(0);
+  wait_for(1);
+  CHECK(is_sent_at_once(first));
+  CHECK(is_sent_at_once(first));
+  watch(1);
+  watch(2);
+  wait_for(2);
+  CHECK_FALSE(is_sent_at_once(first));
+  CHECK_FALSE(is_sent_at_once(second));
+  wait_for(2);
+  CHECK(received(first.theirs) == "now");
+  CHECK(received(second.theirs) == "now");
+  quiet(*ring);
+  CHECK_FALSE(is_sent_at_once(first));  // behind no event
+}
+
 // More sends than one wait's completions, each followed by another: their completions are there as
 // soon as they are submitted, and must not keep an event out for ever.
 TEST_CASE("ring: sends without end do not hide what else happens") {
