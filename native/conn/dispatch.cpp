@@ -194,7 +194,7 @@ void run(Services& s, Connection& c) {
   // Others' responses do not wait for a signature, or for the cipher of a window.
   if (c.state == State::Handshake || c.state == State::Splice || c.state == State::Streams)
     s.ring.submit_sends();
-  if (c.tls.session) c.tls.session->begin_turn(s.turn);
+  if (c.tls.session) c.tls.session->begin_turn(s.turn, s.now_ms);
   Turn turn = Turn::Again;
   for (int i = 0; turn == Turn::Again && i < limits::kStepsPerTurn; i++) turn = step(s, c);
   assert_invariants(c);

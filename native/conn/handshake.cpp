@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // From a new slot to a connection that can read requests: runs OpenSSL's handshake. At its end the
 // kernel takes over (tls/promote.cpp), or the reason is counted.
-#include <algorithm>
 #include <memory>
 #include <utility>
 
@@ -19,31 +18,13 @@ void count_fallback(Services& s, tls::Fallback reason) {
   s.figures.fallbacks[static_cast<size_t>(reason)].add();
 }
 
-// The position of TCP's stream. One reading may be too small (an acknowledgement between its two
-// calls) but never too large, and nothing is being written meanwhile. So the largest of a few
-// readings is exact. With a base that is too small, the ledger would for ever see more in TCP than
-// was handed over. TCP cannot have taken more than `written`: a reading of that value is exact by
-// itself.
-uint64_t stream_position(int socket, uint64_t written) {
-  constexpr int kReadingsMax = 5;
-  os::TcpCounters before, now;
-  (void)os::tcp_counters(socket, before);
-  uint64_t position = before.accepted;
-  if (position == written) return position;
-  for (int i = 1; i < kReadingsMax && os::tcp_counters(socket, now); i++) {
-    position = std::max(position, now.accepted);
-    // No acknowledgement came between the two calls of `before`.
-    if (now.acked == before.acked) break;
-    before = now;
-  }
-  return position;
-}
-
 void commit(Services& s, Connection& c, tls::Promotion& promotion) {
   Ledger::Base base;
   base.record_overhead_bytes = promotion.cipher->record_overhead_bytes();
   base.sequence = promotion.transmit_sequence;
-  base.tcp_accepted = stream_position(c.socket, c.tls.session->bytes_sent());
+  // What the handshake's sends returned is TCP's, to the byte. A reading may be too small, by an
+  // acknowledgement between its two calls, and then the ledger would for ever see too much in TCP.
+  base.tcp_accepted = c.tls.session->bytes_sent();
   base.tcp_acked = base.tcp_accepted;  // acknowledgements of the handshake do not count
   c.pending.ledger = Ledger(base);
   c.tls.receive_sequence_at_most = promotion.receive_sequence;

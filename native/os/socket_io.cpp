@@ -235,8 +235,9 @@ void half_close(int socket) {
 
 void sever(int socket) {
   const linger reset{1, 0};
-  ::shutdown(socket, SHUT_RDWR);
-  ::setsockopt(socket, SOL_SOCKET, SO_LINGER, &reset, sizeof reset);
+  // ENOTCONN: TCP has ended already, and there is nothing to reset.
+  if (::shutdown(socket, SHUT_RDWR) == 0)
+    ::setsockopt(socket, SOL_SOCKET, SO_LINGER, &reset, sizeof reset);
 }
 
 void set_rate_max(int socket, uint64_t bytes_per_s) {

@@ -11,6 +11,7 @@
 #include <algorithm>
 #include <cstring>
 
+#include "base/clock.hpp"
 #include "tls/groups.hpp"
 #include "tls/pem.hpp"
 
@@ -229,6 +230,11 @@ Handshake Session::handshake() {
 bool Session::may_try_ticket(const SSL* ssl) {
   auto* self = static_cast<Session*>(SSL_get_app_data(ssl));
   return self == nullptr || self->tickets_tried_++ < limits::kTicketsTriedMax;
+}
+
+uint64_t Session::now_ms(const SSL* ssl) {
+  const auto* self = static_cast<const Session*>(SSL_get_app_data(ssl));
+  return self == nullptr ? base::now_ms() : self->now_ms_;
 }
 
 bool Session::resumed() const {

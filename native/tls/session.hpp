@@ -64,8 +64,12 @@ class Session {
   Session(const Session&) = delete;
   Session& operator=(const Session&) = delete;
 
-  // To be called before the session is used in a turn of the engine, with the number of the turn.
-  void begin_turn(uint64_t turn) { input_.begin_turn(turn); }
+  // To be called before the session is used in a turn of the engine, with the turn's number and
+  // time (base::now_ms()).
+  void begin_turn(uint64_t turn, uint64_t now_ms) {
+    input_.begin_turn(turn);
+    now_ms_ = now_ms;
+  }
 
   Handshake handshake();
   // To be called after NeedSignature, on any thread, which has the session alone meanwhile.
@@ -127,6 +131,8 @@ class Session {
   // A ClientHello may offer a thousand tickets, and each costs a MAC. So only a bounded number is
   // tried.
   static bool may_try_ticket(const SSL* ssl);
+  // The turn's time, for OpenSSL's callbacks. They would read the clock twice a resumption.
+  static uint64_t now_ms(const SSL* ssl);
 
  private:
   Session() = default;
@@ -157,6 +163,7 @@ class Session {
   std::string failure_reason_;       // of sign()
   bool openssl_had_enough_ = false;  // its own limit of warnings or empty records was exceeded
   int tickets_tried_ = 0;
+  uint64_t now_ms_ = 0;  // when the turn began
   uint64_t bytes_sent_ = 0;
   uint64_t records_sent_ = 0;         // under the keys that the kernel will get
   uint64_t last_explicit_nonce_ = 0;  // TLS 1.2 AES-GCM

@@ -12,7 +12,6 @@
 #include <cstring>
 #include <initializer_list>
 
-#include "base/clock.hpp"
 #include "base/limits.hpp"
 #include "tls/session.hpp"
 
@@ -42,7 +41,7 @@ int on_ticket(SSL* ssl, unsigned char* name, unsigned char* iv, EVP_CIPHER_CTX* 
               EVP_MAC_CTX* mac, int encrypt) {
   auto* keys = static_cast<TicketKeys*>(SSL_CTX_get_ex_data(SSL_get_SSL_CTX(ssl), context_index()));
   if (keys == nullptr) return kFatal;
-  const uint64_t now = base::now_ms();
+  const uint64_t now = Session::now_ms(ssl);
   const EVP_CIPHER* aes = EVP_aes_256_cbc();
   const TicketKeys::Key current = keys->encrypting(now);
   if (!current.valid) return kFatal;

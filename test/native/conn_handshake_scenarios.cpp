@@ -92,6 +92,19 @@ TEST_CASE("handshake: promoted, refused and broken promotions") {
   }
 }
 
+TEST_CASE("the ledger's base is what the handshake sent, whatever TCP's figures say just then") {
+  World world;
+  world.site.write("ten", 10);
+  const Peer peer = world.connect([](Socket& socket, TlsScript&) { socket.figures_fail = true; });
+  world.turns();
+  REQUIRE(world.state(peer) == State::ReadHead);
+  peer.socket().figures_fail = false;
+  peer.get("/ten", "Connection: close\r\n");
+  world.run_to_end(peer);
+  CHECK(world.ending(peer) == Ending::Drained);
+  CHECK(world.settle_accounts() == "");
+}
+
 TEST_CASE("a full house sheds, and has room again afterwards") {
   World world;
   std::vector<Peer> peers;

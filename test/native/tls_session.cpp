@@ -42,7 +42,7 @@ struct Pair {
   SSL* client = nullptr;
   BIO* sent = BIO_new(BIO_s_mem());  // of the client; deliver() takes it
   std::unique_ptr<Session> server;
-  uint64_t turn = 0;
+  uint64_t turn = 0, now_ms = 0;
 
   explicit Pair(int version = TLS1_3_VERSION) {
     REQUIRE(::socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, sockets) == 0);
@@ -83,7 +83,7 @@ struct Pair {
   }
 
   Handshake step() {
-    server->begin_turn(++turn);
+    server->begin_turn(++turn, now_ms);
     return server->handshake();
   }
   void shake_hands() {
@@ -239,7 +239,7 @@ TEST_CASE("one turn takes so many records, and the next goes on") {
   pair.deliver();
   size_t taken = 0;
   for (int turn = 0; turn < 3; turn++) {
-    pair.server->begin_turn(++pair.turn);
+    pair.server->begin_turn(++pair.turn, pair.now_ms);
     size_t now = 0;
     os::Received got;
     while ((got = pair.read()).io == os::Io::Done && got.bytes > 0) now += got.bytes;
@@ -248,7 +248,7 @@ TEST_CASE("one turn takes so many records, and the next goes on") {
     taken += now;
   }
   CHECK(taken == kSent);
-  pair.server->begin_turn(++pair.turn);
+  pair.server->begin_turn(++pair.turn, pair.now_ms);
   CHECK(pair.read().io == os::Io::WouldBlock);
 }
 
@@ -277,7 +277,7 @@ TEST_CASE("KeyUpdates in a row: so many, and then the alert") {
     os::Received got;
     size_t turns = 0;
     do {
-      pair.server->begin_turn(++pair.turn);
+      pair.server->begin_turn(++pair.turn, pair.now_ms);
       turns++;
     } while ((got = pair.read()).io == os::Io::Done && got.bytes == 0);
     const bool flood = count > limits::kRecordsWithoutDataMax;
@@ -305,7 +305,7 @@ TEST_CASE("answers that the client does not read are bounded, and then its conne
     pair.update_key();
     REQUIRE(SSL_write(pair.client, "x", 1) == 1);
     pair.deliver();
-    pair.server->begin_turn(++pair.turn);
+    pair.server->begin_turn(++pair.turn, pair.now_ms);
     got = pair.read();
     most = std::max(most, pair.server->unsent_bytes());
   } while (got.io == os::Io::Done && got.bytes == 1 && ++rounds < 20'000);
@@ -322,7 +322,7 @@ TEST_CASE("a client that reads may update its key for ever") {
     pair.update_key();
     REQUIRE(SSL_write(pair.client, "x", 1) == 1);
     pair.deliver();
-    pair.server->begin_turn(++pair.turn);
+    pair.server->begin_turn(++pair.turn, pair.now_ms);
     REQUIRE(pair.read().bytes == 1);
     char byte;
     (void)SSL_read(pair.client, &byte, 1);
@@ -350,6 +350,25 @@ TEST_CASE("of a thousand tickets the first few are looked at") {
     CHECK(pair.server->resumed());
   }
   SSL_SESSION_free(session);
+}
+
+TEST_CASE("the age of a ticket's key is counted by the turns' time") {
+  for (const uint64_t age_ms :
+       {2 * limits::kTicketKeyPeriodMs - 1, 2 * limits::kTicketKeyPeriodMs}) {
+    CAPTURE(age_ms);
+    static uint64_t now_ms = 0;
+    now_ms += 10 * limits::kTicketKeyPeriodMs;  // all former keys are too old
+    Pair first;
+    first.now_ms = now_ms;
+    first.shake_hands();
+    SSL_SESSION* session = SSL_get1_session(first.client);
+    Pair second;
+    second.now_ms = now_ms += age_ms;
+    REQUIRE(SSL_set_session(second.client, session) == 1);
+    SSL_SESSION_free(session);
+    second.shake_hands();
+    CHECK(second.server->resumed() == (age_ms < 2 * limits::kTicketKeyPeriodMs));
+  }
 }
 
 TEST_CASE("a negotiated maximum fragment length is no case for the kernel") {
