@@ -222,7 +222,7 @@ inline constexpr uint64_t kGoAwayGraceMs = 500;
 // memory that holds the body.
 inline constexpr size_t kUploadsMax = 4;  // tickets at a time
 inline constexpr size_t kUploadIdBytesMax = 64;
-inline constexpr size_t kUploadPipeBytes = 256 * 1024;
+inline constexpr size_t kUploadPipeBytes = 512 * 1024;
 static_assert(kUploadWindowBytes <= kUploadPipeBytes);
 // Places that the pieces of one received record take in a pipe, at most: kernel pages of 4 KiB when
 // there are no larger ones (net/tls/tls_sw.c: tls_alloc_clrtxt_skb), and one more for both ends.
@@ -234,8 +234,10 @@ inline constexpr uint64_t kUploadQuietMs = 5'000;
 // A power cut loses at most this much of an upload, or what arrived in this time.
 inline constexpr uint64_t kUploadSyncBytes = 16 * 1024 * 1024;
 inline constexpr uint64_t kUploadSyncMs = 5'000;
-inline constexpr size_t kUploadHashBytes = 128 * 1024;  // read and hashed at a time
-inline constexpr uint64_t kUploadTellMs = 500;          // between two reports of progress
+// The digest follows the writer in steps of this size, and reads so much at a time.
+inline constexpr size_t kUploadHashBytes = 1024 * 1024;
+inline constexpr size_t kUploadReadBytes = 128 * 1024;
+inline constexpr uint64_t kUploadTellMs = 500;  // between two reports of progress
 // After its last byte a client waits at most this long for the digest, the sync to the medium and
 // the daemon's answer.
 inline constexpr uint64_t kUploadSettleMs = 600'000;

@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <vector>
 
 #include "base/limits.hpp"
@@ -43,10 +44,15 @@ class Work {
 
  private:
   void hash(const Ticket::Job& job) {
-    const os::Moved got = os::read_file(ticket_->file(), job.offset, buffer_.data(), job.bytes);
-    if (got.io != os::Io::Done) return ticket_->broke(got.io == os::Io::Failed ? got.error : EIO);
-    if (!digest_.update(buffer_.data(), got.bytes)) return ticket_->broke(ENOMEM);
-    ticket_->hashed(got.bytes);
+    for (size_t done = 0; done < job.bytes;) {
+      const size_t wanted = std::min(job.bytes - done, buffer_.size());
+      const os::Moved got =
+          os::read_file(ticket_->file(), job.offset + done, buffer_.data(), wanted);
+      if (got.io != os::Io::Done) return ticket_->broke(got.io == os::Io::Failed ? got.error : EIO);
+      if (!digest_.update(buffer_.data(), got.bytes)) return ticket_->broke(ENOMEM);
+      done += got.bytes;
+    }
+    ticket_->hashed(job.bytes);
   }
 
   void sync(uint64_t offset) {
@@ -63,7 +69,7 @@ class Work {
   std::shared_ptr<Ticket> ticket_;
   Keeper::OnChange on_change_;
   tls::Sha256 digest_;
-  std::vector<char> buffer_ = std::vector<char>(limits::kUploadHashBytes);
+  std::vector<char> buffer_ = std::vector<char>(limits::kUploadReadBytes);
 };
 
 }  // namespace

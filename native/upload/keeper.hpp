@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The thread of one upload. It hashes what has been written (from the page cache, right behind the
+// The thread of one upload. It hashes what has been written (from the page cache, a step behind the
 // writer; after a restart everything from the file's beginning) and syncs it. So neither the
 // engine's thread nor the Node thread waits for the disk or the digest.
 #pragma once

@@ -62,7 +62,8 @@ bool Ticket::begin_write(uint64_t claim, uint64_t now_ms) {
 
 void Ticket::end_write(uint64_t claim, int64_t result) {
   Lock lock(mutex_);
-  SPLICED_ASSERT(writing_ && claim == claims_);  // a claim is not lost during a write
+  SPLICED_ASSERT(writing_ && claim == claims_);                // a claim is not lost during a write
+  const bool nothing_to_tell = state_.offset == told_offset_;  // the keeper waits without a limit
   writing_ = false;
   if (result > 0) {
     state_.offset += static_cast<uint64_t>(result);
@@ -71,7 +72,7 @@ void Ticket::end_write(uint64_t claim, int64_t result) {
     state_.error = result < 0 ? static_cast<int>(-result) : EIO;
     news_ = true;
   }
-  changed_.notify_all();
+  if (news_ || nothing_to_tell || hash_is_due()) changed_.notify_all();
 }
 
 void Ticket::release(uint64_t claim, bool whole) {
@@ -112,6 +113,14 @@ bool Ticket::sync_is_due(uint64_t now_ms) const {
          now_ms - synced_ms_ >= limits::kUploadSyncMs;
 }
 
+// A small step costs as many wake-ups and calls as a large one, so the digest waits for a large one
+// while more is to come.
+bool Ticket::hash_is_due() const {
+  const uint64_t behind = state_.offset - state_.hashed;
+  if (behind == 0) return false;
+  return behind >= limits::kUploadHashBytes || !state_.receiving || state_.offset == length_;
+}
+
 Ticket::Job Ticket::next_job() {
   Lock lock(mutex_);
   for (;;) {
@@ -126,10 +135,10 @@ Ticket::Job Ticket::next_job() {
     }
     if (!state_.broken) {
       if (sync_is_due(now_ms)) return {Job::Kind::Sync, state_.offset, 0};
-      const uint64_t behind = state_.offset - state_.hashed;
-      if (behind > 0)
+      if (hash_is_due())
         return {Job::Kind::Hash, state_.hashed,
-                static_cast<size_t>(std::min<uint64_t>(behind, limits::kUploadHashBytes))};
+                static_cast<size_t>(
+                    std::min<uint64_t>(state_.offset - state_.hashed, limits::kUploadHashBytes))};
       if (state_.offset == length_ && state_.sha256.empty()) return {Job::Kind::Finish, 0, 0};
     }
     sync_wanted_ = false;

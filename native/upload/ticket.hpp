@@ -78,6 +78,7 @@ class Ticket {
 
  private:
   bool sync_is_due(uint64_t now_ms) const;
+  bool hash_is_due() const;
 
   const std::string id_;
   const os::Fd file_;
