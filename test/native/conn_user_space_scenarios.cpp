@@ -6,6 +6,7 @@
 
 #include "doctest/doctest.h"
 #include "fakes/ask.hpp"
+#include "fakes/http2.hpp"
 
 using namespace spliced;
 using namespace spliced::fakes;
@@ -45,6 +46,33 @@ TEST_CASE("user space: the head and four records of a large body leave by one ca
     CHECK(sends_for(world, peer, "/file.bin") == calls);
     REQUIRE(peer.responses().size() == 1);
     CHECK(peer.responses()[0].body == content);
+    CHECK(world.settle_accounts() == "");
+  }
+}
+
+TEST_CASE("user space: over HTTP/2 frames leave as many by one call") {
+  for (const size_t size : {size_t{1'000}, size_t{65'537}, size_t{300'001}, size_t{1'000'000}}) {
+    CAPTURE(size);
+    World world;
+    const std::string content = world.site.write("file.bin", size);
+    const Peer peer = world.connect([&](Socket& socket, TlsScript& script) {
+      script.http2 = true;
+      script.outcome = tls::Promotion::Outcome::UserSpace;
+      socket.send_buffer_bytes = 4 << 20;
+    });
+    const std::string wide = number(4, 2) + number(1 << 24, 4);
+    peer.sends(kPreface + frame(4, 0, 0, wide) + frame(8, 0, 0, number(1 << 24, 4)));
+    world.pump(peer);
+    const size_t before = peer.socket().sends();
+    peer.sends(frame(1, 5, 1, request_fields("GET", "/file.bin")));
+    world.pump(peer, 200);
+    const StreamAnswer answer = stream_answers(peer.arrived().plaintext)[1];
+    CHECK(answer.ended);
+    CHECK(answer.data == content);
+    // The head's frame takes room of the first record, and each payload has a header.
+    const size_t records = records_of(size + 1024) + 1;
+    CHECK(peer.socket().sends() - before <= (records + kRecordsPerCall - 1) / kRecordsPerCall);
+    CHECK(unsent_bytes(world, peer) == 0);
     CHECK(world.settle_accounts() == "");
   }
 }

@@ -150,11 +150,13 @@ void go_on_with_batch(Services& s, Mux& m) {
 
 Sent send_output(Services& s, Mux& m) {
   Connection& c = m.c;
+  // In user space the records wait in the session for those that follow, and leave with the last of
+  // them, as many as leave by one call.
+  if (!c.tls.offloaded) return after(s, c, stream_send_output(s, c, /*more=*/!c.output.empty()));
   const bool more = m.frame_left > 0;
   if (!more) m.unwaited_bytes = 0;
   // Of short records several leave in one turn.
-  if (!c.tls.offloaded || more || m.early.are_short())
-    return after(s, c, stream_send_output(s, c, more));
+  if (more || m.early.are_short()) return after(s, c, stream_send_output(s, c, more));
   stream_queue_output(s, c);
   return Sent::More;
 }
