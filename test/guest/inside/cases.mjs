@@ -118,9 +118,11 @@ function droppingQueue() {
   });
 }
 
+/** Every other one over HTTP/2, where the client ends the connection. */
 function curl(port, version, index, more) {
+  const protocol = index % 2 === 0 ? '--http1.1' : '--http2';
   const url = `https://127.0.0.1:${port}${mebibytePath}?n=${index}`;
-  const args = ['-sk', `--tlsv${version}`, '--tls-max', version, '--limit-rate', '2M'];
+  const args = ['-sk', protocol, `--tlsv${version}`, '--tls-max', version, '--limit-rate', '2M'];
   const child = spawn('curl', [...args, ...more, '-H', 'Connection: close', url], {
     stdio: ['ignore', 'pipe', 'inherit'],
   });

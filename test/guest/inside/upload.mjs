@@ -36,7 +36,7 @@ const memoryOf = (pid, name) =>
 /** Milliseconds that curl took, and what it was answered. */
 function send(url) {
   const began = performance.now();
-  const args = ['-k', '-sS', '-w', '\n%{http_code}', '-T', bundle, url];
+  const args = ['--http1.1', '-k', '-sS', '-w', '\n%{http_code}', '-T', bundle, url];
   const { stdout, stderr } = spawnSync('curl', args, { encoding: 'utf8', maxBuffer: 1 << 20 });
   const [, body, status] = /^(.*)\n(\d+)$/s.exec(stdout) ?? [];
   return { ms: performance.now() - began, body, status: Number(status), stderr };
