@@ -25,6 +25,25 @@ size_t most_records_under_one_key(const Peer& peer) {
   return most;
 }
 
+// A connection whose keys are good for 32 records, and what its client sends over it.
+struct Receiving {
+  World world{with_limit(32)};
+  Peer peer = connect_with_new_keys(world);
+
+  static conn::Options with_limit(uint64_t records) {
+    conn::Options options = World::small_options();
+    options.records_per_key_max = records;
+    return options;
+  }
+  // Each counts as two records.
+  void sends(int count) {
+    for (int i = 0; i < count; i++) {
+      peer.sends("x");
+      world.turns();
+    }
+  }
+};
+
 }  // namespace
 
 TEST_CASE("sending: new keys instead of the limit, in front of a response and inside a body") {
@@ -130,22 +149,14 @@ TEST_CASE("sending: the record that is open when the keys change is closed, for 
 }
 
 TEST_CASE("receiving: the kernel is asked for the record's number when it could be the limit") {
-  conn::Options options = World::small_options();
-  options.records_per_key_max = 32;
-  World world(options);
-  const Peer peer = connect_with_new_keys(world);
-  const auto sends = [&](int count) {
-    for (int i = 0; i < count; i++) {
-      peer.sends("x");  // counts as two records
-      world.turns();
-    }
-  };
-  sends(15);
+  Receiving receiving;
+  auto& [world, peer] = receiving;
+  receiving.sends(15);
   CHECK(peer.socket().receive_sequence_reads() == 0);
   for (size_t key = 1; key <= 2; key++) {
-    sends(key == 1 ? 16 : 31);
+    receiving.sends(key == 1 ? 16 : 31);
     CHECK(world.figures.key_updates_sent.get() == key - 1);
-    sends(1);
+    receiving.sends(1);
     CHECK(world.figures.key_updates_sent.get() == key);
     // At 16, 24, 28, 30, 31 and 32 records.
     if (key == 1) CHECK(peer.socket().receive_sequence_reads() == 6);
@@ -158,18 +169,12 @@ TEST_CASE("receiving: the kernel is asked for the record's number when it could 
 }
 
 TEST_CASE("receiving: a kernel that does not tell the record's number when it could be the limit") {
-  conn::Options options = World::small_options();
-  options.records_per_key_max = 32;
-  World world(options);
-  const Peer peer = connect_with_new_keys(world);
+  Receiving receiving;
+  auto& [world, peer] = receiving;
   peer.socket().figures_fail = true;
-  for (int i = 0; i < 15; i++) {
-    peer.sends("x");
-    world.turns();
-  }
+  receiving.sends(15);
   CHECK(world.figures.record_limit_closes.get() == 0);
-  peer.sends("x");
-  world.turns();
+  receiving.sends(1);
   CHECK(world.figures.record_limit_closes.get() == 1);
   peer.socket().figures_fail = false;
   world.run_to_end(peer);
